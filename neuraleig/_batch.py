@@ -1,0 +1,122 @@
+"""The value in which affinities, networks and objectives meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Symmetric affinity among the rows of a batch, as a list of weighted pairs.
+
+    Every pair stands for both directions and is listed once, so the matrix is
+    ``W = sum_e weight_e (E[s_e, t_e] + E[t_e, s_e])``. One representation serves
+    sampled edges, subgraphs and dense kernels alike.
+
+    Parameters
+    ----------
+    source, target : Tensor of shape (n_edges,), int64
+        Rows of the batch at the two ends; never equal.
+    weight : Tensor of shape (n_edges,)
+        Non-negative weights.
+    n_nodes : int
+        Number of rows in the batch.
+    """
+
+    source: Tensor
+    target: Tensor
+    weight: Tensor
+    n_nodes: int
+
+    @classmethod
+    def paired(cls, n_pairs: int, device: torch.device | None = None) -> Edges:
+        """Join row ``i`` with row ``n_pairs + i`` by weight 1."""
+        source = torch.arange(n_pairs, device=device)
+        weight = torch.ones(n_pairs, device=device)
+        return cls(source, source + n_pairs, weight, 2 * n_pairs)
+
+    @classmethod
+    def from_dense(cls, matrix: Tensor) -> Edges:
+        """List the upper triangle of a symmetric matrix; its diagonal is dropped."""
+        n_nodes = matrix.shape[0]
+        source, target = torch.triu_indices(
+            n_nodes, n_nodes, offset=1, device=matrix.device
+        )
+        weight = matrix[source, target]
+        kept = weight > 0
+        return cls(source[kept], target[kept], weight[kept], n_nodes)
+
+    def degrees(self) -> Tensor:
+        """Row sums of ``W``, of shape (n_nodes,)."""
+        degrees = self.weight.new_zeros(self.n_nodes)
+        degrees.index_add_(0, self.source, self.weight)
+        return degrees.index_add_(0, self.target, self.weight)
+
+    def matmul(self, values: Tensor) -> Tensor:
+        """Product ``W @ values`` for ``values`` of shape (n_nodes, n_columns)."""
+        weight = self.weight[:, None].to(values.dtype)
+        product = torch.zeros_like(values)
+        product = product.index_add(0, self.source, weight * values[self.target])
+        return product.index_add(0, self.target, weight * values[self.source])
+
+    def to(self, device: torch.device) -> Edges:
+        """Copy to a device."""
+        return Edges(
+            self.source.to(device),
+            self.target.to(device),
+            self.weight.to(device),
+            self.n_nodes,
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows and the affinity among them.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (n_rows, ...)
+        What the network is given.
+    affinity : Edges
+        Affinity among these rows.
+    index : Tensor of shape (n_rows,), int64
+        Which rows of the data these are; an objective that has one target per row
+        of the data looks it up here.
+    """
+
+    inputs: Tensor
+    affinity: Edges
+    index: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Copy to a device."""
+        return Batch(
+            self.inputs.to(device), self.affinity.to(device), self.index.to(device)
+        )
+
+
+class Outputs(NamedTuple):
+    """What a network returns for a batch.
+
+    Parameters
+    ----------
+    functions : Tensor of shape (n_rows, n_functions)
+        Values of the (not yet ordered) eigenfunctions.
+    logits : Tensor of shape (n_rows, n_clusters)
+        Scores of the clusters.
+    assignments : Tensor of shape (n_rows, n_clusters)
+        Soft assignment to clusters, rows summing to 1.
+    """
+
+    functions: Tensor
+    logits: Tensor
+    assignments: Tensor
+
+
+Objective = Callable[[Outputs, Batch], Tensor]
+"""A differentiable scalar to minimise."""

@@ -1,0 +1,47 @@
+"""One ``random_state`` feeds every generator; the global states stay untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+RandomState = int | np.random.RandomState | None
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Independent seeds of the parts of one fit.
+
+    A part that is left out or changed never shifts what another part draws.
+    """
+
+    graph: int
+    spectrum: int
+    network: int
+    sampling: int
+    validation: int
+    labels: int
+
+    @classmethod
+    def draw(cls, random_state: RandomState) -> Seeds:
+        """Draw the seeds from scikit-learn's ``random_state``."""
+        generator = check_random_state(random_state)
+        return cls(*(int(s) for s in generator.randint(2**31 - 1, size=6)))
+
+
+@contextmanager
+def seeded_torch(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators inside the block and restore them after it.
+
+    Layers (initial weights, dropout) of a user's network draw from the global
+    generators and accept no other.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield

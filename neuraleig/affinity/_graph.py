@@ -1,0 +1,225 @@
+"""Affinities that are sparse graphs: nearest neighbours and precomputed ones."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal, get_args
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neuraleig._batch import Edges
+from neuraleig.affinity._base import Affinity, Graph, GraphWarning, symmetrized
+from neuraleig.affinity._neighbors import nearest_neighbors
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+EdgeWeights = Literal["self_tuning", "heat", "binary"]
+EDGE_WEIGHTS: tuple[str, ...] = get_args(EdgeWeights)
+
+# The scale of a point is the distance to this neighbour (Zelnik-Manor & Perona).
+LOCAL_SCALE_NEIGHBOR = 7
+# An edge that exists never weighs less than exp(-10): thinner bridges between groups
+# would leave eigenvalues that no solver tells apart from a cut.
+MAX_EXPONENT = 10.0
+
+
+def edge_weights(distances: FloatArray, indices: IntArray, kind: str) -> FloatArray:
+    r"""Weights of the edges from every row to its neighbours.
+
+    ``"self_tuning"``: :math:`\exp(-d_{ij}^2 / (s_i s_j))` with :math:`s_i` the
+    distance to the 7th neighbour; ``"heat"``: the same with one scale, their median;
+    ``"binary"``: 1.
+
+    Parameters
+    ----------
+    distances, indices : ndarray of shape (n_samples, n_neighbors)
+        Neighbours in ascending order of distance.
+    kind : {"self_tuning", "heat", "binary"}
+        Which weights.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_samples, n_neighbors)
+        Between 0 and 1.
+
+    References
+    ----------
+    .. [1] L. Zelnik-Manor and P. Perona, "Self-tuning spectral clustering", NeurIPS,
+       2004.
+    """
+    if kind == "binary":
+        return np.ones_like(distances)
+    scale = distances[:, min(LOCAL_SCALE_NEIGHBOR, distances.shape[1]) - 1]
+    if kind == "heat":
+        scale = np.full_like(scale, np.median(scale))
+    # Rows among their own duplicates have no scale: they are as near as can be.
+    product = scale[:, None] * scale[indices]
+    ratio = np.divide(
+        distances**2, product, out=np.zeros_like(distances), where=product > 0
+    )
+    return np.exp(-np.minimum(ratio, MAX_EXPONENT))
+
+
+def neighbor_graph(distances: FloatArray, indices: IntArray, kind: str) -> sp.csr_array:
+    """Symmetric graph of weighted edges to nearest neighbours."""
+    n_samples, n_neighbors = indices.shape
+    weights = edge_weights(distances, indices, kind)
+    offsets = np.arange(n_samples + 1, dtype=np.int64) * n_neighbors
+    shape = (n_samples, n_samples)
+    directed = sp.csr_array((weights.ravel(), indices.ravel(), offsets), shape=shape)
+    return symmetrized(directed)
+
+
+def distinct_rows(X: FloatArray) -> IntArray:
+    """Index of the first of each group of identical rows, ascending."""
+    contiguous = np.ascontiguousarray(X) + 0.0  # -0.0 and 0.0 are the same value
+    as_bytes = contiguous.view(np.dtype((np.void, contiguous.itemsize * X.shape[1])))
+    _, first = np.unique(as_bytes.ravel(), return_index=True)
+    return np.sort(first).astype(np.int64)
+
+
+class NeighborAffinity(Affinity):
+    """Graph of the nearest neighbours of every row.
+
+    Identical rows are one node: they would otherwise be each other's only
+    neighbours and cut their place off from the rest of the graph.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=10
+        Neighbours per row.
+    metric : str, default="euclidean"
+        Distance, one of scikit-learn's names.
+    weights : {"self_tuning", "heat", "binary"}, default="self_tuning"
+        Weights of the edges, see :func:`edge_weights`.
+    regularization : float, default=0.0
+        Share of random pairs, see :meth:`Graph.regularized`.
+    n_jobs : int or None, default=None
+        Processes of scikit-learn's search, where that is used.
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 10,
+        metric: str = "euclidean",
+        weights: EdgeWeights = "self_tuning",
+        regularization: float = 0.0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.weights = weights
+        self.regularization = regularization
+        self.n_jobs = n_jobs
+
+    def build(self, X: FloatArray, *, seed: int) -> Graph:
+        """Build the graph over the distinct rows of ``X``.
+
+        Time O(n^2) with a small constant (see
+        :func:`~neuraleig.affinity.nearest_neighbors`), memory O(n n_neighbors).
+        """
+        index = np.arange(X.shape[0], dtype=np.int64)
+        distances, indices = self._search(X, seed)
+        if np.any(distances[:, :1] == 0.0):
+            index = distinct_rows(X)
+            distances, indices = self._search(X[index], seed)
+        graph = Graph(neighbor_graph(distances, indices, self.weights), index)
+        return graph.regularized(self.regularization)
+
+    def _search(self, X: FloatArray, seed: int) -> tuple[FloatArray, IntArray]:
+        n_samples = X.shape[0]
+        if n_samples == 1:
+            return np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64)
+        if self.n_neighbors >= n_samples:
+            warnings.warn(
+                f"n_neighbors={self.n_neighbors} is not below the number of distinct "
+                f"rows ({n_samples}); {n_samples - 1} neighbours are used instead.",
+                GraphWarning,
+                stacklevel=2,
+            )
+        n_neighbors = min(self.n_neighbors, n_samples - 1)
+        return nearest_neighbors(
+            X, n_neighbors, metric=self.metric, n_jobs=self.n_jobs, seed=seed
+        )
+
+    def among(self, inputs: Tensor, index: Tensor) -> Edges:
+        """Graph of the neighbours within the batch (the published recipe)."""
+        rows = inputs.detach().cpu().double().numpy()
+        n_neighbors = min(self.n_neighbors, len(rows) - 1)
+        found = nearest_neighbors(rows, n_neighbors, metric=self.metric)
+        return _edges(neighbor_graph(*found, self.weights)).to(inputs.device)
+
+
+class PrecomputedAffinity(Affinity):
+    """A given symmetric affinity matrix over all rows.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_samples, n_samples)
+        Symmetric and non-negative; its diagonal is ignored.
+    regularization : float, default=0.0
+        Share of random pairs, see :meth:`Graph.regularized`.
+    """
+
+    def __init__(self, matrix: sp.csr_array, regularization: float = 0.0) -> None:
+        self.matrix = matrix
+        self.regularization = regularization
+
+    def build(self, X: FloatArray, *, seed: int) -> Graph:
+        """Wrap the given matrix; ``X`` and ``seed`` are not looked at."""
+        index = np.arange(self.matrix.shape[0], dtype=np.int64)
+        graph = Graph(symmetrized(self.matrix), index)
+        return graph.regularized(self.regularization)
+
+    def among(self, inputs: Tensor, index: Tensor) -> Edges:
+        """Given affinity among the rows of the batch."""
+        rows = index.cpu().numpy()
+        return _edges(symmetrized(self.matrix[rows][:, rows])).to(inputs.device)
+
+
+def neighbors_of_matrix(
+    distances: sp.csr_array, n_neighbors: int
+) -> tuple[FloatArray, IntArray]:
+    """Nearest neighbours in a sparse graph of distances, as scikit-learn writes it.
+
+    Parameters
+    ----------
+    distances : csr_array of shape (n_samples, n_samples)
+        Stored entries are distances; each row has at least ``n_neighbors`` besides
+        its own.
+    n_neighbors : int
+        How many to keep.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_samples, n_neighbors)
+        Ascending.
+    indices : ndarray of shape (n_samples, n_neighbors), int64
+        Never the row itself.
+    """
+    n_samples = distances.shape[0]
+    rows = np.repeat(np.arange(n_samples), np.diff(distances.indptr))
+    others = rows != distances.indices
+    rows, columns = rows[others], distances.indices[others].astype(np.int64)
+    values = distances.data[others].astype(np.float64)
+    order = np.lexsort((values, rows))
+    starts = np.searchsorted(rows[order], np.arange(n_samples))
+    picked = order[starts[:, None] + np.arange(n_neighbors)]
+    return values[picked], columns[picked]
+
+
+def _edges(weights: sp.csr_array) -> Edges:
+    """Each pair of a symmetric matrix once."""
+    upper = sp.coo_array(sp.triu(weights, k=1))
+    row, column = upper.coords
+    return Edges(
+        torch.from_numpy(row.astype(np.int64)),
+        torch.from_numpy(column.astype(np.int64)),
+        torch.from_numpy(upper.data.astype(np.float32)),
+        weights.shape[0],
+    )

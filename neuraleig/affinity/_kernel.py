@@ -1,0 +1,170 @@
+"""Affinities that are kernels of the features: rbf, cosine, or a user's callable."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from neuraleig._batch import Edges
+from neuraleig.affinity._base import Affinity, Graph, symmetrized
+
+FloatArray = NDArray[np.float64]
+KernelFunction = Callable[[FloatArray, FloatArray], ArrayLike]
+
+# Landmarks whose dense kernel the warm start solves: 32 MB in float64.
+N_LANDMARKS = 2_000
+# The default width of the rbf kernel is the distance to this neighbour.
+SCALE_NEIGHBOR = 10
+
+
+class KernelAffinity(Affinity):
+    """A kernel between rows, never stored for more than the landmarks.
+
+    Parameters
+    ----------
+    regularization : float, default=0.0
+        Share of random pairs, see :meth:`Graph.regularized`.
+    n_landmarks : int, default=2000
+        Most rows on which the dense kernel is evaluated at once. Data of up to this
+        size are their own landmarks, and the warm start is then exact.
+    """
+
+    samples_edges = False
+
+    def __init__(
+        self, regularization: float = 0.0, n_landmarks: int = N_LANDMARKS
+    ) -> None:
+        self.regularization = regularization
+        self.n_landmarks = n_landmarks
+
+    @abstractmethod
+    def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """Non-negative kernel of shape (n_left, n_right)."""
+
+    def prepare(self, landmarks: FloatArray) -> None:
+        """Resolve parameters that depend on the data."""
+
+    def build(self, X: FloatArray, *, seed: int) -> Graph:
+        """Kernel graph of randomly drawn landmarks.
+
+        Time O(p^2 d) and memory O(p^2) for p = min(n_samples, n_landmarks).
+        """
+        n_samples = X.shape[0]
+        index = np.arange(n_samples, dtype=np.int64)
+        if n_samples > self.n_landmarks:
+            generator = np.random.default_rng(seed)
+            drawn = generator.choice(n_samples, self.n_landmarks, replace=False)
+            index = np.sort(drawn).astype(np.int64)
+        landmarks = X[index]
+        self.prepare(landmarks)
+        weights = symmetrized(sp.csr_array(self.kernel(landmarks, landmarks)))
+        return Graph(weights, index).regularized(self.regularization)
+
+    def among(self, inputs: Tensor, index: Tensor) -> Edges:
+        """Kernel among the rows of the batch."""
+        rows = inputs.detach().cpu().double().numpy()
+        matrix = torch.from_numpy(self.kernel(rows, rows)).to(inputs)
+        return Edges.from_dense((matrix + matrix.T) / 2)
+
+
+class RBFAffinity(KernelAffinity):
+    r"""Gaussian kernel :math:`\exp(-\gamma \|x - y\|^2)`.
+
+    Parameters
+    ----------
+    gamma : float or None, default=None
+        Inverse squared width. ``None``: the inverse of the median squared distance
+        from a landmark to its 10th neighbour among the landmarks.
+    regularization, n_landmarks
+        See :class:`KernelAffinity`.
+    """
+
+    def __init__(
+        self,
+        gamma: float | None = None,
+        regularization: float = 0.0,
+        n_landmarks: int = N_LANDMARKS,
+    ) -> None:
+        super().__init__(regularization, n_landmarks)
+        self.gamma = gamma
+        self._gamma = 1.0 if gamma is None else gamma
+
+    def prepare(self, landmarks: FloatArray) -> None:
+        """Choose the width where it was left open."""
+        if self.gamma is not None:
+            return
+        squared = np.sort(squared_distances(landmarks, landmarks), axis=1)
+        neighbor = squared[:, min(SCALE_NEIGHBOR, squared.shape[1] - 1)]
+        positive = neighbor[neighbor > 0]
+        self._gamma = float(1.0 / np.median(positive)) if positive.size else 1.0
+
+    def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """Gaussian kernel of shape (n_left, n_right)."""
+        return np.exp(-self._gamma * squared_distances(left, right))
+
+
+class CosineAffinity(KernelAffinity):
+    """Cosine of the angle between rows, 0 where it is negative."""
+
+    def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """Clamped cosine of shape (n_left, n_right)."""
+        return np.maximum(_unit_rows(left) @ _unit_rows(right).T, 0.0)
+
+
+class CallableAffinity(KernelAffinity):
+    """A user's kernel ``function(left, right)``.
+
+    Parameters
+    ----------
+    function : callable
+        Takes two arrays of shape (n_left, n_features) and (n_right, n_features) and
+        returns non-negative, finite weights of shape (n_left, n_right); symmetric in
+        its arguments.
+    regularization, n_landmarks
+        See :class:`KernelAffinity`.
+    """
+
+    def __init__(
+        self,
+        function: KernelFunction,
+        regularization: float = 0.0,
+        n_landmarks: int = N_LANDMARKS,
+    ) -> None:
+        super().__init__(regularization, n_landmarks)
+        self.function = function
+
+    def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """Evaluate the user's function and check what it returns."""
+        matrix = np.asarray(self.function(left, right), dtype=np.float64)
+        expected = (left.shape[0], right.shape[0])
+        if matrix.shape != expected:
+            raise ValueError(
+                f"affinity returned an array of shape {matrix.shape} for rows of shape "
+                f"{left.shape} and {right.shape}; it must return one of shape "
+                f"{expected}."
+            )
+        if not np.all(np.isfinite(matrix)) or matrix.min() < 0:
+            raise ValueError(
+                "affinity returned negative or non-finite weights (minimum "
+                f"{matrix.min()}); it must return finite weights of at least 0."
+            )
+        return np.asarray(matrix)
+
+
+def squared_distances(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Squared Euclidean distances of shape (n_left, n_right), never negative."""
+    centre = right.mean(axis=0)
+    left, right = left - centre, right - centre
+    squares = np.square(left).sum(axis=1)[:, None] + np.square(right).sum(axis=1)
+    return np.maximum(squares - 2 * left @ right.T, 0.0)
+
+
+def _unit_rows(rows: FloatArray) -> FloatArray:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms > 0, norms, 1.0)

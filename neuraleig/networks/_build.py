@@ -1,0 +1,146 @@
+"""The network: standardised inputs, a trunk, and two heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from neuraleig._batch import Outputs
+from neuraleig.networks._heads import Assignment, Head, SoftAssignment, make_head
+from neuraleig.networks._mlp import make_mlp
+
+TrunkFactory = Callable[[int], nn.Module]
+
+
+class EigenNetwork(nn.Module):
+    """Trunk with a head for eigenfunctions and one for clusters.
+
+    Parameters
+    ----------
+    trunk : nn.Module
+        Maps (n_rows, n_features) to (n_rows, n_hidden).
+    function_head, label_head : nn.Module
+        Map (n_rows, n_hidden) to (n_rows, n_functions) and (n_rows, n_clusters).
+    assignment : SoftAssignment
+        Turns the scores of the clusters into soft assignments.
+    shift : Tensor of shape (n_features,)
+        Subtracted from the inputs.
+    scale : float
+        Divides them then; one number, so that distances keep their proportions.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        function_head: nn.Module,
+        label_head: nn.Module,
+        assignment: SoftAssignment,
+        shift: Tensor,
+        scale: float,
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.function_head = function_head
+        self.label_head = label_head
+        self.assignment = assignment
+        self.register_buffer("shift", shift)
+        self.register_buffer("scale", torch.tensor(scale))
+
+    def forward(self, inputs: Tensor) -> Outputs:
+        """Functions, scores of clusters and soft assignments of a batch.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n_rows, n_features)
+            Rows in the units of the data.
+
+        Returns
+        -------
+        outputs : Outputs
+            With functions not yet rotated to eigenfunctions.
+        """
+        hidden = self.trunk((inputs - self.shift) / self.scale)
+        logits = self.label_head(hidden)
+        return Outputs(self.function_head(hidden), logits, self.assignment(logits))
+
+
+def make_network(
+    network: str | TrunkFactory,
+    *,
+    shift: Tensor,
+    scale: float,
+    n_functions: int,
+    n_clusters: int,
+    hidden_sizes: Sequence[int] = (256, 256),
+    head: Head = "linear",
+    assignment: Assignment = "softmax",
+) -> EigenNetwork:
+    """Make the network that the estimators' parameters describe.
+
+    Parameters
+    ----------
+    network : "mlp" or callable
+        A callable takes ``n_features`` and returns an ``nn.Module`` that maps
+        (n_rows, n_features) to (n_rows, n_hidden).
+    shift : Tensor of shape (n_features,)
+        Mean of the data.
+    scale : float
+        Root mean square distance from it, per feature.
+    n_functions, n_clusters : int
+        Widths of the two heads.
+    hidden_sizes : sequence of int, default=(256, 256)
+        Widths of the layers of the perceptron.
+    head : {"linear", "orthogonal"}, default="linear"
+        Last layers.
+    assignment : {"softmax", "gumbel_softmax"}, default="softmax"
+        Soft assignment of the scores in training.
+
+    Returns
+    -------
+    network : EigenNetwork
+        With initial weights from torch's global generator.
+    """
+    n_features = shift.shape[0]
+    if callable(network):
+        trunk = network(n_features)
+    else:
+        trunk = make_mlp(n_features, hidden_sizes)
+    n_hidden = _width(trunk, n_features)
+    if head == "orthogonal" and n_hidden < max(n_functions, n_clusters):
+        raise ValueError(
+            f"head='orthogonal' is not compatible with a network of {n_hidden} "
+            f"outputs; it must have at least {max(n_functions, n_clusters)}, the number of "
+            "eigenfunctions or clusters."
+        )
+    return EigenNetwork(
+        trunk,
+        make_head(head, n_hidden, n_functions),
+        make_head(head, n_hidden, n_clusters),
+        SoftAssignment(noise=assignment == "gumbel_softmax"),
+        shift,
+        scale,
+    )
+
+
+def _width(trunk: nn.Module, n_features: int) -> int:
+    """Width of the trunk's outputs, found by a forward pass of two rows."""
+    if not isinstance(trunk, nn.Module):
+        raise TypeError(
+            f"network returned {type(trunk).__name__}; it must return an nn.Module."
+        )
+    was_training = trunk.training
+    trunk.eval()
+    with torch.no_grad():
+        hidden = trunk(torch.zeros(2, n_features))
+    trunk.train(was_training)
+    if hidden.ndim != 2 or hidden.shape[0] != 2:
+        raise ValueError(
+            f"network maps 2 rows to a tensor of shape {tuple(hidden.shape)}; it must "
+            "map (n_rows, n_features) to (n_rows, n_hidden)."
+        )
+    return int(hidden.shape[1])

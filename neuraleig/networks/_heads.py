@@ -1,0 +1,82 @@
+"""Last layers: linear maps, and what turns scores into soft assignments."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Head = Literal["linear", "orthogonal"]
+Assignment = Literal["softmax", "gumbel_softmax"]
+HEADS: tuple[str, ...] = get_args(Head)
+ASSIGNMENTS: tuple[str, ...] = get_args(Assignment)
+
+
+class OrthogonalLinear(nn.Module):
+    """Linear map whose weight has orthonormal rows.
+
+    The published recipe loses ten points of mean IoU without it: free rows soon
+    become parallel, and clusters die.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Width of the inputs, at least ``n_outputs``.
+    n_outputs : int
+        Width of the outputs.
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int) -> None:
+        super().__init__()
+        self.raw = nn.Parameter(torch.randn(n_inputs, n_outputs))
+
+    @property
+    def weight(self) -> Tensor:
+        """Orthonormal rows, of shape (n_outputs, n_inputs)."""
+        basis, triangle = torch.linalg.qr(self.raw)
+        # The sign that makes the factorisation unique, hence differentiable.
+        signs = torch.where(triangle.diagonal() < 0, -1.0, 1.0)
+        weight: Tensor = (basis * signs).T
+        return weight
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map of shape (n_rows, n_outputs)."""
+        return F.linear(inputs, self.weight)
+
+
+class SoftAssignment(nn.Module):
+    """Softmax of scores, with Gumbel noise in training if asked for.
+
+    Parameters
+    ----------
+    noise : bool, default=False
+        Add Gumbel noise in training mode: the recipe's discrete variant, which
+        collapses without it.
+
+    Attributes
+    ----------
+    temperature : float
+        Divides the scores in training mode; a schedule may change it.
+    """
+
+    def __init__(self, *, noise: bool = False) -> None:
+        super().__init__()
+        self.noise = noise
+        self.temperature = 1.0
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Rows on the simplex, of the shape of ``logits``."""
+        if not self.training:
+            return F.softmax(logits, dim=1)
+        if self.noise:
+            return F.gumbel_softmax(logits, tau=self.temperature, dim=1)
+        return F.softmax(logits / self.temperature, dim=1)
+
+
+def make_head(head: Head, n_inputs: int, n_outputs: int) -> nn.Module:
+    """Make the last layer that the estimators' ``head`` names."""
+    if head == "orthogonal":
+        return OrthogonalLinear(n_inputs, n_outputs)
+    return nn.Linear(n_inputs, n_outputs)

@@ -1,0 +1,27 @@
+"""Objectives made of objectives."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from neuraleig._batch import Batch, Objective, Outputs
+
+
+class SumObjective:
+    """Weighted sum of objectives.
+
+    Parameters
+    ----------
+    *terms : tuple of (float, Objective)
+        Weights and objectives.
+    """
+
+    def __init__(self, *terms: tuple[float, Objective]) -> None:
+        self.terms = terms
+
+    def __call__(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Sum of the weighted objectives on a batch."""
+        total = outputs.functions.new_zeros(())
+        for weight, objective in self.terms:
+            total = total + weight * objective(outputs, batch)
+        return total

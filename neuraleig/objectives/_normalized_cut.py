@@ -1,0 +1,51 @@
+"""Normalised cut of soft assignments."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from neuraleig._batch import Batch, Edges, Outputs
+
+# A cluster without volume in a batch divides by this instead.
+MIN_VOLUME = 1e-8
+
+
+def normalized_cut_loss(assignments: Tensor, affinity: Edges) -> Tensor:
+    r"""Expected normalised cut of clusters drawn from soft assignments.
+
+    .. math:: \sum_c \frac{s_c^\top W (1 - s_c)}{s_c^\top d}
+
+    The volume is linear in the assignments: with the quadratic volume of the relaxed
+    problem, equal assignments everywhere would cost nothing.
+
+    Parameters
+    ----------
+    assignments : Tensor of shape (n_rows, n_clusters)
+        Rows on the simplex. For one-hot rows this is the normalised cut itself.
+    affinity : Edges
+        Affinity among the rows.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar between 0 and ``n_clusters``.
+
+    References
+    ----------
+    .. [1] J. Shi and J. Malik, "Normalized cuts and image segmentation", IEEE
+       Transactions on Pattern Analysis and Machine Intelligence, 2000.
+    """
+    weight = affinity.weight.to(assignments.dtype)
+    source = assignments[affinity.source]
+    target = assignments[affinity.target]
+    cut = weight @ (source * (1 - target) + target * (1 - source))
+    volume = affinity.degrees().to(assignments.dtype) @ assignments
+    return (cut / volume.clamp_min(MIN_VOLUME)).sum()
+
+
+class NormalizedCut:
+    """Normalised cut of the soft assignments, see :func:`normalized_cut_loss`."""
+
+    def __call__(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Loss of the assignments of a batch."""
+        return normalized_cut_loss(outputs.assignments, batch.affinity)

@@ -1,0 +1,34 @@
+"""Where training and prediction run."""
+
+from __future__ import annotations
+
+import torch
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn the estimators' ``device`` into one that is there.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"`` (CUDA where present, else CPU) or a name that torch knows.
+
+    Returns
+    -------
+    device : torch.device
+        Usable device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is not known to torch; use 'auto', 'cpu' or 'cuda'."
+        ) from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={device!r} needs a CUDA device and none is available; use 'auto' "
+            "or 'cpu'."
+        )
+    return resolved
