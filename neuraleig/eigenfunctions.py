@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -13,14 +15,56 @@ from neuraleig.spectrum import rayleigh_ritz
 FloatArray = NDArray[np.float64]
 Array = NDArray[np.floating]
 
-__all__ = ["Eigenfunctions"]
+__all__ = ["Eigenfunctions", "Standardization"]
 
+# Elements of the data that are standardised at once: 32 MiB in float64.
+SLICE_ELEMENTS = 2**22
 # Rows per forward pass: the activations of a slice then stay in the cache.
 SLICE_ROWS = 2048
 # The last slice is filled up to a multiple of this many rows. Matrix products pick
 # their kernel, hence their rounding, by the number of rows; with this a row gets the
 # same bits alone as in company.
 ROW_MULTIPLE = 32
+
+
+class Standardization(NamedTuple):
+    """Centre and unit of the data, by which rows reach the network.
+
+    One unit serves all features, so that distances keep their proportions. It is
+    applied in float64: float32 then holds data of any offset.
+
+    Parameters
+    ----------
+    shift : ndarray of shape (n_features,)
+        Mean of the data.
+    scale : float
+        Root mean square distance from it, per feature.
+    """
+
+    shift: FloatArray
+    scale: float
+
+    @classmethod
+    def of(cls, X: Array) -> Standardization:
+        """Standardisation of the rows of ``X``."""
+        shift = X.mean(axis=0, dtype=np.float64)
+        step = max(1, SLICE_ELEMENTS // X.shape[1])
+        # The largest deviation comes out first: squares of large units overflow.
+        starts = range(0, X.shape[0], step)
+        reach = max(float(np.abs(X[i : i + step] - shift).max()) for i in starts)
+        if reach == 0.0:
+            return cls(shift, 1.0)
+        squares = [np.square((X[i : i + step] - shift) / reach).sum() for i in starts]
+        return cls(shift, reach * float(np.sqrt(np.sum(squares) / X.size)))
+
+    def apply(self, X: Array) -> Tensor:
+        """Rows of ``X`` as the network takes them, in float32."""
+        rows = np.empty(X.shape, dtype=np.float32)
+        step = max(1, SLICE_ELEMENTS // X.shape[1])
+        for start in range(0, X.shape[0], step):
+            part = slice(start, start + step)
+            rows[part] = (X[part] - self.shift) / self.scale
+        return torch.from_numpy(rows)
 
 
 class Eigenfunctions(nn.Module):
@@ -33,7 +77,9 @@ class Eigenfunctions(nn.Module):
     Parameters
     ----------
     network : nn.Module
-        Trained; returns ``Outputs``.
+        Trained on standardised rows; returns ``Outputs``.
+    standardization : Standardization
+        Centre and unit of the data.
     mean : Tensor of shape (n_functions,)
         Mean of the network's functions under the degrees.
     rotation : Tensor of shape (n_functions, n_components - 1)
@@ -42,15 +88,25 @@ class Eigenfunctions(nn.Module):
         Ritz values, that of the constant first.
     """
 
+    shift: Tensor
+    scale: Tensor
     mean: Tensor
     rotation: Tensor
     eigenvalues: Tensor
 
     def __init__(
-        self, network: nn.Module, mean: Tensor, rotation: Tensor, eigenvalues: Tensor
+        self,
+        network: nn.Module,
+        standardization: Standardization,
+        mean: Tensor,
+        rotation: Tensor,
+        eigenvalues: Tensor,
     ) -> None:
         super().__init__()
         self.network = network
+        shift, scale = standardization
+        self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float64))
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
         self.register_buffer("mean", mean)
         self.register_buffer("rotation", rotation)
         self.register_buffer("eigenvalues", eigenvalues)
@@ -59,6 +115,7 @@ class Eigenfunctions(nn.Module):
     def from_graph(
         cls,
         network: nn.Module,
+        standardization: Standardization,
         inputs: Tensor,
         weights: sp.csr_array,
         degrees: FloatArray,
@@ -69,9 +126,11 @@ class Eigenfunctions(nn.Module):
         Parameters
         ----------
         network : nn.Module
-            Trained; returns ``Outputs``.
+            Trained on standardised rows; returns ``Outputs``.
+        standardization : Standardization
+            Centre and unit of the data.
         inputs : Tensor of shape (n_nodes, n_features)
-            Row of every node.
+            Standardised row of every node.
         weights : csr_array of shape (n_nodes, n_nodes)
             Symmetric affinity.
         degrees : ndarray of shape (n_nodes,)
@@ -103,6 +162,7 @@ class Eigenfunctions(nn.Module):
         device = next(network.parameters()).device
         return cls(
             network,
+            standardization,
             torch.from_numpy(mean.astype(np.float32)).to(device),
             torch.from_numpy(pairs.rotation.astype(np.float32)).to(device),
             torch.from_numpy(np.concatenate([[1.0], pairs.eigenvalues])),
@@ -119,7 +179,7 @@ class Eigenfunctions(nn.Module):
         Parameters
         ----------
         inputs : Tensor of shape (n_rows, n_features)
-            Rows, on the device of the module.
+            Standardised rows, on the device of the module.
 
         Returns
         -------
@@ -152,10 +212,17 @@ class Eigenfunctions(nn.Module):
 
         Notes
         -----
-        Memory beyond the results: one slice of 2,048 rows through the network. Every
-        row is a function of itself alone, to the last bit.
+        Memory beyond the results: 48 MiB of standardised rows, and one slice of 2,048
+        rows in the network. Every row is a function of itself alone, to the last bit.
         """
-        return _evaluate(self, torch.from_numpy(np.ascontiguousarray(X)))
+        standardization = Standardization(self.shift.cpu().numpy(), float(self.scale))
+        step = max(SLICE_ROWS, SLICE_ELEMENTS // X.shape[1] // SLICE_ROWS * SLICE_ROWS)
+        parts = [
+            _evaluate(self, standardization.apply(X[start : start + step]))
+            for start in range(0, X.shape[0], step)
+        ]
+        functions, logits = zip(*parts, strict=True)
+        return np.concatenate(functions), np.concatenate(logits)
 
 
 def _evaluate(module: nn.Module, rows: Tensor) -> tuple[Array, Array]:

@@ -10,8 +10,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
-from torch import Tensor
-
 from neuraleig._batch import Edges
 
 FloatArray = NDArray[np.float64]
@@ -108,14 +106,14 @@ class Affinity(ABC):
         """
 
     @abstractmethod
-    def among(self, inputs: Tensor, index: Tensor) -> Edges:
+    def among(self, rows: FloatArray, index: IntArray) -> Edges:
         """Affinity among the rows of a batch.
 
         Parameters
         ----------
-        inputs : Tensor of shape (n_rows, n_features)
-            Rows of the batch.
-        index : Tensor of shape (n_rows,), int64
+        rows : ndarray of shape (n_rows, n_features)
+            Rows of the batch, in the units of the data.
+        index : ndarray of shape (n_rows,), int64
             Which rows of the data they are.
 
         Returns

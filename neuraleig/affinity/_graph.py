@@ -9,7 +9,6 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from neuraleig._batch import Edges
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning, symmetrized
@@ -147,12 +146,11 @@ class NeighborAffinity(Affinity):
             X, n_neighbors, metric=self.metric, n_jobs=self.n_jobs, seed=seed
         )
 
-    def among(self, inputs: Tensor, index: Tensor) -> Edges:
+    def among(self, rows: FloatArray, index: IntArray) -> Edges:
         """Graph of the neighbours within the batch (the published recipe)."""
-        rows = inputs.detach().cpu().double().numpy()
         n_neighbors = min(self.n_neighbors, len(rows) - 1)
         found = nearest_neighbors(rows, n_neighbors, metric=self.metric)
-        return _edges(neighbor_graph(*found, self.weights)).to(inputs.device)
+        return _edges(neighbor_graph(*found, self.weights))
 
 
 class PrecomputedAffinity(Affinity):
@@ -176,10 +174,9 @@ class PrecomputedAffinity(Affinity):
         graph = Graph(symmetrized(self.matrix), index)
         return graph.regularized(self.regularization)
 
-    def among(self, inputs: Tensor, index: Tensor) -> Edges:
+    def among(self, rows: FloatArray, index: IntArray) -> Edges:
         """Given affinity among the rows of the batch."""
-        rows = index.cpu().numpy()
-        return _edges(symmetrized(self.matrix[rows][:, rows])).to(inputs.device)
+        return _edges(symmetrized(self.matrix[index][:, index]))
 
 
 def neighbors_of_matrix(

@@ -9,7 +9,6 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from neuraleig._batch import Edges
 from neuraleig.affinity._base import Affinity, Graph, symmetrized
@@ -66,11 +65,11 @@ class KernelAffinity(Affinity):
         weights = symmetrized(sp.csr_array(self.kernel(landmarks, landmarks)))
         return Graph(weights, index).regularized(self.regularization)
 
-    def among(self, inputs: Tensor, index: Tensor) -> Edges:
+    def among(self, rows: FloatArray, index: IntArray) -> Edges:
         """Kernel among the rows of the batch."""
-        rows = inputs.detach().cpu().double().numpy()
-        matrix = torch.from_numpy(self.kernel(rows, rows)).to(inputs)
-        return Edges.from_dense((matrix + matrix.T) / 2)
+        matrix = self.kernel(rows, rows)
+        mean = ((matrix + matrix.T) / 2).astype(np.float32)
+        return Edges.from_dense(torch.from_numpy(mean))
 
 
 class RBFAffinity(KernelAffinity):

@@ -91,10 +91,14 @@ def _tree_neighbors(
 
 def _standardised(X: FloatArray) -> tuple[Tensor, float]:
     """Centred rows of unit scale: float32 then holds data of any offset or unit."""
-    centred = X - X.mean(axis=0)
-    scale = float(np.abs(centred).max())
-    scale = scale if scale > 0 else 1.0
-    return torch.from_numpy(np.ascontiguousarray(centred / scale, np.float32)), scale
+    mean = X.mean(axis=0, dtype=np.float64)
+    rows = np.empty(X.shape, dtype=np.float32)
+    step = max(1, CHUNK_ELEMENTS // (8 * X.shape[1]))
+    slices = [slice(start, start + step) for start in range(0, X.shape[0], step)]
+    scale = max(float(np.abs(X[part] - mean).max()) for part in slices) or 1.0
+    for part in slices:
+        rows[part] = (X[part] - mean) / scale
+    return torch.from_numpy(rows), scale
 
 
 def _brute_neighbors(

@@ -17,6 +17,9 @@ TrunkFactory = Callable[[int], nn.Module]
 class EigenNetwork(nn.Module):
     """Trunk with a head for eigenfunctions and one for clusters.
 
+    Inputs are standardised before they reach it, see
+    :class:`neuraleig.eigenfunctions.Eigenfunctions`.
+
     Parameters
     ----------
     trunk : nn.Module
@@ -25,14 +28,7 @@ class EigenNetwork(nn.Module):
         Map (n_rows, n_hidden) to (n_rows, n_functions) and (n_rows, n_clusters).
     assignment : SoftAssignment
         Turns the scores of the clusters into soft assignments.
-    shift : Tensor of shape (n_features,)
-        Subtracted from the inputs.
-    scale : float
-        Divides them then; one number, so that distances keep their proportions.
     """
-
-    shift: Tensor
-    scale: Tensor
 
     def __init__(
         self,
@@ -40,16 +36,12 @@ class EigenNetwork(nn.Module):
         function_head: nn.Module,
         label_head: nn.Module,
         assignment: SoftAssignment,
-        shift: Tensor,
-        scale: float,
     ) -> None:
         super().__init__()
         self.trunk = trunk
         self.function_head = function_head
         self.label_head = label_head
         self.assignment = assignment
-        self.register_buffer("shift", shift)
-        self.register_buffer("scale", torch.tensor(scale))
 
     def forward(self, inputs: Tensor) -> Outputs:
         """Functions, scores of clusters and soft assignments of a batch.
@@ -57,14 +49,14 @@ class EigenNetwork(nn.Module):
         Parameters
         ----------
         inputs : Tensor of shape (n_rows, n_features)
-            Rows in the units of the data.
+            Standardised rows.
 
         Returns
         -------
         outputs : Outputs
             With functions not yet rotated to eigenfunctions.
         """
-        hidden = self.trunk((inputs - self.shift) / self.scale)
+        hidden = self.trunk(inputs)
         logits = self.label_head(hidden)
         return Outputs(self.function_head(hidden), logits, self.assignment(logits))
 
@@ -72,8 +64,7 @@ class EigenNetwork(nn.Module):
 def make_network(
     network: str | TrunkFactory,
     *,
-    shift: Tensor,
-    scale: float,
+    n_features: int,
     n_functions: int,
     n_clusters: int,
     hidden_sizes: Sequence[int] = (256, 256),
@@ -87,10 +78,8 @@ def make_network(
     network : "mlp" or callable
         A callable takes ``n_features`` and returns an ``nn.Module`` that maps
         (n_rows, n_features) to (n_rows, n_hidden).
-    shift : Tensor of shape (n_features,)
-        Mean of the data.
-    scale : float
-        Root mean square distance from it, per feature.
+    n_features : int
+        Width of the inputs.
     n_functions, n_clusters : int
         Widths of the two heads.
     hidden_sizes : sequence of int, default=(256, 256)
@@ -105,7 +94,6 @@ def make_network(
     network : EigenNetwork
         With initial weights from torch's global generator.
     """
-    n_features = shift.shape[0]
     if callable(network):
         trunk = network(n_features)
     else:
@@ -114,16 +102,14 @@ def make_network(
     if head == "orthogonal" and n_hidden < max(n_functions, n_clusters):
         raise ValueError(
             f"head='orthogonal' is not compatible with a network of {n_hidden} "
-            f"outputs; it must have at least {max(n_functions, n_clusters)}, the number of "
-            "eigenfunctions or clusters."
+            f"outputs; it must have at least {max(n_functions, n_clusters)}, the "
+            "number of eigenfunctions or clusters."
         )
     return EigenNetwork(
         trunk,
         make_head(head, n_hidden, n_functions),
         make_head(head, n_hidden, n_clusters),
         SoftAssignment(noise=assignment == "gumbel_softmax"),
-        shift,
-        scale,
     )
 
 

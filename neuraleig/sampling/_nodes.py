@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from neuraleig._batch import Batch, Edges
 
-AffinityAmong = Callable[[Tensor, Tensor], Edges]
+IntArray = NDArray[np.int64]
+AffinityAmong = Callable[[IntArray], Edges]
 
 
-def no_edges(inputs: Tensor, index: Tensor) -> Edges:
+def no_edges(index: IntArray) -> Edges:
     """Affinity of rows that are looked at one by one."""
-    nowhere = index[:0]
-    return Edges(nowhere, nowhere, inputs.new_zeros(0), inputs.shape[0])
+    nowhere = torch.zeros(0, dtype=torch.int64)
+    return Edges(nowhere, nowhere, torch.zeros(0), index.size)
 
 
 class NodeSampler:
@@ -31,7 +33,7 @@ class NodeSampler:
     seed : int
         Seed of the shuffles.
     among : callable, default=no_edges
-        Takes the rows of a batch and their index and returns their ``Edges``.
+        Takes the index of the rows of a batch and returns the ``Edges`` among them.
     """
 
     def __init__(
@@ -60,7 +62,6 @@ class NodeSampler:
         count = min(n_rows, self.inputs.shape[0])
         return self._batch(self._generator.permutation(self.inputs.shape[0])[:count])
 
-    def _batch(self, rows: np.ndarray) -> Batch:
+    def _batch(self, rows: IntArray) -> Batch:
         index = torch.from_numpy(rows)
-        inputs = self.inputs[index]
-        return Batch(inputs, self.among(inputs, index), index)
+        return Batch(self.inputs[index], self.among(rows), index)
