@@ -2,69 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neuraleig._standardize import SLICE_ELEMENTS, Standardization
 from neuraleig.spectrum import rayleigh_ritz
 
 FloatArray = NDArray[np.float64]
 Array = NDArray[np.floating]
 
-__all__ = ["Eigenfunctions", "Standardization"]
+__all__ = ["Eigenfunctions"]
 
-# Elements of the data that are standardised at once: 32 MiB in float64.
-SLICE_ELEMENTS = 2**22
 # Rows per forward pass: the activations of a slice then stay in the cache.
 SLICE_ROWS = 2048
 # The last slice is filled up to a multiple of this many rows. Matrix products pick
 # their kernel, hence their rounding, by the number of rows; with this a row gets the
 # same bits alone as in company.
 ROW_MULTIPLE = 32
-
-
-class Standardization(NamedTuple):
-    """Centre and unit of the data, by which rows reach the network.
-
-    One unit serves all features, so that distances keep their proportions. It is
-    applied in float64: float32 then holds data of any offset.
-
-    Parameters
-    ----------
-    shift : ndarray of shape (n_features,)
-        Mean of the data.
-    scale : float
-        Root mean square distance from it, per feature.
-    """
-
-    shift: FloatArray
-    scale: float
-
-    @classmethod
-    def of(cls, X: Array) -> Standardization:
-        """Standardisation of the rows of ``X``."""
-        shift = X.mean(axis=0, dtype=np.float64)
-        step = max(1, SLICE_ELEMENTS // X.shape[1])
-        # The largest deviation comes out first: squares of large units overflow.
-        starts = range(0, X.shape[0], step)
-        reach = max(float(np.abs(X[i : i + step] - shift).max()) for i in starts)
-        if reach == 0.0:
-            return cls(shift, 1.0)
-        squares = [np.square((X[i : i + step] - shift) / reach).sum() for i in starts]
-        return cls(shift, reach * float(np.sqrt(np.sum(squares) / X.size)))
-
-    def apply(self, X: Array) -> Tensor:
-        """Rows of ``X`` as the network takes them, in float32."""
-        rows = np.empty(X.shape, dtype=np.float32)
-        step = max(1, SLICE_ELEMENTS // X.shape[1])
-        for start in range(0, X.shape[0], step):
-            part = slice(start, start + step)
-            rows[part] = (X[part] - self.shift) / self.scale
-        return torch.from_numpy(rows)
 
 
 class Eigenfunctions(nn.Module):

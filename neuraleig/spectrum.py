@@ -68,7 +68,11 @@ class Spectrum:
     @property
     def functions(self) -> FloatArray:
         r"""Random-walk eigenvectors :math:`V`, of unit mean square under :math:`d`."""
-        shares = np.where(self.degrees > 0, self.degrees, 1.0) / self.degrees.sum()
+        degrees = self.degrees
+        # Without any edge all nodes count alike, as an isolated node has no degree.
+        if not np.any(degrees > 0):
+            degrees = np.ones_like(degrees)
+        shares = np.where(degrees > 0, degrees, 1.0) / degrees.sum()
         return np.asarray(self.eigenvectors / np.sqrt(shares)[:, None])
 
 
@@ -187,6 +191,8 @@ def _indicators(
         root = np.ones(n_nodes)
     volumes = np.bincount(component_labels, weights=root**2)
     largest = np.argsort(-volumes, kind="stable")
+    # The constant less the other components is the smallest one that has a volume.
+    largest = np.delete(largest, np.count_nonzero(volumes) - 1)
     wanted = min(volumes.size, n_components)
     basis = np.empty((n_nodes, wanted))
     basis[:, 0] = root
@@ -208,7 +214,7 @@ def _block_eigenpairs(
     """Largest eigenpairs of one connected block below its eigenvalue 1.
 
     The block is ``normalized + outer(rank_one, rank_one)``. Its known leading
-    eigenvector is shifted to eigenvalue -1, out of the way.
+    eigenvector is shifted out of the way: to -1, or below it where all are wanted.
     """
     n_nodes = null_vector.size
     if n_wanted < 1:
@@ -216,7 +222,7 @@ def _block_eigenpairs(
     known = null_vector / np.linalg.norm(null_vector)
     if n_nodes <= max(DENSE_NODES, 2 * n_wanted):
         dense = normalized.toarray() + np.outer(rank_one, rank_one)
-        dense -= 2.0 * np.outer(known, known)
+        dense -= 3.0 * np.outer(known, known)
         subset = (n_nodes - n_wanted, n_nodes - 1)
         values, vectors = scipy.linalg.eigh(dense, subset_by_index=subset)
         return values, vectors
@@ -283,14 +289,14 @@ def _factorize(matrix: sp.sparray) -> SuperLU:
 def predicted_factor_entries(normalized: sp.csr_array) -> float:
     """Entries that the factors of the whole graph would have.
 
-    Measured on two neighbourhoods of its first node and extrapolated by their power
-    law: linear in the nodes for planar graphs, quadratic for those of many
+    Measured on two neighbourhoods in its largest component and extrapolated by their
+    power law: linear in the nodes for planar graphs, quadratic for those of many
     dimensions.
 
     Parameters
     ----------
     normalized : csr_array of shape (n_nodes, n_nodes)
-        Normalised affinity of a connected graph.
+        Normalised affinity; uniform weight may connect what its entries do not.
 
     Returns
     -------
@@ -298,8 +304,10 @@ def predicted_factor_entries(normalized: sp.csr_array) -> float:
         Predicted number of entries of both triangular factors.
     """
     n_nodes = normalized.shape[0]
+    component_labels = _components(normalized, connected=False)
+    start = int(np.argmax(component_labels == np.bincount(component_labels).argmax()))
     reached = sp.csgraph.breadth_first_order(
-        normalized, 0, directed=False, return_predecessors=False
+        normalized, start, directed=False, return_predecessors=False
     )
     sizes, entries = [], []
     for size in PROBE_NODES:
@@ -308,17 +316,16 @@ def predicted_factor_entries(normalized: sp.csr_array) -> float:
         factors = _factorize(SHIFT * sp.eye_array(nodes.size) - near)
         sizes.append(nodes.size)
         entries.append(float(factors.L.nnz + factors.U.nnz))
-        if nodes.size == n_nodes:
-            return entries[-1]
+        if nodes.size == reached.size:
+            return entries[-1] * n_nodes / nodes.size
     growth = np.log(entries[1] / entries[0]) / np.log(sizes[1] / sizes[0])
     return float(entries[1] * (n_nodes / sizes[1]) ** growth)
 
 
 def _signs(vectors: FloatArray) -> FloatArray:
     """Sign per column that makes its largest entry positive."""
-    largest = np.abs(vectors).argmax(axis=0)
-    signs = np.sign(vectors[largest, np.arange(vectors.shape[1])])
-    return np.where(signs == 0, 1.0, signs)
+    largest = np.abs(vectors).argmax(axis=0)[None]
+    return np.where(np.take_along_axis(vectors, largest, axis=0)[0] < 0, -1.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
+
 from neuraleig._batch import Edges
 
 FloatArray = NDArray[np.float64]

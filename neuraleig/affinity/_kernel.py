@@ -14,6 +14,7 @@ from neuraleig._batch import Edges
 from neuraleig.affinity._base import Affinity, Graph, symmetrized
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 KernelFunction = Callable[[FloatArray, FloatArray], ArrayLike]
 
 # Landmarks whose dense kernel the warm start solves: 32 MB in float64.
@@ -105,7 +106,7 @@ class RBFAffinity(KernelAffinity):
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
         """Gaussian kernel of shape (n_left, n_right)."""
-        return np.exp(-self._gamma * squared_distances(left, right))
+        return np.asarray(np.exp(-self._gamma * squared_distances(left, right)))
 
 
 class CosineAffinity(KernelAffinity):
@@ -113,7 +114,7 @@ class CosineAffinity(KernelAffinity):
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
         """Clamped cosine of shape (n_left, n_right)."""
-        return np.maximum(_unit_rows(left) @ _unit_rows(right).T, 0.0)
+        return np.asarray(np.maximum(_unit_rows(left) @ _unit_rows(right).T, 0.0))
 
 
 class CallableAffinity(KernelAffinity):
@@ -161,9 +162,9 @@ def squared_distances(left: FloatArray, right: FloatArray) -> FloatArray:
     centre = right.mean(axis=0)
     left, right = left - centre, right - centre
     squares = np.square(left).sum(axis=1)[:, None] + np.square(right).sum(axis=1)
-    return np.maximum(squares - 2 * left @ right.T, 0.0)
+    return np.asarray(np.maximum(squares - 2 * left @ right.T, 0.0))
 
 
 def _unit_rows(rows: FloatArray) -> FloatArray:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms > 0, norms, 1.0)
+    return np.asarray(rows / np.where(norms > 0, norms, 1.0))

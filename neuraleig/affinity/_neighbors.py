@@ -9,6 +9,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
+from neuraleig._standardize import Standardization
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -76,9 +78,10 @@ def nearest_neighbors(
         X = X / np.where(norms > 0, norms, 1.0)
     elif metric != "euclidean" or X.shape[1] <= TREE_FEATURES:
         return _tree_neighbors(X, n_neighbors, metric, n_jobs)
-    rows, scale = _standardised(X)
+    standardization = Standardization.of(X)
+    rows = standardization.apply(X)
     distances, indices = _brute_neighbors(rows, n_neighbors, seed)
-    return distances.double().numpy() * scale, indices.numpy()
+    return distances.double().numpy() * standardization.scale, indices.numpy()
 
 
 def _tree_neighbors(
@@ -87,18 +90,6 @@ def _tree_neighbors(
     search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric, n_jobs=n_jobs)
     distances, indices = search.fit(X).kneighbors()
     return np.asarray(distances, dtype=np.float64), np.asarray(indices, np.int64)
-
-
-def _standardised(X: FloatArray) -> tuple[Tensor, float]:
-    """Centred rows of unit scale: float32 then holds data of any offset or unit."""
-    mean = X.mean(axis=0, dtype=np.float64)
-    rows = np.empty(X.shape, dtype=np.float32)
-    step = max(1, CHUNK_ELEMENTS // (8 * X.shape[1]))
-    slices = [slice(start, start + step) for start in range(0, X.shape[0], step)]
-    scale = max(float(np.abs(X[part] - mean).max()) for part in slices) or 1.0
-    for part in slices:
-        rows[part] = (X[part] - mean) / scale
-    return torch.from_numpy(rows), scale
 
 
 def _brute_neighbors(

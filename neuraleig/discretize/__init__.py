@@ -1,0 +1,23 @@
+"""Discretisation: from eigenfunctions or scores to labels."""
+
+from neuraleig.discretize._argmax import Argmax
+from neuraleig.discretize._base import Discretizer, diffused_rows
+from neuraleig.discretize._centroids import (
+    NearestCentre,
+    Reading,
+    candidate_sizes,
+    read_clusters,
+)
+from neuraleig.discretize._cluster_qr import ClusterQR, cluster_qr_rotation
+
+__all__ = [
+    "Argmax",
+    "ClusterQR",
+    "Discretizer",
+    "NearestCentre",
+    "Reading",
+    "candidate_sizes",
+    "cluster_qr_rotation",
+    "diffused_rows",
+    "read_clusters",
+]

@@ -1,0 +1,30 @@
+"""Labels from the discrete head."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuraleig.discretize._base import Array, FloatArray, IntArray, softmax
+
+
+class Argmax:
+    """Cluster of the largest score of the label head.
+
+    Parameters
+    ----------
+    clusters : ndarray of shape (n_clusters,), int64
+        Scores that count, in the order of the labels. Clusters that no training row
+        belongs to are left out here.
+    """
+
+    def __init__(self, clusters: IntArray) -> None:
+        self.clusters = clusters
+
+    @classmethod
+    def from_scores(cls, logits: Array) -> Argmax:
+        """Keep the clusters that some row belongs to."""
+        return cls(np.unique(logits.argmax(axis=1)))
+
+    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
+        """Softmax of the scores."""
+        return softmax(logits[:, self.clusters])

@@ -1,0 +1,71 @@
+"""What turns eigenfunctions or scores into labels."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Array = NDArray[np.floating]
+
+
+class Discretizer(Protocol):
+    """A fitted map from what the network gives for a row to its label.
+
+    It never looks at other rows, so a label is the same alone and in company.
+    """
+
+    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
+        """Probability of every cluster; its largest entry is the label.
+
+        Parameters
+        ----------
+        functions : ndarray of shape (n_samples, n_components)
+            Eigenfunctions, the constant one first.
+        logits : ndarray of shape (n_samples, n_scores)
+            Scores of the label head.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_clusters)
+            Rows sum to 1.
+        """
+        ...
+
+
+def diffused_rows(
+    functions: Array, eigenvalues: FloatArray, diffusion_time: float
+) -> FloatArray:
+    r"""Rows of eigenfunctions weighted by :math:`\lambda^t` and scaled to unit norm.
+
+    The weights are those of a random walk of :math:`t` steps: what it forgets counts
+    little. Unit norm takes out how far a row is from the centre of its cluster.
+
+    Parameters
+    ----------
+    functions : ndarray of shape (n_samples, n_used)
+        Leading eigenfunctions, the constant one first.
+    eigenvalues : ndarray of shape (n_used,)
+        Their eigenvalues.
+    diffusion_time : float
+        Steps :math:`t` of the random walk.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_samples, n_used)
+        Unit rows.
+    """
+    weights = np.clip(eigenvalues, 0.0, 1.0) ** diffusion_time
+    rows = functions.astype(np.float64) * weights
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(norms > 0, norms, 1.0))
+
+
+def softmax(scores: Array) -> FloatArray:
+    """Exponentials of every row, scaled to sum to 1, in float64."""
+    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

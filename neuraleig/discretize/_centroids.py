@@ -1,0 +1,186 @@
+"""Labels by the nearest of a few centres of unit rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from neuraleig.discretize._base import (
+    Array,
+    FloatArray,
+    IntArray,
+    diffused_rows,
+    softmax,
+)
+
+# Candidate numbers of functions per cluster, of which the best reading is kept.
+FUNCTIONS_PER_CLUSTER = (1.0, 1.5, 2.0, 2.5, 3.0)
+# Starts of k-means for each of them.
+N_STARTS = 6
+# Rows on which k-means is fitted; the others go to the nearest centre.
+MAX_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Labels read off eigenfunctions, and how.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,), int64
+        Label of every row.
+    centres : ndarray of shape (n_clusters, n_used)
+        Centres of the clusters among the unit rows.
+    spread : float
+        Mean squared distance of a row from its centre, per dimension.
+    score : float
+        What the choice was made by.
+    """
+
+    labels: IntArray
+    centres: FloatArray
+    spread: float
+    score: float
+
+    @property
+    def n_used(self) -> int:
+        """Number of functions looked at."""
+        return int(self.centres.shape[1])
+
+
+def candidate_sizes(n_clusters: int, n_components: int) -> list[int]:
+    """Numbers of functions to try, from ``n_clusters`` up to ``n_components``."""
+    wanted = {int(np.ceil(ratio * n_clusters)) for ratio in FUNCTIONS_PER_CLUSTER}
+    return sorted({min(size, n_components) for size in wanted})
+
+
+def read_clusters(
+    functions: Array,
+    eigenvalues: FloatArray,
+    n_clusters: int,
+    score: Callable[[IntArray], float],
+    *,
+    diffusion_time: float,
+    seed: int,
+) -> Reading:
+    """Best of several k-means of diffused rows, over numbers of functions and starts.
+
+    More functions than clusters tell apart what the leading ones mix up, but how many
+    is a matter of the data; within-cluster variance cannot be compared between
+    dimensions, a score of the labels on the graph can.
+
+    Parameters
+    ----------
+    functions : ndarray of shape (n_samples, n_components)
+        Eigenfunctions, the constant one first.
+    eigenvalues : ndarray of shape (n_components,)
+        Their eigenvalues.
+    n_clusters : int
+        Number of clusters, at most ``n_samples``.
+    score : callable
+        Takes labels and returns a number; higher is better.
+    diffusion_time : float
+        See :func:`diffused_rows`.
+    seed : int
+        Seed of the starts.
+
+    Returns
+    -------
+    reading : Reading
+        With consecutive labels; fewer than ``n_clusters`` where there are fewer
+        distinct rows.
+
+    Notes
+    -----
+    Time O(n_samples n_clusters n_components) for each of 30 starts, each with one
+    call of ``score``; k-means itself sees at most 10,000 rows.
+    """
+    generator = np.random.RandomState(seed)
+    best: Reading | None = None
+    for n_used in candidate_sizes(n_clusters, eigenvalues.size):
+        rows = diffused_rows(
+            functions[:, :n_used], eigenvalues[:n_used], diffusion_time
+        )
+        drawn = rows
+        if rows.shape[0] > MAX_ROWS:
+            picked = generator.choice(rows.shape[0], MAX_ROWS, replace=False)
+            drawn = rows[np.sort(picked)]
+        for _ in range(N_STARTS):
+            kmeans = _kmeans(drawn, n_clusters, generator)
+            labels = np.asarray(kmeans.predict(rows), dtype=np.int64)
+            reading = _reading(labels, kmeans.cluster_centers_, rows, score)
+            # A reading with a dead cluster is only better than none.
+            if best is None or (len(reading.centres), reading.score) > (
+                len(best.centres),
+                best.score,
+            ):
+                best = reading
+    assert best is not None  # candidate_sizes is never empty
+    return best
+
+
+def _kmeans(
+    rows: FloatArray, n_clusters: int, generator: np.random.RandomState
+) -> KMeans:
+    kmeans = KMeans(n_clusters, n_init=1, random_state=generator.randint(2**31 - 1))
+    with warnings.catch_warnings():
+        # Fewer distinct rows than clusters: the caller sees fewer centres.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return kmeans.fit(rows)
+
+
+def _reading(
+    labels: IntArray,
+    centres: FloatArray,
+    rows: FloatArray,
+    score: Callable[[IntArray], float],
+) -> Reading:
+    occupied, labels = np.unique(labels, return_inverse=True)
+    centres = centres[occupied]
+    spread = float(np.mean(np.square(rows - centres[labels])))
+    return Reading(labels.astype(np.int64), centres, spread, score(labels))
+
+
+class NearestCentre:
+    """Cluster of the nearest centre among diffused unit rows.
+
+    Parameters
+    ----------
+    centres : ndarray of shape (n_clusters, n_used)
+        Centres of the clusters.
+    spread : float
+        Mean squared distance of a row from its centre, per dimension.
+    eigenvalues : ndarray of shape (n_components,)
+        Eigenvalues of the functions.
+    diffusion_time : float
+        See :func:`diffused_rows`.
+    """
+
+    def __init__(
+        self,
+        centres: FloatArray,
+        spread: float,
+        eigenvalues: FloatArray,
+        diffusion_time: float,
+    ) -> None:
+        self.centres = centres
+        self.spread = spread
+        self.eigenvalues = eigenvalues
+        self.diffusion_time = diffusion_time
+
+    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
+        """Posterior of equal round Gaussians at the centres."""
+        n_used = self.centres.shape[1]
+        rows = diffused_rows(
+            functions[:, :n_used], self.eigenvalues[:n_used], self.diffusion_time
+        )
+        # One centre at a time: no (n_samples, n_clusters, n_used) array.
+        squared = np.stack(
+            [np.square(rows - centre).sum(axis=1) for centre in self.centres], axis=1
+        )
+        return softmax(-squared / (2 * max(self.spread, np.finfo(np.float64).eps)))
