@@ -68,11 +68,9 @@ class Spectrum:
     @property
     def functions(self) -> FloatArray:
         r"""Random-walk eigenvectors :math:`V`, of unit mean square under :math:`d`."""
-        degrees = self.degrees
-        # Without any edge all nodes count alike, as an isolated node has no degree.
-        if not np.any(degrees > 0):
-            degrees = np.ones_like(degrees)
-        shares = np.where(degrees > 0, degrees, 1.0) / degrees.sum()
+        # Isolated nodes have no degree; without any edge all nodes count alike.
+        volume = self.degrees.sum() or self.degrees.size
+        shares = np.where(self.degrees > 0, self.degrees, 1.0) / volume
         return np.asarray(self.eigenvectors / np.sqrt(shares)[:, None])
 
 
@@ -126,8 +124,10 @@ def graph_spectrum(
     inverse_root = 1.0 / np.sqrt(np.where(degrees > 0, degrees, 1.0))
     scaling = sp.dia_array((inverse_root[None], [0]), shape=(n_nodes, n_nodes))
     normalized = sp.csr_array(scaling @ weights @ scaling)
-    if uniform > 0 or component_labels is None:
-        component_labels = _components(weights, connected=uniform > 0)
+    if uniform > 0:
+        component_labels = np.zeros(n_nodes, dtype=np.int64)
+    elif component_labels is None:
+        component_labels = _components(weights)
     generator = np.random.default_rng(seed)
     null_vectors = _indicators(degrees, component_labels, n_components)
     values = [np.ones(null_vectors.shape[1])]
@@ -171,9 +171,7 @@ def _leading(
     return Spectrum(values, vectors * _signs(vectors), degrees)
 
 
-def _components(weights: sp.csr_array, *, connected: bool) -> IntArray:
-    if connected:
-        return np.zeros(weights.shape[0], dtype=np.int64)
+def _components(weights: sp.csr_array) -> IntArray:
     _, labels = sp.csgraph.connected_components(weights, directed=False)
     return np.asarray(labels, dtype=np.int64)
 
@@ -181,25 +179,20 @@ def _components(weights: sp.csr_array, *, connected: bool) -> IntArray:
 def _indicators(
     degrees: FloatArray, component_labels: IntArray, n_components: int
 ) -> FloatArray:
-    """Orthonormal eigenvectors of eigenvalue 1: the constant, then components.
-
-    The largest components come first where there are more than ``n_components``.
-    """
+    """Eigenvectors of eigenvalue 1: the constant, then the largest components."""
     n_nodes = degrees.size
-    root = np.sqrt(degrees)
-    if not np.any(root > 0):
-        root = np.ones(n_nodes)
+    root = np.sqrt(degrees) if np.any(degrees > 0) else np.ones(n_nodes)
     volumes = np.bincount(component_labels, weights=root**2)
+    # The smallest one with a volume is the constant less all others.
     largest = np.argsort(-volumes, kind="stable")
-    # The constant less the other components is the smallest one that has a volume.
     largest = np.delete(largest, np.count_nonzero(volumes) - 1)
     wanted = min(volumes.size, n_components)
     basis = np.empty((n_nodes, wanted))
     basis[:, 0] = root
+    # An isolated node has no volume; it still is a component.
+    values = np.where(root > 0, root, 1.0)
     for column, component in enumerate(largest[: wanted - 1], start=1):
-        inside = component_labels == component
-        # A component of isolated nodes has no volume; it still is a component.
-        basis[:, column] = np.where(inside, root if volumes[component] > 0 else 1.0, 0)
+        basis[:, column] = np.where(component_labels == component, values, 0.0)
     orthonormal, _ = np.linalg.qr(basis)
     return np.asarray(orthonormal)
 
@@ -231,7 +224,6 @@ def _block_eigenpairs(
         "which": "LA",
         "tol": TOLERANCE,
         "ncv": min(n_nodes - 1, max(2 * n_wanted + 1, MIN_KRYLOV)),
-        "maxiter": 10 * n_nodes,
         "v0": generator.standard_normal(n_nodes),
     }
     if predicted_factor_entries(normalized) <= MAX_FACTOR_ENTRIES:
@@ -249,7 +241,6 @@ def _deflated(
     """The block with its known eigenvector moved to eigenvalue -1."""
 
     def product(vector: FloatArray) -> FloatArray:
-        vector = vector.ravel()
         result = normalized @ vector + rank_one * (rank_one @ vector)
         return np.asarray(result - 2.0 * known * (known @ vector))
 
@@ -267,7 +258,6 @@ def _shifted_inverse(
     gain = 1.0 / (1.0 - rank_one @ image)
 
     def product(vector: FloatArray) -> FloatArray:
-        vector = vector.ravel()
         vector = vector - known * (known @ vector)
         result = factors.solve(vector)
         result = result + gain * (image @ vector) * image
@@ -304,22 +294,22 @@ def predicted_factor_entries(normalized: sp.csr_array) -> float:
         Predicted number of entries of both triangular factors.
     """
     n_nodes = normalized.shape[0]
-    component_labels = _components(normalized, connected=False)
+    component_labels = _components(normalized)
     start = int(np.argmax(component_labels == np.bincount(component_labels).argmax()))
     reached = sp.csgraph.breadth_first_order(
         normalized, start, directed=False, return_predecessors=False
     )
-    sizes, entries = [], []
+    entries = []
     for size in PROBE_NODES:
         nodes = np.sort(reached[:size])
         near = normalized[nodes][:, nodes]
         factors = _factorize(SHIFT * sp.eye_array(nodes.size) - near)
-        sizes.append(nodes.size)
         entries.append(float(factors.L.nnz + factors.U.nnz))
         if nodes.size == reached.size:
-            return entries[-1] * n_nodes / nodes.size
-    growth = np.log(entries[1] / entries[0]) / np.log(sizes[1] / sizes[0])
-    return float(entries[1] * (n_nodes / sizes[1]) ** growth)
+            return float(entries[-1] * n_nodes / nodes.size)
+    small, large = PROBE_NODES
+    growth = np.log(entries[1] / entries[0]) / np.log(large / small)
+    return float(entries[1] * (n_nodes / large) ** growth)
 
 
 def _signs(vectors: FloatArray) -> FloatArray:
