@@ -1,0 +1,94 @@
+"""Small graphs whose every property a dense solver knows."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+
+from neuraleig._batch import Batch, Edges, Outputs
+
+
+@pytest.fixture(scope="session")
+def dense_affinity():
+    """Maker of random connected affinities with an empty diagonal."""
+
+    def make(n_nodes, seed=0, density=1.0):
+        generator = np.random.default_rng(seed)
+        upper = np.triu(generator.uniform(0.1, 1.0, (n_nodes, n_nodes)), k=1)
+        upper *= generator.random(upper.shape) < density
+        path = np.arange(n_nodes - 1)
+        upper[path, path + 1] += 0.5
+        return upper + upper.T
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def walk_eigenpairs():
+    """Dense eigenpairs of a random walk, those of the constant left out."""
+
+    def solve(matrix):
+        degrees = matrix.sum(axis=1)
+        values, vectors = scipy.linalg.eigh(
+            matrix / np.sqrt(np.outer(degrees, degrees))
+        )
+        functions = vectors * np.sqrt(degrees.sum() / degrees)[:, None]
+        return values[::-1][1:], functions[:, ::-1][:, 1:]
+
+    return solve
+
+
+@pytest.fixture(scope="session")
+def weighted_edges():
+    """Converter of a dense affinity to float64 edges."""
+
+    def convert(matrix):
+        return Edges.from_dense(torch.from_numpy(matrix))
+
+    return convert
+
+
+@pytest.fixture(scope="session")
+def minimise():
+    """Minimiser of a loss over a free table of values, by L-BFGS."""
+
+    def run(loss, start, n_rounds=20):
+        values = start.clone().requires_grad_()
+        optimizer = torch.optim.LBFGS(
+            [values],
+            max_iter=200,
+            history_size=50,
+            tolerance_grad=1e-12,
+            tolerance_change=1e-16,
+            line_search_fn="strong_wolfe",
+        )
+
+        def closure():
+            optimizer.zero_grad()
+            result = loss(values)
+            torch.autograd.backward(result)
+            return result
+
+        for _ in range(n_rounds):
+            optimizer.step(closure)
+        return values.detach()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def batch_of():
+    """Batch and outputs around a table of values, for classes of objectives."""
+
+    def make(edges, *, functions=None, logits=None, assignments=None, index=None):
+        n_rows = edges.n_nodes
+        nothing = torch.full((n_rows, 2), torch.nan, dtype=torch.float64)
+        outputs = Outputs(
+            nothing if functions is None else functions,
+            nothing if logits is None else logits,
+            nothing if assignments is None else assignments,
+        )
+        index = torch.arange(n_rows) if index is None else index
+        return outputs, Batch(torch.zeros(n_rows, 1), edges, index)
+
+    return make

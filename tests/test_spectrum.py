@@ -1,0 +1,277 @@
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.sparse as sp
+from sklearn.neighbors import kneighbors_graph
+
+from neuraleig import spectrum
+from neuraleig.spectrum import graph_spectrum, rayleigh_ritz, suggest_n_clusters
+
+
+def normalized(matrix, uniform=0.0):
+    """Dense normalised affinity; a node without edges stays where it is."""
+    full = matrix + uniform
+    degrees = full.sum(axis=1)
+    scale = np.sqrt(np.where(degrees > 0, degrees, 1.0))
+    return full / np.outer(scale, scale) + np.diag(np.where(degrees > 0, 0.0, 1.0))
+
+
+def assert_leading_eigenpairs(found, matrix, uniform=0.0, atol=1e-8):
+    """Exact eigenvalues, small residuals, orthonormal, the constant first."""
+    dense = normalized(matrix, uniform)
+    n_components = found.eigenvalues.size
+    exact = scipy.linalg.eigvalsh(dense)[::-1][:n_components]
+    vectors = found.eigenvectors
+    np.testing.assert_allclose(found.eigenvalues, exact, atol=atol)
+    residuals = dense @ vectors - vectors * found.eigenvalues
+    assert np.linalg.norm(residuals, axis=0).max() < 1e-5
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(n_components), atol=1e-7)
+    root = np.sqrt((matrix + uniform).sum(axis=1))
+    if root.any():
+        np.testing.assert_allclose(vectors[:, 0], root / np.linalg.norm(root))
+
+
+def knn_matrix(n_rows, n_features, seed, n_neighbors=8):
+    X = np.random.default_rng(seed).normal(size=(n_rows, n_features))
+    graph = kneighbors_graph(X, n_neighbors, mode="distance").toarray()
+    weights = np.where(graph > 0, np.exp(-graph), 0.0)
+    return weights + weights.T
+
+
+def block_diagonal(*blocks):
+    return scipy.linalg.block_diag(*blocks)
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 5, 30])
+@pytest.mark.parametrize("uniform", [0.0, 0.01])
+def test_connected_graph(dense_affinity, n_components, uniform):
+    matrix = dense_affinity(30, seed=1, density=0.2)
+    found = graph_spectrum(sp.csr_array(matrix), n_components, uniform=uniform)
+    assert_leading_eigenpairs(found, matrix, uniform)
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 3, 4, 7, 21])
+@pytest.mark.parametrize("uniform", [0.0, 0.01])
+def test_several_components(dense_affinity, n_components, uniform):
+    blocks = [dense_affinity(n, seed=n, density=0.5) for n in (9, 5, 7)]
+    order = np.random.default_rng(0).permutation(21)
+    matrix = block_diagonal(*blocks)[order][:, order]
+    found = graph_spectrum(sp.csr_array(matrix), n_components, uniform=uniform)
+    assert_leading_eigenpairs(found, matrix, uniform)
+
+
+@pytest.mark.parametrize("n_components", [2, 3, 4, 5, 6, 14])
+def test_isolated_nodes_are_components(dense_affinity, n_components):
+    nowhere = np.zeros((1, 1))
+    matrix = block_diagonal(
+        dense_affinity(7, seed=1), nowhere, dense_affinity(5, seed=2), nowhere
+    )
+    found = graph_spectrum(sp.csr_array(matrix), n_components)
+    assert_leading_eigenpairs(found, matrix)
+
+
+def test_the_largest_components_come_first(dense_affinity):
+    sizes = (4, 9, 3, 8)
+    matrix = block_diagonal(*(dense_affinity(n, seed=n) for n in sizes))
+    found = graph_spectrum(sp.csr_array(matrix), 3)
+    labels = np.repeat(np.arange(4), sizes)
+    # Three functions that are flat on components can tell exactly the two largest
+    # and the rest apart.
+    levels = [np.unique(found.functions[labels == c].round(9), axis=0) for c in (1, 3)]
+    rest = np.unique(found.functions[(labels == 0) | (labels == 2)].round(9), axis=0)
+    assert [len(level) for level in levels] == [1, 1]
+    assert len(rest) == 1
+    assert np.linalg.matrix_rank(np.vstack([*levels, rest])) == 3
+
+
+@pytest.mark.parametrize("n_components", [3, 4, 8])
+def test_bipartite_graphs_reach_minus_one(n_components):
+    pair = np.array([[0.0, 1.0], [1.0, 0.0]])
+    matrix = block_diagonal(pair, 2 * pair, np.kron(pair, np.ones((2, 2))))
+    found = graph_spectrum(sp.csr_array(matrix), n_components)
+    assert_leading_eigenpairs(found, matrix)
+
+
+def test_graph_without_edges():
+    found = graph_spectrum(sp.csr_array((4, 4)), 3)
+    np.testing.assert_allclose(found.eigenvalues, 1.0)
+    np.testing.assert_allclose(found.functions[:, 0], 1.0)
+    np.testing.assert_allclose(
+        found.functions.T @ found.functions / 4, np.eye(3), atol=1e-14
+    )
+
+
+@pytest.mark.parametrize("branch", ["lanczos", "shift_invert"])
+@pytest.mark.parametrize("uniform", [0.0, 1e-4])
+@pytest.mark.parametrize("n_blocks", [1, 2])
+def test_iterative_solvers(monkeypatch, branch, uniform, n_blocks):
+    limit = np.inf if branch == "shift_invert" else -1.0
+    monkeypatch.setattr(spectrum, "MAX_FACTOR_ENTRIES", limit)
+    other = {"shift_invert": "_deflated", "lanczos": "_shifted_inverse"}[branch]
+    monkeypatch.setattr(spectrum, other, None)
+    matrix = block_diagonal(*(knn_matrix(450, 3, seed) for seed in range(n_blocks)))
+    found = graph_spectrum(sp.csr_array(matrix), 6, uniform=uniform)
+    assert_leading_eigenpairs(found, matrix, uniform)
+
+
+def test_cheap_factors_choose_shift_invert(monkeypatch):
+    matrix = sp.csr_array(knn_matrix(450, 2, 0))
+    monkeypatch.setattr(spectrum, "_deflated", None)
+    graph_spectrum(matrix, 3)  # would call None
+    monkeypatch.setattr(spectrum, "MAX_FACTOR_ENTRIES", 100)
+    with pytest.raises(TypeError):
+        graph_spectrum(matrix, 3)
+
+
+def test_functions_are_orthonormal_under_the_degrees(dense_affinity):
+    matrix = dense_affinity(20, seed=3, density=0.3)
+    found = graph_spectrum(sp.csr_array(matrix), 5, uniform=0.02)
+    shares = found.degrees / found.degrees.sum()
+    np.testing.assert_allclose(found.degrees, (matrix + 0.02).sum(axis=1))
+    np.testing.assert_allclose(found.functions[:, 0], 1.0)
+    mass = found.functions.T @ (shares[:, None] * found.functions)
+    np.testing.assert_allclose(mass, np.eye(5), atol=1e-12)
+    walk = (matrix + 0.02) / found.degrees[:, None]
+    np.testing.assert_allclose(
+        walk @ found.functions, found.functions * found.eigenvalues, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("n_nodes", [40, 450])
+def test_permuting_the_nodes_permutes_the_eigenvectors(n_nodes):
+    matrix = knn_matrix(n_nodes, 3, seed=4)
+    order = np.random.default_rng(1).permutation(n_nodes)
+    found = graph_spectrum(sp.csr_array(matrix), 4)
+    permuted = graph_spectrum(sp.csr_array(matrix[order][:, order]), 4)
+    np.testing.assert_allclose(permuted.eigenvalues, found.eigenvalues, atol=1e-8)
+    np.testing.assert_allclose(
+        permuted.eigenvectors, found.eigenvectors[order], atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1e8])
+def test_the_unit_of_the_weights_does_not_matter(dense_affinity, unit):
+    matrix = dense_affinity(15, seed=5)
+    found = graph_spectrum(sp.csr_array(matrix), 4)
+    scaled = graph_spectrum(sp.csr_array(unit * matrix), 4)
+    np.testing.assert_allclose(scaled.eigenvectors, found.eigenvectors, atol=1e-9)
+
+
+def test_same_seed_same_bits_any_seed_same_eigenpairs():
+    matrix = sp.csr_array(knn_matrix(450, 6, seed=5))
+    first, again = (graph_spectrum(matrix, 4, seed=0) for _ in range(2))
+    np.testing.assert_array_equal(first.eigenvectors, again.eigenvectors)
+    other = graph_spectrum(matrix, 4, seed=1)
+    np.testing.assert_allclose(first.eigenvectors, other.eigenvectors, atol=1e-5)
+
+
+def test_given_component_labels_equal_found_ones(dense_affinity):
+    matrix = block_diagonal(dense_affinity(8, seed=1), dense_affinity(6, seed=2))
+    labels = np.repeat([1, 0], [8, 6])
+    found = graph_spectrum(sp.csr_array(matrix), 4)
+    given = graph_spectrum(sp.csr_array(matrix), 4, component_labels=labels)
+    np.testing.assert_allclose(given.eigenvectors, found.eigenvectors, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_nodes", [60, 450])
+def test_predicted_factor_entries_are_exact_for_small_graphs(n_nodes):
+    matrix = sp.csr_array(normalized(knn_matrix(n_nodes, 3, seed=6)))
+    factors = spectrum._factorize(spectrum.SHIFT * sp.eye_array(n_nodes) - matrix)
+    expected = factors.L.nnz + factors.U.nnz
+    assert spectrum.predicted_factor_entries(matrix) == expected
+
+
+def test_predicted_factor_entries_follow_the_growth_of_a_chain(monkeypatch):
+    # The factors of a path are linear in its length.
+    monkeypatch.setattr(spectrum, "PROBE_NODES", (50, 100))
+    n_nodes = 3_000
+    path = sp.diags_array([0.5, 0.5], offsets=[-1, 1], shape=(n_nodes, n_nodes))
+    factors = spectrum._factorize(spectrum.SHIFT * sp.eye_array(n_nodes) - path)
+    found = spectrum.predicted_factor_entries(sp.csr_array(path))
+    assert found == pytest.approx(factors.L.nnz + factors.U.nnz, rel=0.05)
+
+
+def test_predicted_factor_entries_of_unconnected_parts_add_up():
+    part = normalized(knn_matrix(120, 3, seed=7))
+    alone = spectrum.predicted_factor_entries(sp.csr_array(part))
+    both = block_diagonal(np.zeros((1, 1)), part, part)
+    found = spectrum.predicted_factor_entries(sp.csr_array(both))
+    assert found == pytest.approx(2 * alone, rel=0.01)
+
+
+@pytest.fixture
+def masses():
+    """Mass and energy of five functions, and the dense solution."""
+    generator = np.random.default_rng(8)
+    functions = generator.normal(size=(30, 5))
+    mass = functions.T @ functions / 30
+    energy = functions.T @ (np.linspace(-1, 0.95, 30)[:, None] * functions) / 30
+    return mass, energy, *scipy.linalg.eigh(energy, mass)
+
+
+def test_rayleigh_ritz_solves_the_generalised_problem(masses):
+    mass, energy, values, vectors = masses
+    pairs = rayleigh_ritz(mass, energy)
+    np.testing.assert_allclose(pairs.eigenvalues, values[::-1])
+    np.testing.assert_allclose(
+        np.abs(pairs.rotation), np.abs(vectors[:, ::-1]), atol=1e-10
+    )
+    np.testing.assert_allclose(
+        pairs.rotation.T @ mass @ pairs.rotation, np.eye(5), atol=1e-12
+    )
+    largest = np.abs(pairs.rotation).argmax(axis=0)
+    assert np.all(pairs.rotation[largest, np.arange(5)] > 0)
+
+
+@pytest.mark.parametrize("kind", ["rotation", "scaling", "shear"])
+def test_rayleigh_ritz_sees_the_span_only(masses, kind):
+    mass, energy, values, _ = masses
+    generator = np.random.default_rng(9)
+    change = {
+        "rotation": np.linalg.qr(generator.normal(size=(5, 5)))[0],
+        "scaling": np.diag([1e-9, 1e-3, 1.0, 1e4, 1e9]),
+        "shear": np.eye(5) + np.triu(generator.normal(size=(5, 5)), k=1),
+    }[kind]
+    pairs = rayleigh_ritz(change.T @ mass @ change, change.T @ energy @ change)
+    np.testing.assert_allclose(pairs.eigenvalues, values[::-1], atol=1e-8)
+    original = rayleigh_ritz(mass, energy).rotation
+    functions = change @ pairs.rotation
+    np.testing.assert_allclose(
+        functions * np.sign(functions[0]),
+        original * np.sign(original[0]),
+        atol=1e-6,
+    )
+
+
+def test_rayleigh_ritz_leaves_out_what_does_not_vary(masses):
+    mass, energy, values, _ = masses
+    repeat = np.array([[1.0, 0, 0, 0, 0, 2.0, 0]] + [[0.0] * 7] * 4)
+    repeat[np.arange(1, 5), np.arange(1, 5)] = 1.0  # column 5 repeats 0, 6 is null
+    pairs = rayleigh_ritz(repeat.T @ mass @ repeat, repeat.T @ energy @ repeat)
+    assert pairs.rotation.shape == (7, 5)
+    np.testing.assert_allclose(pairs.eigenvalues, values[::-1], atol=1e-10)
+
+
+def test_rayleigh_ritz_of_collapsed_functions_is_empty():
+    pairs = rayleigh_ritz(np.zeros((3, 3)), np.zeros((3, 3)))
+    assert pairs.eigenvalues.size == 0
+    assert pairs.rotation.shape == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("eigenvalues", "expected"),
+    [
+        ([1.0], 1),
+        ([1.0, 1.0, 0.2], 2),
+        ([1.0, 0.5, 0.45], 1),
+        ([1.0, 0.9, 0.8, 0.7, 0.1], 4),
+    ],
+)
+def test_number_of_clusters_is_before_the_largest_gap(eigenvalues, expected):
+    assert suggest_n_clusters(eigenvalues) == expected
+
+
+def test_number_of_clusters_of_separate_groups(dense_affinity):
+    matrix = block_diagonal(*(dense_affinity(8, seed=s) for s in range(4)))
+    found = graph_spectrum(sp.csr_array(matrix), 8, uniform=1e-3)
+    assert suggest_n_clusters(found.eigenvalues) == 4
