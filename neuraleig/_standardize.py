@@ -6,11 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-FloatArray = NDArray[np.float64]
-Array = NDArray[np.floating]
+from neuraleig._typing import Array, FloatArray
 
 # Elements of the data that are standardised at once: 32 MiB in float64.
 SLICE_ELEMENTS = 2**22

@@ -5,14 +5,11 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neuraleig._standardize import SLICE_ELEMENTS, Standardization
+from neuraleig._typing import Array, FloatArray
 from neuraleig.spectrum import rayleigh_ritz
-
-FloatArray = NDArray[np.float64]
-Array = NDArray[np.floating]
 
 __all__ = ["Eigenfunctions"]
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from neuraleig._typing import FloatArray, IntArray
 
 __all__ = [
     "cluster_transitions",

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator, SuperLU, eigsh, splu
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from neuraleig._typing import FloatArray, IntArray
 
 __all__ = [
     "RitzPairs",
@@ -42,6 +41,9 @@ MAX_FACTOR_ENTRIES = 15_000_000
 SHIFT = 1.0 + 1e-5
 # Sizes of the neighbourhoods from which the growth of the factors is measured.
 PROBE_NODES = (1_000, 4_000)
+# Decay rates of learned functions that float32 cannot tell from 0.
+RATE_TOLERANCE = 1e-6
+MIN_EIGENVALUE = 1e-3
 # Directions of the learned functions whose variance is below this share of the
 # largest are noise of float32.
 RANK_TOLERANCE = 1e-7
@@ -363,6 +365,8 @@ def rayleigh_ritz(mass: FloatArray, energy: FloatArray) -> RitzPairs:
     energy = (energy + energy.T) / 2 / np.outer(scale, scale)
     variances, axes = scipy.linalg.eigh(mass)
     kept = variances > RANK_TOLERANCE * variances[-1]
+    if variances[-1] <= np.finfo(np.float64).tiny:
+        return RitzPairs(np.empty(0), np.empty((mass.shape[0], 0)))
     whitening = axes[:, kept] / np.sqrt(variances[kept])
     values, vectors = scipy.linalg.eigh(whitening.T @ energy @ whitening)
     rotation = (whitening @ vectors[:, ::-1]) / scale[:, None]
@@ -370,22 +374,27 @@ def rayleigh_ritz(mass: FloatArray, energy: FloatArray) -> RitzPairs:
 
 
 def suggest_n_clusters(eigenvalues: ArrayLike) -> int:
-    """Number of clusters before the largest gap between eigenvalues.
+    r"""Number of clusters at which eigenvalues have their largest gap at any scale.
+
+    The gap is looked for among :math:`\lambda^t` at every time :math:`t`: its largest
+    value after the k-th eigenvalue grows with
+    :math:`\log \lambda_{k+1} / \log \lambda_k` alone.
 
     Parameters
     ----------
     eigenvalues : array-like of shape (n_components,)
-        Descending eigenvalues of the normalised affinity.
+        Descending eigenvalues of the normalised affinity, the first being 1.
 
     Returns
     -------
     n_clusters : int
-        At least 1 and below ``n_components``.
+        At least 2 and below ``n_components``; 1 where that leaves no choice. A single
+        cluster cannot be told from the eigenvalues.
 
     References
     ----------
-    .. [1] U. von Luxburg, "A tutorial on spectral clustering", Statistics and
-       Computing, 2007, section 8.3.
+    .. [1] A. Azran and Z. Ghahramani, "Spectral methods for automatic multiscale data
+       clustering", CVPR 2006.
 
     Examples
     --------
@@ -394,6 +403,9 @@ def suggest_n_clusters(eigenvalues: ArrayLike) -> int:
     3
     """
     values = np.asarray(eigenvalues, dtype=np.float64)
-    if values.size < 2:
+    if values.size < 3:
         return 1
-    return int(np.argmax(values[:-1] - values[1:])) + 1
+    # Rates below this are those of separate components; negative values forget at once.
+    rates = -np.log(np.clip(values[1:], MIN_EIGENVALUE, 1.0))
+    rates = np.maximum(rates, RATE_TOLERANCE)
+    return int(np.argmax(rates[1:] / rates[:-1])) + 2

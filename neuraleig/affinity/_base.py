@@ -8,13 +8,10 @@ from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from neuraleig._batch import Edges
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from neuraleig._typing import Array, FloatArray, IntArray
 
 
 class GraphWarning(UserWarning):
@@ -90,7 +87,7 @@ class Affinity(ABC):
     samples_edges: bool = True
 
     @abstractmethod
-    def build(self, X: FloatArray, *, seed: int) -> Graph:
+    def build(self, X: Array, *, seed: int) -> Graph:
         """Build the stored graph of the rows of ``X``.
 
         Parameters
@@ -107,7 +104,7 @@ class Affinity(ABC):
         """
 
     @abstractmethod
-    def among(self, rows: FloatArray, index: IntArray) -> Edges:
+    def among(self, rows: Array, index: IntArray) -> Edges:
         """Affinity among the rows of a batch.
 
         Parameters

@@ -8,14 +8,11 @@ from typing import Literal, get_args
 import numpy as np
 import scipy.sparse as sp
 import torch
-from numpy.typing import NDArray
 
 from neuraleig._batch import Edges
+from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning, symmetrized
 from neuraleig.affinity._neighbors import nearest_neighbors
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 EdgeWeights = Literal["self_tuning", "heat", "binary"]
 EDGE_WEIGHTS: tuple[str, ...] = get_args(EdgeWeights)
@@ -74,7 +71,7 @@ def neighbor_graph(distances: FloatArray, indices: IntArray, kind: str) -> sp.cs
     return symmetrized(directed)
 
 
-def distinct_rows(X: FloatArray) -> IntArray:
+def distinct_rows(X: Array) -> IntArray:
     """Index of the first of each group of identical rows, ascending."""
     contiguous = np.ascontiguousarray(X) + 0.0  # -0.0 and 0.0 are the same value
     as_bytes = contiguous.view(np.dtype((np.void, contiguous.itemsize * X.shape[1])))
@@ -116,7 +113,7 @@ class NeighborAffinity(Affinity):
         self.regularization = regularization
         self.n_jobs = n_jobs
 
-    def build(self, X: FloatArray, *, seed: int) -> Graph:
+    def build(self, X: Array, *, seed: int) -> Graph:
         """Build the graph over the distinct rows of ``X``.
 
         Time O(n^2) with a small constant (see
@@ -130,7 +127,7 @@ class NeighborAffinity(Affinity):
         graph = Graph(neighbor_graph(distances, indices, self.weights), index)
         return graph.regularized(self.regularization)
 
-    def _search(self, X: FloatArray, seed: int) -> tuple[FloatArray, IntArray]:
+    def _search(self, X: Array, seed: int) -> tuple[FloatArray, IntArray]:
         n_samples = X.shape[0]
         if n_samples == 1:
             return np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64)
@@ -146,7 +143,7 @@ class NeighborAffinity(Affinity):
             X, n_neighbors, metric=self.metric, n_jobs=self.n_jobs, seed=seed
         )
 
-    def among(self, rows: FloatArray, index: IntArray) -> Edges:
+    def among(self, rows: Array, index: IntArray) -> Edges:
         """Graph of the neighbours within the batch (the published recipe)."""
         n_neighbors = min(self.n_neighbors, len(rows) - 1)
         found = nearest_neighbors(rows, n_neighbors, metric=self.metric)
@@ -168,13 +165,13 @@ class PrecomputedAffinity(Affinity):
         self.matrix = matrix
         self.regularization = regularization
 
-    def build(self, X: FloatArray, *, seed: int) -> Graph:
+    def build(self, X: Array, *, seed: int) -> Graph:
         """Wrap the given matrix; ``X`` and ``seed`` are not looked at."""
         index = np.arange(self.matrix.shape[0], dtype=np.int64)
         graph = Graph(symmetrized(self.matrix), index)
         return graph.regularized(self.regularization)
 
-    def among(self, rows: FloatArray, index: IntArray) -> Edges:
+    def among(self, rows: Array, index: IntArray) -> Edges:
         """Given affinity among the rows of the batch."""
         return _edges(symmetrized(self.matrix[index][:, index]))
 

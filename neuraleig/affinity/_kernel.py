@@ -8,13 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse as sp
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from neuraleig._batch import Edges
+from neuraleig._typing import FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph, symmetrized
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 KernelFunction = Callable[[FloatArray, FloatArray], ArrayLike]
 
 # Landmarks whose dense kernel the warm start solves: 32 MB in float64.
@@ -50,7 +49,7 @@ class KernelAffinity(Affinity):
     def prepare(self, landmarks: FloatArray) -> None:
         """Resolve parameters that depend on the data."""
 
-    def build(self, X: FloatArray, *, seed: int) -> Graph:
+    def build(self, X: Array, *, seed: int) -> Graph:
         """Kernel graph of randomly drawn landmarks.
 
         Time O(p^2 d) and memory O(p^2) for p = min(n_samples, n_landmarks).
@@ -61,13 +60,14 @@ class KernelAffinity(Affinity):
             generator = np.random.default_rng(seed)
             drawn = generator.choice(n_samples, self.n_landmarks, replace=False)
             index = np.sort(drawn).astype(np.int64)
-        landmarks = X[index]
+        landmarks = X[index].astype(np.float64)
         self.prepare(landmarks)
         weights = symmetrized(sp.csr_array(self.kernel(landmarks, landmarks)))
         return Graph(weights, index).regularized(self.regularization)
 
-    def among(self, rows: FloatArray, index: IntArray) -> Edges:
+    def among(self, rows: Array, index: IntArray) -> Edges:
         """Kernel among the rows of the batch."""
+        rows = rows.astype(np.float64)
         matrix = self.kernel(rows, rows)
         mean = ((matrix + matrix.T) / 2).astype(np.float32)
         return Edges.from_dense(torch.from_numpy(mean))
@@ -83,6 +83,11 @@ class RBFAffinity(KernelAffinity):
         from a landmark to its 10th neighbour among the landmarks.
     regularization, n_landmarks
         See :class:`KernelAffinity`.
+
+    Attributes
+    ----------
+    gamma_ : float
+        Inverse squared width in use, after :meth:`build`.
     """
 
     def __init__(
@@ -93,7 +98,7 @@ class RBFAffinity(KernelAffinity):
     ) -> None:
         super().__init__(regularization, n_landmarks)
         self.gamma = gamma
-        self._gamma = 1.0 if gamma is None else gamma
+        self.gamma_ = 1.0 if gamma is None else gamma
 
     def prepare(self, landmarks: FloatArray) -> None:
         """Choose the width where it was left open."""
@@ -102,11 +107,11 @@ class RBFAffinity(KernelAffinity):
         squared = np.sort(squared_distances(landmarks, landmarks), axis=1)
         neighbor = squared[:, min(SCALE_NEIGHBOR, squared.shape[1] - 1)]
         positive = neighbor[neighbor > 0]
-        self._gamma = float(1.0 / np.median(positive)) if positive.size else 1.0
+        self.gamma_ = float(1.0 / np.median(positive)) if positive.size else 1.0
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
         """Gaussian kernel of shape (n_left, n_right)."""
-        return np.asarray(np.exp(-self._gamma * squared_distances(left, right)))
+        return np.asarray(np.exp(-self.gamma_ * squared_distances(left, right)))
 
 
 class CosineAffinity(KernelAffinity):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
 from neuraleig._standardize import Standardization
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from neuraleig._typing import Array, FloatArray, IntArray
 
 # Distances to all rows that one chunk of queries may hold: 128 MiB of float32.
 CHUNK_ELEMENTS = 2**25
@@ -35,7 +32,7 @@ SVD_ROWS = 5_000
 
 
 def nearest_neighbors(
-    X: FloatArray,
+    X: Array,
     n_neighbors: int,
     *,
     metric: str = "euclidean",
@@ -85,7 +82,7 @@ def nearest_neighbors(
 
 
 def _tree_neighbors(
-    X: FloatArray, n_neighbors: int, metric: str, n_jobs: int | None
+    X: Array, n_neighbors: int, metric: str, n_jobs: int | None
 ) -> tuple[FloatArray, IntArray]:
     search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric, n_jobs=n_jobs)
     distances, indices = search.fit(X).kneighbors()

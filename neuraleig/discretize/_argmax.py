@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuraleig.discretize._base import Array, FloatArray, IntArray, softmax
+from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig.discretize._base import softmax
 
 
 class Argmax:

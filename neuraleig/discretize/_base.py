@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-Array = NDArray[np.floating]
+from neuraleig._typing import Array, FloatArray
 
 
 class Discretizer(Protocol):

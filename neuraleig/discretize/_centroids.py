@@ -10,13 +10,8 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from neuraleig.discretize._base import (
-    Array,
-    FloatArray,
-    IntArray,
-    diffused_rows,
-    softmax,
-)
+from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig.discretize._base import diffused_rows, softmax
 
 # Candidate numbers of functions per cluster, of which the best reading is kept.
 FUNCTIONS_PER_CLUSTER = (1.0, 1.5, 2.0, 2.5, 3.0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from neuraleig.discretize._base import Array, FloatArray, diffused_rows
+from neuraleig._typing import Array, FloatArray
+from neuraleig.discretize._base import diffused_rows
 
 
 def cluster_qr_rotation(rows: FloatArray) -> FloatArray:

@@ -28,6 +28,8 @@ class EigenNetwork(nn.Module):
         Map (n_rows, n_hidden) to (n_rows, n_functions) and (n_rows, n_clusters).
     assignment : SoftAssignment
         Turns the scores of the clusters into soft assignments.
+    n_functions, n_clusters : int
+        Widths of the two heads.
     """
 
     def __init__(
@@ -36,12 +38,16 @@ class EigenNetwork(nn.Module):
         function_head: nn.Module,
         label_head: nn.Module,
         assignment: SoftAssignment,
+        n_functions: int,
+        n_clusters: int,
     ) -> None:
         super().__init__()
         self.trunk = trunk
         self.function_head = function_head
         self.label_head = label_head
         self.assignment = assignment
+        self.n_functions = n_functions
+        self.n_clusters = n_clusters
 
     def forward(self, inputs: Tensor) -> Outputs:
         """Functions, scores of clusters and soft assignments of a batch.
@@ -110,6 +116,8 @@ def make_network(
         make_head(head, n_hidden, n_functions),
         make_head(head, n_hidden, n_clusters),
         SoftAssignment(noise=assignment == "gumbel_softmax"),
+        n_functions,
+        n_clusters,
     )
 
 

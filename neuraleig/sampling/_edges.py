@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neuraleig._batch import Batch, Edges
+from neuraleig._typing import FloatArray, IntArray
 from neuraleig.affinity import Graph
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 class EdgeSampler:
@@ -37,7 +35,8 @@ class EdgeSampler:
     n_steps : int, default=1
         Length of the walk that joins the two rows of a pair.
     held_out : float, default=0.0
-        Share of the edges that are never drawn, for :meth:`validation_batch`.
+        Share of the edges that are never drawn nor walked along, for
+        :meth:`validation_batch`.
 
     Examples
     --------
@@ -73,7 +72,7 @@ class EdgeSampler:
         n_random = graph.uniform * graph.n_nodes**2
         total = float(graph.weights.sum()) + n_random
         self._random_share = n_random / total if total > 0 else 1.0
-        self._walk = _Walk(graph.weights) if n_steps > 1 else None
+        self._walk = _Walk(self._train, graph.n_nodes) if n_steps > 1 else None
 
     @property
     def n_held_out(self) -> int:
@@ -101,7 +100,14 @@ class EdgeSampler:
         -------
         batch : Batch
             Single steps, whatever ``n_steps`` is.
+
+        Raises
+        ------
+        ValueError
+            If there are edges and none of them is held out.
         """
+        if self.n_held_out == 0 and self._train.size > 0:
+            raise ValueError("no edge is held out; held_out must be larger.")
         source, target = self._held_out.draw(n_edges, self._generator)
         return self._batch(*self._mix_random(source, target))
 
@@ -134,12 +140,17 @@ class _EdgeList:
     ) -> None:
         self.source = source[kept]
         self.target = target[kept]
-        self.cumulative = np.cumsum(weight[kept])
+        self.weight = weight[kept]
+        self.cumulative = np.cumsum(self.weight)
         self.size = int(self.source.size)
 
     def draw(
         self, count: int, generator: np.random.Generator
     ) -> tuple[IntArray, IntArray]:
+        if self.size == 0:
+            # Of a graph without edges all pairs are random ones.
+            nowhere = np.zeros(count, dtype=np.int64)
+            return nowhere, nowhere
         position = generator.random(count) * self.cumulative[-1]
         edge = np.searchsorted(self.cumulative, position, side="right")
         edge = np.minimum(edge, self.size - 1)

@@ -1,0 +1,15 @@
+"""Spectral clustering that predicts, by neural eigenfunctions."""
+
+from neuraleig._version import __version__
+from neuraleig.affinity import GraphWarning
+from neuraleig.estimators import (
+    NeuralEigenSpectralClustering,
+    NeuralSpectralEmbedding,
+)
+
+__all__ = [
+    "GraphWarning",
+    "NeuralEigenSpectralClustering",
+    "NeuralSpectralEmbedding",
+    "__version__",
+]

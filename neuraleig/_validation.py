@@ -1,0 +1,137 @@
+"""Checks at the door: what is behind it assumes clean data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import check_array
+
+# Relative asymmetry that rounding explains.
+SYMMETRY_TOLERANCE = 1e-6
+
+
+def check_affinity_matrix(
+    matrix: Any,  # noqa: ANN401 - whatever a user passes
+    n_samples: int,
+) -> sp.csr_array:
+    """Check a precomputed affinity and return it as float64 CSR.
+
+    Parameters
+    ----------
+    matrix : array-like or sparse of shape (n_samples, n_samples)
+        Symmetric, non-negative and finite.
+    n_samples : int
+        Number of rows of ``X``.
+
+    Returns
+    -------
+    matrix : csr_array
+        A copy only where the type changes.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is none of these.
+    """
+    matrix = _square(matrix, n_samples)
+    asymmetry = abs(matrix - matrix.T)
+    largest = float(abs(matrix).max()) if matrix.nnz else 0.0
+    if asymmetry.nnz and float(asymmetry.max()) > SYMMETRY_TOLERANCE * largest:
+        raise ValueError(
+            "affinity_matrix is not symmetric (entries differ from their mirror by up "
+            f"to {float(asymmetry.max()):.3g}); pass (A + A.T) / 2 if that is meant."
+        )
+    return matrix
+
+
+def check_neighbors_matrix(
+    matrix: Any,  # noqa: ANN401 - whatever a user passes
+    n_samples: int,
+    n_neighbors: int,
+) -> sp.csr_array:
+    """Check a sparse graph of distances to neighbours, as scikit-learn writes it.
+
+    Parameters
+    ----------
+    matrix : sparse of shape (n_samples, n_samples)
+        Stored entries are distances; from ``kneighbors_graph`` or
+        ``KNeighborsTransformer``.
+    n_samples : int
+        Number of rows of ``X``.
+    n_neighbors : int
+        Neighbours that every row must have besides itself.
+
+    Returns
+    -------
+    matrix : csr_array
+        Float64, explicit zeros kept.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is dense, of another shape, negative or has too few entries.
+    """
+    if not sp.issparse(matrix):
+        raise ValueError(
+            f"affinity_matrix is of type {type(matrix).__name__}; with "
+            "affinity='precomputed_nearest_neighbors' it must be a sparse matrix of "
+            "distances, such as KNeighborsTransformer returns."
+        )
+    matrix = _square(matrix, n_samples)
+    rows = np.repeat(np.arange(n_samples), np.diff(matrix.indptr))
+    others = np.bincount(rows[rows != matrix.indices], minlength=n_samples)
+    if others.min() < n_neighbors:
+        raise ValueError(
+            f"affinity_matrix has a row of only {others.min()} neighbours, fewer than "
+            f"n_neighbors={n_neighbors}; compute it with more neighbours, or lower "
+            "n_neighbors."
+        )
+    return matrix
+
+
+def _square(matrix: Any, n_samples: int) -> sp.csr_array:  # noqa: ANN401
+    checked = check_array(
+        matrix,
+        accept_sparse="csr",
+        accept_large_sparse=True,
+        dtype=np.float64,
+        input_name="affinity_matrix",
+    )
+    if checked.shape[0] != checked.shape[1]:
+        raise ValueError(
+            f"affinity_matrix has shape {checked.shape}; it must be square."
+        )
+    if checked.shape[0] != n_samples:
+        raise ValueError(
+            f"affinity_matrix has {checked.shape[0]} rows but X has {n_samples}; row i "
+            "of both must be the same sample."
+        )
+    result = sp.csr_array(checked)
+    if result.nnz and result.data.min() < 0:
+        raise ValueError(
+            f"affinity_matrix has negative entries (minimum {result.data.min():.3g}); "
+            "it must be non-negative."
+        )
+    return result
+
+
+def check_n_clusters(n_clusters: int, n_samples: int) -> None:
+    """Refuse more clusters than rows."""
+    if n_clusters > n_samples:
+        raise ValueError(
+            f"n_clusters={n_clusters} is more than the number of rows of X "
+            f"(n_samples={n_samples}); lower n_clusters."
+        )
+
+
+def check_hidden_sizes(hidden_sizes: tuple[int, ...]) -> None:
+    """Refuse layers without units."""
+    sizes = tuple(hidden_sizes)
+    if not sizes or any(
+        not isinstance(size, (int, np.integer)) or size < 1 for size in sizes
+    ):
+        raise ValueError(
+            f"hidden_sizes={hidden_sizes!r} must be one or more integers of at least 1."
+        )

@@ -1,0 +1,6 @@
+"""Estimators: scikit-learn's interface to the parts."""
+
+from neuraleig.estimators._clustering import NeuralEigenSpectralClustering
+from neuraleig.estimators._embedding import NeuralSpectralEmbedding
+
+__all__ = ["NeuralEigenSpectralClustering", "NeuralSpectralEmbedding"]

@@ -1,0 +1,263 @@
+"""What both estimators share: parameters, the fit of eigenfunctions, transform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from neuraleig._random import Seeds, seeded_torch
+from neuraleig._typing import Array
+from neuraleig._validation import (
+    check_affinity_matrix,
+    check_hidden_sizes,
+    check_neighbors_matrix,
+)
+from neuraleig.affinity import (
+    AFFINITIES,
+    EDGE_WEIGHTS,
+    PRECOMPUTED,
+    Affinity,
+    RBFAffinity,
+    make_affinity,
+)
+from neuraleig.eigenfunctions import Eigenfunctions
+from neuraleig.estimators._steps import (
+    Problem,
+    Settings,
+    build_problem,
+    fine_tune,
+    solve_targets,
+    warm_start,
+)
+from neuraleig.networks import HEADS, make_network
+from neuraleig.training import resolve_device
+
+# Steps of fine-tuning where max_iter is left open: a warm start is nearly there.
+MAX_ITER = {"spectral": 300, "random": 1_000}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one estimator asks of the shared fit."""
+
+    n_clusters: int
+    n_components: int
+    diffusion_time: float = 10.0
+    label_objective: str = "normalized_cut"
+    assignment: Any = "softmax"
+    temperature: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class FittedFunctions:
+    """What the shared fit returns."""
+
+    problem: Problem
+    eigenfunctions: Eigenfunctions
+    losses: list[float]
+
+
+@contextmanager
+def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
+    """Put an estimator's attributes back if the block raises."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+class EigenfunctionEstimator(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Base of the estimators: learns eigenfunctions and evaluates them."""
+
+    eigenfunctions_: Eigenfunctions
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "affinity": [StrOptions(set(AFFINITIES)), callable],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "metric": [str],
+        "edge_weights": [StrOptions(set(EDGE_WEIGHTS))],
+        "gamma": [Interval(Real, 0, None, closed="neither"), None],
+        "regularization": [Interval(Real, 0, None, closed="left")],
+        "init": [StrOptions({"spectral", "random"})],
+        "objective": [StrOptions({"rayleigh", "neuralef", "nested_low_rank"})],
+        "sampling": [StrOptions({"auto", "edges", "nodes"})],
+        "walk_length": [Interval(Integral, 1, None, closed="left")],
+        "network": [StrOptions({"mlp"}), callable],
+        "hidden_sizes": [tuple, list],
+        "head": [StrOptions(set(HEADS))],
+        "max_iter": [Interval(Integral, 0, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "device": [str],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def transform(self, X: ArrayLike) -> Array:
+        """Evaluate the eigenfunctions at rows, seen in the fit or not.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        functions : ndarray of shape (n_samples, n_components)
+            Ordered eigenfunctions, in the float type of ``X``. Row ``i`` depends on
+            row ``i`` of ``X`` alone.
+        """
+        return self._transform_checked(self._check_rows(X))
+
+    def _transform_checked(self, rows: Array) -> Array:
+        functions, _ = self.eigenfunctions_.evaluate(rows)
+        return functions.astype(rows.dtype, copy=False)
+
+    def _check_rows(self, X: ArrayLike) -> Array:
+        check_is_fitted(self)
+        rows: Array = validate_data(
+            self, X, dtype=[np.float64, np.float32], reset=False
+        )
+        return rows
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.eigenfunctions_.n_components
+
+    def _check_fit_input(self, X: ArrayLike, affinity_matrix: object) -> Array:
+        """Check everything that can be checked before any work."""
+        self._validate_params()
+        check_hidden_sizes(self.hidden_sizes)
+        kernel = callable(self.affinity) or self.affinity in ("rbf", "cosine")
+        if kernel and self.sampling == "edges":
+            raise ValueError(
+                f"sampling='edges' is not compatible with affinity={self.affinity!r}, "
+                "which has no stored edges; use sampling='nodes' or 'auto'."
+            )
+        if self.walk_length > 1 and (kernel or self.sampling == "nodes"):
+            raise ValueError(
+                f"walk_length={self.walk_length} needs stored edges to walk along; it "
+                "must be 1 with sampling='nodes' and with kernels."
+            )
+        if affinity_matrix is not None and self.affinity not in PRECOMPUTED:
+            raise ValueError(
+                f"affinity_matrix was passed but affinity={self.affinity!r}; set "
+                "affinity='precomputed' to use it."
+            )
+        rows: Array = validate_data(
+            self, X, dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
+        return rows
+
+    def _make_affinity(
+        self, affinity_matrix: object, n_samples: int, gamma: float | None
+    ) -> Affinity:
+        matrix: sp.csr_array | None = None
+        if affinity_matrix is not None and self.affinity == "precomputed":
+            matrix = check_affinity_matrix(affinity_matrix, n_samples)
+        elif affinity_matrix is not None:
+            matrix = check_neighbors_matrix(
+                affinity_matrix, n_samples, self.n_neighbors
+            )
+        return make_affinity(
+            self.affinity,
+            matrix=matrix,
+            n_neighbors=self.n_neighbors,
+            metric=self.metric,
+            edge_weights=self.edge_weights,
+            gamma=gamma,
+            regularization=self.regularization,
+            n_jobs=self.n_jobs,
+        )
+
+    def _settings(self, task: Task, affinity: Affinity) -> Settings:
+        """Parameters of training, with what "auto" and None stand for."""
+        by_edges = affinity.samples_edges and self.sampling != "nodes"
+        max_iter = MAX_ITER[self.init] if self.max_iter is None else self.max_iter
+        return Settings(
+            objective=self.objective,
+            label_objective=task.label_objective,
+            sampling="edges" if by_edges else "nodes",
+            walk_length=self.walk_length,
+            max_iter=max_iter,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            temperature=task.temperature,
+            early_stopping=self.early_stopping,
+            validation_fraction=self.validation_fraction,
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+        )
+
+    def _fit_functions(
+        self, rows: Array, affinity: Affinity, task: Task, seeds: Seeds
+    ) -> FittedFunctions:
+        """Graph, warm start, fine-tuning, Rayleigh-Ritz."""
+        device = resolve_device(self.device)
+        settings = self._settings(task, affinity)
+        problem = build_problem(rows, affinity, task.n_clusters, seeds)
+        n_components = min(task.n_components, problem.graph.n_nodes)
+        n_clusters = min(task.n_clusters, problem.graph.n_nodes)
+        losses: list[float] = []
+        with seeded_torch(seeds.network, device):
+            network = make_network(
+                self.network,
+                n_features=rows.shape[1],
+                n_functions=max(n_components - 1, 1),
+                n_clusters=n_clusters,
+                hidden_sizes=self.hidden_sizes,
+                head=self.head,
+                assignment=task.assignment,
+            ).to(device)
+            targets = None
+            if self.init == "spectral" and n_components > 1:
+                targets = solve_targets(
+                    problem, n_components, n_clusters, task.diffusion_time, seeds
+                )
+                warm_start(network, problem, targets, self.batch_size, seeds, device)
+            if problem.has_edges and settings.max_iter > 0:
+                state = fine_tune(network, problem, targets, settings, seeds, device)
+                losses = state.losses
+        eigenfunctions = Eigenfunctions.from_graph(
+            network,
+            problem.standardization,
+            problem.nodes,
+            problem.graph.weights,
+            problem.graph.degrees,
+            problem.graph.uniform,
+        )
+        return FittedFunctions(problem, eigenfunctions, losses)
+
+    def _store(self, fitted: FittedFunctions) -> None:
+        """Set the attributes that both estimators have."""
+        self.eigenfunctions_ = fitted.eigenfunctions
+        self.eigenvalues_ = fitted.eigenfunctions.eigenvalues.cpu().numpy()
+        self.loss_curve_ = fitted.losses
+        self.n_iter_ = len(fitted.losses)
+        self.n_connected_components_ = fitted.problem.graph.n_connected_components
+        self.device_ = str(next(fitted.eigenfunctions.parameters()).device)
+        if isinstance(fitted.problem.affinity, RBFAffinity):
+            self.gamma_ = fitted.problem.affinity.gamma_

@@ -1,0 +1,443 @@
+"""Spectral clustering that predicts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import ClusterMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from neuraleig._random import RandomState, Seeds
+from neuraleig._typing import Array, IntArray
+from neuraleig._validation import check_n_clusters
+from neuraleig.affinity import EdgeWeights
+from neuraleig.discretize import (
+    Argmax,
+    ClusterQR,
+    Discretizer,
+    NearestCentre,
+    read_clusters,
+)
+from neuraleig.estimators._base import (
+    EigenfunctionEstimator,
+    FittedFunctions,
+    Task,
+    unchanged_on_failure,
+)
+from neuraleig.metrics import modularity, normalized_cut
+from neuraleig.networks import ASSIGNMENTS, Assignment, Head, TrunkFactory
+from neuraleig.spectrum import suggest_n_clusters
+
+# Eigenfunctions per cluster where n_components is left open: the reading of the
+# labels chooses how many of them to use.
+COMPONENTS_PER_CLUSTER = 3
+
+
+class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
+    r"""Spectral clustering by neural eigenfunctions, with ``predict`` for new rows.
+
+    A network learns the leading eigenfunctions of the random walk on a graph of the
+    rows, and beside them the assignment to clusters whose normalised cut it lowers.
+    New rows cost one forward pass; their labels depend on nothing else.
+
+    The fit builds a sparse graph, solves it exactly, teaches the network the
+    eigenvectors and the labels read off them, and fine-tunes it on edges drawn from
+    the graph.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+    n_components : int or None, default=None
+        Number of eigenfunctions, the constant one included. ``None``: three per
+        cluster. How many of them the labels are read from is chosen by the
+        modularity of the labels.
+    diffusion_time : float, default=10.0
+        Eigenfunctions are weighted by :math:`\lambda^t`, as after a random walk of
+        this many steps, before labels are read off them.
+    affinity : str or callable, default="nearest_neighbors"
+        - ``"nearest_neighbors"``: sparse graph of nearest neighbours.
+        - ``"rbf"``, ``"cosine"``: kernels of the features, by landmarks and batches;
+          they are never stored for all pairs.
+        - ``"precomputed"``: ``fit`` takes the ``affinity_matrix``, dense or sparse,
+          besides the features, which ``predict`` needs.
+        - ``"precomputed_nearest_neighbors"``: the ``affinity_matrix`` holds distances
+          to neighbours, as from :class:`sklearn.neighbors.KNeighborsTransformer`.
+        - a callable ``f(X, Y)`` that returns weights of shape (n_x, n_y).
+    n_neighbors : int, default=10
+        Neighbours per row; lowered, with a warning, where there are fewer rows.
+    metric : str, default="euclidean"
+        Distance between rows, one of scikit-learn's names.
+    edge_weights : {"self_tuning", "heat", "binary"}, default="self_tuning"
+        Weights of the edges to neighbours:
+        :math:`\exp(-d_{ij}^2 / s_i s_j)` with local scales or one scale, or 1.
+    gamma : float or None, default=None
+        Inverse squared width of ``affinity="rbf"``. ``None``: the inverse of the
+        median squared distance to the 10th neighbour.
+    regularization : float, default=0.0
+        Share of random pairs that is added to the graph; it connects components.
+    init : {"spectral", "random"}, default="spectral"
+        Start from exact eigenvectors and labels, or from random weights, without any
+        eigensolver. ``assign_labels="kmeans"`` suits a random start better.
+    objective : {"rayleigh", "neuralef", "nested_low_rank"}, default="rayleigh"
+        Objective of the eigenfunctions.
+    label_objective : {"normalized_cut", "neuralef"}, default="normalized_cut"
+        Objective of the soft assignments; ``"neuralef"`` is the published one.
+    assign_labels : {"argmax", "kmeans", "cluster_qr"}, default="argmax"
+        Labels from the assignment head, from k-means on diffused eigenfunctions, or
+        from their pivoted QR factorisation.
+    sampling : {"auto", "edges", "nodes"}, default="auto"
+        Train on edges drawn by weight, or on rows with the affinity among them.
+        ``"auto"``: edges, and rows for kernels.
+    walk_length : int, default=1
+        Steps of the random walk that joins the two rows of a sampled edge.
+    network : "mlp" or callable, default="mlp"
+        A callable takes ``n_features`` and returns an ``nn.Module`` that maps
+        (n_rows, n_features) to (n_rows, n_hidden).
+    hidden_sizes : tuple of int, default=(256, 256)
+        Widths of the layers of ``"mlp"``.
+    head : {"linear", "orthogonal"}, default="linear"
+        Last layers of the network.
+    assignment : {"softmax", "gumbel_softmax"}, default="softmax"
+        Soft assignments in training; ``"gumbel_softmax"`` is the published one.
+    temperature : tuple of two floats, default=(1.0, 1.0)
+        Temperature of the soft assignments at the first and last step, along a
+        cosine.
+    max_iter : int or None, default=None
+        Most steps of fine-tuning. ``None``: 300, and 1,000 with ``init="random"``.
+    batch_size : int, default=512
+        Rows per step; half as many edges.
+    lr : float, default=1e-3
+        Highest learning rate of fine-tuning (Adam, cosine to 1e-5).
+    early_stopping : bool, default=True
+        Judge training on held-out edges, keep the best state, and stop when it is
+        no longer improved. Left out where fewer than 256 edges would be held out.
+    validation_fraction : float, default=0.1
+        Share of the edges that is held out.
+    n_iter_no_change : int, default=10
+        Evaluations (every 50 steps) without improvement before training stops.
+    tol : float, default=1e-4
+        Relative improvement that counts.
+    device : str, default="auto"
+        ``"auto"`` (CUDA where present), ``"cpu"``, ``"cuda"``, ...
+    n_jobs : int or None, default=None
+        Processes of scikit-learn's neighbour search, for metrics other than the
+        Euclidean and cosine ones.
+    random_state : int, RandomState instance or None, default=None
+        Seed of all that is drawn. The same integer gives the same fit; the global
+        random states are neither read nor changed.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,), int64
+        Labels of the training rows, equal to ``predict(X)``.
+    eigenvalues_ : ndarray of shape (n_components,)
+        Eigenvalues of the eigenfunctions, descending, the first being 1.
+    eigenfunctions_ : Eigenfunctions
+        Torch module that ``transform`` and ``predict`` call.
+    suggested_n_clusters_ : int
+        Number of clusters before the largest gap of the eigenvalues.
+    ncut_ : float
+        Normalised cut of the training labels on the graph.
+    n_connected_components_ : int
+        Connected components of the graph, outliers left out.
+    loss_curve_ : list of float
+        Loss of every step of fine-tuning.
+    n_iter_ : int
+        Steps of fine-tuning done.
+    gamma_ : float
+        Inverse squared width in use; only with ``affinity="rbf"``.
+    device_ : str
+        Where the fit ran.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where ``X`` had any.
+
+    Warns
+    -----
+    GraphWarning
+        If the graph falls apart into more components than clusters.
+    ConvergenceWarning
+        If fewer clusters than asked for have rows.
+
+    See Also
+    --------
+    NeuralSpectralEmbedding : Eigenfunctions without clusters.
+    sklearn.cluster.SpectralClustering : Clusters the rows that it is fitted on.
+
+    Notes
+    -----
+    Memory beyond ``X`` is O(n_samples (n_neighbors + n_components + n_features)):
+    one float32 copy of the rows, the graph and its eigenvectors; no array is
+    n_samples x n_samples. Time is that of the exact neighbour search, O(n_samples^2)
+    with a small constant, plus the eigenvectors and a number of steps that grows
+    linearly from 100,000 rows.
+
+    Identical rows count once in the graph. Components smaller than a tenth of the
+    mean cluster are left out of it when there are more components than clusters;
+    the network labels their rows.
+
+    References
+    ----------
+    .. [1] Z. Deng and Y. Luo, "Learning neural eigenfunctions for unsupervised
+       semantic segmentation", ICCV 2023.
+    .. [2] J. Shi and J. Malik, "Normalized cuts and image segmentation", IEEE
+       Transactions on Pattern Analysis and Machine Intelligence, 2000.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from neuraleig import NeuralEigenSpectralClustering
+    >>> X, y = make_moons(400, noise=0.05, random_state=0)
+    >>> model = NeuralEigenSpectralClustering(n_clusters=2, random_state=0)
+    >>> labels = model.fit_predict(X[:300])
+    >>> new = model.predict(X[300:])
+    >>> bool((new == new[0]).any()), new.shape
+    (True, (100,))
+    """
+
+    labels_: IntArray
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **EigenfunctionEstimator._parameter_constraints,
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "diffusion_time": [Interval(Real, 0, None, closed="left")],
+        "label_objective": [StrOptions({"normalized_cut", "neuralef"})],
+        "assign_labels": [StrOptions({"argmax", "kmeans", "cluster_qr"})],
+        "assignment": [StrOptions(set(ASSIGNMENTS))],
+        "temperature": [tuple, list],
+    }
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        n_components: int | None = None,
+        diffusion_time: float = 10.0,
+        affinity: str | Callable[..., ArrayLike] = "nearest_neighbors",
+        n_neighbors: int = 10,
+        metric: str = "euclidean",
+        edge_weights: EdgeWeights = "self_tuning",
+        gamma: float | None = None,
+        regularization: float = 0.0,
+        init: str = "spectral",
+        objective: str = "rayleigh",
+        label_objective: str = "normalized_cut",
+        assign_labels: str = "argmax",
+        sampling: str = "auto",
+        walk_length: int = 1,
+        network: str | TrunkFactory = "mlp",
+        hidden_sizes: Sequence[int] = (256, 256),
+        head: Head = "linear",
+        assignment: Assignment = "softmax",
+        temperature: tuple[float, float] = (1.0, 1.0),
+        max_iter: int | None = None,
+        batch_size: int = 512,
+        lr: float = 1e-3,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        device: str = "auto",
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.n_components = n_components
+        self.diffusion_time = diffusion_time
+        self.affinity = affinity
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.edge_weights = edge_weights
+        self.gamma = gamma
+        self.regularization = regularization
+        self.init = init
+        self.objective = objective
+        self.label_objective = label_objective
+        self.assign_labels = assign_labels
+        self.sampling = sampling
+        self.walk_length = walk_length
+        self.network = network
+        self.hidden_sizes = hidden_sizes
+        self.head = head
+        self.assignment = assignment
+        self.temperature = temperature
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.lr = lr
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(
+        self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
+    ) -> Self:
+        """Learn eigenfunctions and clusters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+        affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None
+            For the precomputed affinities: weights, or distances to neighbours.
+
+        Returns
+        -------
+        self : NeuralEigenSpectralClustering
+            Fitted. A fit that raises leaves the estimator as it was.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or an input is unusable; before any training.
+        FloatingPointError
+            If training diverges.
+        """
+        with unchanged_on_failure(self):
+            rows = self._check_fit_input(X, affinity_matrix)
+            check_n_clusters(self.n_clusters, rows.shape[0])
+            affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
+            seeds = Seeds.draw(self.random_state)
+            fitted = self._fit_functions(rows, affinity, self._task(), seeds)
+            functions, logits = fitted.eigenfunctions.evaluate(rows)
+            discretizer = self._fit_discretizer(fitted, functions, logits, seeds)
+            self._store(fitted)
+            self._discretizer = discretizer
+            self.labels_ = _labels(discretizer, functions, logits)
+            self.suggested_n_clusters_ = suggest_n_clusters(self.eigenvalues_)
+            graph = fitted.problem.graph
+            self.ncut_ = normalized_cut(
+                graph.weights, self.labels_[graph.index], uniform=graph.uniform
+            )
+            self._warn_of_dead_clusters()
+        return self
+
+    def predict(self, X: ArrayLike) -> IntArray:
+        """Label rows, seen in the fit or not.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+            Label of every row, a function of that row alone.
+        """
+        functions, logits = self._evaluate(X)
+        return _labels(self._discretizer, functions, logits)
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Probability of every cluster; the largest is the label.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_found_clusters)
+            Rows sum to 1. For ``assign_labels="argmax"`` the softmax of the head; for
+            ``"kmeans"`` the posterior of equal round Gaussians at the centres; for
+            ``"cluster_qr"`` squared coordinates after the rotation.
+        """
+        return self._discretizer.probabilities(*self._evaluate(X))
+
+    def score(
+        self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
+    ) -> float:
+        """Modularity of the predicted labels on the graph of ``X``.
+
+        Comparable between numbers of clusters, so that ``GridSearchCV`` can choose
+        ``n_clusters``. Between graphs (``n_neighbors``, ``affinity``) it compares
+        graphs as well as clusters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, at least two.
+        y : None
+            Ignored.
+        affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None
+            For the precomputed affinities: that of these rows.
+
+        Returns
+        -------
+        score : float
+            At most 1; higher is better.
+        """
+        rows = self._check_rows(X)
+        gamma = getattr(self, "gamma_", self.gamma)
+        affinity = self._make_affinity(affinity_matrix, rows.shape[0], gamma)
+        # Seed 0: landmarks and projections are the same on every call.
+        graph = affinity.build(rows, seed=0)
+        return modularity(graph.weights, self.predict(rows[graph.index]))
+
+    def _task(self) -> Task:
+        wanted = self.n_components or COMPONENTS_PER_CLUSTER * self.n_clusters
+        start, end = self.temperature
+        return Task(
+            n_clusters=self.n_clusters,
+            n_components=wanted,
+            diffusion_time=self.diffusion_time,
+            label_objective=self.label_objective,
+            assignment=self.assignment,
+            temperature=(start, end),
+        )
+
+    def _fit_discretizer(
+        self, fitted: FittedFunctions, functions: Array, logits: Array, seeds: Seeds
+    ) -> Discretizer:
+        if self.assign_labels == "argmax":
+            return Argmax.from_scores(logits)
+        graph = fitted.problem.graph
+        eigenvalues = fitted.eigenfunctions.eigenvalues.cpu().numpy()
+        at_nodes = functions[graph.index]
+        n_clusters = min(self.n_clusters, graph.n_nodes)
+        if self.assign_labels == "cluster_qr":
+            return ClusterQR.fit(at_nodes, eigenvalues, n_clusters, self.diffusion_time)
+        reading = read_clusters(
+            at_nodes,
+            eigenvalues,
+            n_clusters,
+            lambda labels: modularity(graph.weights, labels),
+            diffusion_time=self.diffusion_time,
+            seed=seeds.labels,
+        )
+        return NearestCentre(
+            reading.centres, reading.spread, eigenvalues, self.diffusion_time
+        )
+
+    def _evaluate(self, X: ArrayLike) -> tuple[Array, Array]:
+        return self.eigenfunctions_.evaluate(self._check_rows(X))
+
+    def _warn_of_dead_clusters(self) -> None:
+        n_found = int(self.labels_.max()) + 1
+        if n_found < self.n_clusters:
+            warnings.warn(
+                f"Only {n_found} of n_clusters={self.n_clusters} clusters have rows; "
+                "lower n_clusters, or try another random_state.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+
+def _labels(discretizer: Discretizer, functions: Array, logits: Array) -> IntArray:
+    probabilities = discretizer.probabilities(functions, logits)
+    return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)

@@ -1,0 +1,185 @@
+"""Spectral embedding that transforms new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+from numpy.typing import ArrayLike
+from sklearn.utils._param_validation import Interval
+
+from neuraleig._random import RandomState, Seeds
+from neuraleig._typing import Array
+from neuraleig.affinity import EdgeWeights
+from neuraleig.estimators._base import (
+    EigenfunctionEstimator,
+    Task,
+    unchanged_on_failure,
+)
+from neuraleig.networks import Head, TrunkFactory
+
+
+class NeuralSpectralEmbedding(EigenfunctionEstimator):
+    r"""Laplacian eigenmaps by neural eigenfunctions, with ``transform`` for new rows.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Dimension of the embedding. The constant eigenfunction is left out, as in
+        :class:`sklearn.manifold.SpectralEmbedding`.
+    affinity, n_neighbors, metric, edge_weights, gamma, regularization
+        See :class:`NeuralEigenSpectralClustering`.
+    init, objective, sampling, walk_length
+        See :class:`NeuralEigenSpectralClustering`.
+    network, hidden_sizes, head
+        See :class:`NeuralEigenSpectralClustering`.
+    max_iter, batch_size, lr, early_stopping, validation_fraction
+        See :class:`NeuralEigenSpectralClustering`.
+    n_iter_no_change, tol, device, n_jobs, random_state
+        See :class:`NeuralEigenSpectralClustering`.
+
+    Attributes
+    ----------
+    embedding_ : ndarray of shape (n_samples, n_components)
+        Embedding of the training rows, equal to ``transform(X)``.
+    eigenvalues_ : ndarray of shape (n_components + 1,)
+        Eigenvalues, descending, that of the constant first.
+    eigenfunctions_ : Eigenfunctions
+        Torch module that ``transform`` calls.
+    n_connected_components_ : int
+        Connected components of the graph.
+    loss_curve_ : list of float
+        Loss of every step of fine-tuning.
+    n_iter_ : int
+        Steps of fine-tuning done.
+    gamma_ : float
+        Inverse squared width in use; only with ``affinity="rbf"``.
+    device_ : str
+        Where the fit ran.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where ``X`` had any.
+
+    See Also
+    --------
+    NeuralEigenSpectralClustering : Clusters as well.
+
+    References
+    ----------
+    .. [1] M. Belkin and P. Niyogi, "Laplacian eigenmaps for dimensionality reduction
+       and data representation", Neural Computation, 2003.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_swiss_roll
+    >>> from neuraleig import NeuralSpectralEmbedding
+    >>> X, _ = make_swiss_roll(400, random_state=0)
+    >>> embedding = NeuralSpectralEmbedding(random_state=0).fit(X[:300])
+    >>> embedding.transform(X[300:]).shape
+    (100, 2)
+    """
+
+    embedding_: Array
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **EigenfunctionEstimator._parameter_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        affinity: str | Callable[..., ArrayLike] = "nearest_neighbors",
+        n_neighbors: int = 10,
+        metric: str = "euclidean",
+        edge_weights: EdgeWeights = "self_tuning",
+        gamma: float | None = None,
+        regularization: float = 0.0,
+        init: str = "spectral",
+        objective: str = "rayleigh",
+        sampling: str = "auto",
+        walk_length: int = 1,
+        network: str | TrunkFactory = "mlp",
+        hidden_sizes: Sequence[int] = (256, 256),
+        head: Head = "linear",
+        max_iter: int | None = None,
+        batch_size: int = 512,
+        lr: float = 1e-3,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        device: str = "auto",
+        n_jobs: int | None = None,
+        random_state: RandomState = None,
+    ) -> None:
+        self.n_components = n_components
+        self.affinity = affinity
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.edge_weights = edge_weights
+        self.gamma = gamma
+        self.regularization = regularization
+        self.init = init
+        self.objective = objective
+        self.sampling = sampling
+        self.walk_length = walk_length
+        self.network = network
+        self.hidden_sizes = hidden_sizes
+        self.head = head
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.lr = lr
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(
+        self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
+    ) -> Self:
+        """Learn the eigenfunctions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+        affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None
+            For the precomputed affinities: weights, or distances to neighbours.
+
+        Returns
+        -------
+        self : NeuralSpectralEmbedding
+            Fitted. A fit that raises leaves the estimator as it was.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or an input is unusable; before any training.
+        FloatingPointError
+            If training diverges.
+        """
+        with unchanged_on_failure(self):
+            rows = self._check_fit_input(X, affinity_matrix)
+            affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
+            task = Task(n_clusters=1, n_components=self.n_components + 1)
+            seeds = Seeds.draw(self.random_state)
+            self._store(self._fit_functions(rows, affinity, task, seeds))
+            self.embedding_ = self._transform_checked(rows)
+        return self
+
+    def _transform_checked(self, rows: Array) -> Array:
+        # The constant function tells no rows apart.
+        return super()._transform_checked(rows)[:, 1:]
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.eigenfunctions_.n_components - 1

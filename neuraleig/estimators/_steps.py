@@ -1,0 +1,315 @@
+"""The steps of a fit, one function each, in the order in which they run."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neuraleig._batch import Objective
+from neuraleig._random import Seeds
+from neuraleig._standardize import Standardization
+from neuraleig._typing import Array, IntArray
+from neuraleig.affinity import Affinity, Graph, GraphWarning, NeighborAffinity
+from neuraleig.discretize import read_clusters
+from neuraleig.metrics import modularity
+from neuraleig.networks import EigenNetwork
+from neuraleig.objectives import (
+    NestedLowRank,
+    NeuralEF,
+    NormalizedCut,
+    Rayleigh,
+    SpectralRegression,
+    SumObjective,
+)
+from neuraleig.sampling import EdgeSampler, NodeSampler
+from neuraleig.spectrum import Spectrum, graph_spectrum
+from neuraleig.training import (
+    Callback,
+    EarlyStopping,
+    Schedule,
+    TemperatureSchedule,
+    TrainingState,
+    train,
+)
+
+# A component below this share of the mean cluster size is an outlier where there are
+# more components than clusters: it would take an eigenvector of its own.
+OUTLIER_SHARE = 0.1
+# Graphs of up to this many nodes are solved whole for the warm start, larger ones by
+# a graph of landmarks.
+MAX_SOLVED_NODES = 200_000
+N_LANDMARKS = 50_000
+# The warm start sees every row about this often, within these numbers of steps.
+WARM_EPOCHS = 60
+WARM_STEPS = (300, 1_000)
+WARM_LR = 3e-3
+# Share of the warm start's loss that goes on in fine-tuning: the cut alone would
+# trade the clusters for smaller ones.
+ANCHOR = 0.3
+# Held-out edges (or rows) on which training is judged, and the fewest that can.
+VALIDATION_SIZE = 2_048
+MIN_VALIDATION = 256
+# The published weight of NeuralEF's penalty, times the number of functions.
+NEURALEF_PENALTY = 20.48
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Parameters of an estimator that training needs, under the same names."""
+
+    objective: str
+    label_objective: str
+    sampling: str
+    walk_length: int
+    max_iter: int
+    batch_size: int
+    lr: float
+    temperature: tuple[float, float]
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    tol: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data of a fit, ready for training.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows in their own units.
+    affinity : Affinity
+        Built.
+    graph : Graph
+        Stored graph, without outliers.
+    standardization : Standardization
+        Centre and unit of ``X``.
+    nodes : Tensor of shape (n_nodes, n_features)
+        Standardised row of every node.
+    """
+
+    X: Array
+    affinity: Affinity
+    graph: Graph
+    standardization: Standardization
+    nodes: Tensor
+
+    @property
+    def has_edges(self) -> bool:
+        """Whether there is anything to learn from."""
+        return bool(self.graph.weights.nnz > 0)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the warm start teaches.
+
+    Parameters
+    ----------
+    index : ndarray of shape (n_targets,), int64
+        Nodes that have a target.
+    functions : Tensor of shape (n_targets, n_functions)
+        Exact eigenfunctions without the constant one.
+    labels : Tensor of shape (n_targets,), int64
+        Labels read off them.
+    """
+
+    index: IntArray
+    functions: Tensor
+    labels: Tensor
+
+
+def build_problem(
+    X: Array, affinity: Affinity, n_clusters: int, seeds: Seeds
+) -> Problem:
+    """Build the graph of the rows, and standardise them."""
+    graph = affinity.build(X, seed=seeds.graph)
+    graph = without_outliers(graph, n_clusters)
+    standardization = Standardization.of(X)
+    rows = X if graph.n_nodes == X.shape[0] else X[graph.index]
+    return Problem(X, affinity, graph, standardization, standardization.apply(rows))
+
+
+def without_outliers(graph: Graph, n_clusters: int) -> Graph:
+    """Leave out components too small to be clusters, if there are too many.
+
+    The network labels their rows afterwards, like any row that is not in the graph.
+    A graph that consists of such components is returned as it is.
+    """
+    n_components = graph.n_connected_components
+    if n_components <= n_clusters:
+        return graph
+    sizes = np.bincount(graph.component_labels)
+    large = sizes[graph.component_labels] >= (
+        OUTLIER_SHARE * graph.n_nodes / n_clusters
+    )
+    if large.sum() > graph.n_nodes / 2 and not large.all():
+        graph = graph.subgraph(np.flatnonzero(large))
+    if graph.n_connected_components > n_clusters:
+        warnings.warn(
+            f"The graph of X has {graph.n_connected_components} connected components "
+            f"for {n_clusters} clusters: some clusters will be unions of components. "
+            "Raise n_neighbors to connect them, or n_clusters to tell them apart.",
+            GraphWarning,
+            stacklevel=4,
+        )
+    return graph
+
+
+def solve_targets(
+    problem: Problem,
+    n_components: int,
+    n_clusters: int,
+    diffusion_time: float,
+    seeds: Seeds,
+) -> Targets:
+    """Exact eigenvectors of the graph (or of landmarks), and labels read off them."""
+    index = np.arange(problem.graph.n_nodes, dtype=np.int64)
+    graph = problem.graph
+    if graph.n_nodes > MAX_SOLVED_NODES and isinstance(
+        problem.affinity, NeighborAffinity
+    ):
+        generator = np.random.default_rng(seeds.spectrum)
+        drawn = generator.choice(graph.n_nodes, N_LANDMARKS, replace=False)
+        rows = graph.index[np.sort(drawn)]
+        landmarks = problem.affinity.build(problem.X[rows], seed=seeds.graph)
+        landmarks = without_outliers(landmarks, n_clusters)
+        index, graph = np.sort(drawn)[landmarks.index], landmarks
+    spectrum = graph_spectrum(
+        graph.weights,
+        n_components,
+        uniform=graph.uniform,
+        component_labels=graph.component_labels,
+        seed=seeds.spectrum,
+    )
+    labels = _read_labels(graph, spectrum, n_clusters, diffusion_time, seeds.labels)
+    functions = torch.from_numpy(spectrum.functions[:, 1:].astype(np.float32))
+    return Targets(index, functions, torch.from_numpy(labels))
+
+
+def _read_labels(
+    graph: Graph,
+    spectrum: Spectrum,
+    n_clusters: int,
+    diffusion_time: float,
+    seed: int,
+) -> IntArray:
+    reading = read_clusters(
+        spectrum.functions,
+        spectrum.eigenvalues,
+        n_clusters,
+        lambda labels: modularity(graph.weights, labels),
+        diffusion_time=diffusion_time,
+        seed=seed,
+    )
+    return reading.labels
+
+
+def warm_start(
+    network: EigenNetwork,
+    problem: Problem,
+    targets: Targets,
+    batch_size: int,
+    seeds: Seeds,
+    device: torch.device,
+) -> None:
+    """Teach the network the exact eigenfunctions and the labels."""
+    rows = problem.nodes[torch.from_numpy(targets.index)]
+    n_steps = WARM_EPOCHS * rows.shape[0] // batch_size
+    n_steps = max(WARM_STEPS[0], min(n_steps, WARM_STEPS[1]))
+    # Very large data still are seen a few times.
+    n_steps = max(n_steps, 4 * rows.shape[0] // batch_size)
+    train(
+        network,
+        NodeSampler(rows, batch_size, seed=seeds.sampling),
+        _regression(targets, device),
+        Schedule(n_steps, lr=WARM_LR, warmup=0.1),
+        device=device,
+    )
+
+
+def _regression(targets: Targets, device: torch.device) -> SpectralRegression:
+    return SpectralRegression(targets.functions.to(device), targets.labels.to(device))
+
+
+def fine_tune(
+    network: EigenNetwork,
+    problem: Problem,
+    targets: Targets | None,
+    settings: Settings,
+    seeds: Seeds,
+    device: torch.device,
+) -> TrainingState:
+    """Train the network on the graph itself, from wherever it stands.
+
+    Where the warm start had a target for every node, its regression stays in the
+    objective with a small weight.
+    """
+    use_edges = settings.sampling == "edges"
+    held_out = settings.validation_fraction if settings.early_stopping else 0.0
+    objective = make_objective(settings, network.n_functions, network.n_clusters)
+    if use_edges and targets is not None and targets.index.size == len(problem.nodes):
+        objective = SumObjective(
+            (1.0, objective), (ANCHOR, _regression(targets, device))
+        )
+    sampler: EdgeSampler | NodeSampler
+    if use_edges:
+        sampler = EdgeSampler(
+            problem.nodes,
+            problem.graph,
+            max(settings.batch_size // 2, 1),
+            seed=seeds.sampling,
+            n_steps=settings.walk_length,
+            held_out=held_out,
+        )
+    else:
+        sampler = _node_sampler(problem, settings.batch_size, held_out, seeds.sampling)
+    callbacks: list[Callback] = [
+        TemperatureSchedule(network.assignment, *settings.temperature)
+    ]
+    if sampler.n_held_out >= MIN_VALIDATION:
+        validation = sampler.validation_batch(min(VALIDATION_SIZE, sampler.n_held_out))
+        callbacks.append(
+            EarlyStopping(
+                objective,
+                validation.to(device),
+                patience=settings.n_iter_no_change,
+                tol=settings.tol,
+            )
+        )
+    schedule = Schedule(settings.max_iter, settings.lr)
+    return train(
+        network, sampler, objective, schedule, device=device, callbacks=callbacks
+    )
+
+
+def make_objective(settings: Settings, n_functions: int, n_clusters: int) -> Objective:
+    """Objective of the eigenfunctions plus that of the labels."""
+    functions: Objective = Rayleigh()
+    if settings.objective == "neuralef":
+        functions = NeuralEF(NEURALEF_PENALTY / n_functions)
+    elif settings.objective == "nested_low_rank":
+        functions = NestedLowRank()
+    labels: Objective = NormalizedCut()
+    if settings.label_objective == "neuralef":
+        labels = NeuralEF(NEURALEF_PENALTY / n_clusters, discrete=True)
+    return SumObjective((1.0, functions), (1.0, labels))
+
+
+def _node_sampler(
+    problem: Problem, batch_size: int, held_out: float, seed: int
+) -> NodeSampler:
+    """Batches of all rows, with the affinity among them."""
+    X, affinity = problem.X, problem.affinity
+    return NodeSampler(
+        problem.standardization.apply(X),
+        batch_size,
+        seed=seed,
+        among=lambda index: affinity.among(X[index], index),
+        held_out=held_out,
+    )
