@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from neuraleig._batch import Edges
-from neuraleig._typing import FloatArray, IntArray
+from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph, symmetrized
 
 KernelFunction = Callable[[FloatArray, FloatArray], ArrayLike]
@@ -67,8 +67,8 @@ class KernelAffinity(Affinity):
 
     def among(self, rows: Array, index: IntArray) -> Edges:
         """Kernel among the rows of the batch."""
-        rows = rows.astype(np.float64)
-        matrix = self.kernel(rows, rows)
+        exact = rows.astype(np.float64)
+        matrix = self.kernel(exact, exact)
         mean = ((matrix + matrix.T) / 2).astype(np.float32)
         return Edges.from_dense(torch.from_numpy(mean))
 
