@@ -67,6 +67,8 @@ class EdgeSampler:
         upper = sp.coo_array(sp.triu(graph.weights, k=1))
         source, target = (c.astype(np.int64) for c in upper.coords)
         kept_out = self._generator.random(source.size) < held_out
+        # A tiny graph keeps its edges for training.
+        kept_out &= not kept_out.all()
         self._train = _EdgeList(source, target, upper.data, ~kept_out)
         self._held_out = _EdgeList(source, target, upper.data, kept_out)
         n_random = graph.uniform * graph.n_nodes**2
@@ -163,7 +165,10 @@ class _EdgeList:
 class _Walk:
     """One step of the random walk on a graph, for many walkers at once."""
 
-    def __init__(self, weights: sp.csr_array) -> None:
+    def __init__(self, edges: _EdgeList, n_nodes: int) -> None:
+        ends = (edges.source, edges.target)
+        upper = sp.coo_array((edges.weight, ends), shape=(n_nodes, n_nodes))
+        weights = sp.csr_array(upper + upper.T)
         self.offsets = weights.indptr
         self.neighbors = weights.indices
         self.cumulative = np.concatenate([[0.0], np.cumsum(weights.data)])
