@@ -60,14 +60,13 @@ def test_the_numbering_of_clusters_does_not_matter(problem):
     )
 
 
-def test_descent_over_logits_finds_the_best_of_all_partitions(minimise):
-    # Three groups; every partition of nine nodes is tried.
+def test_descent_from_a_hint_finds_the_best_of_all_partitions(minimise):
     groups = np.kron(np.eye(3), 1 - np.eye(3)) + 0.05 * (1 - np.eye(9))
     edges = Edges.from_dense(torch.from_numpy(groups))
     best = min(
         normalized_cut(sp.csr_array(groups), np.array((0, *rest)))
         for rest in product(range(3), repeat=8)
-        if len({0, *rest}) == 3 and rest[:2] == (0, 0)
+        if len({0, *rest}) == 3
     )
     start = 0.1 * torch.randn(
         9, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64
