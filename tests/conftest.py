@@ -8,6 +8,12 @@ import torch
 from neuraleig._batch import Batch, Edges, Outputs
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """The same draws for a test alone as among others."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def dense_affinity():
     """Maker of random connected affinities with an empty diagonal."""

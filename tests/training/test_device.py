@@ -1,0 +1,27 @@
+import pytest
+import torch
+
+from neuraleig.training import resolve_device
+
+
+def test_auto_prefers_cuda_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto") == torch.device("cuda")
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == torch.device("cpu")
+
+
+def test_names_are_torchs():
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+def test_unknown_names_are_rejected():
+    with pytest.raises(ValueError, match="'toaster' is not known to torch"):
+        resolve_device("toaster")
+
+
+def test_absent_cuda_is_rejected(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="none is available"):
+        resolve_device("cuda:0")
