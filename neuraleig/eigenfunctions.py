@@ -19,6 +19,8 @@ SLICE_ROWS = 2048
 # their kernel, hence their rounding, by the number of rows; with this a row gets the
 # same bits alone as in company.
 ROW_MULTIPLE = 32
+# Relative deviations from a constant that float32 cannot tell from one.
+ROUNDING = 4 * np.finfo(np.float32).eps
 
 
 class Eigenfunctions(nn.Module):
@@ -108,7 +110,10 @@ class Eigenfunctions(nn.Module):
         volume = degrees.sum()
         shares = degrees / volume
         mean = shares @ values
+        rounding = ROUNDING * np.abs(values).max(axis=0)
         values -= mean
+        # What is left of a constant is rounding; scaled up it would look smooth.
+        values[:, np.abs(values).max(axis=0) <= rounding] = 0.0
         mass = values.T @ (shares[:, None] * values)
         total = values.sum(axis=0)
         energy = values.T @ (weights @ values) + uniform * np.outer(total, total)
@@ -143,7 +148,9 @@ class Eigenfunctions(nn.Module):
             Scores of the clusters.
         """
         outputs = self.network(inputs)
-        learned = (outputs.functions - self.mean) @ self.rotation
+        # This way round: CPU kernels for narrow right factors round a row by where
+        # it stands in the batch.
+        learned = (self.rotation.T @ (outputs.functions - self.mean).T).T
         constant = torch.ones_like(learned[:, :1])
         if learned.shape[1] == 0:
             constant = torch.ones_like(outputs.functions[:, :1])
