@@ -262,13 +262,24 @@ def test_rayleigh_ritz_of_collapsed_functions_is_empty():
     ("eigenvalues", "expected"),
     [
         ([1.0], 1),
+        ([1.0, 0.3], 1),
         ([1.0, 1.0, 0.2], 2),
-        ([1.0, 0.5, 0.45], 1),
         ([1.0, 0.9, 0.8, 0.7, 0.1], 4),
+        ([1.0, 0.999, 0.9, 0.5, 0.2], 2),
+        ([1.0, 0.9, 0.8, -0.2, -0.5], 3),
     ],
 )
 def test_number_of_clusters_is_before_the_largest_gap(eigenvalues, expected):
     assert suggest_n_clusters(eigenvalues) == expected
+
+
+@pytest.mark.parametrize("time", [0.1, 0.5, 2.0])
+def test_number_of_clusters_does_not_depend_on_the_length_of_the_walk(time):
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        values = np.sort(generator.uniform(0.05, 1.0, 7))[::-1]
+        values[0] = 1.0
+        assert suggest_n_clusters(values**time) == suggest_n_clusters(values)
 
 
 def test_number_of_clusters_of_separate_groups(dense_affinity):
