@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from hypothesis import settings
 
 from neuraleig._batch import Batch, Edges, Outputs
+
+# A busy machine is no failure.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)

@@ -28,6 +28,9 @@ RECALL_ROWS = 256
 # Rounding in |x|^2 - 2xy + |y|^2 can swap near ties: this many spare candidates
 # are ranked again by exact differences.
 SPARE_CANDIDATES = 5
+# Squared distances below this share of |x|^2 drown in that rounding, as in tight
+# groups far from the mean: such rows are searched again in float64.
+ROUNDING = 64 * torch.finfo(torch.float32).eps
 SVD_ROWS = 5_000
 
 
@@ -65,7 +68,8 @@ def nearest_neighbors(
     Notes
     -----
     Time is O(n^2 min(d, 64)) from 10,000 rows, O(n^2 d) below; memory beyond ``X``
-    one float32 copy, 128 MiB for a chunk, and O(n n_neighbors). Wide data
+    one float32 copy, 128 MiB for a chunk, and O(n n_neighbors); a float64 copy where
+    neighbours are within 0.3 % of a row's distance from the mean. Wide data
     (more than 128 features) are searched among the nearest candidates along 64
     principal axes, ranked by exact distances; where that would lose more than
     5 % of the neighbours of a sample, the search is exact.
@@ -78,7 +82,14 @@ def nearest_neighbors(
     standardization = Standardization.of(X)
     rows = standardization.apply(X)
     distances, indices = _brute_neighbors(rows, n_neighbors, seed)
-    return distances.double().numpy() * standardization.scale, indices.numpy()
+    distances = distances.double()
+    drowned = distances[:, -1].square() < ROUNDING * rows.square().sum(dim=1)
+    if drowned.any():
+        queries = torch.nonzero(drowned).ravel()
+        exact = (X - standardization.shift) / standardization.scale
+        again = _full_search(torch.from_numpy(exact), queries, n_neighbors)
+        distances[queries], indices[queries] = again
+    return distances.numpy() * standardization.scale, indices.numpy()
 
 
 def _tree_neighbors(
@@ -93,18 +104,24 @@ def _brute_neighbors(
     rows: Tensor, n_neighbors: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     n_rows, n_features = rows.shape
-    exact = min(n_neighbors + 1 + SPARE_CANDIDATES, n_rows)
     everyone = torch.arange(n_rows)
     if n_rows >= PROJECTED_ROWS and n_features > 2 * PROJECTED_FEATURES:
         projected = _principal_projection(rows, seed)
         many = min(OVERSAMPLING * (n_neighbors + 1), n_rows)
         sample = _sample(n_rows, seed)
-        truth = _rank(rows, sample, _candidates(rows, sample, exact), n_neighbors)
+        truth = _full_search(rows, sample, n_neighbors)
         found = _rank(rows, sample, _candidates(projected, sample, many), n_neighbors)
         if _recall(truth[1], found[1]) >= MIN_RECALL:
             candidates = _candidates(projected, everyone, many)
             return _rank(rows, everyone, candidates, n_neighbors)
-    return _rank(rows, everyone, _candidates(rows, everyone, exact), n_neighbors)
+    return _full_search(rows, everyone, n_neighbors)
+
+
+def _full_search(
+    rows: Tensor, queries: Tensor, n_neighbors: int
+) -> tuple[Tensor, Tensor]:
+    many = min(n_neighbors + 1 + SPARE_CANDIDATES, rows.shape[0])
+    return _rank(rows, queries, _candidates(rows, queries, many), n_neighbors)
 
 
 def _sample(n_rows: int, seed: int) -> Tensor:

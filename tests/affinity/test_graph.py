@@ -1,0 +1,277 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.neighbors import NearestNeighbors, sort_graph_by_row_values
+
+from neuraleig.affinity import (
+    EDGE_WEIGHTS,
+    Graph,
+    GraphWarning,
+    NeighborAffinity,
+    PrecomputedAffinity,
+    edge_weights,
+    make_affinity,
+    nearest_neighbors,
+    neighbor_graph,
+)
+from neuraleig.affinity._graph import distinct_rows, neighbors_of_matrix
+
+
+def rows(n_rows=40, n_features=3, seed=0):
+    return np.random.default_rng(seed).normal(size=(n_rows, n_features))
+
+
+def built(X, n_neighbors=5, **options):
+    return NeighborAffinity(n_neighbors, **options).build(X, seed=0)
+
+
+def dense(graph):
+    return graph.weights.toarray()
+
+
+small_tables = hnp.arrays(
+    np.float64,
+    st.tuples(st.integers(4, 15), st.integers(1, 3)),
+    elements=st.integers(-5, 5).map(float),
+    unique=False,
+).filter(lambda X: len(np.unique(X, axis=0)) > 3)
+
+
+@pytest.mark.parametrize("weights", EDGE_WEIGHTS)
+@settings(max_examples=40)
+@given(X=small_tables)
+def test_any_rows_make_a_symmetric_non_negative_graph(weights, X):
+    graph = built(X, 3, weights=weights)
+    matrix = dense(graph)
+    np.testing.assert_array_equal(matrix, matrix.T)
+    np.testing.assert_array_equal(np.diag(matrix), 0.0)
+    assert np.all((graph.weights.data > 0) & (graph.weights.data <= 1))
+    # Every node has its neighbours, and every place is one node.
+    assert np.all((matrix > 0).sum(axis=1) >= 3)
+    assert graph.n_nodes == len(np.unique(X, axis=0))
+    assert len(np.unique(X[graph.index], axis=0)) == graph.n_nodes
+
+
+@settings(max_examples=40)
+@given(X=small_tables, exponent=st.integers(-20, 20))
+def test_the_unit_of_the_rows_does_not_matter(X, exponent):
+    # Powers of two scale without rounding.
+    graph, scaled = built(X, 3), built(2.0**exponent * X, 3)
+    np.testing.assert_allclose(dense(scaled), dense(graph), rtol=1e-9)
+    np.testing.assert_array_equal(scaled.index, graph.index)
+
+
+@pytest.mark.parametrize("weights", EDGE_WEIGHTS)
+@pytest.mark.parametrize("n_features", [3, 20])
+def test_permuting_the_rows_permutes_the_graph(weights, n_features):
+    X = rows(60, n_features)
+    order = np.random.default_rng(1).permutation(60)
+    graph, permuted = (built(x, weights=weights) for x in (X, X[order]))
+    expected = dense(graph)[order][:, order]
+    np.testing.assert_allclose(dense(permuted), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("weights", EDGE_WEIGHTS)
+def test_a_graph_joins_rows_of_which_one_is_the_others_neighbour(weights):
+    X = rows()
+    _, indices = NearestNeighbors(n_neighbors=5).fit(X).kneighbors()
+    joined = np.zeros((40, 40), dtype=bool)
+    joined[np.arange(40)[:, None], indices] = True
+    np.testing.assert_array_equal(
+        dense(built(X, weights=weights)) > 0, joined | joined.T
+    )
+
+
+def test_binary_weights_are_half_for_one_sided_neighbours():
+    matrix = dense(built(rows(), weights="binary"))
+    _, indices = nearest_neighbors(rows(), 5)
+    directed = np.zeros((40, 40))
+    directed[np.arange(40)[:, None], indices] = 1.0
+    np.testing.assert_array_equal(matrix, (directed + directed.T) / 2)
+
+
+@pytest.mark.parametrize("n_neighbors", [3, 10])
+def test_weights_are_their_formulas(n_neighbors):
+    distances, indices = nearest_neighbors(rows(), n_neighbors)
+    scale = distances[:, min(7, n_neighbors) - 1]
+    expected = {
+        "binary": np.ones_like(distances),
+        "heat": np.exp(-np.minimum(distances**2 / np.median(scale) ** 2, 10)),
+        "self_tuning": np.exp(
+            -np.minimum(distances**2 / (scale[:, None] * scale[indices]), 10)
+        ),
+    }
+    assert set(expected) == set(EDGE_WEIGHTS)
+    for kind, weights in expected.items():
+        np.testing.assert_allclose(edge_weights(distances, indices, kind), weights)
+
+
+def test_self_tuning_weights_follow_local_density():
+    # Stretching one group far from the other stretches its scale along.
+    X = rows(20)
+    both = np.vstack([X, 1000 * X + 1e6])
+    matrix = dense(built(both))
+    np.testing.assert_allclose(matrix[20:, 20:], matrix[:20, :20], rtol=1e-6)
+
+
+def test_no_edge_is_thinner_than_the_bridges_a_solver_can_see():
+    chain = np.array([[0.0], [1.0], [2.0], [3.0], [1e6], [1e6 + 1], [1e6 + 2.5]])
+    for weights in EDGE_WEIGHTS:
+        graph = built(chain, 3, weights=weights)
+        assert graph.weights.data.min() >= np.exp(-10) / 2 * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("n_features", [2, 20])
+def test_duplicates_are_one_node(n_features):
+    X = rows(30, n_features)
+    doubled = np.vstack([X, X[:10], X[:10]])
+    graph = built(doubled)
+    np.testing.assert_array_equal(graph.index, np.arange(30))
+    np.testing.assert_allclose(dense(graph), dense(built(X)), atol=1e-6)
+
+
+def test_rows_that_are_all_alike_are_one_node_without_edges():
+    with pytest.warns(GraphWarning):
+        graph = built(np.ones((6, 2)), 6)
+    assert graph.n_nodes == 1
+    assert graph.weights.nnz == 0
+    np.testing.assert_array_equal(graph.degrees, 0.0)
+
+
+def test_distinct_rows_are_the_first_of_their_kind():
+    X = np.array([[0.0, 1], [2, 3], [-0.0, 1], [2, 3], [2, 4]])
+    np.testing.assert_array_equal(distinct_rows(X), [0, 1, 4])
+
+
+def test_too_few_rows_for_the_neighbours_warn():
+    with pytest.warns(GraphWarning, match="3 neighbours are used instead"):
+        graph = built(rows(4), 5)
+    np.testing.assert_array_equal(dense(graph) > 0, ~np.eye(4, dtype=bool))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "manhattan"])
+def test_the_metric_decides_who_is_near(metric):
+    X = rows(50, 4)
+    _, indices = NearestNeighbors(n_neighbors=5, metric=metric).fit(X).kneighbors()
+    joined = np.zeros((50, 50), dtype=bool)
+    joined[np.arange(50)[:, None], indices] = True
+    graph = built(X, metric=metric, weights="binary")
+    np.testing.assert_array_equal(dense(graph) > 0, joined | joined.T)
+
+
+def test_among_a_batch_of_all_rows_is_the_graph():
+    X = rows()
+    affinity = NeighborAffinity(5)
+    edges = affinity.among(X, np.arange(40))
+    np.testing.assert_allclose(
+        edges.matmul(torch.eye(40)), dense(affinity.build(X, seed=0)), rtol=1e-6
+    )
+
+
+@pytest.fixture
+def given_graph(dense_affinity):
+    return dense_affinity(9, seed=2, density=0.4)
+
+
+def test_precomputed_is_symmetrised_and_its_diagonal_ignored(given_graph):
+    skewed = given_graph + np.triu(given_graph) + 7 * np.eye(9)
+    graph = PrecomputedAffinity(sp.csr_array(skewed)).build(np.zeros((9, 1)), seed=0)
+    expected = (skewed + skewed.T) / 2
+    np.testing.assert_allclose(dense(graph), expected * (1 - np.eye(9)))
+    np.testing.assert_array_equal(graph.index, np.arange(9))
+
+
+def test_precomputed_among_a_batch_is_the_submatrix(given_graph):
+    affinity = PrecomputedAffinity(sp.csr_array(given_graph))
+    index = np.array([4, 0, 8])
+    edges = affinity.among(np.zeros((3, 1)), index)
+    np.testing.assert_allclose(
+        edges.matmul(torch.eye(3)), given_graph[index][:, index], rtol=1e-6
+    )
+
+
+def test_neighbours_of_a_stored_matrix_are_its_smallest_entries():
+    X = rows()
+    search = NearestNeighbors(n_neighbors=8).fit(X)
+    stored = search.kneighbors_graph(X, mode="distance")  # each row holds itself
+    expected = nearest_neighbors(X, 5)
+    shuffled = sp.csr_array(stored)
+    shuffled.sort_indices()  # by column, as scipy likes it
+    by_distance = sp.csr_array(
+        sort_graph_by_row_values(stored, copy=True, warn_when_not_sorted=False)
+    )
+    for matrix in (by_distance, shuffled):
+        for found, exact in zip(neighbors_of_matrix(matrix, 5), expected, strict=True):
+            np.testing.assert_allclose(found, exact)
+
+
+def test_precomputed_neighbours_make_the_graph_of_the_rows():
+    X = rows()
+    stored = NearestNeighbors(n_neighbors=6).fit(X).kneighbors_graph(mode="distance")
+    affinity = make_affinity(
+        "precomputed_nearest_neighbors", matrix=sp.csr_array(stored), n_neighbors=5
+    )
+    graph = affinity.build(X, seed=0)
+    np.testing.assert_allclose(dense(graph), dense(built(X)))
+
+
+def test_neighbor_graph_is_the_mean_of_both_directions():
+    distances, indices = nearest_neighbors(rows(), 4)
+    weights = edge_weights(distances, indices, "self_tuning")
+    directed = np.zeros((40, 40))
+    directed[np.arange(40)[:, None], indices] = weights
+    graph = neighbor_graph(distances, indices, "self_tuning")
+    np.testing.assert_allclose(graph.toarray(), (directed + directed.T) / 2)
+
+
+def test_regularisation_adds_a_share_of_the_mean_degree(given_graph):
+    graph = Graph(sp.csr_array(given_graph), np.arange(9))
+    regularized = graph.regularized(0.1)
+    full = given_graph + regularized.uniform
+    assert full.sum() == pytest.approx(1.1 * given_graph.sum())
+    np.testing.assert_allclose(regularized.degrees, full.sum(axis=1))
+    np.testing.assert_array_equal(dense(regularized), given_graph)
+    assert graph.regularized(0.0) is graph
+
+
+def test_subgraph_keeps_edges_rows_and_uniform_weight(given_graph):
+    graph = Graph(sp.csr_array(given_graph), np.arange(9) + 100, 0.3)
+    nodes = np.array([2, 3, 7])
+    part = graph.subgraph(nodes)
+    np.testing.assert_array_equal(dense(part), given_graph[nodes][:, nodes])
+    np.testing.assert_array_equal(part.index, nodes + 100)
+    np.testing.assert_allclose(
+        part.degrees, (given_graph[nodes][:, nodes] + 0.3).sum(axis=1)
+    )
+
+
+def test_components_are_counted_by_stored_edges(given_graph):
+    blocks = sp.block_diag([given_graph, given_graph, np.zeros((1, 1))], format="csr")
+    graph = Graph(sp.csr_array(blocks), np.arange(19), 0.1)
+    assert graph.n_connected_components == 3
+    np.testing.assert_array_equal(graph.component_labels, [0] * 9 + [1] * 9 + [2])
+
+
+@pytest.mark.parametrize("name", ["precomputed", "precomputed_nearest_neighbors"])
+def test_precomputed_kinds_need_their_matrix(name):
+    with pytest.raises(ValueError, match="pass affinity_matrix"):
+        make_affinity(name)
+
+
+def test_parameters_reach_the_affinity():
+    X = rows()
+    affinity = make_affinity(
+        "nearest_neighbors",
+        n_neighbors=4,
+        metric="manhattan",
+        edge_weights="binary",
+        regularization=0.05,
+    )
+    expected = built(X, 4, metric="manhattan", weights="binary", regularization=0.05)
+    graph = affinity.build(X, seed=0)
+    np.testing.assert_array_equal(dense(graph), dense(expected))
+    assert graph.uniform == expected.uniform > 0

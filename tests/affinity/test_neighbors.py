@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
+
+from neuraleig.affinity import _neighbors, nearest_neighbors
+
+
+def brute_force(X, n_neighbors, metric="euclidean", algorithm="brute"):
+    search = NearestNeighbors(
+        n_neighbors=n_neighbors, metric=metric, algorithm=algorithm
+    )
+    return search.fit(X).kneighbors()
+
+
+def assert_same_neighbors(found, exact, rtol=1e-5, atol=0.0):
+    """The same distances, and the same rows but for ties."""
+    np.testing.assert_allclose(found[0], exact[0], rtol=rtol, atol=atol)
+    assert np.all(np.diff(found[0], axis=1) >= 0)
+    same = found[1] == exact[1]
+    gaps = np.diff(exact[0], axis=1, prepend=0.0)
+    after = np.append(gaps[:, 1:], np.full((len(gaps), 1), np.inf), axis=1)
+    tied = np.minimum(gaps, after) <= 2 * (rtol * exact[0] + atol)
+    # The last neighbour may be tied with one that was not listed.
+    tied[:, -1] = True
+    assert np.all(same | tied)
+    assert np.mean(same) > 0.95
+
+
+@pytest.fixture
+def normal():
+    def draw(n_rows, n_features, seed=0):
+        return np.random.default_rng(seed).normal(size=(n_rows, n_features))
+
+    return draw
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 8, 9, 40, 200])
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
+def test_neighbours_are_those_of_brute_force(normal, n_features, metric):
+    X = normal(300, n_features)
+    found = nearest_neighbors(X, 7, metric=metric)
+    assert_same_neighbors(found, brute_force(X, 7, metric))
+
+
+@pytest.mark.parametrize("n_features", [2, 12])
+def test_cosine_distances_are_those_of_unit_vectors(normal, n_features):
+    X = normal(300, n_features) * np.geomspace(1e-3, 1e3, 300)[:, None]
+    _, exact = brute_force(X, 5, "cosine")
+    distances, indices = nearest_neighbors(X, 5, metric="cosine")
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    expected = np.linalg.norm(unit[:, None] - unit[exact], axis=2)
+    # Rounding in float32 is 1e-7 of the unit length.
+    assert_same_neighbors((distances, indices), (expected, exact), atol=1e-6)
+
+
+@pytest.mark.parametrize("n_features", [3, 20])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_offset_and_unit_do_not_matter(normal, n_features, offset, unit):
+    X = normal(250, n_features)
+    expected = brute_force(X, 6)
+    distances, indices = nearest_neighbors(unit * (X + offset), 6)
+    assert_same_neighbors((distances / unit, indices), expected)
+
+
+@pytest.mark.parametrize("separation", [1e2, 1e4, 1e6])
+def test_tight_groups_far_apart_are_searched_exactly(normal, separation):
+    X = normal(600, 12)
+    X[300:] += separation
+    # Trees take differences; scikit-learn's brute force drowns as float32 does.
+    expected = brute_force(X, 5, algorithm="kd_tree")
+    assert_same_neighbors(nearest_neighbors(X, 5), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_features", [2, 20])
+def test_a_row_is_never_its_own_neighbour(normal, n_features):
+    X = np.repeat(normal(20, n_features), 30, axis=0)
+    distances, indices = nearest_neighbors(X, 10)
+    assert np.all(indices != np.arange(600)[:, None])
+    np.testing.assert_array_equal(distances, 0.0)
+    np.testing.assert_array_equal(X[indices], np.repeat(X[:, None], 10, axis=1))
+
+
+@pytest.mark.parametrize("n_features", [2, 20])
+def test_all_other_rows_can_be_asked_for(normal, n_features):
+    X = normal(12, n_features)
+    _, indices = nearest_neighbors(X, 11)
+    everyone = np.arange(12)
+    for row in range(12):
+        assert set(indices[row]) == set(everyone) - {row}
+
+
+@pytest.mark.parametrize("n_features", [4, 30])
+def test_rows_in_another_order_have_the_same_neighbours(normal, n_features):
+    X = normal(200, n_features)
+    order = np.random.default_rng(1).permutation(200)
+    _, indices = nearest_neighbors(X, 4)
+    _, permuted = nearest_neighbors(X[order], 4)
+    np.testing.assert_array_equal(order[permuted], indices[order])
+
+
+def test_chunks_do_not_show(normal, monkeypatch):
+    X = normal(203, 20)
+    expected = nearest_neighbors(X, 4)
+    monkeypatch.setattr(_neighbors, "CHUNK_ELEMENTS", 1_000)
+    for found, exact in zip(nearest_neighbors(X, 4), expected, strict=True):
+        np.testing.assert_allclose(found, exact, rtol=1e-6)
+
+
+@pytest.fixture
+def searched(monkeypatch):
+    """Widths of the rows among which the candidates of everyone were searched."""
+    widths = []
+    candidates = _neighbors._candidates
+
+    def spy(rows, queries, n_candidates):
+        if queries.shape[0] == rows.shape[0]:
+            widths.append(rows.shape[1])
+        return candidates(rows, queries, n_candidates)
+
+    monkeypatch.setattr(_neighbors, "_candidates", spy)
+    monkeypatch.setattr(_neighbors, "PROJECTED_ROWS", 500)
+    return widths
+
+
+def test_wide_data_of_few_dimensions_are_searched_along_their_axes(normal, searched):
+    X = normal(800, 20) @ normal(20, 150, seed=1) + 1e-3 * normal(800, 150, seed=2)
+    found = nearest_neighbors(X, 6)
+    assert searched == [64]
+    assert_same_neighbors(found, brute_force(X, 6))
+
+
+def test_isotropic_data_are_searched_in_full(normal, searched):
+    X = normal(800, 150)
+    found = nearest_neighbors(X, 6)
+    assert searched == [150]
+    assert_same_neighbors(found, brute_force(X, 6))
+
+
+def test_the_projection_repeats_itself(normal, searched):
+    X = normal(500, 20) @ normal(20, 150, seed=1)
+    first, again = (nearest_neighbors(X, 6, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+
+
+@given(
+    st.integers(1, 400),
+    st.integers(1, 12),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(0, 2**31),
+)
+def test_smallest_is_the_full_selection(n_columns, count, group, levels, seed):
+    count = min(count, n_columns)
+    generator = np.random.default_rng(seed)
+    # Few levels make many ties.
+    values = generator.integers(0, levels, size=(3, n_columns)).astype(np.float32)
+    found = _neighbors._smallest(torch.from_numpy(values), count, group).numpy()
+    assert found.shape == (3, count)
+    for row, picked in zip(values, found, strict=True):
+        assert len(set(picked)) == count
+        np.testing.assert_array_equal(np.sort(row[picked]), np.sort(row)[:count])
