@@ -146,7 +146,12 @@ class CallableAffinity(KernelAffinity):
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
         """Evaluate the user's function and check what it returns."""
-        matrix = np.asarray(self.function(left, right), dtype=np.float64)
+        matrix = np.asarray(self.function(left, right))
+        if matrix.dtype.kind not in "biuf":
+            raise TypeError(
+                f"affinity returned {matrix.dtype} values; it must return real numbers."
+            )
+        matrix = matrix.astype(np.float64)
         expected = (left.shape[0], right.shape[0])
         if matrix.shape != expected:
             raise ValueError(

@@ -129,10 +129,20 @@ def _width(trunk: nn.Module, n_features: int) -> int:
         )
     was_training = trunk.training
     trunk.eval()
-    with torch.no_grad():
-        hidden = trunk(torch.zeros(2, n_features))
+    try:
+        with torch.no_grad():
+            hidden = trunk(torch.zeros(2, n_features))
+    except RuntimeError as error:
+        raise ValueError(
+            f"network fails on float32 rows of shape (2, {n_features}): {error}"
+        ) from error
     trunk.train(was_training)
-    if hidden.ndim != 2 or hidden.shape[0] != 2:
+    if not isinstance(hidden, Tensor) or hidden.dtype != torch.float32:
+        kind = hidden.dtype if isinstance(hidden, Tensor) else type(hidden).__name__
+        raise TypeError(
+            f"network maps rows to {kind}; it must return a tensor of float32."
+        )
+    if hidden.ndim != 2 or hidden.shape[0] != 2 or hidden.shape[1] == 0:
         raise ValueError(
             f"network maps 2 rows to a tensor of shape {tuple(hidden.shape)}; it must "
             "map (n_rows, n_features) to (n_rows, n_hidden)."
