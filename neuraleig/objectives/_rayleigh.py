@@ -10,6 +10,8 @@ from neuraleig._batch import Batch, Edges, Outputs
 # Share of the mean variance added to the covariance of a batch: its Cholesky factor
 # then exists for collapsed functions, too.
 RIDGE = 1e-6
+# Sums of weights are divided by at least this.
+MIN_WEIGHT = 1e-30
 
 
 def centred(functions: Tensor, affinity: Edges) -> tuple[Tensor, Tensor]:
@@ -19,17 +21,23 @@ def centred(functions: Tensor, affinity: Edges) -> tuple[Tensor, Tensor]:
     eigenfunction, which is known and must not be learned again.
     """
     shares = affinity.degrees().to(functions.dtype)
-    shares = shares / shares.sum()
+    # A batch of rows that happen to share no edge has no volume, and costs nothing.
+    shares = shares / shares.sum().clamp_min(MIN_WEIGHT)
     return functions - shares @ functions, shares
 
 
 def whitened(functions: Tensor, shares: Tensor) -> Tensor:
-    """Functions with unit covariance under the shares, by Cholesky in float64."""
-    covariance = (functions.T @ (shares[:, None] * functions)).double()
+    """Functions with unit covariance under the shares, by Cholesky in float64.
+
+    Functions that are not finite give NaN, which the loop reports.
+    """
+    exact = functions.double()
+    covariance = exact.T @ (shares.double()[:, None] * exact)
     ridge = RIDGE * covariance.diagonal().mean() + torch.finfo(torch.float32).tiny
     eye = torch.eye(covariance.shape[0], dtype=torch.float64, device=functions.device)
-    factor = torch.linalg.cholesky(covariance + ridge * eye)
-    solved = torch.linalg.solve_triangular(factor, functions.T.double(), upper=False)
+    factor, failed = torch.linalg.cholesky_ex(covariance + ridge * eye)
+    factor = factor.masked_fill(failed > 0, torch.nan)
+    solved = torch.linalg.solve_triangular(factor, exact.T, upper=False)
     white: Tensor = solved.T.to(functions.dtype)
     return white
 
@@ -57,7 +65,7 @@ def dirichlet_energy(functions: Tensor, affinity: Edges) -> Tensor:
     """
     difference = functions[affinity.source] - functions[affinity.target]
     weight = affinity.weight.to(functions.dtype)
-    return (weight @ difference.square()) / (2 * weight.sum())
+    return (weight @ difference.square()) / (2 * weight.sum()).clamp_min(MIN_WEIGHT)
 
 
 def rayleigh_loss(functions: Tensor, affinity: Edges) -> Tensor:

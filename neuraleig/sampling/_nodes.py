@@ -50,7 +50,8 @@ class NodeSampler:
         self.among = among
         self._generator = np.random.default_rng(seed)
         order = self._generator.permutation(inputs.shape[0])
-        n_held_out = int(held_out * inputs.shape[0])
+        # A tiny set keeps a pair for training.
+        n_held_out = min(int(held_out * inputs.shape[0]), max(order.size - 2, 0))
         self._held_out, self._train = order[:n_held_out], order[n_held_out:]
         self.batch_size = min(batch_size, self._train.size)
 
