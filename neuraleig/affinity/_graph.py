@@ -48,7 +48,7 @@ def edge_weights(distances: FloatArray, indices: IntArray, kind: str) -> FloatAr
     .. [1] L. Zelnik-Manor and P. Perona, "Self-tuning spectral clustering", NeurIPS,
        2004.
     """
-    if kind == "binary":
+    if kind == "binary" or distances.shape[1] == 0:
         return np.ones_like(distances)
     scale = distances[:, min(LOCAL_SCALE_NEIGHBOR, distances.shape[1]) - 1]
     if kind == "heat":
