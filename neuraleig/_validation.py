@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.neighbors import VALID_METRICS
 from sklearn.utils.validation import check_array
+
+from neuraleig._typing import Array
 
 # Relative asymmetry that rounding explains.
 SYMMETRY_TOLERANCE = 1e-6
+# scikit-learn's distances between rows, but for those that need further arguments.
+METRICS = frozenset(chain.from_iterable(VALID_METRICS.values())) - {
+    "mahalanobis",
+    "precomputed",
+    "pyfunc",
+    "seuclidean",
+}
+
+# Squared distances between rows of larger values overflow.
+LARGEST_VALUE = 1e150
+
+
+def check_range(X: Array) -> None:
+    """Refuse values whose squares are not finite."""
+    largest = max(float(X.max()), -float(X.min()))
+    if largest > LARGEST_VALUE:
+        raise ValueError(
+            f"X has values of up to {largest:.3g}, whose squares overflow; divide X by "
+            "its standard deviation."
+        )
 
 
 def check_affinity_matrix(
@@ -126,12 +152,26 @@ def check_n_clusters(n_clusters: int, n_samples: int) -> None:
         )
 
 
-def check_hidden_sizes(hidden_sizes: tuple[int, ...]) -> None:
+def check_hidden_sizes(hidden_sizes: Sequence[int]) -> None:
     """Refuse layers without units."""
-    sizes = tuple(hidden_sizes)
-    if not sizes or any(
-        not isinstance(size, (int, np.integer)) or size < 1 for size in sizes
+    if not hidden_sizes or any(
+        isinstance(size, bool) or not isinstance(size, Integral) or size < 1
+        for size in hidden_sizes
     ):
         raise ValueError(
             f"hidden_sizes={hidden_sizes!r} must be one or more integers of at least 1."
         )
+
+
+def check_temperature(temperature: Sequence[float]) -> tuple[float, float]:
+    """Refuse all but two positive numbers, and return them."""
+    if len(temperature) != 2 or any(
+        isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < np.inf
+        for value in temperature
+    ):
+        raise ValueError(
+            f"temperature={temperature!r} must be two positive numbers, those of the "
+            "first and the last step."
+        )
+    start, end = temperature
+    return float(start), float(end)

@@ -22,9 +22,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from neuraleig._random import Seeds, seeded_torch
 from neuraleig._typing import Array
 from neuraleig._validation import (
+    METRICS,
     check_affinity_matrix,
     check_hidden_sizes,
     check_neighbors_matrix,
+    check_range,
 )
 from neuraleig.affinity import (
     AFFINITIES,
@@ -93,7 +95,7 @@ class EigenfunctionEstimator(
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "affinity": [StrOptions(set(AFFINITIES)), callable],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "metric": [str],
+        "metric": [StrOptions(set(METRICS))],
         "edge_weights": [StrOptions(set(EDGE_WEIGHTS))],
         "gamma": [Interval(Real, 0, None, closed="neither"), None],
         "regularization": [Interval(Real, 0, None, closed="left")],
@@ -170,6 +172,7 @@ class EigenfunctionEstimator(
         rows: Array = validate_data(
             self, X, dtype=[np.float64, np.float32], ensure_min_samples=2
         )
+        check_range(rows)
         return rows
 
     def _make_affinity(
@@ -261,3 +264,6 @@ class EigenfunctionEstimator(
         self.device_ = str(next(fitted.eigenfunctions.parameters()).device)
         if isinstance(fitted.problem.affinity, RBFAffinity):
             self.gamma_ = fitted.problem.affinity.gamma_
+        elif hasattr(self, "gamma_"):
+            # Left by an earlier fit with another affinity.
+            del self.gamma_

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from neuraleig._random import RandomState, Seeds
 from neuraleig._typing import Array, IntArray
-from neuraleig._validation import check_n_clusters
+from neuraleig._validation import check_n_clusters, check_temperature
 from neuraleig.affinity import EdgeWeights
 from neuraleig.discretize import (
     Argmax,
@@ -55,8 +55,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     n_clusters : int, default=8
         Number of clusters.
     n_components : int or None, default=None
-        Number of eigenfunctions, the constant one included. ``None``: three per
-        cluster. How many of them the labels are read from is chosen by the
+        Number of eigenfunctions, the constant one included; at least 2. ``None``:
+        three per cluster. How many of them the labels are read from is chosen by the
         modularity of the labels.
     diffusion_time : float, default=10.0
         Eigenfunctions are weighted by :math:`\lambda^t`, as after a random walk of
@@ -208,7 +208,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **EigenfunctionEstimator._parameter_constraints,
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "n_components": [Interval(Integral, 2, None, closed="left"), None],
         "diffusion_time": [Interval(Real, 0, None, closed="left")],
         "label_objective": [StrOptions({"normalized_cut", "neuralef"})],
         "assign_labels": [StrOptions({"argmax", "kmeans", "cluster_qr"})],
@@ -310,9 +310,10 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         with unchanged_on_failure(self):
             rows = self._check_fit_input(X, affinity_matrix)
             check_n_clusters(self.n_clusters, rows.shape[0])
+            task = self._task()
             affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
             seeds = Seeds.draw(self.random_state)
-            fitted = self._fit_functions(rows, affinity, self._task(), seeds)
+            fitted = self._fit_functions(rows, affinity, task, seeds)
             functions, logits = fitted.eigenfunctions.evaluate(rows)
             discretizer = self._fit_discretizer(fitted, functions, logits, seeds)
             self._store(fitted)
@@ -391,14 +392,13 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
 
     def _task(self) -> Task:
         wanted = self.n_components or COMPONENTS_PER_CLUSTER * self.n_clusters
-        start, end = self.temperature
         return Task(
             n_clusters=self.n_clusters,
             n_components=wanted,
             diffusion_time=self.diffusion_time,
             label_objective=self.label_objective,
             assignment=self.assignment,
-            temperature=(start, end),
+            temperature=check_temperature(self.temperature),
         )
 
     def _fit_discretizer(
@@ -425,7 +425,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         )
 
     def _evaluate(self, X: ArrayLike) -> tuple[Array, Array]:
-        return self.eigenfunctions_.evaluate(self._check_rows(X))
+        rows = self._check_rows(X)
+        return self.eigenfunctions_.evaluate(rows)
 
     def _warn_of_dead_clusters(self) -> None:
         n_found = int(self.labels_.max()) + 1

@@ -152,13 +152,25 @@ def without_outliers(graph: Graph, n_clusters: int) -> Graph:
         graph = graph.subgraph(np.flatnonzero(large))
     if graph.n_connected_components > n_clusters:
         warnings.warn(
-            f"The graph of X has {graph.n_connected_components} connected components "
-            f"for {n_clusters} clusters: some clusters will be unions of components. "
-            "Raise n_neighbors to connect them, or n_clusters to tell them apart.",
+            f"The graph of X has {graph.n_connected_components} connected components"
+            + _consequence(n_clusters),
             GraphWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return graph
+
+
+def _consequence(n_clusters: int) -> str:
+    """What more components than clusters lead to, and what to do."""
+    if n_clusters == 1:
+        return (
+            ": the leading eigenfunctions tell nothing but them apart. Raise "
+            "n_neighbors or regularization to connect them."
+        )
+    return (
+        f" for {n_clusters} clusters: some clusters will be unions of components. "
+        "Raise n_neighbors to connect them, or n_clusters to tell them apart."
+    )
 
 
 def solve_targets(
