@@ -14,6 +14,17 @@ HEADS: tuple[str, ...] = get_args(Head)
 ASSIGNMENTS: tuple[str, ...] = get_args(Assignment)
 
 
+class RowLinear(nn.Linear):
+    """Linear map that rounds a row alike wherever in the batch it stands.
+
+    CPU kernels for few outputs do not, unless the weight is the left factor.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map of shape (n_rows, n_outputs)."""
+        return (self.weight @ inputs.mT).mT + self.bias
+
+
 class OrthogonalLinear(nn.Module):
     """Linear map whose weight has orthonormal rows.
 
@@ -43,7 +54,8 @@ class OrthogonalLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map of shape (n_rows, n_outputs)."""
-        return F.linear(inputs, self.weight)
+        # The weight on the left, see RowLinear.
+        return (self.weight @ inputs.mT).mT
 
 
 class SoftAssignment(nn.Module):
@@ -79,4 +91,4 @@ def make_head(head: Head, n_inputs: int, n_outputs: int) -> nn.Module:
     """Make the last layer that the estimators' ``head`` names."""
     if head == "orthogonal":
         return OrthogonalLinear(n_inputs, n_outputs)
-    return nn.Linear(n_inputs, n_outputs)
+    return RowLinear(n_inputs, n_outputs)

@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch import nn
 
-from neuraleig.networks import OrthogonalLinear, SoftAssignment, make_head
+from neuraleig.networks import HEADS, OrthogonalLinear, SoftAssignment, make_head
 
 
 @pytest.fixture
@@ -94,7 +95,19 @@ def test_low_temperature_hardens_gumbel_assignments(logits):
 
 def test_linear_head_is_an_affine_map():
     head = make_head("linear", 3, 2)
-    assert isinstance(head, torch.nn.Linear)
+    assert isinstance(head, nn.Linear)
     assert isinstance(make_head("orthogonal", 3, 2), OrthogonalLinear)
     zero, one = torch.zeros(1, 3), torch.ones(1, 3)
     torch.testing.assert_close(head(2 * one) - head(zero), 2 * (head(one) - head(zero)))
+    torch.testing.assert_close(head(one), nn.functional.linear(one, *head.parameters()))
+
+
+@pytest.mark.parametrize("kind", HEADS)
+@pytest.mark.parametrize("n_inputs", [17, 30, 64])
+@pytest.mark.parametrize("n_outputs", [1, 4, 5, 8, 11, 16])
+def test_a_row_has_the_same_bits_everywhere_in_the_batch(kind, n_inputs, n_outputs):
+    head = make_head(kind, n_inputs, n_outputs)
+    row = torch.randn(1, n_inputs)
+    with torch.inference_mode():
+        outputs = head(row.repeat(96, 1))
+    assert torch.equal(outputs, outputs[:1].expand(96, -1))
