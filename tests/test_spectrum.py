@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import kneighbors_graph
 
-from neuraleig import spectrum
-from neuraleig.spectrum import graph_spectrum, rayleigh_ritz, suggest_n_clusters
+from neuraleig.spectrum import (
+    _solvers,
+    graph_spectrum,
+    predicted_factor_entries,
+    rayleigh_ritz,
+    suggest_n_clusters,
+)
 
 
 def normalized(matrix, uniform=0.0):
@@ -101,26 +107,54 @@ def test_graph_without_edges():
     )
 
 
-@pytest.mark.parametrize("branch", ["lanczos", "shift_invert"])
+@pytest.mark.parametrize("branch", ["filter", "patient_filter", "shift_invert"])
 @pytest.mark.parametrize("uniform", [0.0, 1e-4])
 @pytest.mark.parametrize("n_blocks", [1, 2])
 def test_iterative_solvers(monkeypatch, branch, uniform, n_blocks):
-    limit = np.inf if branch == "shift_invert" else -1.0
-    monkeypatch.setattr(spectrum, "MAX_FACTOR_ENTRIES", limit)
-    other = {"shift_invert": "_deflated", "lanczos": "_shifted_inverse"}[branch]
-    monkeypatch.setattr(spectrum, other, None)
+    easy, entries = {
+        "filter": (10_000, 0),
+        "patient_filter": (20, 0),
+        "shift_invert": (0, np.inf),
+    }[branch]
+    monkeypatch.setattr(_solvers, "EASY_PRODUCTS", easy)
+    monkeypatch.setattr(_solvers, "MAX_FACTOR_ENTRIES", entries)
+    if branch != "shift_invert":
+        monkeypatch.setattr(_solvers, "_shift_invert", None)
     matrix = block_diagonal(*(knn_matrix(450, 3, seed) for seed in range(n_blocks)))
-    found = graph_spectrum(sp.csr_array(matrix), 6, uniform=uniform)
+    found = graph_spectrum(sp.csr_array(matrix), 6, uniform=uniform, tol=1e-6)
     assert_leading_eigenpairs(found, matrix, uniform)
 
 
-def test_cheap_factors_choose_shift_invert(monkeypatch):
+def test_cheap_factors_choose_shift_invert_where_the_filter_is_slow(monkeypatch):
     matrix = sp.csr_array(knn_matrix(450, 2, 0))
-    monkeypatch.setattr(spectrum, "_deflated", None)
-    graph_spectrum(matrix, 3)  # would call None
-    monkeypatch.setattr(spectrum, "MAX_FACTOR_ENTRIES", 100)
+    monkeypatch.setattr(_solvers, "EASY_PRODUCTS", 0)
+    monkeypatch.setattr(_solvers, "_shift_invert", None)
+    monkeypatch.setattr(_solvers, "MAX_FACTOR_ENTRIES", 100)
+    graph_spectrum(matrix, 3)
+    monkeypatch.setattr(_solvers, "MAX_FACTOR_ENTRIES", np.inf)
     with pytest.raises(TypeError):
-        graph_spectrum(matrix, 3)
+        graph_spectrum(matrix, 3)  # calls None
+
+
+def test_tolerance_is_relative_to_one_minus_the_eigenvalue(monkeypatch):
+    matrix = knn_matrix(900, 4, 2)
+    dense = normalized(matrix)
+    found = graph_spectrum(sp.csr_array(matrix), 12)
+    residuals = dense @ found.eigenvectors - found.eigenvectors * found.eigenvalues
+    allowed = 0.03 * (1 - found.eigenvalues) + 1e-8
+    assert np.all(np.linalg.norm(residuals, axis=0) <= allowed)
+    exact = scipy.linalg.eigvalsh(dense)[::-1][:12]
+    # The error of a Ritz value is quadratic in its residual, and never upwards.
+    assert np.all(found.eigenvalues <= exact + 1e-12)
+    np.testing.assert_allclose(found.eigenvalues, exact, atol=1e-3)
+
+
+def test_running_out_of_products_warns(monkeypatch):
+    monkeypatch.setattr(_solvers, "EASY_PRODUCTS", 0)
+    monkeypatch.setattr(_solvers, "MAX_PRODUCTS", 0)
+    monkeypatch.setattr(_solvers, "MAX_FACTOR_ENTRIES", 0)
+    with pytest.warns(ConvergenceWarning, match="times the tolerance"):
+        graph_spectrum(sp.csr_array(knn_matrix(450, 2, 0)), 3)
 
 
 def test_functions_are_orthonormal_under_the_degrees(dense_affinity):
@@ -141,8 +175,8 @@ def test_functions_are_orthonormal_under_the_degrees(dense_affinity):
 def test_permuting_the_nodes_permutes_the_eigenvectors(n_nodes):
     matrix = knn_matrix(n_nodes, 3, seed=4)
     order = np.random.default_rng(1).permutation(n_nodes)
-    found = graph_spectrum(sp.csr_array(matrix), 4)
-    permuted = graph_spectrum(sp.csr_array(matrix[order][:, order]), 4)
+    found = graph_spectrum(sp.csr_array(matrix), 4, tol=1e-6)
+    permuted = graph_spectrum(sp.csr_array(matrix[order][:, order]), 4, tol=1e-6)
     np.testing.assert_allclose(permuted.eigenvalues, found.eigenvalues, atol=1e-8)
     np.testing.assert_allclose(
         permuted.eigenvectors, found.eigenvectors[order], atol=1e-5
@@ -159,9 +193,9 @@ def test_the_unit_of_the_weights_does_not_matter(dense_affinity, unit):
 
 def test_same_seed_same_bits_any_seed_same_eigenpairs():
     matrix = sp.csr_array(knn_matrix(450, 6, seed=5))
-    first, again = (graph_spectrum(matrix, 4, seed=0) for _ in range(2))
+    first, again = (graph_spectrum(matrix, 4, tol=1e-6, seed=0) for _ in range(2))
     np.testing.assert_array_equal(first.eigenvectors, again.eigenvectors)
-    other = graph_spectrum(matrix, 4, seed=1)
+    other = graph_spectrum(matrix, 4, tol=1e-6, seed=1)
     np.testing.assert_allclose(first.eigenvectors, other.eigenvectors, atol=1e-5)
 
 
@@ -176,26 +210,26 @@ def test_given_component_labels_equal_found_ones(dense_affinity):
 @pytest.mark.parametrize("n_nodes", [60, 450])
 def test_predicted_factor_entries_are_exact_for_small_graphs(n_nodes):
     matrix = sp.csr_array(normalized(knn_matrix(n_nodes, 3, seed=6)))
-    factors = spectrum._factorize(spectrum.SHIFT * sp.eye_array(n_nodes) - matrix)
+    factors = _solvers._factorize(_solvers.SHIFT * sp.eye_array(n_nodes) - matrix)
     expected = factors.L.nnz + factors.U.nnz
-    assert spectrum.predicted_factor_entries(matrix) == expected
+    assert predicted_factor_entries(matrix) == expected
 
 
 def test_predicted_factor_entries_follow_the_growth_of_a_chain(monkeypatch):
     # The factors of a path are linear in its length.
-    monkeypatch.setattr(spectrum, "PROBE_NODES", (50, 100))
+    monkeypatch.setattr(_solvers, "PROBE_NODES", (50, 100))
     n_nodes = 3_000
     path = sp.diags_array([0.5, 0.5], offsets=[-1, 1], shape=(n_nodes, n_nodes))
-    factors = spectrum._factorize(spectrum.SHIFT * sp.eye_array(n_nodes) - path)
-    found = spectrum.predicted_factor_entries(sp.csr_array(path))
+    factors = _solvers._factorize(_solvers.SHIFT * sp.eye_array(n_nodes) - path)
+    found = predicted_factor_entries(sp.csr_array(path))
     assert found == pytest.approx(factors.L.nnz + factors.U.nnz, rel=0.05)
 
 
 def test_predicted_factor_entries_of_unconnected_parts_add_up():
     part = normalized(knn_matrix(120, 3, seed=7))
-    alone = spectrum.predicted_factor_entries(sp.csr_array(part))
+    alone = predicted_factor_entries(sp.csr_array(part))
     both = block_diagonal(np.zeros((1, 1)), part, part)
-    found = spectrum.predicted_factor_entries(sp.csr_array(both))
+    found = predicted_factor_entries(sp.csr_array(both))
     assert found == pytest.approx(2 * alone, rel=0.01)
 
 

@@ -1,0 +1,168 @@
+"""Leading eigenvectors of a stored graph, component by component."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from neuraleig._typing import FloatArray, IntArray
+from neuraleig.spectrum._ritz import column_signs
+from neuraleig.spectrum._solvers import block_eigenpairs
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    r"""Leading eigenpairs of the normalised affinity of a graph.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (n_components,)
+        Descending, the first being 1.
+    eigenvectors : ndarray of shape (n_nodes, n_components)
+        Orthonormal columns :math:`U`; the first is :math:`\sqrt{d} / \|\sqrt{d}\|`.
+    degrees : ndarray of shape (n_nodes,)
+        Degrees :math:`d`.
+    """
+
+    eigenvalues: FloatArray
+    eigenvectors: FloatArray
+    degrees: FloatArray
+
+    @property
+    def functions(self) -> FloatArray:
+        r"""Random-walk eigenvectors :math:`V`, of unit mean square under :math:`d`."""
+        # Isolated nodes have no degree; without any edge all nodes count alike.
+        volume = self.degrees.sum() or self.degrees.size
+        shares = np.where(self.degrees > 0, self.degrees, 1.0) / volume
+        return np.asarray(self.eigenvectors / np.sqrt(shares)[:, None])
+
+
+def graph_spectrum(
+    weights: sp.csr_array,
+    n_components: int,
+    *,
+    uniform: float = 0.0,
+    component_labels: IntArray | None = None,
+    tol: float = 0.03,
+    seed: int = 0,
+) -> Spectrum:
+    """Leading eigenpairs of the normalised affinity.
+
+    Connected components are solved one by one: the eigenvalue 1, as often as there
+    are components, is then exact, where an iterative solver would return a mixture.
+
+    Parameters
+    ----------
+    weights : csr_array of shape (n_nodes, n_nodes)
+        Symmetric non-negative affinity with an empty diagonal.
+    n_components : int
+        How many eigenpairs, at most ``n_nodes``.
+    uniform : float, default=0.0
+        Weight that every pair of nodes has in addition. The graph is then connected.
+    component_labels : ndarray of shape (n_nodes,) or None
+        Connected component of every node; found where it is not given.
+    tol : float, default=0.03
+        Residual at which iterations stop, relative to one minus the eigenvalue: those
+        near 1 tell clusters apart and come out precise, those in the bulk of the
+        spectrum only as far as their sum is concerned.
+    seed : int, default=0
+        Seed of the start vectors.
+
+    Returns
+    -------
+    spectrum : Spectrum
+        Eigenpairs, ordered and with fixed signs.
+
+    Notes
+    -----
+    Memory O(n_nodes n_components + edges), and up to 240 MB where the graph is
+    factorised; never n_nodes x n_nodes beyond 400 nodes.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.sparse as sp
+    >>> from neuraleig.spectrum import graph_spectrum
+    >>> two_pairs = sp.csr_array(np.kron(np.eye(2), [[0.0, 1.0], [1.0, 0.0]]))
+    >>> graph_spectrum(two_pairs, 3).eigenvalues
+    array([ 1.,  1., -1.])
+    """
+    n_nodes = weights.shape[0]
+    stored = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
+    degrees = stored + uniform * n_nodes
+    inverse_root = 1.0 / np.sqrt(np.where(degrees > 0, degrees, 1.0))
+    scaling = sp.dia_array((inverse_root[None], [0]), shape=(n_nodes, n_nodes))
+    normalized = sp.csr_array(scaling @ weights @ scaling)
+    if uniform > 0:
+        component_labels = np.zeros(n_nodes, dtype=np.int64)
+    elif component_labels is None:
+        component_labels = _components(weights)
+    generator = np.random.default_rng(seed)
+    null_vectors = _indicators(degrees, component_labels, n_components)
+    values = [np.ones(null_vectors.shape[1])]
+    vectors = [null_vectors]
+    n_blocks = int(component_labels.max()) + 1
+    if null_vectors.shape[1] < n_components:
+        order = np.argsort(component_labels, kind="stable")
+        starts = np.searchsorted(component_labels[order], np.arange(n_blocks + 1))
+        for block in range(n_blocks):
+            nodes = np.sort(order[starts[block] : starts[block + 1]])
+            rank_one = np.sqrt(uniform) * inverse_root[nodes]
+            found = block_eigenpairs(
+                normalized[nodes][:, nodes],
+                rank_one,
+                np.sqrt(degrees[nodes]),
+                min(n_components - 1, nodes.size - 1),
+                tol,
+                generator,
+            )
+            spread = np.zeros((n_nodes, found[0].size))
+            spread[nodes] = found[1]
+            values.append(found[0])
+            vectors.append(spread)
+    return _leading(
+        np.concatenate(values), np.hstack(vectors), degrees, n_components, n_blocks
+    )
+
+
+def _leading(
+    values: FloatArray,
+    vectors: FloatArray,
+    degrees: FloatArray,
+    n_components: int,
+    n_null: int,
+) -> Spectrum:
+    """Keep the largest, ordered, signed, those of the components in front."""
+    n_null = min(n_null, n_components)
+    rest = n_null + np.argsort(-values[n_null:], kind="stable")
+    order = np.concatenate([np.arange(n_null), rest])[:n_components]
+    vectors = vectors[:, order]
+    values = np.minimum(values[order], 1.0)
+    return Spectrum(values, vectors * column_signs(vectors), degrees)
+
+
+def _components(weights: sp.csr_array) -> IntArray:
+    _, labels = sp.csgraph.connected_components(weights, directed=False)
+    return np.asarray(labels, dtype=np.int64)
+
+
+def _indicators(
+    degrees: FloatArray, component_labels: IntArray, n_components: int
+) -> FloatArray:
+    """Eigenvectors of eigenvalue 1: the constant, then the largest components."""
+    n_nodes = degrees.size
+    root = np.sqrt(degrees) if np.any(degrees > 0) else np.ones(n_nodes)
+    volumes = np.bincount(component_labels, weights=root**2)
+    # The smallest one with a volume is the constant less all others.
+    largest = np.argsort(-volumes, kind="stable")
+    largest = np.delete(largest, np.count_nonzero(volumes) - 1)
+    wanted = min(volumes.size, n_components)
+    basis = np.empty((n_nodes, wanted))
+    basis[:, 0] = root
+    # An isolated node has no volume; it still is a component.
+    values = np.where(root > 0, root, 1.0)
+    for column, component in enumerate(largest[: wanted - 1], start=1):
+        basis[:, column] = np.where(component_labels == component, values, 0.0)
+    orthonormal, _ = np.linalg.qr(basis)
+    return np.asarray(orthonormal)
