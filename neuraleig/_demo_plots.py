@@ -1,0 +1,118 @@
+"""Figures of the demonstration."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics.cluster import contingency_matrix
+
+from neuraleig._typing import Array, IntArray
+from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.plotting import EmbeddingDisplay, SpectrumDisplay
+from neuraleig.plotting._matplotlib import save_png, standalone_axes
+from neuraleig.plotting._palette import NEUTRAL
+
+if TYPE_CHECKING:
+    from neuraleig.plotting._matplotlib import Figure
+
+EMBEDDING_FILE = "embedding.png"
+SPECTRUM_FILE = "spectrum.png"
+# Pairs of eigenfunctions that fit on one page.
+MAX_PAIRS = 3
+
+
+def save_plots(
+    model: NeuralEigenSpectralClustering,
+    X: Array,
+    y: IntArray,
+    name: str,
+    folder: Path,
+) -> tuple[Path, Path]:
+    """Draw held-out rows by their eigenfunctions, and the eigenvalues.
+
+    Parameters
+    ----------
+    model : NeuralEigenSpectralClustering
+        Fitted on other rows.
+    X : ndarray of shape (n_samples, n_features)
+        Held-out rows.
+    y : ndarray of shape (n_samples,)
+        Their classes.
+    name : str
+        Name of the data, for the titles.
+    folder : Path
+        Where the plots go.
+
+    Returns
+    -------
+    paths : tuple of two Path
+        Files written.
+    """
+    paths = folder / EMBEDDING_FILE, folder / SPECTRUM_FILE
+    save_png(draw_embedding(model, X, y, name), paths[0])
+    save_png(draw_spectrum(model, np.unique(y).size, name), paths[1])
+    return paths
+
+
+def draw_embedding(
+    model: NeuralEigenSpectralClustering, X: Array, y: IntArray, name: str
+) -> Figure:
+    """Draw predicted clusters beside classes, in as many planes as clusters need."""
+    n_pairs = min(MAX_PAIRS, max(1, (model.n_clusters - 1) // 2))
+    figure, grid = standalone_axes(n_pairs, 2, (10.0, 0.8 + 3.7 * n_pairs))
+    clusters = matched_labels(y, model.predict(X))
+    for row, (left, right) in enumerate(grid):
+        pair = 2 * row + 2, 2 * row + 3
+        draw = partial(
+            EmbeddingDisplay.from_estimator,
+            model,
+            X,
+            components=pair,
+            # A class without a cluster must not shift the colours of the others.
+            label_order=np.union1d(y, clusters),
+        )
+        draw(clusters, ax=left, legend=False)
+        draw(y, ax=right, legend=row == 0, legend_title="Class")
+        right.set_ylabel("")
+    grid[0][0].set_title("Predicted clusters, drawn as the class they match")
+    grid[0][1].set_title("True classes")
+    figure.suptitle(f"{name}: held-out rows by their eigenfunctions")
+    return figure
+
+
+def draw_spectrum(
+    model: NeuralEigenSpectralClustering, n_classes: int, name: str
+) -> Figure:
+    """Draw the eigenvalues with the suggested and the true number of clusters."""
+    figure, [[axes]] = standalone_axes(1, 1, (6.4, 4.2))
+    SpectrumDisplay.from_estimator(model, ax=axes)
+    label = f"Number of classes: {n_classes}"
+    axes.axvline(n_classes + 0.5, color=NEUTRAL, linestyle=":", label=label)
+    axes.legend(loc="upper right")
+    axes.set_title(f"{name}: eigenvalues of the learned eigenfunctions")
+    return figure
+
+
+def matched_labels(classes: IntArray, clusters: IntArray) -> IntArray:
+    """Rename clusters to the classes that they match best, one to one.
+
+    Parameters
+    ----------
+    classes, clusters : ndarray of shape (n_samples,)
+        Integers.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+        Clusters without a class of their own get numbers after those of the classes.
+    """
+    names, members = np.unique(clusters, return_inverse=True)
+    table = contingency_matrix(classes, clusters)
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    renamed = int(np.max(classes)) + 1 + np.arange(names.size)
+    renamed[columns] = np.unique(classes)[rows]
+    return np.asarray(renamed[members], dtype=np.int64)

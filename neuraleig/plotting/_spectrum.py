@@ -1,0 +1,218 @@
+"""Display of eigenvalues and of the gap that suggests a number of clusters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from neuraleig._typing import FloatArray
+from neuraleig.plotting._fitted import eigenvalues_of
+from neuraleig.plotting._matplotlib import resolve_axes
+from neuraleig.plotting._palette import ACCENT, COLORS, StyleOption
+from neuraleig.spectrum import suggest_n_clusters
+
+if TYPE_CHECKING:
+    from neuraleig.plotting._matplotlib import Axes, Legend, Line2D
+
+# Order that rounding may break.
+ORDER_TOLERANCE = 1e-6
+
+
+class SpectrumDisplay:
+    """Eigenvalues by their index, with the suggested number of clusters marked.
+
+    Use :meth:`from_estimator` or :meth:`from_values` to make one.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (n_components,)
+        Descending eigenvalues of the normalised affinity, that of the constant first.
+    suggested_n_clusters : int or None
+        Number of eigenvalues before the gap that is marked; ``None`` marks nothing.
+
+    Attributes
+    ----------
+    line_ : Line2D
+        Eigenvalues.
+    gap_ : Line2D or None
+        The step between the eigenvalues at both sides of the gap, emphasised.
+    suggestion_ : Line2D or None
+        Vertical line after the suggested number of eigenvalues.
+    legend_ : Legend or None
+        Says what the mark suggests.
+    ax_ : Axes
+        Where they are drawn.
+    figure_ : Figure
+        Figure of ``ax_``.
+
+    See Also
+    --------
+    EmbeddingDisplay : The eigenfunctions.
+    neuraleig.spectrum.suggest_n_clusters : How the gap is found.
+
+    Examples
+    --------
+    >>> from neuraleig.plotting import SpectrumDisplay
+    >>> display = SpectrumDisplay.from_values([1.0, 0.99, 0.98, 0.7, 0.6])
+    >>> display.suggested_n_clusters
+    3
+    >>> display.figure_.savefig("spectrum.png")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, eigenvalues: FloatArray, *, suggested_n_clusters: int | None
+    ) -> None:
+        self.eigenvalues = eigenvalues
+        self.suggested_n_clusters = suggested_n_clusters
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,  # noqa: ANN401 - duck-typed
+        *,
+        ax: Axes | None = None,
+        **kwargs: StyleOption,
+    ) -> Self:
+        """Draw the eigenvalues of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted ``NeuralEigenSpectralClustering`` or ``NeuralSpectralEmbedding``,
+            or a pipeline that ends in one.
+        ax : Axes or None, default=None
+            Where to draw; ``None``: a new figure.
+        **kwargs : dict
+            Passed to ``Axes.plot`` for the eigenvalues.
+
+        Returns
+        -------
+        display : SpectrumDisplay
+            Drawn.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_blobs
+        >>> from neuraleig import NeuralEigenSpectralClustering
+        >>> from neuraleig.plotting import SpectrumDisplay
+        >>> X, _ = make_blobs(200, random_state=0, cluster_std=0.8)
+        >>> model = NeuralEigenSpectralClustering(3, random_state=0).fit(X)
+        >>> SpectrumDisplay.from_estimator(model).ax_.get_ylabel()
+        'Eigenvalue'
+        """
+        return cls.from_values(eigenvalues_of(estimator), ax=ax, **kwargs)
+
+    @classmethod
+    def from_values(
+        cls,
+        eigenvalues: ArrayLike,
+        *,
+        suggested_n_clusters: int | None = None,
+        ax: Axes | None = None,
+        **kwargs: StyleOption,
+    ) -> Self:
+        """Draw given eigenvalues.
+
+        Parameters
+        ----------
+        eigenvalues : array-like of shape (n_components,)
+            Descending, that of the constant first.
+        suggested_n_clusters : int or None, default=None
+            Number of eigenvalues before the gap to mark. ``None``: that of
+            :func:`neuraleig.spectrum.suggest_n_clusters`; nothing is marked where it
+            has no choice, with fewer than three eigenvalues.
+        ax : Axes or None, default=None
+            Where to draw; ``None``: a new figure.
+        **kwargs : dict
+            Passed to ``Axes.plot`` for the eigenvalues.
+
+        Returns
+        -------
+        display : SpectrumDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If the eigenvalues are not a descending sequence of finite numbers, or no
+            gap follows that many of them.
+        """
+        values = _check_eigenvalues(eigenvalues)
+        if suggested_n_clusters is not None:
+            if not 1 <= suggested_n_clusters < values.size:
+                raise ValueError(
+                    f"suggested_n_clusters={suggested_n_clusters} must be at least 1 "
+                    f"and below the number of eigenvalues ({values.size})."
+                )
+        elif values.size >= 3:
+            suggested_n_clusters = suggest_n_clusters(values)
+        display = cls(values, suggested_n_clusters=suggested_n_clusters)
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, *, ax: Axes | None = None, **kwargs: StyleOption) -> Self:
+        """Draw the eigenvalues.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Where to draw; ``None``: a new figure.
+        **kwargs : dict
+            Passed to ``Axes.plot`` for the eigenvalues.
+
+        Returns
+        -------
+        display : SpectrumDisplay
+            This display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing and no ``ax`` is given.
+        """
+        ax = resolve_axes(ax, "SpectrumDisplay.plot")
+        style = {"color": COLORS[0], "marker": "o", "markersize": 5, **kwargs}
+        index = np.arange(1, self.eigenvalues.size + 1)
+        (self.line_,) = ax.plot(index, self.eigenvalues, **style)
+        self.gap_: Line2D | None = None
+        self.suggestion_: Line2D | None = None
+        self.legend_: Legend | None = None
+        if self.suggested_n_clusters is not None:
+            self._mark_gap(ax, self.suggested_n_clusters)
+        ax.locator_params(axis="x", integer=True)
+        ax.set(xlabel="Index of the eigenvalue", ylabel="Eigenvalue")
+        self.ax_ = ax
+        self.figure_ = ax.figure
+        return self
+
+    def _mark_gap(self, ax: Axes, n_clusters: int) -> None:
+        sides = np.array([n_clusters, n_clusters + 1])
+        (self.gap_,) = ax.plot(
+            sides, self.eigenvalues[sides - 1], color=ACCENT, linewidth=3, zorder=1.9
+        )
+        self.suggestion_ = ax.axvline(
+            n_clusters + 0.5,
+            color=ACCENT,
+            linestyle="--",
+            label=f"Suggested number of clusters: {n_clusters}",
+        )
+        # Eigenvalues descend: this corner is the one that they leave free.
+        self.legend_ = ax.legend(loc="upper right")
+
+
+def _check_eigenvalues(eigenvalues: ArrayLike) -> FloatArray:
+    values = np.asarray(eigenvalues, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(
+            f"eigenvalues has shape {values.shape}; it must be a sequence of at least "
+            "one number."
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("eigenvalues must be finite, but has NaN or infinity.")
+    if np.any(np.diff(values) > ORDER_TOLERANCE):
+        raise ValueError(
+            "eigenvalues must be in descending order: those of the normalised "
+            "affinity, 1 minus those of the normalised Laplacian."
+        )
+    return values
