@@ -388,7 +388,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         affinity = self._make_affinity(affinity_matrix, rows.shape[0], gamma)
         # Seed 0: landmarks and projections are the same on every call.
         graph = affinity.build(rows, seed=0)
-        return modularity(graph.weights, self.predict(rows[graph.index]))
+        evaluated = self.eigenfunctions_.evaluate(rows[graph.index])
+        return modularity(graph.weights, _labels(self._discretizer, *evaluated))
 
     def _task(self) -> Task:
         wanted = self.n_components or COMPONENTS_PER_CLUSTER * self.n_clusters
