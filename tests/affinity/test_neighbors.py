@@ -164,3 +164,11 @@ def test_smallest_is_the_full_selection(n_columns, count, group, levels, seed):
     for row, picked in zip(values, found, strict=True):
         assert len(set(picked)) == count
         np.testing.assert_array_equal(np.sort(row[picked]), np.sort(row)[:count])
+
+
+@pytest.mark.parametrize("n_columns", [64, 100, 103])
+def test_smallest_finds_a_minimum_wherever_it_is(n_columns):
+    values = torch.ones(n_columns, n_columns)
+    values.fill_diagonal_(0.0)
+    found = _neighbors._smallest(values, 2, 8)
+    assert torch.all((found == torch.arange(n_columns)[:, None]).any(dim=1))
