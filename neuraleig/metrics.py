@@ -16,7 +16,9 @@ from neuraleig._typing import FloatArray, IntArray
 __all__ = [
     "cluster_transitions",
     "clustering_accuracy",
+    "cut_of_transitions",
     "modularity",
+    "modularity_of_transitions",
     "normalized_cut",
     "retained_information",
     "trace_ratio",
@@ -172,10 +174,14 @@ def normalized_cut(
     >>> round(normalized_cut(chain, np.array([0, 0, 1, 1])), 4)
     0.6667
     """
-    joint = cluster_transitions(weights, labels, uniform=uniform)
-    volume = joint.sum(axis=1)
+    return cut_of_transitions(cluster_transitions(weights, labels, uniform=uniform))
+
+
+def cut_of_transitions(transitions: FloatArray) -> float:
+    """Normalised cut, from :func:`cluster_transitions` of one step."""
+    volume = transitions.sum(axis=1)
     occupied = volume > 0
-    kept = np.diag(joint)[occupied] / volume[occupied]
+    kept = np.diag(transitions)[occupied] / volume[occupied]
     return float(occupied.sum() - kept.sum())
 
 
@@ -207,8 +213,13 @@ def modularity(weights: sp.csr_array, labels: IntArray) -> float:
     >>> modularity(two_pairs, np.array([0, 0, 1, 1]))
     0.5
     """
-    joint = cluster_transitions(weights, labels)
-    return float(np.trace(joint) - np.sum(joint.sum(axis=1) ** 2))
+    return modularity_of_transitions(cluster_transitions(weights, labels))
+
+
+def modularity_of_transitions(transitions: FloatArray) -> float:
+    """Modularity, from :func:`cluster_transitions` of one step."""
+    volume = transitions.sum(axis=1)
+    return float(np.trace(transitions) - np.sum(volume**2))
 
 
 def trace_ratio(eigenvalues: ArrayLike, exact_eigenvalues: ArrayLike) -> float:

@@ -3,8 +3,10 @@
 from neuraleig.discretize._argmax import Argmax
 from neuraleig.discretize._base import Discretizer, diffused_rows
 from neuraleig.discretize._centroids import (
+    Judgement,
     NearestCentre,
     Reading,
+    best_reading,
     candidate_sizes,
     read_clusters,
 )
@@ -14,8 +16,10 @@ __all__ = [
     "Argmax",
     "ClusterQR",
     "Discretizer",
+    "Judgement",
     "NearestCentre",
     "Reading",
+    "best_reading",
     "candidate_sizes",
     "cluster_qr_rotation",
     "diffused_rows",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -17,8 +18,27 @@ from neuraleig.discretize._base import diffused_rows, softmax
 FUNCTIONS_PER_CLUSTER = (1.0, 1.5, 2.0, 2.5, 3.0)
 # Starts of k-means for each of them.
 N_STARTS = 6
+# A reading may cut this much more than the best one does. Modularity alone would
+# merge small clusters to split large ones; the cut alone likes tiny clusters.
+CUT_RATIO = 1.5
+CUT_SLACK = 0.01
 # Rows on which k-means is fitted; the others go to the nearest centre.
 MAX_ROWS = 10_000
+
+
+class Judgement(NamedTuple):
+    """What labels are worth on the graph.
+
+    Parameters
+    ----------
+    cut : float
+        Normalised cut.
+    modularity : float
+        Modularity.
+    """
+
+    cut: float
+    modularity: float
 
 
 @dataclass(frozen=True)
@@ -33,14 +53,14 @@ class Reading:
         Centres of the clusters among the unit rows.
     spread : float
         Mean squared distance of a row from its centre, per dimension.
-    score : float
+    judgement : Judgement
         What the choice was made by.
     """
 
     labels: IntArray
     centres: FloatArray
     spread: float
-    score: float
+    judgement: Judgement
 
     @property
     def n_used(self) -> int:
@@ -58,7 +78,7 @@ def read_clusters(
     functions: Array,
     eigenvalues: FloatArray,
     n_clusters: int,
-    score: Callable[[IntArray], float],
+    judge: Callable[[IntArray], Judgement],
     *,
     diffusion_time: float,
     seed: int,
@@ -67,7 +87,7 @@ def read_clusters(
 
     More functions than clusters tell apart what the leading ones mix up, but how many
     is a matter of the data; within-cluster variance cannot be compared between
-    dimensions, a score of the labels on the graph can.
+    dimensions, what labels are worth on the graph can.
 
     Parameters
     ----------
@@ -77,8 +97,8 @@ def read_clusters(
         Their eigenvalues.
     n_clusters : int
         Number of clusters, at most ``n_samples``.
-    score : callable
-        Takes labels and returns a number; higher is better.
+    judge : callable
+        Takes labels and returns their ``Judgement``.
     diffusion_time : float
         See :func:`diffused_rows`.
     seed : int
@@ -93,10 +113,10 @@ def read_clusters(
     Notes
     -----
     Time O(n_samples n_clusters n_components) for each of 30 starts, each with one
-    call of ``score``; k-means itself sees at most 10,000 rows.
+    call of ``judge``; k-means itself sees at most 10,000 rows.
     """
     generator = np.random.RandomState(seed)
-    best: Reading | None = None
+    readings = []
     for n_used in candidate_sizes(n_clusters, eigenvalues.size):
         rows = diffused_rows(
             functions[:, :n_used], eigenvalues[:n_used], diffusion_time
@@ -108,15 +128,21 @@ def read_clusters(
         for _ in range(N_STARTS):
             kmeans = _kmeans(drawn, n_clusters, generator)
             labels = np.asarray(kmeans.predict(rows), dtype=np.int64)
-            reading = _reading(labels, kmeans.cluster_centers_, rows, score)
-            # A reading with a dead cluster is only better than none.
-            if best is None or (len(reading.centres), reading.score) > (
-                len(best.centres),
-                best.score,
-            ):
-                best = reading
-    assert best is not None  # candidate_sizes is never empty
-    return best
+            readings.append(_reading(labels, kmeans.cluster_centers_, rows, judge))
+    return best_reading(readings)
+
+
+def best_reading(readings: Sequence[Reading]) -> Reading:
+    """Reading of highest modularity among those that cut little more than need be.
+
+    A reading with a dead cluster is only better than none.
+    """
+    most = max(len(reading.centres) for reading in readings)
+    whole = [reading for reading in readings if len(reading.centres) == most]
+    least = min(reading.judgement.cut for reading in whole)
+    allowed = CUT_RATIO * least + CUT_SLACK
+    fair = [reading for reading in whole if reading.judgement.cut <= allowed]
+    return max(fair, key=lambda reading: reading.judgement.modularity)
 
 
 def _kmeans(
@@ -133,12 +159,12 @@ def _reading(
     labels: IntArray,
     centres: FloatArray,
     rows: FloatArray,
-    score: Callable[[IntArray], float],
+    judge: Callable[[IntArray], Judgement],
 ) -> Reading:
     occupied, labels = np.unique(labels, return_inverse=True)
     centres = centres[occupied]
     spread = float(np.mean(np.square(rows - centres[labels])))
-    return Reading(labels.astype(np.int64), centres, spread, score(labels))
+    return Reading(labels.astype(np.int64), centres, spread, judge(labels))
 
 
 class NearestCentre:

@@ -49,7 +49,7 @@ from neuraleig.networks import HEADS, make_network
 from neuraleig.training import resolve_device
 
 # Steps of fine-tuning where max_iter is left open: a warm start is nearly there.
-MAX_ITER = {"spectral": 300, "random": 1_000}
+MAX_ITER = {"spectral": 200, "random": 1_000}
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Task:
 
     n_clusters: int
     n_components: int
+    n_read: int
     diffusion_time: float = 10.0
     label_objective: str = "normalized_cut"
     assignment: Any = "softmax"
@@ -238,9 +239,16 @@ class EigenfunctionEstimator(
             targets = None
             if self.init == "spectral" and n_components > 1:
                 targets = solve_targets(
-                    problem, n_components, n_clusters, task.diffusion_time, seeds
+                    problem,
+                    n_components,
+                    task.n_read,
+                    n_clusters,
+                    task.diffusion_time,
+                    seeds,
                 )
-                warm_start(network, problem, targets, self.batch_size, seeds, device)
+                warm_start(
+                    network, problem, targets, self.batch_size // 2, seeds, device
+                )
             if problem.has_edges and settings.max_iter > 0:
                 state = fine_tune(network, problem, targets, settings, seeds, device)
                 losses = state.losses

@@ -30,13 +30,13 @@ from neuraleig.estimators._base import (
     Task,
     unchanged_on_failure,
 )
+from neuraleig.estimators._steps import judge_labels
 from neuraleig.metrics import modularity, normalized_cut
 from neuraleig.networks import ASSIGNMENTS, Assignment, Head, TrunkFactory
 from neuraleig.spectrum import suggest_n_clusters
 
-# Eigenfunctions per cluster where n_components is left open: the reading of the
-# labels chooses how many of them to use.
-COMPONENTS_PER_CLUSTER = 3
+# Eigenfunctions per cluster that labels are read from, where n_components is open.
+READ_PER_CLUSTER = 3
 
 
 class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
@@ -110,10 +110,10 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         Temperature of the soft assignments at the first and last step, along a
         cosine.
     max_iter : int or None, default=None
-        Most steps of fine-tuning. ``None``: 300, and 1,000 with ``init="random"``.
+        Most steps of fine-tuning. ``None``: 200, and 1,000 with ``init="random"``.
     batch_size : int, default=512
         Rows per step; half as many edges.
-    lr : float, default=1e-3
+    lr : float, default=2e-3
         Highest learning rate of fine-tuning (Adam, cosine to 1e-5).
     early_stopping : bool, default=True
         Judge training on held-out edges, keep the best state, and stop when it is
@@ -241,7 +241,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         temperature: tuple[float, float] = (1.0, 1.0),
         max_iter: int | None = None,
         batch_size: int = 512,
-        lr: float = 1e-3,
+        lr: float = 2e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -392,10 +392,14 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         return modularity(graph.weights, _labels(self._discretizer, *evaluated))
 
     def _task(self) -> Task:
-        wanted = self.n_components or COMPONENTS_PER_CLUSTER * self.n_clusters
+        read = self.n_components or READ_PER_CLUSTER * self.n_clusters
+        learned = read if self.assign_labels == "kmeans" else self.n_clusters
+        # One function besides the constant is the least that can be learned.
+        wanted = self.n_components or max(learned, 2)
         return Task(
             n_clusters=self.n_clusters,
             n_components=wanted,
+            n_read=read,
             diffusion_time=self.diffusion_time,
             label_objective=self.label_objective,
             assignment=self.assignment,
@@ -417,7 +421,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             at_nodes,
             eigenvalues,
             n_clusters,
-            lambda labels: modularity(graph.weights, labels),
+            lambda labels: judge_labels(graph, labels),
             diffusion_time=self.diffusion_time,
             seed=seeds.labels,
         )

@@ -107,7 +107,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         head: Head = "linear",
         max_iter: int | None = None,
         batch_size: int = 512,
-        lr: float = 1e-3,
+        lr: float = 2e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -170,7 +170,8 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         with unchanged_on_failure(self):
             rows = self._check_fit_input(X, affinity_matrix)
             affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
-            task = Task(n_clusters=1, n_components=self.n_components + 1)
+            wanted = self.n_components + 1
+            task = Task(n_clusters=1, n_components=wanted, n_read=wanted)
             seeds = Seeds.draw(self.random_state)
             self._store(self._fit_functions(rows, affinity, task, seeds))
             self.embedding_ = self._transform_checked(rows)

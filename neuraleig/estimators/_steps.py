@@ -14,8 +14,12 @@ from neuraleig._random import Seeds
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, IntArray
 from neuraleig.affinity import Affinity, Graph, GraphWarning, NeighborAffinity
-from neuraleig.discretize import read_clusters
-from neuraleig.metrics import modularity
+from neuraleig.discretize import Judgement, read_clusters
+from neuraleig.metrics import (
+    cluster_transitions,
+    cut_of_transitions,
+    modularity_of_transitions,
+)
 from neuraleig.networks import EigenNetwork
 from neuraleig.objectives import (
     NestedLowRank,
@@ -26,7 +30,7 @@ from neuraleig.objectives import (
     SumObjective,
 )
 from neuraleig.sampling import EdgeSampler, NodeSampler
-from neuraleig.spectrum import Spectrum, graph_spectrum
+from neuraleig.spectrum import graph_spectrum
 from neuraleig.training import (
     Callback,
     EarlyStopping,
@@ -43,10 +47,14 @@ OUTLIER_SHARE = 0.1
 # a graph of landmarks.
 MAX_SOLVED_NODES = 200_000
 N_LANDMARKS = 50_000
-# The warm start sees every row about this often, within these numbers of steps.
-WARM_EPOCHS = 60
-WARM_STEPS = (300, 1_000)
-WARM_LR = 3e-3
+# The warm start goes by rounds of this many steps, at least once and until the
+# network agrees with so many of the labels; at most two rounds or so many passes.
+ROUND_STEPS = 200
+WARM_LR = 1e-2
+MIN_ROUNDS = 2
+WARM_PASSES = 8
+LEARNED_AGREEMENT = 0.99
+CHECK_ROWS = 4_096
 # Share of the warm start's loss that goes on in fine-tuning: the cut alone would
 # trade the clusters for smaller ones.
 ANCHOR = 0.3
@@ -176,11 +184,16 @@ def _consequence(n_clusters: int) -> str:
 def solve_targets(
     problem: Problem,
     n_components: int,
+    n_read: int,
     n_clusters: int,
     diffusion_time: float,
     seeds: Seeds,
 ) -> Targets:
-    """Exact eigenvectors of the graph (or of landmarks), and labels read off them."""
+    """Exact eigenvectors of the graph (or of landmarks), and labels read off them.
+
+    Labels are read from up to ``n_read`` eigenvectors, of which the network is to
+    learn the first ``n_components``.
+    """
     index = np.arange(problem.graph.n_nodes, dtype=np.int64)
     graph = problem.graph
     if graph.n_nodes > MAX_SOLVED_NODES and isinstance(
@@ -194,32 +207,29 @@ def solve_targets(
         index, graph = np.sort(drawn)[landmarks.index], landmarks
     spectrum = graph_spectrum(
         graph.weights,
-        n_components,
+        min(max(n_read, n_components), graph.n_nodes),
         uniform=graph.uniform,
         component_labels=graph.component_labels,
         seed=seeds.spectrum,
     )
-    labels = _read_labels(graph, spectrum, n_clusters, diffusion_time, seeds.labels)
-    functions = torch.from_numpy(spectrum.functions[:, 1:].astype(np.float32))
-    return Targets(index, functions, torch.from_numpy(labels))
-
-
-def _read_labels(
-    graph: Graph,
-    spectrum: Spectrum,
-    n_clusters: int,
-    diffusion_time: float,
-    seed: int,
-) -> IntArray:
     reading = read_clusters(
         spectrum.functions,
         spectrum.eigenvalues,
         n_clusters,
-        lambda labels: modularity(graph.weights, labels),
+        lambda labels: judge_labels(graph, labels),
         diffusion_time=diffusion_time,
-        seed=seed,
+        seed=seeds.labels,
     )
-    return reading.labels
+    functions = spectrum.functions[:, 1:n_components].astype(np.float32)
+    return Targets(index, torch.from_numpy(functions), torch.from_numpy(reading.labels))
+
+
+def judge_labels(graph: Graph, labels: IntArray) -> Judgement:
+    """What labels of the nodes are worth on the graph."""
+    transitions = cluster_transitions(graph.weights, labels)
+    return Judgement(
+        cut_of_transitions(transitions), modularity_of_transitions(transitions)
+    )
 
 
 def warm_start(
@@ -230,19 +240,26 @@ def warm_start(
     seeds: Seeds,
     device: torch.device,
 ) -> None:
-    """Teach the network the exact eigenfunctions and the labels."""
+    """Teach the network the exact eigenfunctions and the labels.
+
+    Rounds of a falling learning rate go on until the labels are learned, or until
+    every row was seen often enough.
+    """
     rows = problem.nodes[torch.from_numpy(targets.index)]
-    n_steps = WARM_EPOCHS * rows.shape[0] // batch_size
-    n_steps = max(WARM_STEPS[0], min(n_steps, WARM_STEPS[1]))
-    # Very large data still are seen a few times.
-    n_steps = max(n_steps, 4 * rows.shape[0] // batch_size)
-    train(
-        network,
-        NodeSampler(rows, batch_size, seed=seeds.sampling),
-        _regression(targets, device),
-        Schedule(n_steps, lr=WARM_LR, warmup=0.1),
-        device=device,
+    sampler = NodeSampler(rows, batch_size, seed=seeds.sampling)
+    objective = _regression(targets, device)
+    schedule = Schedule(ROUND_STEPS, lr=WARM_LR, warmup=0.1)
+    n_rounds = WARM_PASSES * rows.shape[0] / (ROUND_STEPS * sampler.batch_size)
+    shown = torch.from_numpy(
+        np.random.default_rng(seeds.validation).permutation(rows.shape[0])[:CHECK_ROWS]
     )
+    for _ in range(max(MIN_ROUNDS, int(np.ceil(n_rounds)))):
+        train(network, sampler, objective, schedule, device=device)
+        with torch.no_grad():
+            learned = network(rows[shown].to(device)).logits.argmax(dim=1).cpu()
+        agreement = (learned == targets.labels[shown]).double().mean()
+        if float(agreement) >= LEARNED_AGREEMENT:
+            break
 
 
 def _regression(targets: Targets, device: torch.device) -> SpectralRegression:
