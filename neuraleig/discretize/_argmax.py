@@ -24,7 +24,8 @@ class Argmax:
     @classmethod
     def from_scores(cls, logits: Array) -> Argmax:
         """Keep the clusters that some row belongs to."""
-        return cls(np.unique(logits.argmax(axis=1)))
+        # By the softmax: it may round scores that differ to a tie.
+        return cls(np.unique(softmax(logits).argmax(axis=1)))
 
     def probabilities(self, functions: Array, logits: Array) -> FloatArray:
         """Softmax of the scores."""
