@@ -19,6 +19,7 @@ from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
+from sklearn.preprocessing import StandardScaler
 
 from neuraleig._demo_plots import save_plots
 from neuraleig._typing import Array, IntArray
@@ -44,12 +45,6 @@ def _bundled(load: Callable[..., Any], seed: int) -> tuple[Array, IntArray]:
     return X, y
 
 
-def _rescaled(load: Callable[..., Any], seed: int) -> tuple[Array, IntArray]:
-    """Load a set whose columns each have a unit of their own, and take that out."""
-    X, y = load(return_X_y=True)
-    return (X - X.mean(axis=0)) / X.std(axis=0), y
-
-
 def _moons(seed: int) -> tuple[Array, IntArray]:
     X, y = datasets.make_moons(2000, noise=0.06, random_state=seed)
     return X, y
@@ -62,12 +57,14 @@ def _circles(seed: int) -> tuple[Array, IntArray]:
 
 DATASETS: Mapping[str, Callable[[int], tuple[Array, IntArray]]] = {
     "digits": partial(_bundled, datasets.load_digits),
-    "wine": partial(_rescaled, datasets.load_wine),
+    "wine": partial(_bundled, datasets.load_wine),
     "iris": partial(_bundled, datasets.load_iris),
-    "breast_cancer": partial(_rescaled, datasets.load_breast_cancer),
+    "breast_cancer": partial(_bundled, datasets.load_breast_cancer),
     "moons": _moons,
     "circles": _circles,
 }
+# Sets whose columns are in units of their own, from millimetres to litres.
+OWN_UNITS = frozenset({"wine", "breast_cancer"})
 
 
 @dataclass(frozen=True)
@@ -146,6 +143,8 @@ class Measurement:
 def load_split(name: str, seed: int) -> Split:
     """Load a data set, hold out 30 % of each class, divide by one deviation.
 
+    All that is computed from rows to scale them is computed from the training rows.
+
     Parameters
     ----------
     name : str
@@ -162,7 +161,9 @@ def load_split(name: str, seed: int) -> Split:
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=HELD_OUT_SHARE, random_state=seed, stratify=y
     )
-    # One number for all columns, from the training rows alone.
+    if name in OWN_UNITS:
+        scaler = StandardScaler().fit(X_train)
+        X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
     deviation = X_train.std()
     return Split(
         name,
@@ -344,10 +345,13 @@ def prepare_plots(folder: Path) -> str | None:
 
 def _heading(split: Split, seed: int) -> str:
     n_train, n_test = split.y_train.size, split.y_test.size
+    own_units = split.name in OWN_UNITS
     return (
         f"{split.name}: {n_train + n_test:,} rows, {split.X_train.shape[1]} features, "
         f"{split.n_classes} classes; {n_train:,} rows fitted, {n_test:,} held out, "
-        f"seed {seed}\n\n"
+        f"seed {seed}\n"
+        + ("Columns are standardised, as their units differ\n" * own_units)
+        + "\n"
         + COLUMNS.format("", "held-out", "held-out", "training", "fit", "predict")
         + COLUMNS.format("method", "ACC", "NMI", "Ncut", "s", "rows/s")
         + RULE

@@ -62,11 +62,12 @@ def draw_embedding(
     model: NeuralEigenSpectralClustering, X: Array, y: IntArray, name: str
 ) -> Figure:
     """Draw predicted clusters beside classes, in as many planes as clusters need."""
-    n_pairs = min(MAX_PAIRS, max(1, (model.n_clusters - 1) // 2))
+    n_functions = min(model.n_clusters, model.eigenvalues_.size) - 1
+    n_pairs = min(MAX_PAIRS, max(1, n_functions // 2))
     figure, grid = standalone_axes(n_pairs, 2, (10.0, 0.8 + 3.7 * n_pairs))
     clusters = matched_labels(y, model.predict(X))
     for row, (left, right) in enumerate(grid):
-        pair = 2 * row + 2, 2 * row + 3
+        pair = (2 * row + 2, 2 * row + 3) if n_functions > 1 else None
         draw = partial(
             EmbeddingDisplay.from_estimator,
             model,

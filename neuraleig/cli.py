@@ -23,6 +23,11 @@ MAX_SEED = 2**32 - 1
 # What a shell reports for a process that was interrupted.
 INTERRUPTED = 130
 
+EXAMPLES = """\
+examples:
+  neuraleig demo                compare with other methods on handwritten digits
+  neuraleig demo --help         options of a command
+"""
 DEMO_EXAMPLES = """\
 examples:
   neuraleig demo                           handwritten digits, plots included
@@ -75,6 +80,8 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="neuraleig",
         description="Spectral clustering that predicts.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -90,8 +97,8 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
         "demo",
         help="compare with KMeans and SpectralClustering on bundled data",
         description=(
-            "Fit 70 % of a bundled data set, label the other 30 %, and compare with "
-            "KMeans and scikit-learn's SpectralClustering."
+            "Fit 70 % of a bundled data set, label the other 30 %, and compare\n"
+            "with KMeans and scikit-learn's SpectralClustering."
         ),
         epilog=DEMO_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -114,7 +121,7 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--output",
         type=Path,
         default=Path(DEFAULT_OUTPUT),
-        help="folder for the plots, made if missing (default: %(default)s)",
+        help="folder for the plots (default: %(default)s)",
         metavar="DIR",
     )
     parser.add_argument("--no-plots", action="store_true", help="draw no plots")

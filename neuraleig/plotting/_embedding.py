@@ -23,19 +23,19 @@ LEGEND_ROWS = 14
 
 
 class EmbeddingDisplay:
-    """Rows at their values of two eigenfunctions, coloured by label.
+    """Rows at their values of one or two eigenfunctions, coloured by label.
 
     Use :meth:`from_estimator` or :meth:`from_values` to make one.
 
     Parameters
     ----------
-    embedding : ndarray of shape (n_samples, 2)
-        Coordinates of the rows.
+    embedding : ndarray of shape (n_samples, 2) or (n_samples, 1)
+        Coordinates of the rows. A single one is drawn against the number of the row.
     labels : ndarray of shape (n_samples,) or None
         Label of every row; ``None``: one colour for all.
-    eigenvalues : ndarray of shape (2,) or None
-        Eigenvalues of the two functions, written beside the axes.
-    components : tuple of two int, default=(2, 3)
+    eigenvalues : ndarray of shape (2,) or (1,), or None
+        Eigenvalues of the functions, written beside the axes.
+    components : tuple of int, default=(2, 3)
         Which eigenfunctions they are.
     label_order : ndarray of shape (n_labels,) or None
         Labels in the order of colours; ``None`` where there are no labels.
@@ -79,7 +79,7 @@ class EmbeddingDisplay:
         *,
         labels: NDArray[Any] | None = None,
         eigenvalues: FloatArray | None = None,
-        components: tuple[int, int] = (2, 3),
+        components: tuple[int, ...] = (2, 3),
         label_order: NDArray[Any] | None = None,
         legend_title: str = "Label",
     ) -> None:
@@ -97,7 +97,7 @@ class EmbeddingDisplay:
         X: ArrayLike,
         labels: ArrayLike | None = None,
         *,
-        components: tuple[int, int] = (2, 3),
+        components: tuple[int, ...] | None = None,
         label_order: ArrayLike | None = None,
         legend_title: str | None = None,
         ax: Axes | None = None,
@@ -116,8 +116,9 @@ class EmbeddingDisplay:
         labels : array-like of shape (n_samples,) or None, default=None
             Labels to colour by. ``None``: ``estimator.predict(X)``, and one colour
             where the estimator does not predict.
-        components : tuple of two int, default=(2, 3)
-            Which eigenfunctions to draw, counted from 1, the constant one.
+        components : tuple of one or two int, or None, default=None
+            Which eigenfunctions to draw, counted from 1, the constant one. ``None``:
+            2 and 3, or 2 where it is the last.
         label_order : array-like of shape (n_labels,) or None, default=None
             Every label that may occur, in the order of colours, so that several
             displays agree. ``None``: those that occur, sorted.
@@ -173,7 +174,7 @@ class EmbeddingDisplay:
         labels: ArrayLike | None = None,
         *,
         eigenvalues: ArrayLike | None = None,
-        components: tuple[int, int] = (2, 3),
+        components: tuple[int, ...] | None = None,
         label_order: ArrayLike | None = None,
         legend_title: str = "Label",
         ax: Axes | None = None,
@@ -190,8 +191,9 @@ class EmbeddingDisplay:
             Labels to colour by, of any sortable type. ``None``: one colour.
         eigenvalues : array-like of shape (n_functions,) or None, default=None
             Eigenvalues of the functions, written beside the axes.
-        components : tuple of two int, default=(2, 3)
-            Which eigenfunctions to draw: the default is the first two columns.
+        components : tuple of one or two int, or None, default=None
+            Which eigenfunctions to draw. ``None``: the first two columns, or the only
+            one.
         label_order : array-like of shape (n_labels,) or None, default=None
             Every label that may occur, in the order of colours, so that several
             displays agree. ``None``: those that occur, sorted.
@@ -216,6 +218,8 @@ class EmbeddingDisplay:
             them.
         """
         values = _check_embedding(embedding)
+        if components is None:
+            components = (2, 3)[: values.shape[1]]
         columns = _check_components(components, values.shape[1])
         order = None
         if labels is not None:
@@ -264,7 +268,9 @@ class EmbeddingDisplay:
         for position, name, rows in self._groups():
             color, marker = style_of(position)
             style = {"s": 18, "color": color, "marker": marker, "linewidths": 0}
-            points = ax.scatter(*rows.T, label=name, **{**style, **kwargs})
+            points = ax.scatter(
+                rows[:, 0], rows[:, 1], label=name, **{**style, **kwargs}
+            )
             self.scatters_.append(points)
         self.legend_: Legend | None = None
         if legend and self.labels is not None:
@@ -275,14 +281,17 @@ class EmbeddingDisplay:
         return self
 
     def _groups(self) -> Iterator[tuple[int, str | None, FloatArray]]:
-        """Position, name and rows of every label that occurs."""
+        """Position, name and coordinates of every label that occurs."""
+        plane = self.embedding
+        if plane.shape[1] == 1:
+            plane = np.column_stack([plane, np.arange(len(plane))])
         if self.labels is None or self.label_order is None:
-            yield 0, None, self.embedding
+            yield 0, None, plane
             return
         for position, name in enumerate(self.label_order):
             members = self.labels == name
             if members.any():
-                yield position, str(name), self.embedding[members]
+                yield position, str(name), plane[members]
 
     def _explain(self, ax: Axes) -> Legend | None:
         n_labels = len(self.scatters_)
@@ -302,6 +311,8 @@ class EmbeddingDisplay:
         )
 
     def _axis_name(self, column: int) -> str:
+        if column == self.embedding.shape[1]:
+            return "Row"
         name = f"Eigenfunction {self.components[column]}"
         if self.eigenvalues is None:
             return name
@@ -310,21 +321,21 @@ class EmbeddingDisplay:
 
 def _check_embedding(embedding: ArrayLike) -> FloatArray:
     values = np.asarray(embedding, dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] < 2:
+    if values.ndim != 2 or values.shape[1] == 0:
         raise ValueError(
             f"embedding has shape {values.shape}; it must have two dimensions and at "
-            "least two columns, the eigenfunctions without the constant one."
+            "least one column, the eigenfunctions without the constant one."
         )
     return values
 
 
-def _check_components(components: tuple[int, int], n_functions: int) -> list[int]:
-    """Columns of two eigenfunctions, of which the first column is the second."""
+def _check_components(components: tuple[int, ...], n_functions: int) -> list[int]:
+    """Columns of some eigenfunctions, of which the first column is the second."""
     columns = [component - 2 for component in components]
-    if len(columns) != 2 or not all(0 <= c < n_functions for c in columns):
+    if len(columns) not in (1, 2) or not all(0 <= c < n_functions for c in columns):
         raise ValueError(
-            f"components={components!r} must be two eigenfunctions, from 2 (the first "
-            f"is constant) to {n_functions + 1}."
+            f"components={components!r} must be one or two eigenfunctions, from 2 (the "
+            f"first is constant) to {n_functions + 1}."
         )
     return columns
 
