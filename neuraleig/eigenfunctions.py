@@ -76,6 +76,7 @@ class Eigenfunctions(nn.Module):
         weights: sp.csr_array,
         degrees: FloatArray,
         uniform: float = 0.0,
+        n_components: int | None = None,
     ) -> Eigenfunctions:
         """Rotate a network's functions to the eigenfunctions of a graph.
 
@@ -93,6 +94,8 @@ class Eigenfunctions(nn.Module):
             Its row sums, the uniform weight included.
         uniform : float, default=0.0
             Weight that every pair of nodes has in addition.
+        n_components : int or None, default=None
+            Most functions to keep, the constant one included. ``None``: all.
 
         Returns
         -------
@@ -118,13 +121,15 @@ class Eigenfunctions(nn.Module):
         total = values.sum(axis=0)
         energy = values.T @ (weights @ values) + uniform * np.outer(total, total)
         pairs = rayleigh_ritz(mass, energy / volume)
+        n_kept = None if n_components is None else n_components - 1
+        rotation = pairs.rotation[:, :n_kept].astype(np.float32)
         device = next(network.parameters()).device
         return cls(
             network,
             standardization,
             torch.from_numpy(mean.astype(np.float32)).to(device),
-            torch.from_numpy(pairs.rotation.astype(np.float32)).to(device),
-            torch.from_numpy(np.concatenate([[1.0], pairs.eigenvalues])),
+            torch.from_numpy(rotation).to(device),
+            torch.from_numpy(np.concatenate([[1.0], pairs.eigenvalues[:n_kept]])),
         )
 
     @property

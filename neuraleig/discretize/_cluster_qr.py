@@ -80,7 +80,9 @@ class ClusterQR:
         rows = diffused_rows(
             functions[:, :n_used], self.eigenvalues[:n_used], self.diffusion_time
         )
-        squared = np.square(rows @ self.rotation)
+        # Function by function: matrix products round a row by its company.
+        parts = (rows[:, j, None] * self.rotation[j] for j in range(n_used))
+        squared = np.square(sum(parts, start=np.zeros(1)))
         total = squared.sum(axis=1, keepdims=True)
         n_clusters = self.rotation.shape[1]
         safe = np.where(total > 0, total, 1.0)

@@ -45,7 +45,7 @@ from neuraleig.estimators._steps import (
     solve_targets,
     warm_start,
 )
-from neuraleig.networks import HEADS, make_network
+from neuraleig.networks import HEADS, Assignment, EigenNetwork, make_network
 from neuraleig.training import resolve_device
 
 # Steps of fine-tuning where max_iter is left open: a warm start is nearly there.
@@ -61,7 +61,7 @@ class Task:
     n_read: int
     diffusion_time: float = 10.0
     label_objective: str = "normalized_cut"
-    assignment: Any = "softmax"
+    assignment: Assignment = "softmax"
     temperature: tuple[float, float] = (1.0, 1.0)
 
 
@@ -216,6 +216,19 @@ class EigenfunctionEstimator(
             tol=self.tol,
         )
 
+    def _make_network(
+        self, n_features: int, n_functions: int, n_clusters: int, assignment: Assignment
+    ) -> EigenNetwork:
+        return make_network(
+            self.network,
+            n_features=n_features,
+            n_functions=n_functions,
+            n_clusters=n_clusters,
+            hidden_sizes=self.hidden_sizes,
+            head=self.head,
+            assignment=assignment,
+        )
+
     def _fit_functions(
         self, rows: Array, affinity: Affinity, task: Task, seeds: Seeds
     ) -> FittedFunctions:
@@ -223,18 +236,13 @@ class EigenfunctionEstimator(
         device = resolve_device(self.device)
         settings = self._settings(task, affinity)
         problem = build_problem(rows, affinity, task.n_clusters, seeds)
-        n_components = min(task.n_components, problem.graph.n_nodes)
+        # The constant alone leaves nothing to learn: a second function comes with it.
+        n_components = min(max(task.n_components, 2), problem.graph.n_nodes)
         n_clusters = min(task.n_clusters, problem.graph.n_nodes)
         losses: list[float] = []
         with seeded_torch(seeds.network, device):
-            network = make_network(
-                self.network,
-                n_features=rows.shape[1],
-                n_functions=max(n_components - 1, 1),
-                n_clusters=n_clusters,
-                hidden_sizes=self.hidden_sizes,
-                head=self.head,
-                assignment=task.assignment,
+            network = self._make_network(
+                rows.shape[1], max(n_components - 1, 1), n_clusters, task.assignment
             ).to(device)
             targets = None
             if self.init == "spectral" and n_components > 1:
@@ -259,6 +267,7 @@ class EigenfunctionEstimator(
             problem.graph.weights,
             problem.graph.degrees,
             problem.graph.uniform,
+            task.n_components,
         )
         return FittedFunctions(problem, eigenfunctions, losses)
 

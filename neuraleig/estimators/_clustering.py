@@ -55,8 +55,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     n_clusters : int, default=8
         Number of clusters.
     n_components : int or None, default=None
-        Number of eigenfunctions, the constant one included; at least 2. ``None``:
-        three per cluster. How many of them the labels are read from is chosen by the
+        Number of eigenfunctions, the constant one included. ``None``: three per
+        cluster. How many of them the labels are read from is chosen by the
         modularity of the labels.
     diffusion_time : float, default=10.0
         Eigenfunctions are weighted by :math:`\lambda^t`, as after a random walk of
@@ -208,7 +208,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **EigenfunctionEstimator._parameter_constraints,
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "n_components": [Interval(Integral, 2, None, closed="left"), None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "diffusion_time": [Interval(Real, 0, None, closed="left")],
         "label_objective": [StrOptions({"normalized_cut", "neuralef"})],
         "assign_labels": [StrOptions({"argmax", "kmeans", "cluster_qr"})],
@@ -358,7 +358,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             ``"kmeans"`` the posterior of equal round Gaussians at the centres; for
             ``"cluster_qr"`` squared coordinates after the rotation.
         """
-        return self._discretizer.probabilities(*self._evaluate(X))
+        functions, logits = self._evaluate(X)
+        return self._discretizer.probabilities(functions, logits)
 
     def score(
         self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
