@@ -101,7 +101,7 @@ def test_the_row_itself_is_no_neighbour():
 
 
 def test_dense_distances_are_rejected():
-    with pytest.raises(ValueError, match="of type ndarray.*must be a sparse matrix"):
+    with pytest.raises(ValueError, match=r"of type ndarray.*must be a sparse matrix"):
         check_neighbors_matrix(MATRIX, 3, 1)
 
 
@@ -131,7 +131,7 @@ def test_positive_sizes_pass(sizes):
     st.lists(st.integers(1, 100), max_size=3),
 )
 def test_any_other_size_is_rejected(before, wrong, after):
-    with pytest.raises(ValueError, match="hidden_sizes=.* must be one or more"):
+    with pytest.raises(ValueError, match=r"hidden_sizes=.* must be one or more"):
         check_hidden_sizes((*before, wrong, *after))
 
 
@@ -154,7 +154,7 @@ def test_two_positive_temperatures_pass(start, end):
     )
 )
 def test_any_other_temperature_is_rejected(temperature):
-    with pytest.raises(ValueError, match="temperature=.* must be two positive"):
+    with pytest.raises(ValueError, match=r"temperature=.* must be two positive"):
         check_temperature(temperature)
 
 
