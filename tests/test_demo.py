@@ -12,26 +12,26 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import pairwise_distances
 
 from neuraleig import GraphWarning, NeuralEigenSpectralClustering
-from neuraleig._demo import (
-    DATASETS,
+from neuraleig._demo._comparison import (
     MIN_TIMING_SECONDS,
     SpectralClusteringThenNeighbors,
-    Split,
     judging_graph,
-    load_split,
     measure,
     prediction_rate,
     run_demo,
 )
-from neuraleig._demo_plots import (
+from neuraleig._demo._data import DATASETS, Split, load_split
+from neuraleig._demo._plots import (
     EMBEDDING_FILE,
     SPECTRUM_FILE,
     draw_embedding,
     draw_spectrum,
+    graph_eigenvalues,
     matched_labels,
 )
 from neuraleig.cli import main
 from neuraleig.metrics import clustering_accuracy
+from neuraleig.spectrum import suggest_n_clusters
 
 
 class Known:
@@ -160,7 +160,9 @@ def test_demo_passes_on_what_the_own_fit_warns_of(monkeypatch):
             warnings.warn("too many components", GraphWarning, stacklevel=2)
             return super().fit(X)
 
-    monkeypatch.setattr("neuraleig._demo.NeuralEigenSpectralClustering", Alarmed)
+    monkeypatch.setattr(
+        "neuraleig._demo._comparison.NeuralEigenSpectralClustering", Alarmed
+    )
     out = io.StringIO()
     run_demo("iris", seed=0, folder=None, out=out)
     assert out.getvalue().count("Note: too many components\n") == 1
@@ -181,7 +183,7 @@ def test_folder_that_cannot_be_written_to_fails_before_any_fit(
 ):
     if os.access("/", os.W_OK):
         # A superuser may write anywhere; what the system answers others is played.
-        monkeypatch.setattr("neuraleig._demo.os.access", lambda *_: False)
+        monkeypatch.setattr("neuraleig._demo._comparison.os.access", lambda *_: False)
     tmp_path.chmod(0o500)
     out = io.StringIO()
     assert main(["demo", "--output", str(tmp_path)], out) == 1
@@ -200,6 +202,7 @@ def test_folder_below_a_file_fails_before_any_fit(tmp_path, capsys):
 
 
 def test_plots_that_cannot_be_saved_leave_the_table_and_one_line(tmp_path, capsys):
+    (tmp_path / EMBEDDING_FILE).write_text("of an earlier run")
     (tmp_path / SPECTRUM_FILE).mkdir()
     out = io.StringIO()
     assert main(["demo", "--data", "iris", "--output", str(tmp_path)], out) == 1
@@ -207,16 +210,14 @@ def test_plots_that_cannot_be_saved_leave_the_table_and_one_line(tmp_path, capsy
     errors = capsys.readouterr().err
     assert SPECTRUM_FILE in errors
     assert errors.count("\n") == 1
-    assert (tmp_path / EMBEDDING_FILE).exists()
+    assert (tmp_path / EMBEDDING_FILE).stat().st_size > 10_000
 
 
-def test_missing_folders_are_made_and_files_replaced(tmp_path):
+def test_missing_folders_are_made(tmp_path):
     folder = tmp_path / "new" / "folder"
     arguments = ["demo", "--data", "iris", "--output", str(folder)]
     assert main(arguments, io.StringIO()) == 0
-    (folder / EMBEDDING_FILE).write_text("old")
-    assert main(arguments, io.StringIO()) == 0
-    assert (folder / EMBEDDING_FILE).stat().st_size > 1000
+    assert {path.name for path in folder.iterdir()} == {EMBEDDING_FILE, SPECTRUM_FILE}
 
 
 def test_matched_labels_are_the_best_renaming():
@@ -235,7 +236,7 @@ def test_matched_labels_give_surplus_clusters_names_of_their_own():
 
 def test_embedding_figure_draws_a_class_alike_on_both_sides(iris):
     split, model = iris
-    figure = draw_embedding(model, split.X_test, split.y_test, "iris")
+    figure = draw_embedding(model, split)
     left, right = figure.axes
     colours = {
         scatter.get_label(): tuple(scatter.get_facecolor()[0])
@@ -254,18 +255,25 @@ def test_embedding_figure_has_as_many_planes_as_the_clusters_need(
     split, _ = iris
     model = NeuralEigenSpectralClustering(n_clusters, max_iter=0, random_state=0)
     model.fit(split.X_train)
-    figure = draw_embedding(model, split.X_test, split.y_test, "iris")
+    figure = draw_embedding(model, split)
     assert len(figure.axes) == 2 * n_planes
 
 
-def test_spectrum_figure_marks_suggestion_and_classes(iris):
-    split, _ = iris
-    model = NeuralEigenSpectralClustering(
-        3, n_components=6, max_iter=0, random_state=0
-    ).fit(split.X_train)
-    figure = draw_spectrum(model, 3, "iris")
-    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert texts == [
-        f"Suggested number of clusters: {model.suggested_n_clusters_}",
-        "Number of classes: 3",
-    ]
+def test_spectrum_figure_shows_exact_and_learned_eigenvalues(iris):
+    split, model = iris
+    (axes,) = draw_spectrum(model, split).axes
+    lines = {line.get_label(): line for line in axes.lines}
+    exact = graph_eigenvalues(model, split.X_train)
+    np.testing.assert_array_equal(lines["Exact, of the graph"].get_ydata(), exact)
+    np.testing.assert_array_equal(lines["Learned"].get_ydata(), model.eigenvalues_)
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert f"Suggested number of clusters: {suggest_n_clusters(exact)}" in texts
+    assert "Number of classes: 3" in texts
+
+
+def test_graph_eigenvalues_bound_the_learned_ones(iris):
+    split, model = iris
+    exact = graph_eigenvalues(model, split.X_train)
+    assert exact.size == 8
+    # Ritz values never exceed the eigenvalues of the same graph.
+    assert np.all(model.eigenvalues_ <= exact[:3] + 1e-6)

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._typing import FloatArray
-from neuraleig.plotting._fitted import eigenvalues_of
+from neuraleig.plotting._fitted import eigenvalues_of, final_step
 from neuraleig.plotting._matplotlib import resolve_axes
 from neuraleig.plotting._palette import ACCENT, COLORS, StyleOption
-from neuraleig.spectrum import suggest_n_clusters
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, Legend, Line2D
@@ -55,9 +54,13 @@ class SpectrumDisplay:
     Examples
     --------
     >>> from neuraleig.plotting import SpectrumDisplay
-    >>> display = SpectrumDisplay.from_values([1.0, 0.99, 0.98, 0.7, 0.6])
-    >>> display.suggested_n_clusters
-    3
+    >>> from neuraleig.spectrum import suggest_n_clusters
+    >>> eigenvalues = [1.0, 0.99, 0.98, 0.7, 0.6]
+    >>> display = SpectrumDisplay.from_values(
+    ...     eigenvalues, suggested_n_clusters=suggest_n_clusters(eigenvalues)
+    ... )
+    >>> display.legend_.get_texts()[0].get_text()
+    'Suggested number of clusters: 3'
     >>> display.figure_.savefig("spectrum.png")  # doctest: +SKIP
     """
 
@@ -75,7 +78,7 @@ class SpectrumDisplay:
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw the eigenvalues of a fitted estimator.
+        """Draw the eigenvalues of a fitted estimator, and the gap that it suggests.
 
         Parameters
         ----------
@@ -102,7 +105,14 @@ class SpectrumDisplay:
         >>> SpectrumDisplay.from_estimator(model).ax_.get_ylabel()
         'Eigenvalue'
         """
-        return cls.from_values(eigenvalues_of(estimator), ax=ax, **kwargs)
+        eigenvalues = eigenvalues_of(estimator)
+        suggestion = getattr(final_step(estimator), "suggested_n_clusters_", None)
+        # With fewer than three eigenvalues there was nothing to choose from.
+        if eigenvalues.size < 3:
+            suggestion = None
+        return cls.from_values(
+            eigenvalues, suggested_n_clusters=suggestion, ax=ax, **kwargs
+        )
 
     @classmethod
     def from_values(
@@ -120,9 +130,8 @@ class SpectrumDisplay:
         eigenvalues : array-like of shape (n_components,)
             Descending, that of the constant first.
         suggested_n_clusters : int or None, default=None
-            Number of eigenvalues before the gap to mark. ``None``: that of
-            :func:`neuraleig.spectrum.suggest_n_clusters`; nothing is marked where it
-            has no choice, with fewer than three eigenvalues.
+            Number of eigenvalues before the gap to mark, as from
+            :func:`neuraleig.spectrum.suggest_n_clusters`. ``None`` marks nothing.
         ax : Axes or None, default=None
             Where to draw; ``None``: a new figure.
         **kwargs : dict
@@ -140,14 +149,13 @@ class SpectrumDisplay:
             gap follows that many of them.
         """
         values = _check_eigenvalues(eigenvalues)
-        if suggested_n_clusters is not None:
-            if not 1 <= suggested_n_clusters < values.size:
-                raise ValueError(
-                    f"suggested_n_clusters={suggested_n_clusters} must be at least 1 "
-                    f"and below the number of eigenvalues ({values.size})."
-                )
-        elif values.size >= 3:
-            suggested_n_clusters = suggest_n_clusters(values)
+        if suggested_n_clusters is not None and not (
+            1 <= suggested_n_clusters < values.size
+        ):
+            raise ValueError(
+                f"suggested_n_clusters={suggested_n_clusters} must be at least 1 and "
+                f"below the number of eigenvalues ({values.size})."
+            )
         display = cls(values, suggested_n_clusters=suggested_n_clusters)
         return display.plot(ax=ax, **kwargs)
 
@@ -189,7 +197,7 @@ class SpectrumDisplay:
     def _mark_gap(self, ax: Axes, n_clusters: int) -> None:
         sides = np.array([n_clusters, n_clusters + 1])
         (self.gap_,) = ax.plot(
-            sides, self.eigenvalues[sides - 1], color=ACCENT, linewidth=3, zorder=1.9
+            sides, self.eigenvalues[sides - 1], color=ACCENT, linewidth=2.5
         )
         self.suggestion_ = ax.axvline(
             n_clusters + 0.5,

@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.plotting import EmbeddingDisplay, SpectrumDisplay
 from neuraleig.plotting._palette import COLORS, MARKERS, style_of
-from neuraleig.spectrum import suggest_n_clusters
 
 mpl.use("Agg")
 
@@ -73,42 +72,48 @@ def test_spectrum_line_is_the_eigenvalues_counted_from_one(ax):
     assert ax.get_xlabel() and ax.get_ylabel()
 
 
-@pytest.mark.parametrize("given", [None, 2, 4])
-def test_spectrum_marks_the_gap_after_the_suggestion(ax, given):
+@pytest.mark.parametrize("suggestion", [1, 2, 4])
+def test_spectrum_marks_the_gap_after_the_suggestion(ax, suggestion):
     display = SpectrumDisplay.from_values(
-        EIGENVALUES, suggested_n_clusters=given, ax=ax
+        EIGENVALUES, suggested_n_clusters=suggestion, ax=ax
     )
-    expected = given or 3
-    assert display.suggested_n_clusters == expected
+    assert set(display.suggestion_.get_xdata()) == {suggestion + 0.5}
     np.testing.assert_array_equal(
-        display.suggestion_.get_xdata(), [expected + 0.5, expected + 0.5]
+        display.gap_.get_xdata(), [suggestion, suggestion + 1]
     )
     np.testing.assert_array_equal(
-        display.gap_.get_ydata(), EIGENVALUES[expected - 1 : expected + 1]
+        display.gap_.get_ydata(), EIGENVALUES[suggestion - 1 : suggestion + 1]
     )
-    assert legend_texts(display) == [f"Suggested number of clusters: {expected}"]
+    assert legend_texts(display) == [f"Suggested number of clusters: {suggestion}"]
 
 
-@pytest.mark.parametrize("values", [[1.0], [1.0, 0.5]])
-def test_spectrum_marks_nothing_where_there_is_no_choice(ax, values):
-    display = SpectrumDisplay.from_values(values, ax=ax)
+def test_spectrum_marks_nothing_without_a_suggestion(ax):
+    display = SpectrumDisplay.from_values(EIGENVALUES, ax=ax)
     assert display.suggested_n_clusters is None
     assert display.gap_ is display.suggestion_ is display.legend_ is None
     assert len(ax.lines) == 1
 
 
-def test_spectrum_of_estimators(clustering, embedding, rows):
+def test_spectrum_of_estimators_has_their_eigenvalues_and_suggestion(
+    clustering, embedding
+):
     pipeline = make_pipeline(StandardScaler(), clustering)
-    for estimator in (clustering, embedding, pipeline):
-        final = getattr(estimator, "steps", [(None, estimator)])[-1][1]
+    suggestion = clustering.suggested_n_clusters_
+    for estimator, final, expected in [
+        (clustering, clustering, suggestion),
+        (pipeline, clustering, suggestion),
+        (embedding, embedding, None),
+    ]:
         display = SpectrumDisplay.from_estimator(estimator, ax=Figure().subplots())
         np.testing.assert_array_equal(display.line_.get_ydata(), final.eigenvalues_)
-        assert display.suggested_n_clusters == suggest_n_clusters(final.eigenvalues_)
+        assert display.suggested_n_clusters == expected
 
 
-def test_spectrum_suggests_what_the_estimator_does(clustering, ax):
-    display = SpectrumDisplay.from_estimator(clustering, ax=ax)
-    assert display.suggested_n_clusters == clustering.suggested_n_clusters_
+def test_spectrum_of_two_eigenvalues_suggests_nothing(rows, ax):
+    model = NeuralEigenSpectralClustering(
+        2, n_components=2, max_iter=0, random_state=0
+    ).fit(rows)
+    assert SpectrumDisplay.from_estimator(model, ax=ax).gap_ is None
 
 
 def test_spectrum_passes_style_on(ax):

@@ -10,26 +10,29 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 
-from neuraleig._typing import Array, IntArray
+from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig.affinity import NeighborAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.plotting import EmbeddingDisplay, SpectrumDisplay
 from neuraleig.plotting._matplotlib import save_png, standalone_axes
 from neuraleig.plotting._palette import NEUTRAL
+from neuraleig.spectrum import graph_spectrum, suggest_n_clusters
 
 if TYPE_CHECKING:
+    from neuraleig._demo._data import Split
     from neuraleig.plotting._matplotlib import Figure
 
 EMBEDDING_FILE = "embedding.png"
 SPECTRUM_FILE = "spectrum.png"
 # Pairs of eigenfunctions that fit on one page.
 MAX_PAIRS = 3
+# Eigenvalues that a plot of few clusters shows all the same.
+MIN_EIGENVALUES = 8
 
 
 def save_plots(
     model: NeuralEigenSpectralClustering,
-    X: Array,
-    y: IntArray,
-    name: str,
+    split: Split,
     folder: Path,
 ) -> tuple[Path, Path]:
     """Draw held-out rows by their eigenfunctions, and the eigenvalues.
@@ -37,13 +40,9 @@ def save_plots(
     Parameters
     ----------
     model : NeuralEigenSpectralClustering
-        Fitted on other rows.
-    X : ndarray of shape (n_samples, n_features)
-        Held-out rows.
-    y : ndarray of shape (n_samples,)
-        Their classes.
-    name : str
-        Name of the data, for the titles.
+        Fitted on the training rows.
+    split : Split
+        Data.
     folder : Path
         Where the plots go.
 
@@ -53,18 +52,17 @@ def save_plots(
         Files written.
     """
     paths = folder / EMBEDDING_FILE, folder / SPECTRUM_FILE
-    save_png(draw_embedding(model, X, y, name), paths[0])
-    save_png(draw_spectrum(model, np.unique(y).size, name), paths[1])
+    save_png(draw_embedding(model, split), paths[0])
+    save_png(draw_spectrum(model, split), paths[1])
     return paths
 
 
-def draw_embedding(
-    model: NeuralEigenSpectralClustering, X: Array, y: IntArray, name: str
-) -> Figure:
+def draw_embedding(model: NeuralEigenSpectralClustering, split: Split) -> Figure:
     """Draw predicted clusters beside classes, in as many planes as clusters need."""
     n_functions = min(model.n_clusters, model.eigenvalues_.size) - 1
     n_pairs = min(MAX_PAIRS, max(1, n_functions // 2))
     figure, grid = standalone_axes(n_pairs, 2, (10.0, 0.8 + 3.7 * n_pairs))
+    X, y = split.X_test, split.y_test
     clusters = matched_labels(y, model.predict(X))
     for row, (left, right) in enumerate(grid):
         pair = (2 * row + 2, 2 * row + 3) if n_functions > 1 else None
@@ -81,21 +79,44 @@ def draw_embedding(
         right.set_ylabel("")
     grid[0][0].set_title("Predicted clusters, drawn as the class they match")
     grid[0][1].set_title("True classes")
-    figure.suptitle(f"{name}: held-out rows by their eigenfunctions")
+    figure.suptitle(f"{split.name}: held-out rows by their eigenfunctions")
     return figure
 
 
-def draw_spectrum(
-    model: NeuralEigenSpectralClustering, n_classes: int, name: str
-) -> Figure:
-    """Draw the eigenvalues with the suggested and the true number of clusters."""
+def draw_spectrum(model: NeuralEigenSpectralClustering, split: Split) -> Figure:
+    """Draw learned eigenvalues on those of the graph, which go on after the gap."""
+    exact = graph_eigenvalues(model, split.X_train)
     figure, [[axes]] = standalone_axes(1, 1, (6.4, 4.2))
-    SpectrumDisplay.from_estimator(model, ax=axes)
-    label = f"Number of classes: {n_classes}"
-    axes.axvline(n_classes + 0.5, color=NEUTRAL, linestyle=":", label=label)
-    axes.legend(loc="upper right")
-    axes.set_title(f"{name}: eigenvalues of the learned eigenfunctions")
+    SpectrumDisplay.from_values(
+        exact,
+        suggested_n_clusters=suggest_n_clusters(exact),
+        ax=axes,
+        label="Exact, of the graph",
+    )
+    axes.plot(
+        np.arange(1, model.eigenvalues_.size + 1),
+        model.eigenvalues_,
+        color="black",
+        linestyle="none",
+        marker="x",
+        label="Learned",
+    )
+    classes = f"Number of classes: {split.n_classes}"
+    axes.axvline(split.n_classes + 0.5, color=NEUTRAL, linestyle=":", label=classes)
+    axes.legend(loc="upper right", framealpha=1.0)
+    axes.set_title(f"{split.name}: eigenvalues of the random walk on training rows")
     return figure
+
+
+def graph_eigenvalues(model: NeuralEigenSpectralClustering, X: Array) -> FloatArray:
+    """Exact eigenvalues of the graph of a fit, twice as many as clusters.
+
+    The fit keeps one per cluster, so that the gap after the last is not among them.
+    """
+    affinity = NeighborAffinity(model.n_neighbors, model.metric, model.edge_weights)
+    graph = affinity.build(X, seed=0)
+    n_wanted = min(graph.n_nodes, max(2 * model.n_clusters, MIN_EIGENVALUES))
+    return graph_spectrum(graph.weights, n_wanted).eigenvalues
 
 
 def matched_labels(classes: IntArray, clusters: IntArray) -> IntArray:

@@ -1,33 +1,28 @@
-"""The demonstration: this package beside KMeans and SpectralClustering."""
+"""A table of methods, fitted and scored on one split."""
 
 from __future__ import annotations
 
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, Self, TextIO
+from typing import Protocol, Self, TextIO
 
 import numpy as np
 import scipy.sparse as sp
 import torch
-from sklearn import datasets
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.metrics import normalized_mutual_info_score
-from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
-from sklearn.preprocessing import StandardScaler
 
-from neuraleig._demo_plots import save_plots
+from neuraleig._demo._data import OWN_UNITS, Split, load_split
+from neuraleig._demo._plots import save_plots
 from neuraleig._typing import Array, IntArray
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.metrics import clustering_accuracy, normalized_cut
 from neuraleig.plotting._matplotlib import require_matplotlib
 
-HELD_OUT_SHARE = 0.3
 N_NEIGHBORS = 10
 # One call of predict takes less than a clock tells apart from noise.
 MIN_TIMING_SECONDS = 0.2
@@ -38,49 +33,6 @@ ACC, NMI  labels of held-out rows against classes; higher is better
 Ncut      labels of training rows on one binary 10-NN graph; lower is better
 fit       once, imports left out; predict: all held-out rows, for at least 0.2 s
 """
-
-
-def _bundled(load: Callable[..., Any], seed: int) -> tuple[Array, IntArray]:
-    X, y = load(return_X_y=True)
-    return X, y
-
-
-def _moons(seed: int) -> tuple[Array, IntArray]:
-    X, y = datasets.make_moons(2000, noise=0.06, random_state=seed)
-    return X, y
-
-
-def _circles(seed: int) -> tuple[Array, IntArray]:
-    X, y = datasets.make_circles(2000, noise=0.04, factor=0.5, random_state=seed)
-    return X, y
-
-
-DATASETS: Mapping[str, Callable[[int], tuple[Array, IntArray]]] = {
-    "digits": partial(_bundled, datasets.load_digits),
-    "wine": partial(_bundled, datasets.load_wine),
-    "iris": partial(_bundled, datasets.load_iris),
-    "breast_cancer": partial(_bundled, datasets.load_breast_cancer),
-    "moons": _moons,
-    "circles": _circles,
-}
-# Sets whose columns are in units of their own, from millimetres to litres.
-OWN_UNITS = frozenset({"wine", "breast_cancer"})
-
-
-@dataclass(frozen=True)
-class Split:
-    """Rows and classes of one data set; classes are only ever scored against."""
-
-    name: str
-    X_train: Array
-    X_test: Array
-    y_train: IntArray
-    y_test: IntArray
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes, which every method is told."""
-        return int(np.unique(self.y_train).size)
 
 
 class Clusterer(Protocol):
@@ -138,40 +90,6 @@ class Measurement:
     fit_seconds: float
     rows_per_second: float
     warnings: tuple[str, ...]
-
-
-def load_split(name: str, seed: int) -> Split:
-    """Load a data set, hold out 30 % of each class, divide by one deviation.
-
-    All that is computed from rows to scale them is computed from the training rows.
-
-    Parameters
-    ----------
-    name : str
-        One of ``DATASETS``.
-    seed : int
-        Seed of the split, and of the rows of the synthetic sets.
-
-    Returns
-    -------
-    split : Split
-        Float32 rows.
-    """
-    X, y = DATASETS[name](seed)
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=HELD_OUT_SHARE, random_state=seed, stratify=y
-    )
-    if name in OWN_UNITS:
-        scaler = StandardScaler().fit(X_train)
-        X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
-    deviation = X_train.std()
-    return Split(
-        name,
-        np.asarray(X_train / deviation, dtype=np.float32),
-        np.asarray(X_test / deviation, dtype=np.float32),
-        y_train,
-        y_test,
-    )
 
 
 def judging_graph(X: Array) -> sp.csr_array:
@@ -304,7 +222,7 @@ def run_demo(name: str, *, seed: int, folder: Path | None, out: TextIO) -> None:
     if missing:
         out.write(f"\nNo plots: {missing}\n")
     elif folder:
-        paths = save_plots(model, split.X_test, split.y_test, split.name, folder)
+        paths = save_plots(model, split, folder)
         out.write(f"\nSaved {' and '.join(str(path) for path in paths)}\n")
 
 
