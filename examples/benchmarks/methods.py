@@ -1,0 +1,122 @@
+"""The methods that are compared, each as ``fit_predict(train, test)`` with timings."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.neighbors import KNeighborsClassifier
+
+from neuraleig import NeuralEigenSpectralClustering
+from neuraleig.affinity import Graph, NeighborAffinity
+from neuraleig.metrics import clustering_accuracy, normalized_cut
+from neuraleig.spectrum import graph_spectrum
+
+
+@dataclass(frozen=True)
+class Result:
+    """Labels of one method on one split, and what they took."""
+
+    train_labels: np.ndarray
+    test_labels: np.ndarray
+    fit_seconds: float
+    predict_seconds: float
+    model: Any = None
+
+
+Method = Callable[[Dataset, int], Result]
+
+
+def kmeans(data: Dataset, seed: int) -> Result:
+    """KMeans with ten starts."""
+    model = KMeans(data.n_classes, n_init=10, random_state=seed)
+    return _timed(model.fit, data, lambda X: model.predict(X), lambda: model.labels_)
+
+
+def spectral_knn(data: Dataset, seed: int) -> Result:
+    """scikit-learn's SpectralClustering and a 10-NN classifier for new rows."""
+    model = SpectralClustering(
+        data.n_classes,
+        affinity="nearest_neighbors",
+        n_neighbors=10,
+        random_state=seed,
+    )
+    classifier = KNeighborsClassifier(10)
+
+    def fit(X: np.ndarray) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # disconnected graphs, tiny fits
+            classifier.fit(X, model.fit(X).labels_)
+
+    return _timed(fit, data, classifier.predict, lambda: model.labels_)
+
+
+def exact_knn(data: Dataset, seed: int) -> Result:
+    """Exact eigenvectors of our graph, k-means (n_init=10), a 10-NN classifier."""
+    classifier = KNeighborsClassifier(10)
+    labels = np.empty(0, dtype=int)
+
+    def fit(X: np.ndarray) -> None:
+        nonlocal labels
+        graph = NeighborAffinity(weights="binary").build(X, seed=seed)
+        spectrum = graph_spectrum(
+            graph.weights,
+            data.n_classes,
+            component_labels=graph.component_labels,
+            tol=1e-6,
+        )
+        rows = spectrum.functions
+        labels = KMeans(data.n_classes, n_init=10, random_state=seed).fit_predict(rows)
+        classifier.fit(X[graph.index], labels)
+        if graph.n_nodes < len(X):
+            labels = classifier.predict(X)
+
+    return _timed(fit, data, classifier.predict, lambda: labels)
+
+
+def ours(**parameters: Any) -> Method:
+    """Our estimator with everything default but what is named."""
+
+    def method(data: Dataset, seed: int) -> Result:
+        model = NeuralEigenSpectralClustering(
+            data.n_classes, random_state=seed, **parameters
+        )
+        return _timed(model.fit, data, model.predict, lambda: model.labels_, model)
+
+    return method
+
+
+def _timed(
+    fit: Callable[[np.ndarray], Any],
+    data: Dataset,
+    predict: Callable[[np.ndarray], np.ndarray],
+    labels: Callable[[], np.ndarray],
+    model: Any = None,
+) -> Result:
+    start = time.perf_counter()
+    fit(data.X_train)
+    fitted = time.perf_counter()
+    test_labels = predict(data.X_test)
+    done = time.perf_counter()
+    return Result(labels(), test_labels, fitted - start, done - fitted, model)
+
+
+def measures(data: Dataset, result: Result, graph: Graph) -> dict[str, float]:
+    """Agreement with the classes, and the cut of the training labels on one graph."""
+    at_nodes = np.unique(result.train_labels[graph.index], return_inverse=True)[1]
+    return {
+        "train_acc": clustering_accuracy(data.y_train, result.train_labels),
+        "acc": clustering_accuracy(data.y_test, result.test_labels),
+        "nmi": float(normalized_mutual_info_score(data.y_test, result.test_labels)),
+        "ari": float(adjusted_rand_score(data.y_test, result.test_labels)),
+        "ncut": normalized_cut(graph.weights, at_nodes),
+        "fit_seconds": result.fit_seconds,
+        "predict_seconds": result.predict_seconds,
+    }
