@@ -158,7 +158,8 @@ def without_outliers(graph: Graph, n_clusters: int) -> Graph:
     )
     if large.sum() > graph.n_nodes / 2 and not large.all():
         graph = graph.subgraph(np.flatnonzero(large))
-    if graph.n_connected_components > n_clusters:
+    # Uniform weight connects what the stored edges do not.
+    if graph.n_connected_components > n_clusters and graph.uniform == 0.0:
         warnings.warn(
             f"The graph of X has {graph.n_connected_components} connected components"
             + _consequence(n_clusters),

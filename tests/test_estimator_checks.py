@@ -1,0 +1,65 @@
+"""scikit-learn's contract for estimators, all of it, without expected failures."""
+
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+
+# The contract is fitted on tiny, shapeless data: eight clusters die there, and a graph
+# of ten rows has no ten neighbours. Both are said by a warning, as they should be.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::neuraleig.GraphWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+SMALL = {"hidden_sizes": (32,), "max_iter": 10, "random_state": 0}
+
+CLUSTERINGS = [
+    NeuralEigenSpectralClustering(**SMALL),
+    NeuralEigenSpectralClustering(assign_labels="kmeans", **SMALL),
+    NeuralEigenSpectralClustering(assign_labels="cluster_qr", **SMALL),
+    NeuralEigenSpectralClustering(affinity="rbf", **SMALL),
+    # A random start learns from steps alone.
+    NeuralEigenSpectralClustering(
+        init="random", assign_labels="kmeans", **SMALL | {"max_iter": 100}
+    ),
+]
+EMBEDDINGS = [
+    NeuralSpectralEmbedding(**SMALL),
+    NeuralSpectralEmbedding(affinity="rbf", init="random", **SMALL),
+]
+DEFAULTS = [NeuralEigenSpectralClustering(), NeuralSpectralEmbedding()]
+
+# What scikit-learn asks of its own estimators beyond what `check_estimator` runs.
+FURTHER_CHECKS = [
+    "check_dataframe_column_names_consistency",
+    "check_get_feature_names_out_error",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_n_features_in_after_fitting",
+    "check_param_validation",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+]
+
+
+@parametrize_with_checks(DEFAULTS + CLUSTERINGS + EMBEDDINGS)
+def test_contract(estimator, check):
+    check(estimator)
+
+
+# The checks of set_output pass arrays after a fit on a data frame, and the reverse.
+@pytest.mark.filterwarnings("ignore:X .* feature names.* was fitted with:UserWarning")
+@pytest.mark.parametrize("name", FURTHER_CHECKS)
+@pytest.mark.parametrize(
+    "estimator",
+    [CLUSTERINGS[0], CLUSTERINGS[1], EMBEDDINGS[0], EMBEDDINGS[1]],
+    ids=["argmax", "kmeans", "embedding", "embedding-rbf"],
+)
+def test_output_and_feature_names(estimator, name):
+    check = getattr(estimator_checks, name)
+    check(type(estimator).__name__, estimator)
