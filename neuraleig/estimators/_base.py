@@ -40,6 +40,7 @@ from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators._steps import (
     Problem,
     Settings,
+    Targets,
     build_problem,
     fine_tune,
     solve_targets,
@@ -71,6 +72,7 @@ class FittedFunctions:
 
     problem: Problem
     eigenfunctions: Eigenfunctions
+    targets: Targets | None
     losses: list[float]
 
 
@@ -240,41 +242,39 @@ class EigenfunctionEstimator(
         n_components = min(max(task.n_components, 2), problem.graph.n_nodes)
         n_clusters = min(task.n_clusters, problem.graph.n_nodes)
         losses: list[float] = []
+        targets = None
+        if self.init == "spectral" and n_components > 1:
+            size = (n_components, task.n_read, n_clusters)
+            targets = solve_targets(problem, *size, task.diffusion_time, seeds)
         with seeded_torch(seeds.network, device):
             network = self._make_network(
                 rows.shape[1], max(n_components - 1, 1), n_clusters, task.assignment
             ).to(device)
-            targets = None
-            if self.init == "spectral" and n_components > 1:
-                targets = solve_targets(
-                    problem,
-                    n_components,
-                    task.n_read,
-                    n_clusters,
-                    task.diffusion_time,
-                    seeds,
-                )
-                warm_start(
-                    network, problem, targets, self.batch_size // 2, seeds, device
-                )
+            if targets is not None:
+                n_rows = max(self.batch_size // 2, 1)
+                warm_start(network, problem, targets, n_rows, seeds, device)
             if problem.has_edges and settings.max_iter > 0:
                 state = fine_tune(network, problem, targets, settings, seeds, device)
                 losses = state.losses
+        graph = problem.graph
         eigenfunctions = Eigenfunctions.from_graph(
             network,
             problem.standardization,
             problem.nodes,
-            problem.graph.weights,
-            problem.graph.degrees,
-            problem.graph.uniform,
+            graph.weights,
+            graph.degrees,
+            graph.uniform,
             task.n_components,
         )
-        return FittedFunctions(problem, eigenfunctions, losses)
+        return FittedFunctions(problem, eigenfunctions, targets, losses)
 
     def _store(self, fitted: FittedFunctions) -> None:
         """Set the attributes that both estimators have."""
         self.eigenfunctions_ = fitted.eigenfunctions
         self.eigenvalues_ = fitted.eigenfunctions.eigenvalues.cpu().numpy()
+        self.graph_eigenvalues_ = self.eigenvalues_
+        if fitted.targets is not None:
+            self.graph_eigenvalues_ = fitted.targets.eigenvalues
         self.loss_curve_ = fitted.losses
         self.n_iter_ = len(fitted.losses)
         self.n_connected_components_ = fitted.problem.graph.n_connected_components

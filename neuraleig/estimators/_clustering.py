@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClusterMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from neuraleig._random import RandomState, Seeds
 from neuraleig._typing import Array, IntArray
 from neuraleig._validation import check_n_clusters, check_temperature
 from neuraleig.affinity import EdgeWeights
-from neuraleig.discretize import (
-    Argmax,
-    ClusterQR,
-    Discretizer,
-    NearestCentre,
-    read_clusters,
-)
+from neuraleig.discretize import Discretizer
 from neuraleig.estimators._base import (
     EigenfunctionEstimator,
-    FittedFunctions,
     Task,
     unchanged_on_failure,
 )
-from neuraleig.estimators._steps import judge_labels
+from neuraleig.estimators._labels import (
+    fit_discretizer,
+    labels_of,
+    warn_of_dead_clusters,
+)
 from neuraleig.metrics import modularity, normalized_cut
 from neuraleig.networks import ASSIGNMENTS, Assignment, Head, TrunkFactory
 from neuraleig.spectrum import suggest_n_clusters
@@ -42,13 +36,10 @@ READ_PER_CLUSTER = 3
 class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     r"""Spectral clustering by neural eigenfunctions, with ``predict`` for new rows.
 
-    A network learns the leading eigenfunctions of the random walk on a graph of the
-    rows, and beside them the assignment to clusters whose normalised cut it lowers.
-    New rows cost one forward pass; their labels depend on nothing else.
-
-    The fit builds a sparse graph, solves it exactly, teaches the network the
-    eigenvectors and the labels read off them, and fine-tunes it on edges drawn from
-    the graph.
+    The fit builds a sparse graph of the rows, solves it exactly, teaches a network
+    the leading eigenvectors of its random walk and the labels read off them, and
+    fine-tunes it on edges drawn from the graph. New rows cost one forward pass;
+    their labels depend on nothing else.
 
     Parameters
     ----------
@@ -63,8 +54,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         this many steps, before labels are read off them.
     affinity : str or callable, default="nearest_neighbors"
         - ``"nearest_neighbors"``: sparse graph of nearest neighbours.
-        - ``"rbf"``, ``"cosine"``: kernels of the features, by landmarks and batches;
-          they are never stored for all pairs.
+        - ``"rbf"``, ``"cosine"``: kernels, never stored for all pairs.
         - ``"precomputed"``: ``fit`` takes the ``affinity_matrix``, dense or sparse,
           besides the features, which ``predict`` needs.
         - ``"precomputed_nearest_neighbors"``: the ``affinity_matrix`` holds distances
@@ -83,8 +73,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     regularization : float, default=0.0
         Share of random pairs that is added to the graph; it connects components.
     init : {"spectral", "random"}, default="spectral"
-        Start from exact eigenvectors and labels, or from random weights, without any
-        eigensolver. ``assign_labels="kmeans"`` suits a random start better.
+        Start from exact eigenvectors and labels, or from random weights without any
+        eigensolver, which ``assign_labels="kmeans"`` suits better.
     objective : {"rayleigh", "neuralef", "nested_low_rank"}, default="rayleigh"
         Objective of the eigenfunctions.
     label_objective : {"normalized_cut", "neuralef"}, default="normalized_cut"
@@ -116,8 +106,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     lr : float, default=2e-3
         Highest learning rate of fine-tuning (Adam, cosine to 1e-5).
     early_stopping : bool, default=True
-        Judge training on held-out edges, keep the best state, and stop when it is
-        no longer improved. Left out where fewer than 256 edges would be held out.
+        Keep the best state by held-out edges, and stop when it no longer improves.
+        Left out where fewer than 256 edges would be held out.
     validation_fraction : float, default=0.1
         Share of the edges that is held out.
     n_iter_no_change : int, default=10
@@ -130,8 +120,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         Processes of scikit-learn's neighbour search, for metrics other than the
         Euclidean and cosine ones.
     random_state : int, RandomState instance or None, default=None
-        Seed of all that is drawn. The same integer gives the same fit; the global
-        random states are neither read nor changed.
+        Seed of all that is drawn; with an integer the global random states are
+        neither read nor changed.
 
     Attributes
     ----------
@@ -141,8 +131,11 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         Eigenvalues of the eigenfunctions, descending, the first being 1.
     eigenfunctions_ : Eigenfunctions
         Torch module that ``transform`` and ``predict`` call.
+    graph_eigenvalues_ : ndarray
+        Exact leading eigenvalues of the graph, three per cluster, that the warm
+        start solved for; ``eigenvalues_`` with ``init="random"``.
     suggested_n_clusters_ : int
-        Number of clusters before the largest gap of the eigenvalues.
+        Number of clusters before the largest gap of ``graph_eigenvalues_``.
     ncut_ : float
         Normalised cut of the training labels on the graph.
     n_connected_components_ : int
@@ -160,13 +153,6 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, where ``X`` had any.
 
-    Warns
-    -----
-    GraphWarning
-        If the graph falls apart into more components than clusters.
-    ConvergenceWarning
-        If fewer clusters than asked for have rows.
-
     See Also
     --------
     NeuralSpectralEmbedding : Eigenfunctions without clusters.
@@ -174,22 +160,18 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
 
     Notes
     -----
-    Memory beyond ``X`` is O(n_samples (n_neighbors + n_components + n_features)):
-    one float32 copy of the rows, the graph and its eigenvectors; no array is
-    n_samples x n_samples. Time is that of the exact neighbour search, O(n_samples^2)
-    with a small constant, plus the eigenvectors and a number of steps that grows
-    linearly from 100,000 rows.
+    Memory beyond ``X`` is O(n_samples (n_neighbors + n_components + n_features)); no
+    array is n_samples x n_samples. Time is that of the exact neighbour search,
+    O(n_samples^2) with a small constant, plus eigenvectors and training steps.
 
     Identical rows count once in the graph. Components smaller than a tenth of the
-    mean cluster are left out of it when there are more components than clusters;
+    mean cluster are left out of it where there are more components than clusters;
     the network labels their rows.
 
     References
     ----------
     .. [1] Z. Deng and Y. Luo, "Learning neural eigenfunctions for unsupervised
        semantic segmentation", ICCV 2023.
-    .. [2] J. Shi and J. Malik, "Normalized cuts and image segmentation", IEEE
-       Transactions on Pattern Analysis and Machine Intelligence, 2000.
 
     Examples
     --------
@@ -204,6 +186,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     """
 
     labels_: IntArray
+    _discretizer: Discretizer
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **EigenfunctionEstimator._parameter_constraints,
@@ -306,6 +289,13 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             If a parameter or an input is unusable; before any training.
         FloatingPointError
             If training diverges.
+
+        Warns
+        -----
+        GraphWarning
+            If the graph falls apart into more components than clusters.
+        ConvergenceWarning
+            If fewer clusters than asked for have rows.
         """
         with unchanged_on_failure(self):
             rows = self._check_fit_input(X, affinity_matrix)
@@ -315,16 +305,25 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             seeds = Seeds.draw(self.random_state)
             fitted = self._fit_functions(rows, affinity, task, seeds)
             functions, logits = fitted.eigenfunctions.evaluate(rows)
-            discretizer = self._fit_discretizer(fitted, functions, logits, seeds)
+            discretizer = fit_discretizer(
+                self.assign_labels,
+                fitted.problem.graph,
+                fitted.eigenfunctions.eigenvalues.cpu().numpy(),
+                functions,
+                logits,
+                n_clusters=self.n_clusters,
+                diffusion_time=self.diffusion_time,
+                seed=seeds.labels,
+            )
             self._store(fitted)
             self._discretizer = discretizer
-            self.labels_ = _labels(discretizer, functions, logits)
-            self.suggested_n_clusters_ = suggest_n_clusters(self.eigenvalues_)
+            self.labels_ = labels_of(discretizer, functions, logits)
+            self.suggested_n_clusters_ = suggest_n_clusters(self.graph_eigenvalues_)
             graph = fitted.problem.graph
             self.ncut_ = normalized_cut(
                 graph.weights, self.labels_[graph.index], uniform=graph.uniform
             )
-            self._warn_of_dead_clusters()
+            warn_of_dead_clusters(self.labels_, self.n_clusters)
         return self
 
     def predict(self, X: ArrayLike) -> IntArray:
@@ -341,7 +340,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             Label of every row, a function of that row alone.
         """
         functions, logits = self._evaluate(X)
-        return _labels(self._discretizer, functions, logits)
+        return labels_of(self._discretizer, functions, logits)
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probability of every cluster; the largest is the label.
@@ -354,9 +353,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_found_clusters)
-            Rows sum to 1. For ``assign_labels="argmax"`` the softmax of the head; for
-            ``"kmeans"`` the posterior of equal round Gaussians at the centres; for
-            ``"cluster_qr"`` squared coordinates after the rotation.
+            Rows sum to 1: the softmax of the head; for ``"kmeans"`` the posterior of
+            equal round Gaussians; for ``"cluster_qr"`` squared coordinates.
         """
         functions, logits = self._evaluate(X)
         return self._discretizer.probabilities(functions, logits)
@@ -367,8 +365,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         """Modularity of the predicted labels on the graph of ``X``.
 
         Comparable between numbers of clusters, so that ``GridSearchCV`` can choose
-        ``n_clusters``. Between graphs (``n_neighbors``, ``affinity``) it compares
-        graphs as well as clusters.
+        it; between graphs (``n_neighbors``) it compares graphs as well.
 
         Parameters
         ----------
@@ -390,16 +387,15 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         # Seed 0: landmarks and projections are the same on every call.
         graph = affinity.build(rows, seed=0)
         evaluated = self.eigenfunctions_.evaluate(rows[graph.index])
-        return modularity(graph.weights, _labels(self._discretizer, *evaluated))
+        return modularity(graph.weights, labels_of(self._discretizer, *evaluated))
 
     def _task(self) -> Task:
         read = self.n_components or READ_PER_CLUSTER * self.n_clusters
         learned = read if self.assign_labels == "kmeans" else self.n_clusters
-        # One function besides the constant is the least that can be learned.
-        wanted = self.n_components or max(learned, 2)
         return Task(
             n_clusters=self.n_clusters,
-            n_components=wanted,
+            # One besides the constant is the least that can be learned.
+            n_components=self.n_components or max(learned, 2),
             n_read=read,
             diffusion_time=self.diffusion_time,
             label_objective=self.label_objective,
@@ -407,44 +403,6 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             temperature=check_temperature(self.temperature),
         )
 
-    def _fit_discretizer(
-        self, fitted: FittedFunctions, functions: Array, logits: Array, seeds: Seeds
-    ) -> Discretizer:
-        if self.assign_labels == "argmax":
-            return Argmax.from_scores(logits)
-        graph = fitted.problem.graph
-        eigenvalues = fitted.eigenfunctions.eigenvalues.cpu().numpy()
-        at_nodes = functions[graph.index]
-        n_clusters = min(self.n_clusters, graph.n_nodes)
-        if self.assign_labels == "cluster_qr":
-            return ClusterQR.fit(at_nodes, eigenvalues, n_clusters, self.diffusion_time)
-        reading = read_clusters(
-            at_nodes,
-            eigenvalues,
-            n_clusters,
-            lambda labels: judge_labels(graph, labels),
-            diffusion_time=self.diffusion_time,
-            seed=seeds.labels,
-        )
-        return NearestCentre(
-            reading.centres, reading.spread, eigenvalues, self.diffusion_time
-        )
-
     def _evaluate(self, X: ArrayLike) -> tuple[Array, Array]:
         rows = self._check_rows(X)
         return self.eigenfunctions_.evaluate(rows)
-
-    def _warn_of_dead_clusters(self) -> None:
-        n_found = int(self.labels_.max()) + 1
-        if n_found < self.n_clusters:
-            warnings.warn(
-                f"Only {n_found} of n_clusters={self.n_clusters} clusters have rows; "
-                "lower n_clusters, or try another random_state.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-
-
-def _labels(discretizer: Discretizer, functions: Array, logits: Array) -> IntArray:
-    probabilities = discretizer.probabilities(functions, logits)
-    return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)

@@ -45,6 +45,9 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         Embedding of the training rows, equal to ``transform(X)``.
     eigenvalues_ : ndarray of shape (n_components + 1,)
         Eigenvalues, descending, that of the constant first.
+    graph_eigenvalues_ : ndarray of shape (n_components + 1,)
+        Exact leading eigenvalues of the graph that the warm start solved for;
+        ``eigenvalues_`` with ``init="random"``.
     eigenfunctions_ : Eigenfunctions
         Torch module that ``transform`` calls.
     n_connected_components_ : int

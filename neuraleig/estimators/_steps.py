@@ -12,7 +12,7 @@ from torch import Tensor
 from neuraleig._batch import Objective
 from neuraleig._random import Seeds
 from neuraleig._standardize import Standardization
-from neuraleig._typing import Array, IntArray
+from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Affinity, Graph, GraphWarning, NeighborAffinity
 from neuraleig.discretize import Judgement, read_clusters
 from neuraleig.metrics import (
@@ -125,11 +125,14 @@ class Targets:
         Exact eigenfunctions without the constant one.
     labels : Tensor of shape (n_targets,), int64
         Labels read off them.
+    eigenvalues : ndarray of shape (n_read,)
+        Exact eigenvalues, that of the constant first.
     """
 
     index: IntArray
     functions: Tensor
     labels: Tensor
+    eigenvalues: FloatArray
 
 
 def build_problem(
@@ -222,7 +225,12 @@ def solve_targets(
         seed=seeds.labels,
     )
     functions = spectrum.functions[:, 1:n_components].astype(np.float32)
-    return Targets(index, torch.from_numpy(functions), torch.from_numpy(reading.labels))
+    return Targets(
+        index,
+        torch.from_numpy(functions),
+        torch.from_numpy(reading.labels),
+        spectrum.eigenvalues,
+    )
 
 
 def judge_labels(graph: Graph, labels: IntArray) -> Judgement:
@@ -289,29 +297,21 @@ def fine_tune(
         )
     sampler: EdgeSampler | NodeSampler
     if use_edges:
-        sampler = EdgeSampler(
-            problem.nodes,
-            problem.graph,
-            max(settings.batch_size // 2, 1),
-            seed=seeds.sampling,
-            n_steps=settings.walk_length,
-            held_out=held_out,
-        )
+        sampler = _edge_sampler(problem, settings, held_out, seeds.sampling)
     else:
-        sampler = _node_sampler(problem, settings.batch_size, held_out, seeds.sampling)
+        sampler = _node_sampler(problem, settings, held_out, seeds.sampling)
     callbacks: list[Callback] = [
         TemperatureSchedule(network.assignment, *settings.temperature)
     ]
     if sampler.n_held_out >= MIN_VALIDATION:
-        validation = sampler.validation_batch(min(VALIDATION_SIZE, sampler.n_held_out))
-        callbacks.append(
-            EarlyStopping(
-                objective,
-                validation.to(device),
-                patience=settings.n_iter_no_change,
-                tol=settings.tol,
-            )
+        size = min(VALIDATION_SIZE, sampler.n_held_out)
+        judge = EarlyStopping(
+            objective,
+            sampler.validation_batch(size).to(device),
+            patience=settings.n_iter_no_change,
+            tol=settings.tol,
         )
+        callbacks.append(judge)
     schedule = Schedule(settings.max_iter, settings.lr)
     return train(
         network, sampler, objective, schedule, device=device, callbacks=callbacks
@@ -331,14 +331,28 @@ def make_objective(settings: Settings, n_functions: int, n_clusters: int) -> Obj
     return SumObjective((1.0, functions), (1.0, labels))
 
 
+def _edge_sampler(
+    problem: Problem, settings: Settings, held_out: float, seed: int
+) -> EdgeSampler:
+    """Batches of edges of the stored graph."""
+    return EdgeSampler(
+        problem.nodes,
+        problem.graph,
+        max(settings.batch_size // 2, 1),
+        seed=seed,
+        n_steps=settings.walk_length,
+        held_out=held_out,
+    )
+
+
 def _node_sampler(
-    problem: Problem, batch_size: int, held_out: float, seed: int
+    problem: Problem, settings: Settings, held_out: float, seed: int
 ) -> NodeSampler:
     """Batches of all rows, with the affinity among them."""
     X, affinity = problem.X, problem.affinity
     return NodeSampler(
         problem.standardization.apply(X),
-        batch_size,
+        settings.batch_size,
         seed=seed,
         among=lambda index: affinity.among(X[index], index),
         held_out=held_out,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -98,47 +99,59 @@ def graph_spectrum(
         component_labels = np.zeros(n_nodes, dtype=np.int64)
     elif component_labels is None:
         component_labels = _components(weights)
-    generator = np.random.default_rng(seed)
     null_vectors = _indicators(degrees, component_labels, n_components)
-    values = [np.ones(null_vectors.shape[1])]
-    vectors = [null_vectors]
-    n_blocks = int(component_labels.max()) + 1
+    blocks: list[_Block] = []
     if null_vectors.shape[1] < n_components:
-        order = np.argsort(component_labels, kind="stable")
-        starts = np.searchsorted(component_labels[order], np.arange(n_blocks + 1))
-        for block in range(n_blocks):
-            nodes = np.sort(order[starts[block] : starts[block + 1]])
-            rank_one = np.sqrt(uniform) * inverse_root[nodes]
-            found = block_eigenpairs(
+        generator = np.random.default_rng(seed)
+        for nodes in _members(component_labels):
+            values, vectors = block_eigenpairs(
                 normalized[nodes][:, nodes],
-                rank_one,
+                np.sqrt(uniform) * inverse_root[nodes],
                 np.sqrt(degrees[nodes]),
                 min(n_components - 1, nodes.size - 1),
                 tol,
                 generator,
             )
-            spread = np.zeros((n_nodes, found[0].size))
-            spread[nodes] = found[1]
-            values.append(found[0])
-            vectors.append(spread)
-    return _leading(
-        np.concatenate(values), np.hstack(vectors), degrees, n_components, n_blocks
-    )
+            blocks.append(_Block(nodes, values, vectors))
+    return _leading(null_vectors, blocks, degrees, n_components)
+
+
+class _Block(NamedTuple):
+    """Eigenpairs of one component, less the known one."""
+
+    nodes: IntArray
+    values: FloatArray
+    vectors: FloatArray
+
+
+def _members(component_labels: IntArray) -> list[IntArray]:
+    """Nodes of every component."""
+    order = np.argsort(component_labels, kind="stable")
+    sizes = np.bincount(component_labels)
+    return np.split(order, np.cumsum(sizes)[:-1])
 
 
 def _leading(
-    values: FloatArray,
-    vectors: FloatArray,
+    null_vectors: FloatArray,
+    blocks: list[_Block],
     degrees: FloatArray,
     n_components: int,
-    n_null: int,
 ) -> Spectrum:
-    """Keep the largest, ordered, signed, those of the components in front."""
-    n_null = min(n_null, n_components)
-    rest = n_null + np.argsort(-values[n_null:], kind="stable")
-    order = np.concatenate([np.arange(n_null), rest])[:n_components]
-    vectors = vectors[:, order]
-    values = np.minimum(values[order], 1.0)
+    """Eigenpairs of eigenvalue 1, then the largest of all blocks, with fixed signs."""
+    n_null = null_vectors.shape[1]
+    pairs = [
+        (value, block, column)
+        for block in blocks
+        for column, value in enumerate(block.values)
+    ]
+    pairs.sort(key=lambda pair: -pair[0])
+    pairs = pairs[: n_components - n_null]
+    values = np.ones(n_null + len(pairs))
+    vectors = np.zeros((degrees.size, values.size))
+    vectors[:, :n_null] = null_vectors
+    for position, (value, block, column) in enumerate(pairs, start=n_null):
+        values[position] = min(value, 1.0)
+        vectors[block.nodes, position] = block.vectors[:, column]
     return Spectrum(values, vectors * column_signs(vectors), degrees)
 
 

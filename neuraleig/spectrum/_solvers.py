@@ -84,22 +84,25 @@ def block_eigenpairs(
     width = min(n_wanted + max(8, n_wanted // 4), n_nodes - 1)
     block = generator.standard_normal((n_nodes, width))
     filtered = _filtered_subspace(product, known, block, n_wanted, tol, EASY_PRODUCTS)
-    if filtered.excess > 1 and (
-        predicted_factor_entries(normalized) <= MAX_FACTOR_ENTRIES
-    ):
-        return _shift_invert(normalized, rank_one, known, n_wanted, tol, generator)
     if filtered.excess > 1:
+        if predicted_factor_entries(normalized) <= MAX_FACTOR_ENTRIES:
+            return _shift_invert(normalized, rank_one, known, n_wanted, tol, generator)
+        block = filtered.block
         filtered = _filtered_subspace(
-            product, known, filtered.block, n_wanted, tol, MAX_PRODUCTS
+            product, known, block, n_wanted, tol, MAX_PRODUCTS
         )
-    if filtered.excess > 1:
-        warnings.warn(
-            f"The eigenvectors of the graph have residuals {filtered.excess:.1f} times "
-            "the tolerance; more neighbours make it easier to solve.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+        _warn_of_residuals(filtered.excess)
     return filtered.values[:n_wanted], filtered.block[:, :n_wanted]
+
+
+def _warn_of_residuals(excess: float) -> None:
+    if excess > 1:
+        warnings.warn(
+            f"The eigenvectors of the graph have residuals {excess:.1f} times the "
+            "tolerance; more neighbours make it easier to solve.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
 
 
 class _Filtered(NamedTuple):

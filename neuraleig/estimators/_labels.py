@@ -1,0 +1,91 @@
+"""Labels of a fit: which discretiser, fitted to what, and what it says of rows."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig.affinity import Graph
+from neuraleig.discretize import (
+    Argmax,
+    ClusterQR,
+    Discretizer,
+    NearestCentre,
+    read_clusters,
+)
+from neuraleig.estimators._steps import judge_labels
+
+
+def fit_discretizer(
+    assign_labels: str,
+    graph: Graph,
+    eigenvalues: FloatArray,
+    functions: Array,
+    logits: Array,
+    *,
+    n_clusters: int,
+    diffusion_time: float,
+    seed: int,
+) -> Discretizer:
+    """Fit the discretiser that ``assign_labels`` names.
+
+    Parameters
+    ----------
+    assign_labels : {"argmax", "kmeans", "cluster_qr"}
+        Which one.
+    graph : Graph
+        Its nodes are rows of ``functions``.
+    eigenvalues : ndarray of shape (n_components,)
+        Eigenvalues of the functions.
+    functions : ndarray of shape (n_samples, n_components)
+        Eigenfunctions at the training rows.
+    logits : ndarray of shape (n_samples, n_clusters)
+        Scores of the label head there.
+    n_clusters : int
+        Number of clusters asked for.
+    diffusion_time : float
+        Weight of the eigenfunctions.
+    seed : int
+        Seed of k-means.
+
+    Returns
+    -------
+    discretizer : Discretizer
+        A map of single rows.
+    """
+    if assign_labels == "argmax":
+        return Argmax.from_scores(logits)
+    at_nodes = functions[graph.index]
+    n_clusters = min(n_clusters, graph.n_nodes)
+    if assign_labels == "cluster_qr":
+        return ClusterQR.fit(at_nodes, eigenvalues, n_clusters, diffusion_time)
+    reading = read_clusters(
+        at_nodes,
+        eigenvalues,
+        n_clusters,
+        lambda labels: judge_labels(graph, labels),
+        diffusion_time=diffusion_time,
+        seed=seed,
+    )
+    return NearestCentre(reading.centres, reading.spread, eigenvalues, diffusion_time)
+
+
+def labels_of(discretizer: Discretizer, functions: Array, logits: Array) -> IntArray:
+    """Most probable cluster of every row."""
+    probabilities = discretizer.probabilities(functions, logits)
+    return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
+
+
+def warn_of_dead_clusters(labels: IntArray, n_clusters: int) -> None:
+    """Say so where fewer clusters than asked for have rows."""
+    n_found = int(labels.max()) + 1
+    if n_found < n_clusters:
+        warnings.warn(
+            f"Only {n_found} of n_clusters={n_clusters} clusters have rows; lower "
+            "n_clusters, or try another random_state.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
