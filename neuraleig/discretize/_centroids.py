@@ -17,7 +17,7 @@ from neuraleig.discretize._base import diffused_rows, softmax
 # Candidate numbers of functions per cluster, of which the best reading is kept.
 FUNCTIONS_PER_CLUSTER = (1.0, 1.5, 2.0, 2.5, 3.0)
 # Starts of k-means for each of them.
-N_STARTS = 6
+N_STARTS = 10
 # A reading may cut this much more than the best one does. Modularity alone would
 # merge small clusters to split large ones; the cut alone likes tiny clusters.
 CUT_RATIO = 1.5
@@ -112,7 +112,7 @@ def read_clusters(
 
     Notes
     -----
-    Time O(n_samples n_clusters n_components) for each of 30 starts, each with one
+    Time O(n_samples n_clusters n_components) for each of 50 starts, each with one
     call of ``judge``; k-means itself sees at most 10,000 rows.
     """
     generator = np.random.RandomState(seed)

@@ -97,8 +97,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     assignment : {"softmax", "gumbel_softmax"}, default="softmax"
         Soft assignments in training; ``"gumbel_softmax"`` is the published one.
     temperature : tuple of two floats, default=(1.0, 1.0)
-        Temperature of the soft assignments at the first and last step, along a
-        cosine.
+        Temperature of the soft assignments at the first and last step.
     max_iter : int or None, default=None
         Most steps of fine-tuning. ``None``: 200, and 1,000 with ``init="random"``.
     batch_size : int, default=512
@@ -115,10 +114,9 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     tol : float, default=1e-4
         Relative improvement that counts.
     device : str, default="auto"
-        ``"auto"`` (CUDA where present), ``"cpu"``, ``"cuda"``, ...
+        ``"auto"`` (CUDA where present) or a name that torch knows.
     n_jobs : int or None, default=None
-        Processes of scikit-learn's neighbour search, for metrics other than the
-        Euclidean and cosine ones.
+        Processes of scikit-learn's neighbour search, where that is used.
     random_state : int, RandomState instance or None, default=None
         Seed of all that is drawn; with an integer the global random states are
         neither read nor changed.
@@ -128,7 +126,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     labels_ : ndarray of shape (n_samples,), int64
         Labels of the training rows, equal to ``predict(X)``.
     eigenvalues_ : ndarray of shape (n_components,)
-        Eigenvalues of the eigenfunctions, descending, the first being 1.
+        Their eigenvalues, descending, the first being 1.
     eigenfunctions_ : Eigenfunctions
         Torch module that ``transform`` and ``predict`` call.
     graph_eigenvalues_ : ndarray
@@ -276,7 +274,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         y : None
             Ignored.
         affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None
-            For the precomputed affinities: weights, or distances to neighbours.
+            Weights, or distances to neighbours, for the precomputed affinities.
 
         Returns
         -------
@@ -339,8 +337,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         labels : ndarray of shape (n_samples,), int64
             Label of every row, a function of that row alone.
         """
-        functions, logits = self._evaluate(X)
-        return labels_of(self._discretizer, functions, logits)
+        rows = self._check_rows(X)
+        return labels_of(self._discretizer, *self.eigenfunctions_.evaluate(rows))
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probability of every cluster; the largest is the label.
@@ -356,8 +354,9 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             Rows sum to 1: the softmax of the head; for ``"kmeans"`` the posterior of
             equal round Gaussians; for ``"cluster_qr"`` squared coordinates.
         """
-        functions, logits = self._evaluate(X)
-        return self._discretizer.probabilities(functions, logits)
+        rows = self._check_rows(X)
+        evaluated = self.eigenfunctions_.evaluate(rows)
+        return self._discretizer.probabilities(*evaluated)
 
     def score(
         self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
@@ -402,7 +401,3 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             assignment=self.assignment,
             temperature=check_temperature(self.temperature),
         )
-
-    def _evaluate(self, X: ArrayLike) -> tuple[Array, Array]:
-        rows = self._check_rows(X)
-        return self.eigenfunctions_.evaluate(rows)
