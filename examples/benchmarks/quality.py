@@ -97,7 +97,7 @@ def main() -> None:
             for name, seeds in runs.items()
         ],
     )
-    tables = [table(runs, key) for key in ("acc", "nmi", "ncut", "fit_seconds")]
+    tables = [table(runs, key) for key in ("acc", "nmi", "ncut")]
     title = f"Quality, {options.seeds} seeds: means, and the range of ours"
     report.write(options.output, options.name, title, [*tables, fidelities], runs)
 

@@ -50,7 +50,7 @@ from neuraleig.networks import HEADS, Assignment, EigenNetwork, make_network
 from neuraleig.training import resolve_device
 
 # Steps of fine-tuning where max_iter is left open: a warm start is nearly there.
-MAX_ITER = {"spectral": 200, "random": 1_000}
+MAX_ITER = {"spectral": 300, "random": 1_000}
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ class EigenfunctionEstimator(
     def _store(self, fitted: FittedFunctions) -> None:
         """Set the attributes that both estimators have."""
         self.eigenfunctions_ = fitted.eigenfunctions
-        self.eigenvalues_ = fitted.eigenfunctions.eigenvalues.cpu().numpy()
+        self.eigenvalues_ = fitted.eigenfunctions.eigenvalues.cpu().numpy().copy()
         self.graph_eigenvalues_ = self.eigenvalues_
         if fitted.targets is not None:
             self.graph_eigenvalues_ = fitted.targets.eigenvalues

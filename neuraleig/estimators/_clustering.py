@@ -99,14 +99,14 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     temperature : tuple of two floats, default=(1.0, 1.0)
         Temperature of the soft assignments at the first and last step.
     max_iter : int or None, default=None
-        Most steps of fine-tuning. ``None``: 200, and 1,000 with ``init="random"``.
+        Most steps of fine-tuning. ``None``: 300, and 1,000 with ``init="random"``.
     batch_size : int, default=512
         Rows per step; half as many edges.
-    lr : float, default=2e-3
-        Highest learning rate of fine-tuning (Adam, cosine to 1e-5).
+    lr : float, default=3e-3
+        Highest learning rate of fine-tuning (Adam, then along a cosine).
     early_stopping : bool, default=True
         Keep the best state by held-out edges, and stop when it no longer improves.
-        Left out where fewer than 256 edges would be held out.
+        Left out where that would be fewer than 256 edges.
     validation_fraction : float, default=0.1
         Share of the edges that is held out.
     n_iter_no_change : int, default=10
@@ -118,8 +118,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     n_jobs : int or None, default=None
         Processes of scikit-learn's neighbour search, where that is used.
     random_state : int, RandomState instance or None, default=None
-        Seed of all that is drawn; with an integer the global random states are
-        neither read nor changed.
+        Seed of all that is drawn.
 
     Attributes
     ----------
@@ -130,8 +129,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     eigenfunctions_ : Eigenfunctions
         Torch module that ``transform`` and ``predict`` call.
     graph_eigenvalues_ : ndarray
-        Exact leading eigenvalues of the graph, three per cluster, that the warm
-        start solved for; ``eigenvalues_`` with ``init="random"``.
+        Exact ones of the graph; ``eigenvalues_`` with ``init="random"``.
     suggested_n_clusters_ : int
         Number of clusters before the largest gap of ``graph_eigenvalues_``.
     ncut_ : float
@@ -222,7 +220,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         temperature: tuple[float, float] = (1.0, 1.0),
         max_iter: int | None = None,
         batch_size: int = 512,
-        lr: float = 2e-3,
+        lr: float = 3e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

@@ -110,7 +110,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         head: Head = "linear",
         max_iter: int | None = None,
         batch_size: int = 512,
-        lr: float = 2e-3,
+        lr: float = 3e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
