@@ -46,9 +46,10 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     n_clusters : int, default=8
         Number of clusters.
     n_components : int or None, default=None
-        Number of eigenfunctions, the constant one included. ``None``: three per
-        cluster. How many of them the labels are read from is chosen by the
-        modularity of the labels.
+        Number of eigenfunctions, the constant one included. ``None``: one per
+        cluster, and three with ``assign_labels="kmeans"``. The warm start reads its
+        labels from up to three exact ones per cluster; how many is chosen by what
+        the labels are worth on the graph.
     diffusion_time : float, default=10.0
         Eigenfunctions are weighted by :math:`\lambda^t`, as after a random walk of
         this many steps, before labels are read off them.
@@ -65,8 +66,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     metric : str, default="euclidean"
         Distance between rows, one of scikit-learn's names.
     edge_weights : {"self_tuning", "heat", "binary"}, default="self_tuning"
-        Weights of the edges to neighbours:
-        :math:`\exp(-d_{ij}^2 / s_i s_j)` with local scales or one scale, or 1.
+        :math:`\exp(-d_{ij}^2 / s_i s_j)` with local scales, with one scale, or 1.
     gamma : float or None, default=None
         Inverse squared width of ``affinity="rbf"``. ``None``: the inverse of the
         median squared distance to the 10th neighbour.
@@ -105,8 +105,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     lr : float, default=3e-3
         Highest learning rate of fine-tuning (Adam, then along a cosine).
     early_stopping : bool, default=True
-        Keep the best state by held-out edges, and stop when it no longer improves.
-        Left out where that would be fewer than 256 edges.
+        Keep the best state by held-out edges (at least 256), and stop when it no
+        longer improves.
     validation_fraction : float, default=0.1
         Share of the edges that is held out.
     n_iter_no_change : int, default=10
