@@ -198,17 +198,7 @@ def solve_targets(
     Labels are read from up to ``n_read`` eigenvectors, of which the network is to
     learn the first ``n_components``.
     """
-    index = np.arange(problem.graph.n_nodes, dtype=np.int64)
-    graph = problem.graph
-    if graph.n_nodes > MAX_SOLVED_NODES and isinstance(
-        problem.affinity, NeighborAffinity
-    ):
-        generator = np.random.default_rng(seeds.spectrum)
-        drawn = generator.choice(graph.n_nodes, N_LANDMARKS, replace=False)
-        rows = graph.index[np.sort(drawn)]
-        landmarks = problem.affinity.build(problem.X[rows], seed=seeds.graph)
-        landmarks = without_outliers(landmarks, n_clusters)
-        index, graph = np.sort(drawn)[landmarks.index], landmarks
+    index, graph = _solved_graph(problem, n_clusters, seeds)
     spectrum = graph_spectrum(
         graph.weights,
         min(max(n_read, n_components), graph.n_nodes),
@@ -231,6 +221,23 @@ def solve_targets(
         torch.from_numpy(reading.labels),
         spectrum.eigenvalues,
     )
+
+
+def _solved_graph(
+    problem: Problem, n_clusters: int, seeds: Seeds
+) -> tuple[IntArray, Graph]:
+    """Graph to solve, and which nodes are in it: all, or landmarks of a large graph."""
+    graph = problem.graph
+    if graph.n_nodes <= MAX_SOLVED_NODES or not isinstance(
+        problem.affinity, NeighborAffinity
+    ):
+        return np.arange(graph.n_nodes, dtype=np.int64), graph
+    generator = np.random.default_rng(seeds.spectrum)
+    drawn = np.sort(generator.choice(graph.n_nodes, N_LANDMARKS, replace=False))
+    rows = problem.X[graph.index[drawn]]
+    landmarks = problem.affinity.build(rows, seed=seeds.graph)
+    landmarks = without_outliers(landmarks, n_clusters)
+    return drawn[landmarks.index], landmarks
 
 
 def judge_labels(graph: Graph, labels: IntArray) -> Judgement:
