@@ -1,0 +1,48 @@
+"""Run by hand with ``-m gpu``: CI has no CUDA device."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import make_blobs
+
+from neuraleig import NeuralEigenSpectralClustering
+from neuraleig.metrics import clustering_accuracy
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
+
+
+def test_cuda_finds_the_clusters_that_the_cpu_finds():
+    X, y = make_blobs(2_000, n_features=16, centers=6, random_state=0)
+    models = {
+        device: NeuralEigenSpectralClustering(6, device=device, random_state=0).fit(X)
+        for device in ("cpu", "cuda")
+    }
+    assert models["cuda"].device_.startswith("cuda")
+    for model in models.values():
+        assert clustering_accuracy(y, model.labels_) == 1.0
+    np.testing.assert_allclose(
+        models["cuda"].eigenvalues_, models["cpu"].eigenvalues_, atol=1e-3
+    )
+
+
+def test_auto_takes_cuda_and_pickles_there():
+    X, _ = make_blobs(500, centers=3, random_state=0)
+    model = NeuralEigenSpectralClustering(3, random_state=0).fit(X)
+    assert model.device_.startswith("cuda")
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.labels_)
+
+
+def test_same_seed_same_fit_and_global_state_untouched():
+    X, _ = make_blobs(500, centers=3, random_state=0)
+    state = torch.cuda.get_rng_state()
+    first, second = (
+        NeuralEigenSpectralClustering(3, random_state=0).fit(X) for _ in range(2)
+    )
+    assert torch.equal(torch.cuda.get_rng_state(), state)
+    np.testing.assert_array_equal(first.labels_, second.labels_)
