@@ -66,7 +66,8 @@ def make_affinity(
         )
     if matrix is None:
         raise ValueError(
-            f"affinity={affinity!r} needs the matrix: pass affinity_matrix=... to fit."
+            f"affinity={affinity!r} needs the matrix: pass affinity_matrix=... (of "
+            "these rows)."
         )
     if affinity == "precomputed_nearest_neighbors":
         found = neighbors_of_matrix(matrix, n_neighbors)

@@ -152,8 +152,8 @@ class EigenfunctionEstimator(
     def _n_features_out(self) -> int:
         return self.eigenfunctions_.n_components
 
-    def _check_fit_input(self, X: ArrayLike, affinity_matrix: object) -> Array:
-        """Check everything that can be checked before any work."""
+    def _check_fit_input(self, X: ArrayLike) -> Array:
+        """Check parameters and rows before any work."""
         self._validate_params()
         check_hidden_sizes(self.hidden_sizes)
         kernel = callable(self.affinity) or self.affinity in ("rbf", "cosine")
@@ -167,11 +167,6 @@ class EigenfunctionEstimator(
                 f"walk_length={self.walk_length} needs stored edges to walk along; it "
                 "must be 1 with sampling='nodes' and with kernels."
             )
-        if affinity_matrix is not None and self.affinity not in PRECOMPUTED:
-            raise ValueError(
-                f"affinity_matrix was passed but affinity={self.affinity!r}; set "
-                "affinity='precomputed' to use it."
-            )
         rows: Array = validate_data(
             self, X, dtype=[np.float64, np.float32], ensure_min_samples=2
         )
@@ -181,6 +176,12 @@ class EigenfunctionEstimator(
     def _make_affinity(
         self, affinity_matrix: object, n_samples: int, gamma: float | None
     ) -> Affinity:
+        """Affinity of the parameters, with the matrix that was passed, checked."""
+        if affinity_matrix is not None and self.affinity not in PRECOMPUTED:
+            raise ValueError(
+                f"affinity_matrix was passed but affinity={self.affinity!r}; set "
+                "affinity='precomputed' to use it."
+            )
         matrix: sp.csr_array | None = None
         if affinity_matrix is not None and self.affinity == "precomputed":
             matrix = check_affinity_matrix(affinity_matrix, n_samples)
@@ -251,7 +252,7 @@ class EigenfunctionEstimator(
                 rows.shape[1], max(n_components - 1, 1), n_clusters, task.assignment
             ).to(device)
             if targets is not None:
-                n_rows = max(self.batch_size // 2, 1)
+                n_rows = self.batch_size // 2
                 warm_start(network, problem, targets, n_rows, seeds, device)
             if problem.has_edges and settings.max_iter > 0:
                 state = fine_tune(network, problem, targets, settings, seeds, device)

@@ -293,7 +293,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             If fewer clusters than asked for have rows.
         """
         with unchanged_on_failure(self):
-            rows = self._check_fit_input(X, affinity_matrix)
+            rows = self._check_fit_input(X)
             check_n_clusters(self.n_clusters, rows.shape[0])
             task = self._task()
             affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)

@@ -171,7 +171,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
             If training diverges.
         """
         with unchanged_on_failure(self):
-            rows = self._check_fit_input(X, affinity_matrix)
+            rows = self._check_fit_input(X)
             affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
             wanted = self.n_components + 1
             task = Task(n_clusters=1, n_components=wanted, n_read=wanted)

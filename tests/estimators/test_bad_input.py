@@ -320,8 +320,16 @@ def test_a_matrix_that_nobody_asked_for_is_refused(affinity):
 def test_a_score_without_the_matrix_is_refused():
     model = NeuralEigenSpectralClustering(**SMALL, affinity="precomputed")
     model.fit(X, affinity_matrix=KERNEL)
-    with pytest.raises(ValueError, match="needs the matrix"):
+    message = r"needs the matrix: pass affinity_matrix=\.\.\. \(of these rows\)"
+    with pytest.raises(ValueError, match=message):
         model.score(X)
+
+
+@pytest.mark.parametrize("matrix", [KERNEL, sp.csr_array(KERNEL)])
+def test_a_score_by_a_matrix_that_nobody_asked_for_is_refused(trained, matrix):
+    message = "affinity_matrix was passed but affinity='nearest_neighbors'"
+    with pytest.raises(ValueError, match=message):
+        trained.score(X, affinity_matrix=matrix)
 
 
 @pytest.mark.usefixtures("no_training")
