@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from neuraleig import _standardize
 from neuraleig._standardize import Standardization
@@ -53,3 +54,11 @@ def test_slices_and_dtypes_do_not_show(rows, monkeypatch, dtype):
     np.testing.assert_allclose(
         sliced.apply(rows), whole.apply(rows.astype(np.float64)), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("far", [1e45, -1e45, 1e308])
+@pytest.mark.parametrize("unit", [1e-200, 1.0])
+def test_far_rows_have_finite_squares(rows, far, unit):
+    standard = Standardization.of(unit * rows).apply(np.full((2, 3), far))
+    assert torch.all(torch.isfinite(standard.square()))
+    assert torch.all(torch.sign(standard) == np.sign(far))

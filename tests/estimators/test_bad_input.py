@@ -104,6 +104,18 @@ def test_rows_unlike_those_of_the_fit_are_refused(trained, method, rows, message
         getattr(trained, method)(rows)
 
 
+@pytest.mark.parametrize("assign_labels", ["argmax", "kmeans", "cluster_qr"])
+@pytest.mark.parametrize("head", ["linear", "orthogonal"])
+def test_rows_far_from_those_of_the_fit_have_probabilities(assign_labels, head):
+    params = {"assign_labels": assign_labels, "head": head}
+    model = NeuralEigenSpectralClustering(**SMALL | params).fit(X)
+    far = np.array([[1e45, -1e45, 0], [1e200, 1e200, 1e200], [-1e308, 0, 1], X[0]])
+    probabilities = model.predict_proba(far)
+    assert np.all(np.isfinite(probabilities))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), model.predict(far))
+
+
 @pytest.fixture(scope="module")
 def trained():
     return NeuralEigenSpectralClustering(**SMALL).fit(X)
