@@ -24,7 +24,7 @@ class Seeds:
     spectrum: int
     network: int
     sampling: int
-    validation: int
+    check: int
     labels: int
 
     @classmethod
@@ -39,9 +39,15 @@ def seeded_torch(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's global generators inside the block and restore them after it.
 
     Layers (initial weights, dropout) of a user's network draw from the global
-    generators and accept no other.
+    generators and accept no other. Those of the CPU and of a CUDA ``device`` are
+    seeded; all others stay as they are.
     """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        # torch.manual_seed would seed every accelerator, and fork_rng restores only
+        # the devices that it is given.
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield

@@ -53,3 +53,16 @@ def test_seeded_torch_restores_the_state_after_an_error():
         torch.rand(4)
         raise KeyError
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_seeded_torch_on_the_cpu_leaves_the_accelerators_alone(monkeypatch):
+    def fail(seed):
+        raise AssertionError("another device was seeded")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", fail)
+    monkeypatch.setattr(torch.cuda, "manual_seed", fail)
+    monkeypatch.setattr(torch.mps, "manual_seed", fail)
+    with seeded_torch(7, CPU):
+        found = torch.rand(4)
+    expected = torch.rand(4, generator=torch.Generator().manual_seed(7))
+    assert torch.equal(found, expected)

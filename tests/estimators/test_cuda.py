@@ -46,3 +46,14 @@ def test_same_seed_same_fit_and_global_state_untouched():
     )
     assert torch.equal(torch.cuda.get_rng_state(), state)
     np.testing.assert_array_equal(first.labels_, second.labels_)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_fit_on_either_device_leaves_the_state_of_cuda(device):
+    X, _ = make_blobs(200, centers=3, random_state=0)
+    torch.cuda.manual_seed_all(123)
+    torch.rand(3, device="cuda")
+    states = torch.cuda.get_rng_state_all()
+    NeuralEigenSpectralClustering(3, device=device, random_state=0).fit(X)
+    for state, after in zip(states, torch.cuda.get_rng_state_all(), strict=True):
+        assert torch.equal(after, state)
