@@ -26,7 +26,6 @@ from neuraleig._demo._plots import (
     SPECTRUM_FILE,
     draw_embedding,
     draw_spectrum,
-    graph_eigenvalues,
     matched_labels,
 )
 from neuraleig.cli import main
@@ -263,7 +262,7 @@ def test_spectrum_figure_shows_exact_and_learned_eigenvalues(iris):
     split, model = iris
     (axes,) = draw_spectrum(model, split).axes
     lines = {line.get_label(): line for line in axes.lines}
-    exact = graph_eigenvalues(model, split.X_train)
+    exact = model.graph_eigenvalues_
     np.testing.assert_array_equal(lines["Exact, of the graph"].get_ydata(), exact)
     np.testing.assert_array_equal(lines["Learned"].get_ydata(), model.eigenvalues_)
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
@@ -272,8 +271,8 @@ def test_spectrum_figure_shows_exact_and_learned_eigenvalues(iris):
 
 
 def test_graph_eigenvalues_bound_the_learned_ones(iris):
-    split, model = iris
-    exact = graph_eigenvalues(model, split.X_train)
-    assert exact.size == 8
+    _, model = iris
+    exact = model.graph_eigenvalues_
+    assert exact.size == 9
     # Ritz values never exceed the eigenvalues of the same graph.
     assert np.all(model.eigenvalues_ <= exact[:3] + 1e-6)

@@ -10,13 +10,11 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 
-from neuraleig._typing import Array, FloatArray, IntArray
-from neuraleig.affinity import NeighborAffinity
+from neuraleig._typing import IntArray
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.plotting import EmbeddingDisplay, SpectrumDisplay
 from neuraleig.plotting._matplotlib import save_png, standalone_axes
 from neuraleig.plotting._palette import NEUTRAL
-from neuraleig.spectrum import graph_spectrum, suggest_n_clusters
 
 if TYPE_CHECKING:
     from neuraleig._demo._data import Split
@@ -26,8 +24,6 @@ EMBEDDING_FILE = "embedding.png"
 SPECTRUM_FILE = "spectrum.png"
 # Pairs of eigenfunctions that fit on one page.
 MAX_PAIRS = 3
-# Eigenvalues that a plot of few clusters shows all the same.
-MIN_EIGENVALUES = 8
 
 
 def save_plots(
@@ -85,14 +81,8 @@ def draw_embedding(model: NeuralEigenSpectralClustering, split: Split) -> Figure
 
 def draw_spectrum(model: NeuralEigenSpectralClustering, split: Split) -> Figure:
     """Draw learned eigenvalues on those of the graph, which go on after the gap."""
-    exact = graph_eigenvalues(model, split.X_train)
     figure, [[axes]] = standalone_axes(1, 1, (6.4, 4.2))
-    SpectrumDisplay.from_values(
-        exact,
-        suggested_n_clusters=suggest_n_clusters(exact),
-        ax=axes,
-        label="Exact, of the graph",
-    )
+    SpectrumDisplay.from_estimator(model, ax=axes, label="Exact, of the graph")
     axes.plot(
         np.arange(1, model.eigenvalues_.size + 1),
         model.eigenvalues_,
@@ -106,17 +96,6 @@ def draw_spectrum(model: NeuralEigenSpectralClustering, split: Split) -> Figure:
     axes.legend(loc="upper right", framealpha=1.0)
     axes.set_title(f"{split.name}: eigenvalues of the random walk on training rows")
     return figure
-
-
-def graph_eigenvalues(model: NeuralEigenSpectralClustering, X: Array) -> FloatArray:
-    """Exact eigenvalues of the graph of a fit, twice as many as clusters.
-
-    The fit keeps one per cluster, so that the gap after the last is not among them.
-    """
-    affinity = NeighborAffinity(model.n_neighbors, model.metric, model.edge_weights)
-    graph = affinity.build(X, seed=0)
-    n_wanted = min(graph.n_nodes, max(2 * model.n_clusters, MIN_EIGENVALUES))
-    return graph_spectrum(graph.weights, n_wanted).eigenvalues
 
 
 def matched_labels(classes: IntArray, clusters: IntArray) -> IntArray:

@@ -47,13 +47,15 @@ OUTLIER_SHARE = 0.1
 # a graph of landmarks.
 MAX_SOLVED_NODES = 200_000
 N_LANDMARKS = 50_000
-# The warm start goes by rounds of this many steps, at least once and until the
-# network agrees with so many of the labels; at most two rounds or so many passes.
+# The warm start goes by rounds of this many steps until the network agrees with so
+# many of the labels, and its functions (of unit mean square) err by so little, on some
+# rows; at most for two rounds, or for so many passes over large data.
 ROUND_STEPS = 200
 WARM_LR = 1e-2
-MIN_ROUNDS = 2
+ROUNDS_ALLOWED = 2
 WARM_PASSES = 8
 LEARNED_AGREEMENT = 0.99
+LEARNED_ERROR = 0.1
 CHECK_ROWS = 4_096
 # Share of the warm start's loss that goes on in fine-tuning: the cut alone would
 # trade the clusters for smaller ones.
@@ -261,21 +263,35 @@ def warm_start(
     Rounds of a falling learning rate go on until the labels are learned, or until
     every row was seen often enough.
     """
-    rows = problem.nodes[torch.from_numpy(targets.index)]
+    rows = problem.nodes
+    if targets.index.size < len(rows):
+        rows = rows[torch.from_numpy(targets.index)]
     sampler = NodeSampler(rows, batch_size, seed=seeds.sampling)
     objective = _regression(targets, device)
     schedule = Schedule(ROUND_STEPS, lr=WARM_LR, warmup=0.1)
     n_rounds = WARM_PASSES * rows.shape[0] / (ROUND_STEPS * sampler.batch_size)
-    shown = torch.from_numpy(
-        np.random.default_rng(seeds.validation).permutation(rows.shape[0])[:CHECK_ROWS]
-    )
-    for _ in range(max(MIN_ROUNDS, int(np.ceil(n_rounds)))):
+    order = np.random.default_rng(seeds.check).permutation(rows.shape[0])
+    shown = torch.from_numpy(order[:CHECK_ROWS])
+    for _ in range(max(ROUNDS_ALLOWED, int(np.ceil(n_rounds)))):
         train(network, sampler, objective, schedule, device=device)
-        with torch.no_grad():
-            learned = network(rows[shown].to(device)).logits.argmax(dim=1).cpu()
-        agreement = (learned == targets.labels[shown]).double().mean()
-        if float(agreement) >= LEARNED_AGREEMENT:
+        if _has_learned(network, rows, targets, shown, device):
             break
+
+
+def _has_learned(
+    network: EigenNetwork,
+    rows: Tensor,
+    targets: Targets,
+    shown: Tensor,
+    device: torch.device,
+) -> bool:
+    """Whether labels and functions of some rows are near enough to their targets."""
+    with torch.no_grad():
+        outputs = network(rows[shown].to(device))
+    labels = outputs.logits.argmax(dim=1).cpu()
+    agreement = (labels == targets.labels[shown]).double().mean()
+    error = (outputs.functions.cpu() - targets.functions[shown]).square().mean()
+    return float(agreement) >= LEARNED_AGREEMENT and float(error) <= LEARNED_ERROR
 
 
 def _regression(targets: Targets, device: torch.device) -> SpectralRegression:
@@ -296,7 +312,7 @@ def fine_tune(
     objective with a small weight.
     """
     use_edges = settings.sampling == "edges"
-    held_out = settings.validation_fraction if settings.early_stopping else 0.0
+    held_out = _held_out_share(problem, settings)
     objective = make_objective(settings, network.n_functions, network.n_clusters)
     if use_edges and targets is not None and targets.index.size == len(problem.nodes):
         objective = SumObjective(
@@ -310,7 +326,7 @@ def fine_tune(
     callbacks: list[Callback] = [
         TemperatureSchedule(network.assignment, *settings.temperature)
     ]
-    if sampler.n_held_out >= MIN_VALIDATION:
+    if held_out > 0:
         size = min(VALIDATION_SIZE, sampler.n_held_out)
         judge = EarlyStopping(
             objective,
@@ -323,6 +339,16 @@ def fine_tune(
     return train(
         network, sampler, objective, schedule, device=device, callbacks=callbacks
     )
+
+
+def _held_out_share(problem: Problem, settings: Settings) -> float:
+    """Share of the edges or rows that judges training; 0 where it would be too few."""
+    by_edges = settings.sampling == "edges"
+    available = problem.graph.weights.nnz // 2 if by_edges else problem.X.shape[0]
+    share = settings.validation_fraction
+    if not settings.early_stopping or share * available < MIN_VALIDATION:
+        return 0.0
+    return share
 
 
 def make_objective(settings: Settings, n_functions: int, n_clusters: int) -> Objective:
@@ -345,7 +371,7 @@ def _edge_sampler(
     return EdgeSampler(
         problem.nodes,
         problem.graph,
-        max(settings.batch_size // 2, 1),
+        settings.batch_size // 2,
         seed=seed,
         n_steps=settings.walk_length,
         held_out=held_out,

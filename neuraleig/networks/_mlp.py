@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from neuraleig.networks._heads import RowLinear
+
 
 def make_mlp(n_features: int, hidden_sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers, each followed by GELU.
@@ -27,6 +29,6 @@ def make_mlp(n_features: int, hidden_sizes: Sequence[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     width = n_features
     for size in hidden_sizes:
-        layers += [nn.Linear(width, size), nn.GELU()]
+        layers += [RowLinear(width, size), nn.GELU()]
         width = size
     return nn.Sequential(*layers)

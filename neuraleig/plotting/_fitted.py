@@ -11,13 +11,18 @@ from sklearn.utils.validation import check_is_fitted
 from neuraleig._typing import FloatArray
 
 
-def eigenvalues_of(estimator: Any) -> FloatArray:  # noqa: ANN401 - duck-typed
+def eigenvalues_of(
+    estimator: Any,  # noqa: ANN401 - duck-typed
+    attribute: str = "eigenvalues_",
+) -> FloatArray:
     """Eigenvalues of a fitted estimator, or of the last step of a pipeline.
 
     Parameters
     ----------
     estimator : estimator
-        With ``eigenvalues_``.
+        With that attribute.
+    attribute : {"eigenvalues_", "graph_eigenvalues_"}
+        Those of the learned functions, or the exact ones of the graph.
 
     Returns
     -------
@@ -33,13 +38,13 @@ def eigenvalues_of(estimator: Any) -> FloatArray:  # noqa: ANN401 - duck-typed
     """
     step = final_step(estimator)
     check_is_fitted(step)
-    if not hasattr(step, "eigenvalues_"):
+    if not hasattr(step, attribute):
         raise TypeError(
-            f"estimator is of type {type(step).__name__}, which has no eigenvalues_; "
-            "it must be a NeuralEigenSpectralClustering, a NeuralSpectralEmbedding or "
-            "a pipeline that ends in one."
+            f"estimator is of type {type(step).__name__}, which has no "
+            f"{attribute}; it must be a NeuralEigenSpectralClustering, a "
+            "NeuralSpectralEmbedding or a pipeline that ends in one."
         )
-    return np.asarray(step.eigenvalues_, dtype=np.float64)
+    return np.asarray(getattr(step, attribute), dtype=np.float64)
 
 
 def final_step(estimator: Any) -> Any:  # noqa: ANN401 - duck-typed

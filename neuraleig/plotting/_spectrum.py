@@ -78,7 +78,7 @@ class SpectrumDisplay:
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw the eigenvalues of a fitted estimator, and the gap that it suggests.
+        """Draw the graph's eigenvalues of a fitted estimator, and the gap among them.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class SpectrumDisplay:
         >>> SpectrumDisplay.from_estimator(model).ax_.get_ylabel()
         'Eigenvalue'
         """
-        eigenvalues = eigenvalues_of(estimator)
+        eigenvalues = eigenvalues_of(estimator, "graph_eigenvalues_")
         suggestion = getattr(final_step(estimator), "suggested_n_clusters_", None)
         # With fewer than three eigenvalues there was nothing to choose from.
         if eigenvalues.size < 3:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ class Spectrum:
     eigenvectors: FloatArray
     degrees: FloatArray
 
-    @property
+    @cached_property
     def functions(self) -> FloatArray:
         r"""Random-walk eigenvectors :math:`V`, of unit mean square under :math:`d`."""
         # Isolated nodes have no degree; without any edge all nodes count alike.

@@ -1,6 +1,7 @@
 """The steps of a fit, each by what it hands to the next."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -246,10 +247,23 @@ def test_rounds_end_when_labels_are_learned_or_rows_were_seen(
 
     train = _steps.train
     monkeypatch.setattr(_steps, "train", recorded)
+    # Whether the functions are learned too is another test's business.
+    monkeypatch.setattr(_steps, "LEARNED_ERROR", np.inf)
     # Eight passes over 600 rows in batches of two.
     warm_start(small_network(), problem, targets, 2, SEEDS, CPU)
     assert len(steps) == (1 if learnable else 12)
     assert set(steps) == {200}
+
+
+def test_rounds_go_on_until_functions_are_learned_however_easy_the_labels(
+    problem, targets, monkeypatch
+):
+    rounds = []
+    monkeypatch.setattr(_steps, "train", lambda *args, **kwargs: rounds.append(1))
+    easy = replace(targets, labels=torch.zeros_like(targets.labels))
+    network = small_network(n_clusters=1)
+    warm_start(network, problem, easy, 128, SEEDS, CPU)
+    assert len(rounds) == _steps.ROUNDS_ALLOWED
 
 
 # Fine-tuning
@@ -373,7 +387,8 @@ def test_kernels_are_trained_on_all_rows_not_only_landmarks(blobs, monkeypatch):
     fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
     (sampler,) = made
     assert sampler.inputs.shape == (600, 2)
-    assert sampler.n_held_out == 60
+    # 60 rows could not judge the training: none are held out.
+    assert sampler.n_held_out == 0
     # The kernel sees rows in their own units.
     index = np.array([3, 500, 7])
     among = sampler.among(index)

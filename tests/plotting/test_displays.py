@@ -105,8 +105,18 @@ def test_spectrum_of_estimators_has_their_eigenvalues_and_suggestion(
         (embedding, embedding, None),
     ]:
         display = SpectrumDisplay.from_estimator(estimator, ax=Figure().subplots())
-        np.testing.assert_array_equal(display.line_.get_ydata(), final.eigenvalues_)
+        np.testing.assert_array_equal(
+            display.line_.get_ydata(), final.graph_eigenvalues_
+        )
         assert display.suggested_n_clusters == expected
+
+
+def test_spectrum_of_a_default_fit_marks_the_gap_after_its_clusters(ax):
+    X, _ = make_blobs(160, centers=np.eye(4) * 20, random_state=0)
+    model = NeuralEigenSpectralClustering(4, max_iter=0, random_state=0).fit(X)
+    display = SpectrumDisplay.from_estimator(model, ax=ax)
+    assert display.suggested_n_clusters == 4
+    assert display.gap_ is not None
 
 
 def test_spectrum_of_two_eigenvalues_suggests_nothing(rows, ax):
@@ -293,7 +303,7 @@ def test_a_single_function_is_drawn_against_the_number_of_the_row(rows, ax):
 def test_estimators_must_be_fitted_and_have_eigenvalues(draw, rows):
     with pytest.raises(NotFittedError):
         draw(NeuralEigenSpectralClustering(3), rows)
-    with pytest.raises(TypeError, match="KMeans, which has no eigenvalues_"):
+    with pytest.raises(TypeError, match="KMeans, which has no (graph_)?eigenvalues_"):
         draw(KMeans(2, n_init=1).fit(rows), rows)
 
 
