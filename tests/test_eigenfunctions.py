@@ -152,7 +152,15 @@ def module_of(n_features, hidden_sizes=(64, 64), n_functions=6, seed=0):
 
 @pytest.mark.parametrize(
     ("n_features", "hidden_sizes"),
-    [(2, (64, 64)), (10, (256, 256)), (64, (100,)), (301, (256, 17)), (5, (510,))],
+    [
+        (2, (64, 64)),
+        (10, (256, 256)),
+        (64, (100,)),
+        (301, (256, 17)),
+        (5, (510,)),
+        (5, (8,)),
+        (17, (4, 4)),
+    ],
 )
 @pytest.mark.parametrize("n_functions", [2, 6, 9, 19])
 def test_a_row_has_the_same_bits_alone_and_in_company(

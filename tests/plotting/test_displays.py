@@ -303,7 +303,7 @@ def test_a_single_function_is_drawn_against_the_number_of_the_row(rows, ax):
 def test_estimators_must_be_fitted_and_have_eigenvalues(draw, rows):
     with pytest.raises(NotFittedError):
         draw(NeuralEigenSpectralClustering(3), rows)
-    with pytest.raises(TypeError, match="KMeans, which has no (graph_)?eigenvalues_"):
+    with pytest.raises(TypeError, match=r"KMeans, which has no (graph_)?eigenvalues_"):
         draw(KMeans(2, n_init=1).fit(rows), rows)
 
 
