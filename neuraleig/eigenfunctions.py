@@ -11,7 +11,7 @@ from neuraleig._standardize import SLICE_ELEMENTS, Standardization
 from neuraleig._typing import Array, FloatArray
 from neuraleig.spectrum import rayleigh_ritz
 
-__all__ = ["Eigenfunctions"]
+__all__ = ["Eigenfunctions", "Standardization"]
 
 # Rows per forward pass: the activations of a slice then stay in the cache.
 SLICE_ROWS = 2048

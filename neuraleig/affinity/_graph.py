@@ -8,8 +8,10 @@ from typing import Literal, get_args
 import numpy as np
 import scipy.sparse as sp
 import torch
+from numpy.typing import NDArray
 
 from neuraleig._batch import Edges
+from neuraleig._standardize import SLICE_ELEMENTS
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning, symmetrized
 from neuraleig.affinity._neighbors import nearest_neighbors
@@ -72,11 +74,43 @@ def neighbor_graph(distances: FloatArray, indices: IntArray, kind: str) -> sp.cs
 
 
 def distinct_rows(X: Array) -> IntArray:
-    """Index of the first of each group of identical rows, ascending."""
-    contiguous = np.ascontiguousarray(X) + 0.0  # -0.0 and 0.0 are the same value
-    as_bytes = contiguous.view(np.dtype((np.void, contiguous.itemsize * X.shape[1])))
+    """Index of the first of each group of identical rows, ascending.
+
+    Only rows that share a hash are compared, so that data without duplicates cost
+    one pass and no copy.
+    """
+    _, inverse, counts = np.unique(
+        _row_hashes(X), return_inverse=True, return_counts=True
+    )
+    doubtful = np.flatnonzero(counts[inverse] > 1)
+    rows = _without_signed_zeros(X[doubtful])
+    as_bytes = rows.view(np.dtype((np.void, rows.itemsize * X.shape[1])))
     _, first = np.unique(as_bytes.ravel(), return_index=True)
-    return np.sort(first).astype(np.int64)
+    kept = np.ones(X.shape[0], dtype=bool)
+    kept[doubtful] = False
+    kept[doubtful[first]] = True
+    return np.flatnonzero(kept).astype(np.int64)
+
+
+def _row_hashes(X: Array) -> NDArray[np.uint64]:
+    """One integer per row, equal for equal rows."""
+    generator = np.random.default_rng(0)
+    multipliers = generator.integers(2**64, size=X.shape[1], dtype=np.uint64)
+    hashes = np.empty(X.shape[0], dtype=np.uint64)
+    step = max(1, SLICE_ELEMENTS // X.shape[1])
+    for start in range(0, X.shape[0], step):
+        part = _without_signed_zeros(X[start : start + step])
+        bits = part.view(f"u{part.itemsize}").astype(np.uint64)
+        # Round numbers end in zeros, which products would keep: fold the rest in.
+        bits ^= bits >> np.uint64(32)
+        hashes[start : start + step] = bits @ multipliers
+    return hashes
+
+
+def _without_signed_zeros(X: Array) -> Array:
+    """Contiguous copy in which equal values have equal bytes."""
+    copy: Array = np.ascontiguousarray(X) + 0.0  # -0.0 and 0.0 are the same value
+    return copy
 
 
 class NeighborAffinity(Affinity):
@@ -119,18 +153,16 @@ class NeighborAffinity(Affinity):
         Time O(n^2) with a small constant (see
         :func:`~neuraleig.affinity.nearest_neighbors`), memory O(n n_neighbors).
         """
-        index = np.arange(X.shape[0], dtype=np.int64)
-        distances, indices = self._search(X, seed)
-        if np.any(distances[:, :1] == 0.0):
-            index = distinct_rows(X)
-            distances, indices = self._search(X[index], seed)
+        # By the rows themselves: a search by brute force finds identical rows at
+        # distances of the size of its rounding.
+        index = distinct_rows(X)
+        rows = X if index.size == X.shape[0] else X[index]
+        distances, indices = self._search(rows, seed)
         graph = Graph(neighbor_graph(distances, indices, self.weights), index)
         return graph.regularized(self.regularization)
 
     def _search(self, X: Array, seed: int) -> tuple[FloatArray, IntArray]:
         n_samples = X.shape[0]
-        if n_samples == 1:
-            return np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64)
         if self.n_neighbors >= n_samples:
             warnings.warn(
                 f"n_neighbors={self.n_neighbors} is not below the number of distinct "
@@ -138,6 +170,8 @@ class NeighborAffinity(Affinity):
                 GraphWarning,
                 stacklevel=2,
             )
+        if n_samples == 1:
+            return np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64)
         n_neighbors = min(self.n_neighbors, n_samples - 1)
         return nearest_neighbors(
             X, n_neighbors, metric=self.metric, n_jobs=self.n_jobs, seed=seed

@@ -68,7 +68,7 @@ def nearest_neighbors(
     Notes
     -----
     Time is O(n^2 min(d, 64)) from 10,000 rows, O(n^2 d) below; memory beyond ``X``
-    one float32 copy, 128 MiB for a chunk, and O(n n_neighbors); a float64 copy where
+    two float32 copies, 128 MiB for a chunk, and O(n n_neighbors); a float64 copy where
     neighbours are within 0.3 % of a row's distance from the mean. Wide data
     (more than 128 features) are searched among the nearest candidates along 64
     principal axes, ranked by exact distances; where that would lose more than

@@ -66,7 +66,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     metric : str, default="euclidean"
         Distance between rows, one of scikit-learn's names.
     edge_weights : {"self_tuning", "heat", "binary"}, default="self_tuning"
-        :math:`\exp(-d_{ij}^2 / s_i s_j)` with local scales, with one scale, or 1.
+        Edges weigh :math:`\exp(-d_{ij}^2 / s_i s_j)` by local scales, by one, or 1.
     gamma : float or None, default=None
         Inverse squared width of ``affinity="rbf"``. ``None``: the inverse of the
         median squared distance to the 10th neighbour.
@@ -101,16 +101,16 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     max_iter : int or None, default=None
         Most steps of fine-tuning. ``None``: 300, and 1,000 with ``init="random"``.
     batch_size : int, default=512
-        Rows per step; half as many edges.
+        Rows per step; half as many edges, and half as many rows in the warm start.
     lr : float, default=3e-3
         Highest learning rate of fine-tuning (Adam, then along a cosine).
     early_stopping : bool, default=True
         Keep the best state by held-out edges (at least 256), and stop when it no
         longer improves.
     validation_fraction : float, default=0.1
-        Share of the edges that is held out.
+        Share of the edges (of the rows, for kernels) that is held out.
     n_iter_no_change : int, default=10
-        Evaluations (every 50 steps) without improvement before training stops.
+        Evaluations, one every 50 steps, without improvement that are let pass.
     tol : float, default=1e-4
         Relative improvement that counts.
     device : str, default="auto"
@@ -125,11 +125,11 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     labels_ : ndarray of shape (n_samples,), int64
         Labels of the training rows, equal to ``predict(X)``.
     eigenvalues_ : ndarray of shape (n_components,)
-        Their eigenvalues, descending, the first being 1.
+        Eigenvalues of the learned functions, descending, the first being 1.
     eigenfunctions_ : Eigenfunctions
         Torch module that ``transform`` and ``predict`` call.
     graph_eigenvalues_ : ndarray
-        Exact ones of the graph; ``eigenvalues_`` with ``init="random"``.
+        Exact ones of the graph (of landmarks beyond 200,000 rows).
     suggested_n_clusters_ : int
         Number of clusters before the largest gap of ``graph_eigenvalues_``.
     ncut_ : float
@@ -156,11 +156,11 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
 
     Notes
     -----
-    Memory beyond ``X`` is O(n_samples (n_neighbors + n_components + n_features)); no
-    array is n_samples x n_samples. Time is that of the exact neighbour search,
+    Memory beyond ``X`` is O(n_samples (n_neighbors + 3 n_clusters + n_features)); no
+    array is n_samples x n_samples beyond 2,000 rows. Time is that of the exact neighbour search,
     O(n_samples^2) with a small constant, plus eigenvectors and training steps.
 
-    Identical rows count once in the graph. Components smaller than a tenth of the
+    Identical rows count once in a graph of neighbours. Components smaller than a tenth of the
     mean cluster are left out of it where there are more components than clusters;
     the network labels their rows.
 

@@ -57,7 +57,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
     n_iter_ : int
         Steps of fine-tuning done.
     gamma_ : float
-        Inverse squared width in use; only with ``affinity="rbf"``.
+        Inverse squared width of ``affinity="rbf"``.
     device_ : str
         Where the fit ran.
     n_features_in_ : int

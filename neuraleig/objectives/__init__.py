@@ -1,6 +1,6 @@
 """Objectives: tensors in, a scalar out. One loss, one file, one test."""
 
-from neuraleig._batch import Objective, Outputs
+from neuraleig._batch import Batch, Edges, Objective, Outputs
 from neuraleig.objectives._base import SumObjective
 from neuraleig.objectives._nested_low_rank import NestedLowRank, nested_low_rank_loss
 from neuraleig.objectives._neuralef import NeuralEF, neuralef_loss
@@ -9,6 +9,8 @@ from neuraleig.objectives._rayleigh import Rayleigh, dirichlet_energy, rayleigh_
 from neuraleig.objectives._regression import SpectralRegression, regression_loss
 
 __all__ = [
+    "Batch",
+    "Edges",
     "NestedLowRank",
     "NeuralEF",
     "NormalizedCut",

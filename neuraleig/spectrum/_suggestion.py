@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Decay rates of learned functions that float32 cannot tell from 0.
+# Decay rates that the residuals of solvers, and float32, cannot tell from 0.
 RATE_TOLERANCE = 1e-6
+# What decays faster is gone after one step: how much faster says nothing of clusters.
 MIN_EIGENVALUE = 1e-3
 
 

@@ -13,6 +13,7 @@ from neuraleig.affinity import (
     GraphWarning,
     NeighborAffinity,
     PrecomputedAffinity,
+    _graph,
     edge_weights,
     make_affinity,
     nearest_neighbors,
@@ -134,6 +135,25 @@ def test_duplicates_are_one_node(n_features):
     np.testing.assert_allclose(dense(graph), dense(built(X)), atol=1e-6)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "manhattan", "cosine"])
+@pytest.mark.parametrize("n_neighbors", [5, 9, 12])
+def test_duplicates_far_from_the_origin_are_one_node(metric, n_neighbors):
+    # From n_neighbors = n / 2 scikit-learn searches by brute force, which rounds.
+    X = rows(18) + 1000
+    X[[7, 12]] = X[3]
+    graph = built(X, n_neighbors, metric=metric)
+    np.testing.assert_array_equal(graph.index, np.delete(np.arange(18), [7, 12]))
+
+
+def test_distinct_rows_are_counted_once_in_the_warning():
+    X = rows(6).repeat(2, axis=0)
+    with pytest.warns(GraphWarning) as caught:
+        built(X, 12)
+    messages = [str(warning.message) for warning in caught]
+    assert len(messages) == 1
+    assert "distinct rows (6); 5 neighbours are used" in messages[0]
+
+
 def test_rows_that_are_all_alike_are_one_node_without_edges():
     with pytest.warns(GraphWarning):
         graph = built(np.ones((6, 2)), 6)
@@ -145,6 +165,30 @@ def test_rows_that_are_all_alike_are_one_node_without_edges():
 def test_distinct_rows_are_the_first_of_their_kind():
     X = np.array([[0.0, 1], [2, 3], [-0.0, 1], [2, 3], [2, 4]])
     np.testing.assert_array_equal(distinct_rows(X), [0, 1, 4])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_distinct_rows_are_those_of_numpy(monkeypatch, dtype, order):
+    monkeypatch.setattr(_graph, "SLICE_ELEMENTS", 20)
+    X = np.random.default_rng(0).integers(-1, 2, size=(60, 4)).astype(dtype, order)
+    X[X == 0] *= -1
+    X[30:] = np.abs(X[30:])
+    _, first = np.unique(X, axis=0, return_index=True)
+    np.testing.assert_array_equal(distinct_rows(X), np.sort(first))
+
+
+def test_rows_that_share_a_hash_are_compared(monkeypatch):
+    X = rows(20)
+    X[5] = X[2]
+    monkeypatch.setattr(_graph, "_row_hashes", lambda X: np.zeros(len(X), np.uint64))
+    np.testing.assert_array_equal(distinct_rows(X), np.delete(np.arange(20), 5))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_hashes_of_whole_numbers_differ(dtype):
+    X = np.random.default_rng(0).integers(0, 256, size=(20_000, 8)).astype(dtype)
+    assert len(np.unique(_graph._row_hashes(X))) == len(np.unique(X, axis=0))
 
 
 def test_too_few_rows_for_the_neighbours_warn():
