@@ -157,12 +157,12 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     Notes
     -----
     Memory beyond ``X`` is O(n_samples (n_neighbors + 3 n_clusters + n_features)); no
-    array is n_samples x n_samples beyond 2,000 rows. Time is that of the exact neighbour search,
-    O(n_samples^2) with a small constant, plus eigenvectors and training steps.
+    array is n_samples x n_samples beyond 2,000 rows. Time is that of the exact
+    neighbour search, O(n_samples^2), plus eigenvectors and training steps.
 
-    Identical rows count once in a graph of neighbours. Components smaller than a tenth of the
-    mean cluster are left out of it where there are more components than clusters;
-    the network labels their rows.
+    Identical rows count once in a graph of neighbours. Components smaller than a
+    tenth of the mean cluster are left out of it where there are more components than
+    clusters; the network labels their rows.
 
     References
     ----------
