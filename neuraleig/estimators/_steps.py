@@ -244,7 +244,7 @@ def _solved_graph(
 
 def judge_labels(graph: Graph, labels: IntArray) -> Judgement:
     """What labels of the nodes are worth on the graph."""
-    transitions = cluster_transitions(graph.weights, labels)
+    transitions = cluster_transitions(graph.weights, labels, uniform=graph.uniform)
     return Judgement(
         cut_of_transitions(transitions), modularity_of_transitions(transitions)
     )
