@@ -139,7 +139,7 @@ def test_duplicates_are_one_node(n_features):
 @pytest.mark.parametrize("n_neighbors", [5, 9, 12])
 def test_duplicates_far_from_the_origin_are_one_node(metric, n_neighbors):
     # From n_neighbors = n / 2 scikit-learn searches by brute force, which rounds.
-    X = rows(18) + 1000
+    X = rows(18, seed=1) + 1e6
     X[[7, 12]] = X[3]
     graph = built(X, n_neighbors, metric=metric)
     np.testing.assert_array_equal(graph.index, np.delete(np.arange(18), [7, 12]))
