@@ -55,7 +55,7 @@ def clustering_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float
 
 
 def cluster_transitions(
-    weights: sp.csr_array, labels: IntArray, *, n_steps: int = 1, uniform: float = 0.0
+    weights: sp.csr_array, labels: ArrayLike, *, n_steps: int = 1, uniform: float = 0.0
 ) -> FloatArray:
     r"""Joint distribution of the clusters at both ends of a stationary random walk.
 
@@ -63,7 +63,7 @@ def cluster_transitions(
     ----------
     weights : csr_array of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
-    labels : ndarray of shape (n_nodes,)
+    labels : array-like of shape (n_nodes,)
         Cluster of every node, from 0.
     n_steps : int, default=1
         Length of the walk.
@@ -75,6 +75,7 @@ def cluster_transitions(
     transitions : ndarray of shape (n_clusters, n_clusters)
         Probability that a walk starts in cluster ``r`` and ends in ``s``.
     """
+    labels = _checked_labels(labels, weights.shape[0])
     n_nodes, n_clusters = labels.size, int(labels.max()) + 1
     degrees = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
     degrees = degrees + uniform * n_nodes
@@ -93,8 +94,29 @@ def cluster_transitions(
     return np.asarray(members.T @ (stationary[:, None] * walkers))
 
 
+def _checked_labels(labels: ArrayLike, n_nodes: int) -> IntArray:
+    """Labels as an array, refused unless they number clusters from 0."""
+    array = np.asarray(labels)
+    if array.shape != (n_nodes,):
+        raise ValueError(
+            f"labels has shape {array.shape}; it must be ({n_nodes},), one label per "
+            "node of weights."
+        )
+    if array.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels is of type {array.dtype}; it must hold integers: number the "
+            "clusters by np.unique(labels, return_inverse=True)[1]."
+        )
+    if array.min() < 0:
+        raise ValueError(
+            f"labels has a minimum of {array.min()}; it must number clusters from 0: "
+            "leave out nodes without a cluster, or give them one of their own."
+        )
+    return array.astype(np.int64)
+
+
 def retained_information(
-    weights: sp.csr_array, labels: IntArray, *, n_steps: int = 5, uniform: float = 0.0
+    weights: sp.csr_array, labels: ArrayLike, *, n_steps: int = 5, uniform: float = 0.0
 ) -> float:
     r"""Information, in nats, that a random walk keeps about the cluster it began in.
 
@@ -108,7 +130,7 @@ def retained_information(
     ----------
     weights : csr_array of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
-    labels : ndarray of shape (n_nodes,)
+    labels : array-like of shape (n_nodes,)
         Cluster of every node, from 0.
     n_steps : int, default=5
         Length of the walk.
@@ -141,7 +163,7 @@ def retained_information(
 
 
 def normalized_cut(
-    weights: sp.csr_array, labels: IntArray, *, uniform: float = 0.0
+    weights: sp.csr_array, labels: ArrayLike, *, uniform: float = 0.0
 ) -> float:
     r"""Sum over clusters of the share of their volume that leaves them.
 
@@ -151,7 +173,7 @@ def normalized_cut(
     ----------
     weights : csr_array of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
-    labels : ndarray of shape (n_nodes,)
+    labels : array-like of shape (n_nodes,)
         Cluster of every node, from 0; an empty cluster adds nothing.
     uniform : float, default=0.0
         Weight that every pair of nodes has in addition.
@@ -185,14 +207,14 @@ def cut_of_transitions(transitions: FloatArray) -> float:
     return float(occupied.sum() - kept.sum())
 
 
-def modularity(weights: sp.csr_array, labels: IntArray) -> float:
+def modularity(weights: sp.csr_array, labels: ArrayLike) -> float:
     """Weight inside clusters beyond what their volumes alone explain.
 
     Parameters
     ----------
     weights : csr_array of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
-    labels : ndarray of shape (n_nodes,)
+    labels : array-like of shape (n_nodes,)
         Cluster of every node, from 0.
 
     Returns
@@ -241,4 +263,10 @@ def trace_ratio(eigenvalues: ArrayLike, exact_eigenvalues: ArrayLike) -> float:
     >>> trace_ratio([1.0, 0.5], [1.0, 1.0])
     0.75
     """
-    return float(np.sum(eigenvalues) / np.sum(exact_eigenvalues))
+    found, exact = np.asarray(eigenvalues), np.asarray(exact_eigenvalues)
+    if found.shape != exact.shape:
+        raise ValueError(
+            f"eigenvalues has shape {found.shape} but exact_eigenvalues {exact.shape}; "
+            "compare as many of each: exact_eigenvalues[:len(eigenvalues)]."
+        )
+    return float(np.sum(found) / np.sum(exact))

@@ -197,3 +197,29 @@ def test_trace_ratio_of_a_subspace_is_at_most_one(labelled_graph):
         basis, _ = np.linalg.qr(generator.normal(size=(12, 3)))
         ritz = scipy.linalg.eigvalsh(basis.T @ normalized @ basis)
         assert trace_ratio(ritz, exact) < 1.0
+
+
+@pytest.mark.parametrize("measure", [normalized_cut, modularity, retained_information])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1, -1] * 4, "labels has a minimum of -1"),
+        ([0.0, 1.0] * 6, "labels is of type float64"),
+        ([0, 1], r"labels has shape \(2,\); it must be \(12,\)"),
+    ],
+)
+def test_labels_that_number_no_clusters_are_refused(
+    labelled_graph, measure, labels, message
+):
+    with pytest.raises(ValueError, match=message):
+        measure(sp.csr_array(labelled_graph[0]), labels)
+
+
+def test_lists_of_labels_are_arrays_of_labels(labelled_graph):
+    weights, labels = sp.csr_array(labelled_graph[0]), labelled_graph[1]
+    assert modularity(weights, labels.tolist()) == modularity(weights, labels)
+
+
+def test_trace_ratio_refuses_unequal_lengths():
+    with pytest.raises(ValueError, match=r"exact_eigenvalues\[:len\(eigenvalues\)\]"):
+        trace_ratio([1.0, 0.5], [1.0, 0.8, 0.5])
