@@ -46,7 +46,13 @@ from neuraleig.estimators._steps import (
     solve_targets,
     warm_start,
 )
-from neuraleig.networks import HEADS, Assignment, EigenNetwork, make_network
+from neuraleig.networks import (
+    HEADS,
+    Assignment,
+    EigenNetwork,
+    make_network,
+    refuse_module,
+)
 from neuraleig.training import resolve_device
 
 # Steps of fine-tuning where max_iter is left open: a warm start is nearly there.
@@ -156,6 +162,7 @@ class EigenfunctionEstimator(
         """Check parameters and rows before any work."""
         self._validate_params()
         check_hidden_sizes(self.hidden_sizes)
+        refuse_module(self.network)
         kernel = callable(self.affinity) or self.affinity in ("rbf", "cosine")
         if kernel and self.sampling == "edges":
             raise ValueError(

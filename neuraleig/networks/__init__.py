@@ -1,6 +1,11 @@
 """Networks and their heads."""
 
-from neuraleig.networks._build import EigenNetwork, TrunkFactory, make_network
+from neuraleig.networks._build import (
+    EigenNetwork,
+    TrunkFactory,
+    make_network,
+    refuse_module,
+)
 from neuraleig.networks._heads import (
     ASSIGNMENTS,
     HEADS,
@@ -24,4 +29,5 @@ __all__ = [
     "make_head",
     "make_mlp",
     "make_network",
+    "refuse_module",
 ]

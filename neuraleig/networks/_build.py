@@ -100,6 +100,7 @@ def make_network(
     network : EigenNetwork
         With initial weights from torch's global generator.
     """
+    refuse_module(network)
     if callable(network):
         trunk = network(n_features)
     else:
@@ -119,6 +120,15 @@ def make_network(
         n_functions,
         n_clusters,
     )
+
+
+def refuse_module(network: object) -> None:
+    """Refuse a module where what makes one is wanted: modules are callable too."""
+    if isinstance(network, nn.Module):
+        raise TypeError(
+            f"network is a module ({type(network).__name__}); pass a callable that "
+            "makes one, such as lambda n_features: nn.Linear(n_features, 64)."
+        )
 
 
 def _width(trunk: nn.Module, n_features: int) -> int:

@@ -247,6 +247,7 @@ def test_parts_that_do_not_fit_are_refused(params, message):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
+        ({"network": nn.Linear(3, 4)}, r"network is a module \(Linear\); pass a call"),
         ({"network": lambda n_features: "layers"}, "network returned str"),
         ({"network": lambda n_features: nn.Linear}, "network returned type"),
         (network(lambda rows: rows[0]), r"network .* tensor of shape \(3,\)"),
