@@ -207,7 +207,9 @@ def cut_of_transitions(transitions: FloatArray) -> float:
     return float(occupied.sum() - kept.sum())
 
 
-def modularity(weights: sp.csr_array, labels: ArrayLike) -> float:
+def modularity(
+    weights: sp.csr_array, labels: ArrayLike, *, uniform: float = 0.0
+) -> float:
     """Weight inside clusters beyond what their volumes alone explain.
 
     Parameters
@@ -216,6 +218,8 @@ def modularity(weights: sp.csr_array, labels: ArrayLike) -> float:
         Symmetric non-negative affinity.
     labels : array-like of shape (n_nodes,)
         Cluster of every node, from 0.
+    uniform : float, default=0.0
+        Weight that every pair of nodes has in addition.
 
     Returns
     -------
@@ -235,7 +239,8 @@ def modularity(weights: sp.csr_array, labels: ArrayLike) -> float:
     >>> modularity(two_pairs, np.array([0, 0, 1, 1]))
     0.5
     """
-    return modularity_of_transitions(cluster_transitions(weights, labels))
+    transitions = cluster_transitions(weights, labels, uniform=uniform)
+    return modularity_of_transitions(transitions)
 
 
 def modularity_of_transitions(transitions: FloatArray) -> float:

@@ -98,12 +98,15 @@ def test_normalized_cut_is_bounded_by_the_spectrum(labelled_graph):
             assert normalized_cut(sp.csr_array(matrix), labels) >= bound
 
 
-def test_modularity_by_its_definition(labelled_graph):
-    matrix, labels = labelled_graph
+@pytest.mark.parametrize("uniform", [0.0, 0.07])
+def test_modularity_by_its_definition(labelled_graph, uniform):
+    weights, labels = sp.csr_array(labelled_graph[0]), labelled_graph[1]
+    matrix = labelled_graph[0] + uniform
     degrees, total = matrix.sum(axis=1), matrix.sum()
     same = labels[:, None] == labels[None, :]
     expected = ((matrix - np.outer(degrees, degrees) / total) * same).sum() / total
-    assert modularity(sp.csr_array(matrix), labels) == pytest.approx(expected)
+    found = modularity(weights, labels, uniform=uniform)
+    assert found == pytest.approx(expected)
 
 
 def test_one_cluster_has_no_cut_no_modularity_no_information(labelled_graph):
