@@ -98,7 +98,7 @@ class Problem:
     graph : Graph
         Stored graph, without outliers.
     standardization : Standardization
-        Centre and unit of ``X``.
+        Centre and unit of the nodes.
     nodes : Tensor of shape (n_nodes, n_features)
         Standardised row of every node.
     """
@@ -143,8 +143,9 @@ def build_problem(
     """Build the graph of the rows, and standardise them."""
     graph = affinity.build(X, seed=seeds.graph)
     graph = without_outliers(graph, n_clusters)
-    standardization = Standardization.of(X)
     rows = X if graph.n_nodes == X.shape[0] else X[graph.index]
+    # Outliers are not in the graph, and must not squeeze the other rows together.
+    standardization = Standardization.of(rows)
     return Problem(X, affinity, graph, standardization, standardization.apply(rows))
 
 
