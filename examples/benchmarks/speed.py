@@ -108,6 +108,7 @@ def best(call: object, repeats: int) -> float:
 
 PROBE = """
 import json, resource, sys
+from pathlib import Path
 import numpy as np
 from sklearn.datasets import make_blobs
 import neuraleig
@@ -120,7 +121,14 @@ else:
 X = np.asarray(X / X.std(), dtype=np.float32)
 if fit:
     neuraleig.NeuralEigenSpectralClustering(10, random_state=0).fit(X)
-print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+# ru_maxrss is inherited from the parent on Linux; VmHWM is the process's own.
+status = Path("/proc/self/status")
+if status.exists():
+    line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+    kib = int(line.split()[1])
+else:
+    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps(kib / 1024))
 """
 
 
