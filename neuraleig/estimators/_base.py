@@ -18,6 +18,7 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
 
 from neuraleig._random import Seeds, seeded_torch
 from neuraleig._typing import Array
@@ -37,15 +38,15 @@ from neuraleig.affinity import (
     make_affinity,
 )
 from neuraleig.eigenfunctions import Eigenfunctions
+from neuraleig.estimators._fine_tune import fine_tune
 from neuraleig.estimators._steps import (
     Problem,
     Settings,
     Targets,
     build_problem,
-    fine_tune,
     solve_targets,
-    warm_start,
 )
+from neuraleig.estimators._warm_start import refit_labels, warm_start
 from neuraleig.networks import (
     HEADS,
     Assignment,
@@ -53,9 +54,9 @@ from neuraleig.networks import (
     make_network,
     refuse_module,
 )
-from neuraleig.training import resolve_device
+from neuraleig.training import OPTIMIZERS, resolve_device
 
-# Steps of fine-tuning where max_iter is left open: a warm start is nearly there.
+# Most steps of fine-tuning where max_iter is left open: a warm start is nearly there.
 MAX_ITER = {"spectral": 300, "random": 1_000}
 
 
@@ -122,6 +123,7 @@ class EigenfunctionEstimator(
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
         "device": [str],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -219,6 +221,7 @@ class EigenfunctionEstimator(
             max_iter=max_iter,
             batch_size=self.batch_size,
             lr=self.lr,
+            optimizer=self.optimizer,
             temperature=task.temperature,
             early_stopping=self.early_stopping,
             validation_fraction=self.validation_fraction,
@@ -227,16 +230,17 @@ class EigenfunctionEstimator(
         )
 
     def _make_network(
-        self, n_features: int, n_functions: int, n_clusters: int, assignment: Assignment
+        self, rows: Tensor, n_functions: int, n_clusters: int, assignment: Assignment
     ) -> EigenNetwork:
         return make_network(
             self.network,
-            n_features=n_features,
+            n_features=rows.shape[1],
             n_functions=n_functions,
             n_clusters=n_clusters,
             hidden_sizes=self.hidden_sizes,
             head=self.head,
             assignment=assignment,
+            rows=rows,
         )
 
     def _fit_functions(
@@ -250,20 +254,23 @@ class EigenfunctionEstimator(
         n_components = min(max(task.n_components, 2), problem.graph.n_nodes)
         n_clusters = min(task.n_clusters, problem.graph.n_nodes)
         losses: list[float] = []
-        targets = None
+        targets, has_learned = None, False
         if self.init == "spectral" and n_components > 1:
             size = (n_components, task.n_read, n_clusters)
             targets = solve_targets(problem, *size, task.diffusion_time, seeds)
         with seeded_torch(seeds.network, device):
             network = self._make_network(
-                rows.shape[1], max(n_components - 1, 1), n_clusters, task.assignment
+                problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
             ).to(device)
             if targets is not None:
-                n_rows = self.batch_size // 2
-                warm_start(network, problem, targets, n_rows, seeds, device)
-            if problem.has_edges and settings.max_iter > 0:
+                start = (network, problem, targets, settings, seeds, device)
+                has_learned = warm_start(*start)
+            # What is known exactly is as good as it gets, unless steps are asked for.
+            done = has_learned and self.max_iter is None
+            if problem.has_edges and settings.max_iter > 0 and not done:
                 state = fine_tune(network, problem, targets, settings, seeds, device)
                 losses = state.losses
+                refit_labels(network, problem.nodes, device)
         graph = problem.graph
         eigenfunctions = Eigenfunctions.from_graph(
             network,

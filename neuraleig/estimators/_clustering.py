@@ -28,6 +28,7 @@ from neuraleig.estimators._labels import (
 from neuraleig.metrics import modularity, normalized_cut
 from neuraleig.networks import ASSIGNMENTS, Assignment, Head, TrunkFactory
 from neuraleig.spectrum import suggest_n_clusters
+from neuraleig.training import OptimizerName
 
 # Eigenfunctions per cluster that labels are read from, where n_components is open.
 READ_PER_CLUSTER = 3
@@ -51,8 +52,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         labels from up to three exact ones per cluster; how many is chosen by what
         the labels are worth on the graph.
     diffusion_time : float, default=10.0
-        Eigenfunctions are weighted by :math:`\lambda^t`, as after a random walk of
-        this many steps, before labels are read off them.
+        Labels are read off eigenfunctions weighted by :math:`\lambda^t`.
     affinity : str or callable, default="nearest_neighbors"
         - ``"nearest_neighbors"``: sparse graph of nearest neighbours.
         - ``"rbf"``, ``"cosine"``: kernels, never stored for all pairs.
@@ -90,8 +90,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     network : "mlp" or callable, default="mlp"
         A callable takes ``n_features`` and returns an ``nn.Module`` that maps
         (n_rows, n_features) to (n_rows, n_hidden).
-    hidden_sizes : tuple of int, default=(256, 256)
-        Widths of the layers of ``"mlp"``.
+    hidden_sizes : tuple of int, default=(256, 128)
+        Widths of the layers of ``"mlp"``, all of which the heads see.
     head : {"linear", "orthogonal"}, default="linear"
         Last layers of the network.
     assignment : {"softmax", "gumbel_softmax"}, default="softmax"
@@ -99,18 +99,21 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     temperature : tuple of two floats, default=(1.0, 1.0)
         Temperature of the soft assignments at the first and last step.
     max_iter : int or None, default=None
-        Most steps of fine-tuning. ``None``: 300, and 1,000 with ``init="random"``.
+        Most steps of fine-tuning. ``None``: 1,000 with ``init="random"``, else 300, or
+        none where the warm start has learned the exact functions and labels.
     batch_size : int, default=512
         Rows per step; half as many edges, and half as many rows in the warm start.
     lr : float, default=3e-3
-        Highest learning rate of fine-tuning (Adam, then along a cosine).
+        Highest learning rate of fine-tuning, which falls along a cosine.
+    optimizer : {"muon", "adam"}, default="muon"
+        Muon orthogonalises the steps of hidden layers; the rest goes by Adam.
     early_stopping : bool, default=True
         Keep the best state by held-out edges (at least 256), and stop when it no
         longer improves.
     validation_fraction : float, default=0.1
         Share of the edges (of the rows, for kernels) that is held out.
     n_iter_no_change : int, default=10
-        Evaluations, one every 50 steps, without improvement that are let pass.
+        Evaluations, every 50 steps, without improvement that are let pass.
     tol : float, default=1e-4
         Relative improvement that counts.
     device : str, default="auto"
@@ -213,13 +216,14 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         sampling: str = "auto",
         walk_length: int = 1,
         network: str | TrunkFactory = "mlp",
-        hidden_sizes: Sequence[int] = (256, 256),
+        hidden_sizes: Sequence[int] = (256, 128),
         head: Head = "linear",
         assignment: Assignment = "softmax",
         temperature: tuple[float, float] = (1.0, 1.0),
         max_iter: int | None = None,
         batch_size: int = 512,
         lr: float = 3e-3,
+        optimizer: OptimizerName = "muon",
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -251,6 +255,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.lr = lr
+        self.optimizer = optimizer
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change

@@ -18,6 +18,7 @@ from neuraleig.estimators._base import (
     unchanged_on_failure,
 )
 from neuraleig.networks import Head, TrunkFactory
+from neuraleig.training import OptimizerName
 
 
 class NeuralSpectralEmbedding(EigenfunctionEstimator):
@@ -34,7 +35,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         See :class:`NeuralEigenSpectralClustering`.
     network, hidden_sizes, head
         See :class:`NeuralEigenSpectralClustering`.
-    max_iter, batch_size, lr, early_stopping, validation_fraction
+    max_iter, batch_size, lr, optimizer, early_stopping, validation_fraction
         See :class:`NeuralEigenSpectralClustering`.
     n_iter_no_change, tol, device, n_jobs, random_state
         See :class:`NeuralEigenSpectralClustering`.
@@ -106,11 +107,12 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         sampling: str = "auto",
         walk_length: int = 1,
         network: str | TrunkFactory = "mlp",
-        hidden_sizes: Sequence[int] = (256, 256),
+        hidden_sizes: Sequence[int] = (256, 128),
         head: Head = "linear",
         max_iter: int | None = None,
         batch_size: int = 512,
         lr: float = 3e-3,
+        optimizer: OptimizerName = "muon",
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -136,6 +138,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.lr = lr
+        self.optimizer = optimizer
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change

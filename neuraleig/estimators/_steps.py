@@ -1,4 +1,4 @@
-"""The steps of a fit, one function each, in the order in which they run."""
+"""The steps of a fit before training: the graph, and what it teaches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuraleig._batch import Objective
 from neuraleig._random import Seeds
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, FloatArray, IntArray
@@ -20,24 +19,12 @@ from neuraleig.metrics import (
     cut_of_transitions,
     modularity_of_transitions,
 )
-from neuraleig.networks import EigenNetwork
 from neuraleig.objectives import (
-    NestedLowRank,
-    NeuralEF,
-    NormalizedCut,
-    Rayleigh,
     SpectralRegression,
-    SumObjective,
 )
-from neuraleig.sampling import EdgeSampler, NodeSampler
 from neuraleig.spectrum import graph_spectrum
 from neuraleig.training import (
-    Callback,
-    EarlyStopping,
-    Schedule,
-    TemperatureSchedule,
-    TrainingState,
-    train,
+    OptimizerName,
 )
 
 # A component below this share of the mean cluster size is an outlier where there are
@@ -47,24 +34,6 @@ OUTLIER_SHARE = 0.1
 # a graph of landmarks.
 MAX_SOLVED_NODES = 200_000
 N_LANDMARKS = 50_000
-# The warm start goes by rounds of this many steps until the network agrees with so
-# many of the labels, and its functions (of unit mean square) err by so little, on some
-# rows; at most for two rounds, or for so many passes over large data.
-ROUND_STEPS = 200
-WARM_LR = 1e-2
-ROUNDS_ALLOWED = 2
-WARM_PASSES = 8
-LEARNED_AGREEMENT = 0.99
-LEARNED_ERROR = 0.1
-CHECK_ROWS = 4_096
-# Share of the warm start's loss that goes on in fine-tuning: the cut alone would
-# trade the clusters for smaller ones.
-ANCHOR = 0.3
-# Held-out edges (or rows) on which training is judged, and the fewest that can.
-VALIDATION_SIZE = 2_048
-MIN_VALIDATION = 256
-# The published weight of NeuralEF's penalty, times the number of functions.
-NEURALEF_PENALTY = 20.48
 
 
 @dataclass(frozen=True)
@@ -78,6 +47,7 @@ class Settings:
     max_iter: int
     batch_size: int
     lr: float
+    optimizer: OptimizerName
     temperature: tuple[float, float]
     early_stopping: bool
     validation_fraction: float
@@ -135,6 +105,10 @@ class Targets:
     functions: Tensor
     labels: Tensor
     eigenvalues: FloatArray
+
+    def regression(self, device: torch.device) -> SpectralRegression:
+        """Objective that teaches them."""
+        return SpectralRegression(self.functions.to(device), self.labels.to(device))
 
 
 def build_problem(
@@ -248,146 +222,4 @@ def judge_labels(graph: Graph, labels: IntArray) -> Judgement:
     transitions = cluster_transitions(graph.weights, labels, uniform=graph.uniform)
     return Judgement(
         cut_of_transitions(transitions), modularity_of_transitions(transitions)
-    )
-
-
-def warm_start(
-    network: EigenNetwork,
-    problem: Problem,
-    targets: Targets,
-    batch_size: int,
-    seeds: Seeds,
-    device: torch.device,
-) -> None:
-    """Teach the network the exact eigenfunctions and the labels.
-
-    Rounds of a falling learning rate go on until the labels are learned, or until
-    every row was seen often enough.
-    """
-    rows = problem.nodes
-    if targets.index.size < len(rows):
-        rows = rows[torch.from_numpy(targets.index)]
-    sampler = NodeSampler(rows, batch_size, seed=seeds.sampling)
-    objective = _regression(targets, device)
-    schedule = Schedule(ROUND_STEPS, lr=WARM_LR, warmup=0.1)
-    n_rounds = WARM_PASSES * rows.shape[0] / (ROUND_STEPS * sampler.batch_size)
-    order = np.random.default_rng(seeds.check).permutation(rows.shape[0])
-    shown = torch.from_numpy(order[:CHECK_ROWS])
-    for _ in range(max(ROUNDS_ALLOWED, int(np.ceil(n_rounds)))):
-        train(network, sampler, objective, schedule, device=device)
-        if _has_learned(network, rows, targets, shown, device):
-            break
-
-
-def _has_learned(
-    network: EigenNetwork,
-    rows: Tensor,
-    targets: Targets,
-    shown: Tensor,
-    device: torch.device,
-) -> bool:
-    """Whether labels and functions of some rows are near enough to their targets."""
-    with torch.no_grad():
-        outputs = network(rows[shown].to(device))
-    labels = outputs.logits.argmax(dim=1).cpu()
-    agreement = (labels == targets.labels[shown]).double().mean()
-    error = (outputs.functions.cpu() - targets.functions[shown]).square().mean()
-    return float(agreement) >= LEARNED_AGREEMENT and float(error) <= LEARNED_ERROR
-
-
-def _regression(targets: Targets, device: torch.device) -> SpectralRegression:
-    return SpectralRegression(targets.functions.to(device), targets.labels.to(device))
-
-
-def fine_tune(
-    network: EigenNetwork,
-    problem: Problem,
-    targets: Targets | None,
-    settings: Settings,
-    seeds: Seeds,
-    device: torch.device,
-) -> TrainingState:
-    """Train the network on the graph itself, from wherever it stands.
-
-    Where the warm start had a target for every node, its regression stays in the
-    objective with a small weight.
-    """
-    use_edges = settings.sampling == "edges"
-    held_out = _held_out_share(problem, settings)
-    objective = make_objective(settings, network.n_functions, network.n_clusters)
-    if use_edges and targets is not None and targets.index.size == len(problem.nodes):
-        objective = SumObjective(
-            (1.0, objective), (ANCHOR, _regression(targets, device))
-        )
-    sampler: EdgeSampler | NodeSampler
-    if use_edges:
-        sampler = _edge_sampler(problem, settings, held_out, seeds.sampling)
-    else:
-        sampler = _node_sampler(problem, settings, held_out, seeds.sampling)
-    callbacks: list[Callback] = [
-        TemperatureSchedule(network.assignment, *settings.temperature)
-    ]
-    if held_out > 0:
-        size = min(VALIDATION_SIZE, sampler.n_held_out)
-        judge = EarlyStopping(
-            objective,
-            sampler.validation_batch(size).to(device),
-            patience=settings.n_iter_no_change,
-            tol=settings.tol,
-        )
-        callbacks.append(judge)
-    schedule = Schedule(settings.max_iter, settings.lr)
-    return train(
-        network, sampler, objective, schedule, device=device, callbacks=callbacks
-    )
-
-
-def _held_out_share(problem: Problem, settings: Settings) -> float:
-    """Share of the edges or rows that judges training; 0 where it would be too few."""
-    by_edges = settings.sampling == "edges"
-    available = problem.graph.weights.nnz // 2 if by_edges else problem.X.shape[0]
-    share = settings.validation_fraction
-    if not settings.early_stopping or share * available < MIN_VALIDATION:
-        return 0.0
-    return share
-
-
-def make_objective(settings: Settings, n_functions: int, n_clusters: int) -> Objective:
-    """Objective of the eigenfunctions plus that of the labels."""
-    functions: Objective = Rayleigh()
-    if settings.objective == "neuralef":
-        functions = NeuralEF(NEURALEF_PENALTY / n_functions)
-    elif settings.objective == "nested_low_rank":
-        functions = NestedLowRank()
-    labels: Objective = NormalizedCut()
-    if settings.label_objective == "neuralef":
-        labels = NeuralEF(NEURALEF_PENALTY / n_clusters, discrete=True)
-    return SumObjective((1.0, functions), (1.0, labels))
-
-
-def _edge_sampler(
-    problem: Problem, settings: Settings, held_out: float, seed: int
-) -> EdgeSampler:
-    """Batches of edges of the stored graph."""
-    return EdgeSampler(
-        problem.nodes,
-        problem.graph,
-        settings.batch_size // 2,
-        seed=seed,
-        n_steps=settings.walk_length,
-        held_out=held_out,
-    )
-
-
-def _node_sampler(
-    problem: Problem, settings: Settings, held_out: float, seed: int
-) -> NodeSampler:
-    """Batches of all rows, with the affinity among them."""
-    X, affinity = problem.X, problem.affinity
-    return NodeSampler(
-        problem.standardization.apply(X),
-        settings.batch_size,
-        seed=seed,
-        among=lambda index: affinity.among(X[index], index),
-        held_out=held_out,
     )

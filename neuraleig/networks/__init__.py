@@ -12,22 +12,26 @@ from neuraleig.networks._heads import (
     Assignment,
     Head,
     OrthogonalLinear,
+    RowLinear,
     SoftAssignment,
+    least_squares,
     make_head,
 )
-from neuraleig.networks._mlp import make_mlp
+from neuraleig.networks._mlp import MLP
 
 __all__ = [
     "ASSIGNMENTS",
     "HEADS",
+    "MLP",
     "Assignment",
     "EigenNetwork",
     "Head",
     "OrthogonalLinear",
+    "RowLinear",
     "SoftAssignment",
     "TrunkFactory",
+    "least_squares",
     "make_head",
-    "make_mlp",
     "make_network",
     "refuse_module",
 ]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from neuraleig._batch import Outputs
 from neuraleig.networks._heads import Assignment, Head, SoftAssignment, make_head
-from neuraleig.networks._mlp import make_mlp
+from neuraleig.networks._mlp import MLP
 
 TrunkFactory = Callable[[int], nn.Module]
 
@@ -49,6 +49,17 @@ class EigenNetwork(nn.Module):
         self.n_functions = n_functions
         self.n_clusters = n_clusters
 
+    @property
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """Weights of the trunk that map vectors to vectors.
+
+        Not that of the first layer if more go in than come out: it costs more to
+        orthogonalise than is gained.
+        """
+        matrices = [weight for weight in self.trunk.parameters() if weight.ndim >= 2]
+        is_wide = bool(matrices) and matrices[0][0].numel() > matrices[0].shape[0]
+        return matrices[1:] if is_wide else matrices
+
     def forward(self, inputs: Tensor) -> Outputs:
         """Functions, scores of clusters and soft assignments of a batch.
 
@@ -73,9 +84,10 @@ def make_network(
     n_features: int,
     n_functions: int,
     n_clusters: int,
-    hidden_sizes: Sequence[int] = (256, 256),
+    hidden_sizes: Sequence[int] = (256, 128),
     head: Head = "linear",
     assignment: Assignment = "softmax",
+    rows: Tensor | None = None,
 ) -> EigenNetwork:
     """Make the network that the estimators' parameters describe.
 
@@ -88,12 +100,14 @@ def make_network(
         Width of the inputs.
     n_functions, n_clusters : int
         Widths of the two heads.
-    hidden_sizes : sequence of int, default=(256, 256)
+    hidden_sizes : sequence of int, default=(256, 128)
         Widths of the layers of the perceptron.
     head : {"linear", "orthogonal"}, default="linear"
         Last layers.
     assignment : {"softmax", "gumbel_softmax"}, default="softmax"
         Soft assignment of the scores in training.
+    rows : Tensor of shape (n_rows, n_features) or None, default=None
+        Standardised rows among which the perceptron is placed, see :class:`MLP`.
 
     Returns
     -------
@@ -104,7 +118,9 @@ def make_network(
     if callable(network):
         trunk = network(n_features)
     else:
-        trunk = make_mlp(n_features, hidden_sizes)
+        trunk = MLP(n_features, hidden_sizes)
+        if rows is not None:
+            trunk.place(rows)
     n_hidden = _width(trunk, n_features)
     if head == "orthogonal" and n_hidden < max(n_functions, n_clusters):
         raise ValueError(

@@ -13,16 +13,20 @@ Assignment = Literal["softmax", "gumbel_softmax"]
 HEADS: tuple[str, ...] = get_args(Head)
 ASSIGNMENTS: tuple[str, ...] = get_args(Assignment)
 
+# Shrinkage of least squares, in mean variances of an input.
+RIDGE = 1e-4
+
 
 class RowLinear(nn.Linear):
     """Linear map that rounds a row alike wherever in the batch it stands.
 
-    CPU kernels for few outputs do not, unless the weight is the left factor.
+    CPU kernels for few outputs do not, unless the weight is the left factor. Outputs
+    are stored column by column, as the next such map wants its inputs.
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map of shape (n_rows, n_outputs)."""
-        return (self.weight @ inputs.mT).mT + self.bias
+        return torch.addmm(self.bias[:, None], self.weight, inputs.mT).mT
 
 
 class OrthogonalLinear(nn.Module):
@@ -85,6 +89,33 @@ class SoftAssignment(nn.Module):
         if self.noise:
             return F.gumbel_softmax(logits, tau=self.temperature, dim=1)
         return F.softmax(logits / self.temperature, dim=1)
+
+
+def least_squares(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Linear map of least squared error, a little shrunk.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (n_rows, n_inputs)
+        What the map is given.
+    targets : Tensor of shape (n_rows, n_outputs)
+        What it should say.
+
+    Returns
+    -------
+    weight : Tensor of shape (n_outputs, n_inputs), float64
+        The map.
+    bias : Tensor of shape (n_outputs,), float64
+        Not shrunk.
+    """
+    mean, target_mean = inputs.double().mean(dim=0), targets.double().mean(dim=0)
+    centred = inputs.double() - mean
+    covariance = centred.T @ centred / inputs.shape[0]
+    shrinkage = RIDGE * covariance.diagonal().mean() + torch.finfo(torch.float32).tiny
+    covariance.diagonal().add_(shrinkage)
+    moments = centred.T @ (targets.double() - target_mean) / inputs.shape[0]
+    weight = torch.linalg.solve(covariance, moments).T
+    return weight, target_mean - weight @ mean
 
 
 def make_head(head: Head, n_inputs: int, n_outputs: int) -> nn.Module:

@@ -10,15 +10,25 @@ from neuraleig.training._callbacks import (
 )
 from neuraleig.training._device import resolve_device
 from neuraleig.training._loop import Schedule, train
+from neuraleig.training._optimizers import (
+    OPTIMIZERS,
+    Muon,
+    OptimizerName,
+    make_optimizers,
+)
 
 __all__ = [
+    "OPTIMIZERS",
     "BaseCallback",
     "Callback",
     "EarlyStopping",
+    "Muon",
+    "OptimizerName",
     "Schedule",
     "TemperatureSchedule",
     "TrainingState",
     "cosine_schedule",
+    "make_optimizers",
     "resolve_device",
     "train",
 ]

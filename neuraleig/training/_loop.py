@@ -22,7 +22,7 @@ class Schedule:
     n_steps : int
         Most optimiser steps.
     lr : float
-        Learning rate of Adam at its highest.
+        Learning rate at its highest.
     final_lr : float, default=1e-5
         Learning rate of the last step, reached along a cosine.
     warmup : float, default=0.0
@@ -50,9 +50,10 @@ def train(
     schedule: Schedule,
     *,
     device: torch.device,
+    optimizers: Sequence[torch.optim.Optimizer] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> TrainingState:
-    """Minimise an objective over batches with Adam.
+    """Minimise an objective over batches.
 
     Parameters
     ----------
@@ -66,6 +67,9 @@ def train(
         Steps and learning rates.
     device : torch.device
         Where batches are moved to.
+    optimizers : sequence of Optimizer or None, default=None
+        Of the parameters of the network; their learning rates are those of the
+        schedule. ``None``: Adam.
     callbacks : sequence of Callback
         Called between steps.
 
@@ -79,17 +83,18 @@ def train(
     FloatingPointError
         If the loss is no longer finite.
     """
-    optimizer = torch.optim.Adam(network.parameters(), lr=schedule.lr)
+    if optimizers is None:
+        optimizers = [torch.optim.Adam(network.parameters(), lr=schedule.lr)]
     state = TrainingState(network, schedule.n_steps)
     source = iter(batches)
     network.train()
     while state.step < schedule.n_steps and not state.stop:
         for callback in callbacks:
             callback.on_step_begin(state)
-        for group in optimizer.param_groups:
+        for group in (g for o in optimizers for g in o.param_groups):
             group["lr"] = schedule.lr_at(state.step)
         batch = next(source).to(device)
-        loss = _step(network, batch, objective, optimizer)
+        loss = _step(network, batch, objective, optimizers)
         state.losses.append(loss)
         state.step += 1
         if not math.isfinite(loss):
@@ -109,10 +114,11 @@ def _step(
     network: nn.Module,
     batch: Batch,
     objective: Objective,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
 ) -> float:
     loss = objective(network(batch.inputs), batch)
-    optimizer.zero_grad(set_to_none=True)
+    network.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()
     return float(loss.detach())

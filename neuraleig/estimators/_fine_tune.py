@@ -1,0 +1,146 @@
+"""Fine-tuning: train the network on the graph itself."""
+
+from __future__ import annotations
+
+import torch
+
+from neuraleig._batch import Objective
+from neuraleig._random import Seeds
+from neuraleig.estimators._steps import Problem, Settings, Targets
+from neuraleig.networks import EigenNetwork
+from neuraleig.objectives import (
+    NestedLowRank,
+    NeuralEF,
+    NormalizedCut,
+    Rayleigh,
+    SumObjective,
+)
+from neuraleig.sampling import EdgeSampler, NodeSampler
+from neuraleig.training import (
+    Callback,
+    EarlyStopping,
+    Schedule,
+    TemperatureSchedule,
+    TrainingState,
+    make_optimizers,
+    train,
+)
+
+# Share of the warm start's loss that goes on in fine-tuning: the cut alone would
+# trade the clusters for smaller ones.
+ANCHOR = 0.3
+# Held-out edges (or rows) on which training is judged, and the fewest that can.
+VALIDATION_SIZE = 2_048
+MIN_VALIDATION = 256
+# The published weight of NeuralEF's penalty, times the number of functions.
+NEURALEF_PENALTY = 20.48
+
+
+def fine_tune(
+    network: EigenNetwork,
+    problem: Problem,
+    targets: Targets | None,
+    settings: Settings,
+    seeds: Seeds,
+    device: torch.device,
+) -> TrainingState:
+    """Train the network on the graph itself, from wherever it stands.
+
+    Where the warm start had a target for every node, its regression stays in the
+    objective with a small weight.
+    """
+    functions = function_objective(settings.objective, network.n_functions)
+    labels = label_objective(settings.label_objective, network.n_clusters)
+    objective = SumObjective((1.0, functions), (1.0, labels))
+    # Labels are fitted anew after a warm start: what counts are then the functions.
+    judged = objective if targets is None else functions
+    use_edges = settings.sampling == "edges"
+    if use_edges and targets is not None and targets.index.size == len(problem.nodes):
+        objective = SumObjective((1.0, objective), (ANCHOR, targets.regression(device)))
+    make_sampler = _edge_sampler if use_edges else _node_sampler
+    held_out = _held_out_share(problem, settings)
+    sampler = make_sampler(problem, settings, held_out, seeds.sampling)
+    callbacks: list[Callback] = [
+        TemperatureSchedule(network.assignment, *settings.temperature)
+    ]
+    if held_out > 0:
+        callbacks.append(_judge(judged, sampler, settings, device))
+    return train(
+        network,
+        sampler,
+        objective,
+        Schedule(settings.max_iter, settings.lr),
+        device=device,
+        optimizers=make_optimizers(
+            settings.optimizer, network, network.hidden_matrices, settings.lr
+        ),
+        callbacks=callbacks,
+    )
+
+
+def _judge(
+    objective: Objective,
+    sampler: EdgeSampler | NodeSampler,
+    settings: Settings,
+    device: torch.device,
+) -> EarlyStopping:
+    """Early stopping by what the sampler holds out."""
+    size = min(VALIDATION_SIZE, sampler.n_held_out)
+    return EarlyStopping(
+        objective,
+        sampler.validation_batch(size).to(device),
+        patience=settings.n_iter_no_change,
+        tol=settings.tol,
+    )
+
+
+def _held_out_share(problem: Problem, settings: Settings) -> float:
+    """Share of the edges or rows that judges training; 0 where it would be too few."""
+    by_edges = settings.sampling == "edges"
+    available = problem.graph.weights.nnz // 2 if by_edges else problem.X.shape[0]
+    share = settings.validation_fraction
+    if not settings.early_stopping or share * available < MIN_VALIDATION:
+        return 0.0
+    return share
+
+
+def function_objective(name: str, n_functions: int) -> Objective:
+    """Objective of the eigenfunctions that the estimators' ``objective`` names."""
+    if name == "neuralef":
+        return NeuralEF(NEURALEF_PENALTY / n_functions)
+    return NestedLowRank() if name == "nested_low_rank" else Rayleigh()
+
+
+def label_objective(name: str, n_clusters: int) -> Objective:
+    """Objective of the labels that the estimators' ``label_objective`` names."""
+    if name == "neuralef":
+        return NeuralEF(NEURALEF_PENALTY / n_clusters, discrete=True)
+    return NormalizedCut()
+
+
+def _edge_sampler(
+    problem: Problem, settings: Settings, held_out: float, seed: int
+) -> EdgeSampler:
+    """Batches of edges of the stored graph."""
+    return EdgeSampler(
+        problem.nodes,
+        problem.graph,
+        settings.batch_size // 2,
+        seed=seed,
+        n_steps=settings.walk_length,
+        held_out=held_out,
+    )
+
+
+def _node_sampler(
+    problem: Problem, settings: Settings, held_out: float, seed: int
+) -> NodeSampler:
+    """Batches of all rows, with the affinity among them."""
+    X, affinity = problem.X, problem.affinity
+    return NodeSampler(
+        problem.standardization.apply(X),
+        settings.batch_size,
+        seed=seed,
+        among=lambda index: affinity.among(X[index], index),
+        held_out=held_out,
+    )

@@ -1,0 +1,165 @@
+"""The warm start: teach a network the exact eigenfunctions and the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.optimize import minimize_scalar
+from torch import Tensor, nn
+
+from neuraleig._random import Seeds
+from neuraleig.estimators._steps import Problem, Settings, Targets
+from neuraleig.networks import EigenNetwork, RowLinear, least_squares
+from neuraleig.sampling import NodeSampler
+from neuraleig.training import Schedule, make_optimizers, train
+
+# Rounds of training, of so many steps or of one pass over large data. They end once
+# the network knows its targets, or after so many steps or passes. The learning rate
+# stays: heads are solved for after every round, so there is no noise to settle.
+ROUND_STEPS = 25
+MAX_STEPS = 300
+MAX_PASSES = 6
+LR = 4e-3
+# Known are labels of which this share is right in the mean cluster, and functions (of
+# unit mean square) that err by this mean square.
+LEARNED_AGREEMENT = 0.99
+LEARNED_ERROR = 0.005
+# Rows that are looked at for it, and rows to which linear heads are fitted.
+CHECK_ROWS = 4_096
+SOLVE_ROWS = 8_192
+# Largest factor of the scores of clusters that least squares gives.
+MAX_SHARPNESS = 32.0
+
+
+def warm_start(
+    network: EigenNetwork,
+    problem: Problem,
+    targets: Targets,
+    settings: Settings,
+    seeds: Seeds,
+    device: torch.device,
+) -> bool:
+    """Teach the network the exact eigenfunctions and the labels.
+
+    Linear heads are fitted to the untrained trunk by least squares, which is all that
+    easy data needs. Rounds of training follow until labels and functions are known,
+    or until every row was seen often enough.
+
+    Returns
+    -------
+    has_learned : bool
+        Whether they are known.
+
+    Notes
+    -----
+    Memory beyond the rows is O(n_hidden) for each of up to 8,192 of them.
+    """
+    rows = problem.nodes
+    if targets.index.size < len(rows):
+        rows = rows[torch.from_numpy(targets.index)]
+    order = torch.from_numpy(np.random.default_rng(seeds.check).permutation(len(rows)))
+    lesson = _Lesson.of(rows, targets, order[:SOLVE_ROWS], device)
+    lesson.solve_heads(network)
+    sampler = NodeSampler(rows, settings.batch_size // 2, seed=seeds.sampling)
+    n_steps = max(ROUND_STEPS, len(rows) // sampler.batch_size)
+    for _ in range(max(MAX_STEPS // n_steps, MAX_PASSES)):
+        if lesson.is_known(network):
+            return True
+        train(
+            network,
+            sampler,
+            targets.regression(device),
+            Schedule(n_steps, lr=LR, final_lr=LR),
+            device=device,
+            optimizers=make_optimizers(
+                settings.optimizer, network, network.hidden_matrices, LR
+            ),
+        )
+        lesson.solve_heads(network)
+    return lesson.is_known(network)
+
+
+def refit_labels(network: EigenNetwork, rows: Tensor, device: torch.device) -> None:
+    """Fit a linear label head to its own labels by least squares.
+
+    The labels stay, but those of new rows become better: a head that was trained by
+    steps bends to single rows.
+    """
+    network.eval()
+    drawn = rows[:: max(1, -(-len(rows) // SOLVE_ROWS))].to(device)
+    with torch.no_grad():
+        hidden = network.trunk(drawn)
+        labels = network.label_head(hidden).argmax(dim=1)
+        system = least_squares(hidden, F.one_hot(labels, network.n_clusters))
+        _set_labels(network.label_head, *system, hidden, labels)
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """Rows with their targets, by which heads are fitted and judged."""
+
+    rows: Tensor
+    functions: Tensor
+    labels: Tensor
+
+    @classmethod
+    def of(
+        cls, rows: Tensor, targets: Targets, drawn: Tensor, device: torch.device
+    ) -> _Lesson:
+        drawn_tensors = (rows[drawn], targets.functions[drawn], targets.labels[drawn])
+        return cls(*(tensor.to(device) for tensor in drawn_tensors))
+
+    @torch.no_grad()
+    def solve_heads(self, network: EigenNetwork) -> None:
+        """Fit linear heads to the trunk as it is."""
+        network.eval()
+        hidden = network.trunk(self.rows)
+        one_hot = F.one_hot(self.labels, network.n_clusters)
+        # One system for both.
+        weight, bias = least_squares(hidden, torch.cat([self.functions, one_hot], 1))
+        n_functions = network.n_functions
+        _set(network.function_head, weight[:n_functions], bias[:n_functions])
+        weight, bias = weight[n_functions:], bias[n_functions:]
+        _set_labels(network.label_head, weight, bias, hidden, self.labels)
+
+    @torch.no_grad()
+    def is_known(self, network: EigenNetwork) -> bool:
+        """Whether labels and functions are near enough to their targets."""
+        network.eval()
+        outputs = network(self.rows[:CHECK_ROWS])
+        labels = self.labels[:CHECK_ROWS]
+        error = (outputs.functions - self.functions[:CHECK_ROWS]).square().mean()
+        right = outputs.logits.argmax(dim=1) == labels
+        sizes = torch.bincount(labels)
+        shares = torch.bincount(labels, weights=right.double()) / sizes
+        agreement = shares[sizes > 0].mean()
+        return bool(agreement >= LEARNED_AGREEMENT and error <= LEARNED_ERROR)
+
+
+def _set_labels(
+    head: nn.Module, weight: Tensor, bias: Tensor, hidden: Tensor, labels: Tensor
+) -> None:
+    """Set a label head, with scores that suit the softmax."""
+    checked = slice(CHECK_ROWS)
+    factor = _sharpness(hidden[checked].double() @ weight.T + bias, labels[checked])
+    _set(head, factor * weight, factor * bias)
+
+
+def _sharpness(scores: Tensor, labels: Tensor) -> float:
+    """Factor of the scores that makes the labels most likely."""
+    found = minimize_scalar(
+        lambda factor: float(F.cross_entropy(factor * scores, labels)),
+        bounds=(1.0, MAX_SHARPNESS),
+        method="bounded",
+    )
+    return float(found.x)
+
+
+def _set(head: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    """Set a linear head; others learn by steps alone."""
+    if isinstance(head, RowLinear):
+        head.weight.copy_(weight)
+        head.bias.copy_(bias)
