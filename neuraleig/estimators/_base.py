@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
@@ -56,8 +57,10 @@ from neuraleig.networks import (
 )
 from neuraleig.training import OPTIMIZERS, resolve_device
 
-# Most steps of fine-tuning where max_iter is left open: a warm start is nearly there.
+# Most steps of fine-tuning where max_iter is left open; and most passes over the rows
+# after a warm start, which is nearly there.
 MAX_ITER = {"spectral": 300, "random": 1_000}
+MAX_PASSES = 25
 
 
 @dataclass(frozen=True)
@@ -209,10 +212,14 @@ class EigenfunctionEstimator(
             n_jobs=self.n_jobs,
         )
 
-    def _settings(self, task: Task, affinity: Affinity) -> Settings:
+    def _settings(self, task: Task, affinity: Affinity, n_samples: int) -> Settings:
         """Parameters of training, with what "auto" and None stand for."""
         by_edges = affinity.samples_edges and self.sampling != "nodes"
-        max_iter = MAX_ITER[self.init] if self.max_iter is None else self.max_iter
+        max_iter = MAX_ITER[self.init]
+        if self.init == "spectral":
+            max_iter = min(max_iter, -(-MAX_PASSES * n_samples // self.batch_size))
+        if self.max_iter is not None:
+            max_iter = self.max_iter
         return Settings(
             objective=self.objective,
             label_objective=task.label_objective,
@@ -248,13 +255,12 @@ class EigenfunctionEstimator(
     ) -> FittedFunctions:
         """Graph, warm start, fine-tuning, Rayleigh-Ritz."""
         device = resolve_device(self.device)
-        settings = self._settings(task, affinity)
+        settings = self._settings(task, affinity, rows.shape[0])
         problem = build_problem(rows, affinity, task.n_clusters, seeds)
         # The constant alone leaves nothing to learn: a second function comes with it.
         n_components = min(max(task.n_components, 2), problem.graph.n_nodes)
         n_clusters = min(task.n_clusters, problem.graph.n_nodes)
-        losses: list[float] = []
-        targets, has_learned = None, False
+        targets = None
         if self.init == "spectral" and n_components > 1:
             size = (n_components, task.n_read, n_clusters)
             targets = solve_targets(problem, *size, task.diffusion_time, seeds)
@@ -262,15 +268,7 @@ class EigenfunctionEstimator(
             network = self._make_network(
                 problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
             ).to(device)
-            if targets is not None:
-                start = (network, problem, targets, settings, seeds, device)
-                has_learned = warm_start(*start)
-            # What is known exactly is as good as it gets, unless steps are asked for.
-            done = has_learned and self.max_iter is None
-            if problem.has_edges and settings.max_iter > 0 and not done:
-                state = fine_tune(network, problem, targets, settings, seeds, device)
-                losses = state.losses
-                refit_labels(network, problem.nodes, device)
+            losses = self._train(network, problem, targets, settings, seeds, device)
         graph = problem.graph
         eigenfunctions = Eigenfunctions.from_graph(
             network,
@@ -282,6 +280,28 @@ class EigenfunctionEstimator(
             task.n_components,
         )
         return FittedFunctions(problem, eigenfunctions, targets, losses)
+
+    def _train(
+        self,
+        network: EigenNetwork,
+        problem: Problem,
+        targets: Targets | None,
+        settings: Settings,
+        seeds: Seeds,
+        device: torch.device,
+    ) -> list[float]:
+        """Warm start and fine-tuning; the losses of the latter."""
+        has_learned = False
+        if targets is not None:
+            run = (network, problem, targets, settings, seeds, device)
+            has_learned = warm_start(*run)
+        # What is known exactly is as good as it gets, unless steps are asked for.
+        is_done = has_learned and self.max_iter is None
+        if is_done or settings.max_iter == 0 or not problem.has_edges:
+            return []
+        state = fine_tune(network, problem, targets, settings, seeds, device)
+        refit_labels(network, problem, targets, device)
+        return state.losses
 
     def _store(self, fitted: FittedFunctions) -> None:
         """Set the attributes that both estimators have."""

@@ -99,8 +99,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     temperature : tuple of two floats, default=(1.0, 1.0)
         Temperature of the soft assignments at the first and last step.
     max_iter : int or None, default=None
-        Most steps of fine-tuning. ``None``: 1,000 with ``init="random"``, else 300, or
-        none where the warm start has learned the exact functions and labels.
+        Most steps of fine-tuning. ``None``: 1,000 with ``init="random"``; else 300, at
+        most 25 passes, and none where the warm start has learned its targets.
     batch_size : int, default=512
         Rows per step; half as many edges, and half as many rows in the warm start.
     lr : float, default=3e-3

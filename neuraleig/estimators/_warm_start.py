@@ -11,17 +11,18 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from neuraleig._random import Seeds
-from neuraleig.estimators._steps import Problem, Settings, Targets
+from neuraleig.estimators._steps import Problem, Settings, Targets, judge_labels
 from neuraleig.networks import EigenNetwork, RowLinear, least_squares
 from neuraleig.sampling import NodeSampler
 from neuraleig.training import Schedule, make_optimizers, train
 
 # Rounds of training, of so many steps or of one pass over large data. They end once
-# the network knows its targets, or after so many steps or passes. The learning rate
+# the network knows its targets; or after so many steps, which are more passes over
+# small data than help, and fewer over large data than are needed. The learning rate
 # stays: heads are solved for after every round, so there is no noise to settle.
 ROUND_STEPS = 25
 MAX_STEPS = 300
-MAX_PASSES = 6
+MIN_PASSES, MAX_PASSES = 6, 25
 LR = 4e-3
 # Known are labels of which this share is right in the mean cluster, and functions (of
 # unit mean square) that err by this mean square.
@@ -64,8 +65,10 @@ def warm_start(
     lesson = _Lesson.of(rows, targets, order[:SOLVE_ROWS], device)
     lesson.solve_heads(network)
     sampler = NodeSampler(rows, settings.batch_size // 2, seed=seeds.sampling)
-    n_steps = max(ROUND_STEPS, len(rows) // sampler.batch_size)
-    for _ in range(max(MAX_STEPS // n_steps, MAX_PASSES)):
+    one_pass = len(rows) / sampler.batch_size
+    n_steps = max(ROUND_STEPS, int(one_pass))
+    most = max(MIN_PASSES * one_pass, min(MAX_STEPS, MAX_PASSES * one_pass))
+    for _ in range(int(np.ceil(most / n_steps))):
         if lesson.is_known(network):
             return True
         train(
@@ -82,19 +85,35 @@ def warm_start(
     return lesson.is_known(network)
 
 
-def refit_labels(network: EigenNetwork, rows: Tensor, device: torch.device) -> None:
-    """Fit a linear label head to its own labels by least squares.
+@torch.no_grad()
+def refit_labels(
+    network: EigenNetwork,
+    problem: Problem,
+    targets: Targets | None,
+    device: torch.device,
+) -> None:
+    """Fit a linear label head anew, after the trunk was trained.
 
-    The labels stay, but those of new rows become better: a head that was trained by
-    steps bends to single rows.
+    The labels are those that the head has come to, or those of the warm start where
+    they cut less. Least squares on them says more of new rows than a head that was
+    trained by steps, which bends to single rows.
     """
     network.eval()
-    drawn = rows[:: max(1, -(-len(rows) // SOLVE_ROWS))].to(device)
-    with torch.no_grad():
-        hidden = network.trunk(drawn)
-        labels = network.label_head(hidden).argmax(dim=1)
-        system = least_squares(hidden, F.one_hot(labels, network.n_clusters))
-        _set_labels(network.label_head, *system, hidden, labels)
+    parts = problem.nodes.split(SOLVE_ROWS)
+    labels = torch.cat(
+        [network(p.to(device)).logits.argmax(dim=1).cpu() for p in parts]
+    )
+    if targets is not None and targets.index.size == len(labels):
+        graph = problem.graph
+        found, known = labels.numpy(), targets.labels.numpy()
+        is_poorer = np.unique(found).size < np.unique(known).size
+        if is_poorer or judge_labels(graph, known).cut < judge_labels(graph, found).cut:
+            labels = targets.labels
+    drawn = slice(None, None, -(-len(labels) // SOLVE_ROWS))
+    hidden = network.trunk(problem.nodes[drawn].to(device))
+    labels = labels[drawn].to(device)
+    system = least_squares(hidden, F.one_hot(labels, network.n_clusters))
+    _set_labels(network.label_head, *system, hidden, labels)
 
 
 @dataclass(frozen=True)
