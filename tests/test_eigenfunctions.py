@@ -225,7 +225,7 @@ def test_state_dict_round_trip():
 
 def test_evaluation_ignores_and_keeps_the_training_mode():
     module = module_of(3)
-    module.network.trunk.append(nn.Dropout(0.5))
+    module.network.trunk = nn.Sequential(module.network.trunk, nn.Dropout(0.5))
     rows = np.random.default_rng(0).normal(size=(20, 3))
     module.train()
     first, second = module.evaluate(rows)[0], module.evaluate(rows)[0]

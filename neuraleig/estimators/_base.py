@@ -84,6 +84,7 @@ class FittedFunctions:
     eigenfunctions: Eigenfunctions
     targets: Targets | None
     losses: list[float]
+    n_updates: int
 
 
 @contextmanager
@@ -268,7 +269,8 @@ class EigenfunctionEstimator(
             network = self._make_network(
                 problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
             ).to(device)
-            losses = self._train(network, problem, targets, settings, seeds, device)
+            run = (network, problem, targets, settings, seeds, device)
+            losses, n_updates = self._train(*run)
         graph = problem.graph
         eigenfunctions = Eigenfunctions.from_graph(
             network,
@@ -279,7 +281,7 @@ class EigenfunctionEstimator(
             graph.uniform,
             task.n_components,
         )
-        return FittedFunctions(problem, eigenfunctions, targets, losses)
+        return FittedFunctions(problem, eigenfunctions, targets, losses, n_updates)
 
     def _train(
         self,
@@ -289,19 +291,19 @@ class EigenfunctionEstimator(
         settings: Settings,
         seeds: Seeds,
         device: torch.device,
-    ) -> list[float]:
-        """Warm start and fine-tuning; the losses of the latter."""
-        has_learned = False
+    ) -> tuple[list[float], int]:
+        """Warm start and fine-tuning: losses of the latter, and updates in all."""
+        has_learned, n_updates = False, 0
         if targets is not None:
             run = (network, problem, targets, settings, seeds, device)
-            has_learned = warm_start(*run)
+            has_learned, n_updates = warm_start(*run)
         # What is known exactly is as good as it gets, unless steps are asked for.
         is_done = has_learned and self.max_iter is None
         if is_done or settings.max_iter == 0 or not problem.has_edges:
-            return []
+            return [], n_updates
         state = fine_tune(network, problem, targets, settings, seeds, device)
         refit_labels(network, problem, targets, device)
-        return state.losses
+        return state.losses, n_updates + state.step
 
     def _store(self, fitted: FittedFunctions) -> None:
         """Set the attributes that both estimators have."""
@@ -311,7 +313,7 @@ class EigenfunctionEstimator(
         if fitted.targets is not None:
             self.graph_eigenvalues_ = fitted.targets.eigenvalues
         self.loss_curve_ = fitted.losses
-        self.n_iter_ = len(fitted.losses)
+        self.n_iter_ = fitted.n_updates
         self.n_connected_components_ = fitted.problem.graph.n_connected_components
         self.device_ = str(next(fitted.eigenfunctions.parameters()).device)
         if isinstance(fitted.problem.affinity, RBFAffinity):

@@ -38,9 +38,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     r"""Spectral clustering by neural eigenfunctions, with ``predict`` for new rows.
 
     The fit builds a sparse graph of the rows, solves it exactly, teaches a network
-    the leading eigenvectors of its random walk and the labels read off them, and
-    fine-tunes it on edges drawn from the graph. New rows cost one forward pass;
-    their labels depend on nothing else.
+    its leading eigenvectors and the labels read off them, and fine-tunes it on edges
+    of the graph. New rows cost one forward pass, and need nothing else.
 
     Parameters
     ----------
@@ -80,11 +79,9 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     label_objective : {"normalized_cut", "neuralef"}, default="normalized_cut"
         Objective of the soft assignments; ``"neuralef"`` is the published one.
     assign_labels : {"argmax", "kmeans", "cluster_qr"}, default="argmax"
-        Labels from the assignment head, from k-means on diffused eigenfunctions, or
-        from their pivoted QR factorisation.
+        Labels by the assignment head, or k-means or pivoted QR on eigenfunctions.
     sampling : {"auto", "edges", "nodes"}, default="auto"
-        Train on edges drawn by weight, or on rows with the affinity among them.
-        ``"auto"``: edges, and rows for kernels.
+        Train on edges drawn by weight (``"auto"``, but for kernels) or on rows.
     walk_length : int, default=1
         Steps of the random walk that joins the two rows of a sampled edge.
     network : "mlp" or callable, default="mlp"
@@ -102,14 +99,13 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
         Most steps of fine-tuning. ``None``: 1,000 with ``init="random"``; else 300, at
         most 25 passes, and none where the warm start has learned its targets.
     batch_size : int, default=512
-        Rows per step; half as many edges, and half as many rows in the warm start.
+        Rows per step: half as many edges, or twice those of the warm start.
     lr : float, default=3e-3
         Highest learning rate of fine-tuning, which falls along a cosine.
     optimizer : {"muon", "adam"}, default="muon"
         Muon orthogonalises the steps of hidden layers; the rest goes by Adam.
     early_stopping : bool, default=True
-        Keep the best state by held-out edges (at least 256), and stop when it no
-        longer improves.
+        Keep the best state by held-out edges (at least 256); stop without progress.
     validation_fraction : float, default=0.1
         Share of the edges (of the rows, for kernels) that is held out.
     n_iter_no_change : int, default=10
@@ -142,7 +138,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     loss_curve_ : list of float
         Loss of every step of fine-tuning.
     n_iter_ : int
-        Steps of fine-tuning done.
+        Least squares solved by the warm start, and steps of training, in all.
     gamma_ : float
         Inverse squared width in use; only with ``affinity="rbf"``.
     device_ : str
@@ -163,9 +159,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     array is n_samples x n_samples beyond 2,000 rows. Time is that of the exact
     neighbour search, O(n_samples^2), plus eigenvectors and training steps.
 
-    Identical rows count once in a graph of neighbours. Components smaller than a
-    tenth of the mean cluster are left out of it where there are more components than
-    clusters; the network labels their rows.
+    Identical rows count once in a graph of neighbours. Where it has more components
+    than clusters, those smaller than a tenth of the mean cluster are left out of it.
 
     References
     ----------

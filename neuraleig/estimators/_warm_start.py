@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -35,6 +36,21 @@ SOLVE_ROWS = 8_192
 MAX_SHARPNESS = 32.0
 
 
+class WarmStart(NamedTuple):
+    """What a warm start has come to.
+
+    Parameters
+    ----------
+    has_learned : bool
+        Whether the network knows its targets.
+    n_updates : int
+        Least squares that were solved, and steps that were taken.
+    """
+
+    has_learned: bool
+    n_updates: int
+
+
 def warm_start(
     network: EigenNetwork,
     problem: Problem,
@@ -42,17 +58,12 @@ def warm_start(
     settings: Settings,
     seeds: Seeds,
     device: torch.device,
-) -> bool:
+) -> WarmStart:
     """Teach the network the exact eigenfunctions and the labels.
 
     Linear heads are fitted to the untrained trunk by least squares, which is all that
     easy data needs. Rounds of training follow until labels and functions are known,
     or until every row was seen often enough.
-
-    Returns
-    -------
-    has_learned : bool
-        Whether they are known.
 
     Notes
     -----
@@ -67,10 +78,13 @@ def warm_start(
     sampler = NodeSampler(rows, settings.batch_size // 2, seed=seeds.sampling)
     one_pass = len(rows) / sampler.batch_size
     n_steps = max(ROUND_STEPS, int(one_pass))
-    most = max(MIN_PASSES * one_pass, min(MAX_STEPS, MAX_PASSES * one_pass))
-    for _ in range(int(np.ceil(most / n_steps))):
+    # Heads that are not solved for learn from scratch.
+    is_solved = isinstance(network.label_head, RowLinear)
+    enough = min(MAX_STEPS, MAX_PASSES * one_pass) if is_solved else MAX_STEPS
+    n_rounds = int(np.ceil(max(MIN_PASSES * one_pass, enough) / n_steps))
+    for done in range(n_rounds):
         if lesson.is_known(network):
-            return True
+            return WarmStart(True, 1 + done * (n_steps + 1))
         train(
             network,
             sampler,
@@ -82,7 +96,7 @@ def warm_start(
             ),
         )
         lesson.solve_heads(network)
-    return lesson.is_known(network)
+    return WarmStart(lesson.is_known(network), 1 + n_rounds * (n_steps + 1))
 
 
 @torch.no_grad()
@@ -99,10 +113,9 @@ def refit_labels(
     trained by steps, which bends to single rows.
     """
     network.eval()
-    parts = problem.nodes.split(SOLVE_ROWS)
-    labels = torch.cat(
-        [network(p.to(device)).logits.argmax(dim=1).cpu() for p in parts]
-    )
+    starts = range(0, len(problem.nodes), SOLVE_ROWS)
+    parts = (problem.nodes[i : i + SOLVE_ROWS].to(device) for i in starts)
+    labels = torch.cat([network(part).logits.argmax(dim=1).cpu() for part in parts])
     if targets is not None and targets.index.size == len(labels):
         graph = problem.graph
         found, known = labels.numpy(), targets.labels.numpy()

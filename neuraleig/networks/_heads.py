@@ -14,7 +14,7 @@ HEADS: tuple[str, ...] = get_args(Head)
 ASSIGNMENTS: tuple[str, ...] = get_args(Assignment)
 
 # Shrinkage of least squares, in mean variances of an input.
-RIDGE = 1e-4
+RIDGE = 1e-3
 
 
 class RowLinear(nn.Linear):
@@ -22,7 +22,17 @@ class RowLinear(nn.Linear):
 
     CPU kernels for few outputs do not, unless the weight is the left factor. Outputs
     are stored column by column, as the next such map wants its inputs.
+
+    Parameters
+    ----------
+    in_features : int
+        Width of the inputs.
+    out_features : int
+        Width of the outputs.
     """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map of shape (n_rows, n_outputs)."""

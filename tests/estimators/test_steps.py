@@ -1,14 +1,12 @@
-"""The steps of a fit, each by what it hands to the next."""
+"""The steps of a fit before training, each by what it hands to the next."""
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.datasets import make_blobs
-from sklearn.metrics import adjusted_rand_score
 
 from neuraleig import (
     GraphWarning,
@@ -19,35 +17,15 @@ from neuraleig._random import Seeds
 from neuraleig.affinity import Graph, NeighborAffinity, RBFAffinity
 from neuraleig.estimators import _base, _steps
 from neuraleig.estimators._steps import (
-    Settings,
     build_problem,
-    fine_tune,
     judge_labels,
-    make_objective,
     solve_targets,
-    warm_start,
     without_outliers,
 )
 from neuraleig.metrics import clustering_accuracy, modularity, normalized_cut
-from neuraleig.networks import make_network
 from neuraleig.spectrum import graph_spectrum
 
-CPU = torch.device("cpu")
 SEEDS = Seeds.draw(0)
-SETTINGS = {
-    "objective": "rayleigh",
-    "label_objective": "normalized_cut",
-    "sampling": "edges",
-    "walk_length": 1,
-    "max_iter": 20,
-    "batch_size": 64,
-    "lr": 1e-3,
-    "temperature": (1.0, 1.0),
-    "early_stopping": True,
-    "validation_fraction": 0.1,
-    "n_iter_no_change": 10,
-    "tol": 1e-4,
-}
 
 
 def components_of(*sizes):
@@ -55,32 +33,6 @@ def components_of(*sizes):
     blocks = [np.ones((size, size)) - np.eye(size) for size in sizes]
     weights = sp.csr_array(sp.block_diag(blocks))
     return Graph(weights, 10 * np.arange(sum(sizes)))
-
-
-@pytest.fixture(scope="module")
-def blobs():
-    return make_blobs(600, centers=[[0, 0], [6, 0], [3, 5]], random_state=0)
-
-
-@pytest.fixture(scope="module")
-def problem(blobs):
-    return build_problem(blobs[0], NeighborAffinity(), 3, SEEDS)
-
-
-@pytest.fixture(scope="module")
-def targets(problem):
-    return solve_targets(problem, 4, 9, 3, 10.0, SEEDS)
-
-
-def small_network(n_features=2, n_functions=3, n_clusters=3, seed=0):
-    torch.manual_seed(seed)
-    return make_network(
-        "mlp",
-        n_features=n_features,
-        n_functions=n_functions,
-        n_clusters=n_clusters,
-        hidden_sizes=(32,),
-    )
 
 
 # Outliers
@@ -218,200 +170,3 @@ def test_the_judge_of_labels_is_the_graph(problem, blobs):
     weights = problem.graph.weights
     assert judgement.cut == pytest.approx(normalized_cut(weights, blobs[1]))
     assert judgement.modularity == pytest.approx(modularity(weights, blobs[1]))
-
-
-# Warm start
-
-
-def test_a_warm_start_teaches_functions_and_labels(problem, targets):
-    network = small_network()
-    warm_start(network, problem, targets, 128, SEEDS, CPU)
-    with torch.no_grad():
-        functions, logits, _ = network(problem.nodes)
-    assert adjusted_rand_score(targets.labels, logits.argmax(dim=1)) > 0.95
-    # The leading two tell the blobs apart; the third is finer than so few steps.
-    error = (functions - targets.functions).square().mean(dim=0)[:2]
-    assert float(error.max()) < 0.1
-
-
-@pytest.mark.parametrize("learnable", [True, False])
-def test_rounds_end_when_labels_are_learned_or_rows_were_seen(
-    problem, targets, monkeypatch, learnable
-):
-    steps = []
-
-    def recorded(network, batches, objective, schedule, **options):
-        steps.append(schedule.n_steps)
-        if learnable:
-            train(network, batches, objective, schedule, **options)
-
-    train = _steps.train
-    monkeypatch.setattr(_steps, "train", recorded)
-    # Whether the functions are learned too is another test's business.
-    monkeypatch.setattr(_steps, "LEARNED_ERROR", np.inf)
-    # Eight passes over 600 rows in batches of two.
-    warm_start(small_network(), problem, targets, 2, SEEDS, CPU)
-    assert len(steps) == (1 if learnable else 12)
-    assert set(steps) == {200}
-
-
-def test_rounds_go_on_until_functions_are_learned_however_easy_the_labels(
-    problem, targets, monkeypatch
-):
-    rounds = []
-    monkeypatch.setattr(_steps, "train", lambda *args, **kwargs: rounds.append(1))
-    easy = replace(targets, labels=torch.zeros_like(targets.labels))
-    network = small_network(n_clusters=1)
-    warm_start(network, problem, easy, 128, SEEDS, CPU)
-    assert len(rounds) == _steps.ROUNDS_ALLOWED
-
-
-# Fine-tuning
-
-
-@pytest.fixture
-def early_stopping(monkeypatch):
-    """Every early stopping that is made."""
-    made = []
-
-    class Recorded(_steps.EarlyStopping):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            made.append(self)
-
-    monkeypatch.setattr(_steps, "EarlyStopping", Recorded)
-    return made
-
-
-@pytest.mark.parametrize("lr", [1e-3, 1e3])
-def test_the_best_held_out_state_is_kept(problem, targets, early_stopping, lr):
-    network = small_network()
-    warm_start(network, problem, targets, 128, SEEDS, CPU)
-    settings = Settings(**SETTINGS | {"lr": lr, "max_iter": 150})
-    state = fine_tune(network, problem, None, settings, SEEDS, CPU)
-    (watch,) = early_stopping
-    assert state.step == len(state.losses) == 150
-    assert len(watch.scores) == 4
-    with torch.no_grad():
-        score = float(watch.objective(network(watch.batch.inputs), watch.batch))
-    assert score == pytest.approx(min(watch.scores))
-    # A rate that is far too large ends worse than it began, and is undone.
-    assert (score == pytest.approx(watch.scores[0])) == (lr == 1e3)
-
-
-def test_training_stops_without_improvement(problem, early_stopping):
-    settings = Settings(
-        **SETTINGS | {"max_iter": 1000, "lr": 1e-12, "n_iter_no_change": 2}
-    )
-    state = fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
-    assert state.step == len(state.losses) == 150
-    assert len(early_stopping[0].scores) == 4
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [({}, 1), ({"early_stopping": False}, 0), ({"validation_fraction": 0.01}, 0)],
-)
-def test_training_is_watched_where_enough_is_held_out(
-    problem, early_stopping, changes, expected
-):
-    settings = Settings(**SETTINGS | changes)
-    fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
-    assert len(early_stopping) == expected
-
-
-def test_the_targets_stay_in_the_objective(problem, targets, early_stopping):
-    network = small_network()
-    settings = Settings(**SETTINGS)
-    fine_tune(network, problem, targets, settings, SEEDS, CPU)
-    fine_tune(network, problem, None, settings, SEEDS, CPU)
-    anchored, free = early_stopping
-    with torch.no_grad():
-        outputs = network(anchored.batch.inputs)
-        added = anchored.objective(outputs, anchored.batch)
-        added = added - free.objective(outputs, anchored.batch)
-        expected = _steps.ANCHOR * _steps._regression(targets, CPU)(
-            outputs, anchored.batch
-        )
-    torch.testing.assert_close(added, expected)
-    assert float(expected) > 0
-
-
-def test_targets_of_landmarks_do_not_stay(problem, early_stopping, monkeypatch):
-    monkeypatch.setattr(_steps, "MAX_SOLVED_NODES", 100)
-    monkeypatch.setattr(_steps, "N_LANDMARKS", 80)
-    few = solve_targets(problem, 4, 9, 3, 10.0, SEEDS)
-    settings = Settings(**SETTINGS)
-    network = small_network()
-    fine_tune(network, problem, few, settings, SEEDS, CPU)
-    fine_tune(network, problem, None, settings, SEEDS, CPU)
-    with torch.no_grad():
-        batch = early_stopping[0].batch
-        outputs = network(batch.inputs)
-        values = [float(watch.objective(outputs, batch)) for watch in early_stopping]
-    assert values[0] == values[1]
-
-
-@pytest.mark.parametrize("walk_length", [1, 3])
-def test_edges_are_drawn_as_the_settings_say(problem, monkeypatch, walk_length):
-    made = []
-
-    class Recorded(_steps.EdgeSampler):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            made.append(self)
-
-    monkeypatch.setattr(_steps, "EdgeSampler", Recorded)
-    changes = {"walk_length": walk_length, "batch_size": 41}
-    settings = Settings(**SETTINGS | changes)
-    fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
-    (sampler,) = made
-    assert (sampler.n_edges, sampler.n_steps) == (20, walk_length)
-    held_out = sampler.n_held_out / (problem.graph.weights.nnz / 2)
-    assert held_out == pytest.approx(0.1, abs=0.03)
-
-
-def test_kernels_are_trained_on_all_rows_not_only_landmarks(blobs, monkeypatch):
-    made = []
-
-    class Recorded(_steps.NodeSampler):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            made.append(self)
-
-    monkeypatch.setattr(_steps, "NodeSampler", Recorded)
-    X = blobs[0]
-    problem = build_problem(X, RBFAffinity(n_landmarks=100), 3, SEEDS)
-    assert problem.graph.n_nodes == 100
-    settings = Settings(**SETTINGS | {"sampling": "nodes"})
-    fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
-    (sampler,) = made
-    assert sampler.inputs.shape == (600, 2)
-    # 60 rows could not judge the training: none are held out.
-    assert sampler.n_held_out == 0
-    # The kernel sees rows in their own units.
-    index = np.array([3, 500, 7])
-    among = sampler.among(index)
-    matrix = problem.affinity.kernel(X[index], X[index])
-    dense = np.zeros((3, 3))
-    dense[among.source, among.target] = among.weight
-    np.testing.assert_allclose(dense, np.triu(matrix, k=1), atol=1e-6)
-
-
-@pytest.mark.parametrize("objective", ["rayleigh", "neuralef", "nested_low_rank"])
-@pytest.mark.parametrize("label_objective", ["normalized_cut", "neuralef"])
-def test_objectives_add_up_and_see_their_own_outputs(
-    problem, early_stopping, objective, label_objective
-):
-    changes = {"objective": objective, "label_objective": label_objective}
-    settings = Settings(**SETTINGS | changes)
-    network = small_network()
-    fine_tune(network, problem, None, settings, SEEDS, CPU)
-    batch = early_stopping[0].batch
-    combined = make_objective(settings, 3, 3)
-    with torch.no_grad():
-        outputs = network(batch.inputs)
-    for part in ("functions", "assignments"):
-        leaf = getattr(outputs, part).clone().requires_grad_()
-        combined(outputs._replace(**{part: leaf}), batch).backward()
-        assert float(leaf.grad.abs().max()) > 0

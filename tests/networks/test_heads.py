@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from neuraleig.networks import HEADS, OrthogonalLinear, SoftAssignment, make_head
+from neuraleig.networks import (
+    HEADS,
+    OrthogonalLinear,
+    SoftAssignment,
+    least_squares,
+    make_head,
+)
 
 
 @pytest.fixture
@@ -111,3 +117,35 @@ def test_a_row_has_the_same_bits_everywhere_in_the_batch(kind, n_inputs, n_outpu
     with torch.inference_mode():
         outputs = head(row.repeat(96, 1))
     assert torch.equal(outputs, outputs[:1].expand(96, -1))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_least_squares_finds_an_affine_map(offset):
+    inputs = offset + torch.randn(200, 5)
+    weight, bias = torch.randn(3, 5), torch.randn(3)
+    targets = inputs.double() @ weight.double().T + bias
+    found, shift = least_squares(inputs, targets)
+    # But for the shrinkage, a thousandth of the mean variance.
+    torch.testing.assert_close(found, weight.double(), rtol=1e-2, atol=1e-2)
+    error = inputs.double() @ found.T + shift - targets
+    assert float(error.std() / targets.std()) < 3e-3
+
+
+def test_least_squares_leaves_no_error_along_the_inputs():
+    inputs, targets = torch.randn(100, 4).double(), torch.randn(100, 2).double()
+    weight, bias = least_squares(inputs, targets)
+    error = targets - inputs @ weight.T - bias
+    assert float(error.mean(dim=0).abs().max()) < 1e-12
+    # But for the shrinkage.
+    assert float((inputs.T @ error / 100).abs().max()) < 1e-2
+
+
+def test_least_squares_of_constant_or_repeated_inputs():
+    targets = torch.randn(30, 2)
+    weight, bias = least_squares(torch.ones(30, 3), targets)
+    assert torch.isfinite(weight).all()
+    torch.testing.assert_close(weight.sum(dim=1) + bias, targets.double().mean(dim=0))
+    column = torch.randn(30, 1)
+    weight, _ = least_squares(column.repeat(1, 2), column)
+    torch.testing.assert_close(weight[0, 0], weight[0, 1])
+    assert float(weight.sum()) == pytest.approx(1.0, abs=1e-3)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from neuraleig.networks import make_mlp, make_network
+from neuraleig.networks import MLP, make_network
 from neuraleig.objectives import Rayleigh
 
 
@@ -25,7 +25,8 @@ def test_outputs_are_the_heads_of_one_trunk():
 def test_widths_are_those_asked_for():
     network = network_of(hidden_sizes=(8, 5))
     shapes = [p.shape for name, p in network.named_parameters() if "weight" in name]
-    assert shapes == [(8, 3), (5, 8), (4, 5), (2, 5)]
+    # Heads see both layers.
+    assert shapes == [(8, 3), (5, 8), (4, 13), (2, 13)]
 
 
 def test_no_hidden_layer_is_a_linear_map_of_the_features():
@@ -35,12 +36,68 @@ def test_no_hidden_layer_is_a_linear_map_of_the_features():
 
 
 def test_mlp_is_its_formula():
-    mlp = make_mlp(3, (4,))
+    mlp = MLP(3, (4, 2))
     rows = torch.randn(5, 3)
-    linear = mlp[0]
-    hidden = rows @ linear.weight.T + linear.bias
-    expected = hidden * (1 + torch.erf(hidden / 2**0.5)) / 2
-    torch.testing.assert_close(mlp(rows), expected)
+    hidden, expected = rows, []
+    for layer in mlp.layers:
+        hidden = hidden @ layer.weight.T + layer.bias
+        hidden = hidden * (1 + torch.erf(hidden / 2**0.5)) / 2
+        expected.append(hidden)
+    torch.testing.assert_close(mlp(rows), torch.cat(expected, dim=1))
+
+
+def test_placed_units_bend_halfway_between_two_rows():
+    mlp, rows = MLP(2, (64, 8)), 3 * torch.randn(50, 2)
+    second = mlp.layers[1].weight.clone()
+    mlp.place(rows)
+    weight, bias = mlp.layers[0].weight, mlp.layers[0].bias
+    pairs = torch.cartesian_prod(torch.arange(50), torch.arange(50))
+    starts, ends = rows[pairs[:, 0]], rows[pairs[:, 1]]
+    middles = weight @ ((starts + ends) / 2).T + bias[:, None]
+    step = ends - starts
+    cosines = torch.cosine_similarity(weight[:, None], step[None], dim=2)
+    fits = (middles.abs() < 1e-3) & (cosines > 0.999)
+    # Pairs of a row with itself leave the unit as it was.
+    assert fits.any(dim=1).float().mean() > 0.9
+    assert torch.equal(mlp.layers[1].weight, second)
+
+
+def test_slopes_follow_the_distance_within_bounds():
+    steep, plain, flat = MLP(2, (32,)), MLP(2, (32,)), MLP(2, (32,))
+    rows = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    norms = []
+    for mlp, unit in ((steep, 1e-6), (plain, 0.4), (flat, 1e6)):
+        mlp.place(unit * rows)
+        norms.append(float(mlp.layers[0].weight.detach().norm(dim=1).amax()))
+    assert norms[0] == pytest.approx(32.0, rel=1e-4)
+    assert norms[1] == pytest.approx(4.0 / 2.0, rel=1e-4)
+    assert norms[2] == pytest.approx(3**-0.5, rel=0.5)
+
+
+def test_identical_rows_leave_the_weights_as_they_are():
+    mlp = MLP(3, (8,))
+    before = mlp.layers[0].weight.clone()
+    mlp.place(torch.ones(6, 3))
+    assert torch.equal(mlp.layers[0].weight, before)
+
+
+def test_rows_place_the_network_that_is_made():
+    rows = torch.randn(40, 3)
+    torch.manual_seed(0)
+    placed = network_of(rows=rows, hidden_sizes=(16,)).trunk.layers[0].weight
+    torch.manual_seed(0)
+    fresh = network_of(hidden_sizes=(16,)).trunk.layers[0].weight
+    assert not torch.equal(placed, fresh)
+    # Nothing to place in what a callable makes, or without a layer.
+    network_of(lambda n_features: nn.Linear(n_features, 4), rows=rows)
+    network_of(hidden_sizes=(), rows=rows)
+
+
+@pytest.mark.parametrize(("n_features", "n_matrices"), [(3, 2), (8, 2), (9, 1)])
+def test_a_wide_first_layer_is_no_hidden_matrix(n_features, n_matrices):
+    network = network_of(n_features=n_features, hidden_sizes=(8, 4))
+    assert len(network.hidden_matrices) == n_matrices
+    assert network.hidden_matrices[-1] is network.trunk.layers[1].weight
 
 
 def test_a_row_does_not_depend_on_the_others():

@@ -1,0 +1,201 @@
+"""Fine-tuning: what is minimised, on what, and which state is kept."""
+
+import numpy as np
+import pytest
+import torch
+
+from neuraleig._random import Seeds
+from neuraleig.affinity import RBFAffinity
+from neuraleig.estimators import _fine_tune, _steps
+from neuraleig.estimators._fine_tune import fine_tune
+from neuraleig.estimators._steps import build_problem, solve_targets
+from neuraleig.estimators._warm_start import warm_start
+from neuraleig.objectives import NormalizedCut, Rayleigh
+
+CPU = torch.device("cpu")
+SEEDS = Seeds.draw(0)
+
+
+@pytest.fixture
+def early_stopping(monkeypatch):
+    """Every early stopping that is made."""
+    made = []
+
+    class Recorded(_fine_tune.EarlyStopping):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    monkeypatch.setattr(_fine_tune, "EarlyStopping", Recorded)
+    return made
+
+
+@pytest.mark.parametrize("lr", [1e-3, 1e3])
+def test_the_best_held_out_state_is_kept(
+    problem, targets, early_stopping, lr, small_network, settings_of
+):
+    network = small_network()
+    warm_start(network, problem, targets, settings_of(batch_size=256), SEEDS, CPU)
+    # Without its last polish: there must be something to gain.
+    settings = settings_of(lr=lr, max_iter=150)
+    state = fine_tune(network, problem, None, settings, SEEDS, CPU)
+    (watch,) = early_stopping
+    assert state.step == len(state.losses) == 150
+    assert len(watch.scores) == 4
+    with torch.no_grad():
+        score = float(watch.objective(network(watch.batch.inputs), watch.batch))
+    assert score == pytest.approx(min(watch.scores))
+    # A rate that is far too large ends worse than it began, and is undone.
+    assert (score == pytest.approx(watch.scores[0])) == (lr == 1e3)
+
+
+def test_training_stops_without_improvement(
+    problem, early_stopping, small_network, settings_of
+):
+    settings = settings_of(max_iter=1000, lr=1e-12, n_iter_no_change=2)
+    state = fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
+    assert state.step == len(state.losses) == 150
+    assert len(early_stopping[0].scores) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({}, 1), ({"early_stopping": False}, 0), ({"validation_fraction": 0.01}, 0)],
+)
+def test_training_is_watched_where_enough_is_held_out(
+    problem, early_stopping, changes, expected, small_network, settings_of
+):
+    settings = settings_of(**changes)
+    fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
+    assert len(early_stopping) == expected
+
+
+def objectives_of(monkeypatch):
+    """Every objective that is trained."""
+    trained = []
+
+    def recorded(network, batches, objective, *args, **options):
+        trained.append(objective)
+        return train(network, batches, objective, *args, **options)
+
+    train = _fine_tune.train
+    monkeypatch.setattr(_fine_tune, "train", recorded)
+    return trained
+
+
+def test_the_targets_stay_in_the_objective(
+    problem, targets, early_stopping, small_network, settings_of, monkeypatch
+):
+    trained = objectives_of(monkeypatch)
+    network = small_network()
+    for taught in (targets, None):
+        fine_tune(network, problem, taught, settings_of(), SEEDS, CPU)
+    batch = early_stopping[0].batch
+    with torch.no_grad():
+        outputs = network(batch.inputs)
+        added = trained[0](outputs, batch) - trained[1](outputs, batch)
+        expected = _fine_tune.ANCHOR * targets.regression(CPU)(outputs, batch)
+    torch.testing.assert_close(added, expected)
+    assert float(expected) > 0
+
+
+def test_targets_of_landmarks_do_not_stay(
+    problem, early_stopping, small_network, settings_of, monkeypatch
+):
+    monkeypatch.setattr(_steps, "MAX_SOLVED_NODES", 100)
+    monkeypatch.setattr(_steps, "N_LANDMARKS", 80)
+    few = solve_targets(problem, 4, 9, 3, 10.0, SEEDS)
+    trained = objectives_of(monkeypatch)
+    network = small_network()
+    for taught in (few, None):
+        fine_tune(network, problem, taught, settings_of(), SEEDS, CPU)
+    batch = early_stopping[0].batch
+    with torch.no_grad():
+        outputs = network(batch.inputs)
+        assert trained[0](outputs, batch) == trained[1](outputs, batch)
+
+
+def test_functions_alone_judge_what_follows_a_warm_start(
+    problem, targets, early_stopping, small_network, settings_of
+):
+    # Its labels are fitted anew afterwards; without one they must count.
+    network = small_network()
+    for taught in (targets, None):
+        fine_tune(network, problem, taught, settings_of(), SEEDS, CPU)
+    after, alone = early_stopping
+    with torch.no_grad():
+        outputs = network(after.batch.inputs)
+        rayleigh = Rayleigh()(outputs, after.batch)
+        labels = NormalizedCut()(outputs, after.batch)
+        assert after.objective(outputs, after.batch) == rayleigh
+        total = alone.objective(outputs, after.batch)
+    torch.testing.assert_close(total, rayleigh + labels)
+
+
+@pytest.mark.parametrize("walk_length", [1, 3])
+def test_edges_are_drawn_as_the_settings_say(
+    problem, monkeypatch, walk_length, small_network, settings_of
+):
+    made = []
+
+    class Recorded(_fine_tune.EdgeSampler):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    monkeypatch.setattr(_fine_tune, "EdgeSampler", Recorded)
+    changes = {"walk_length": walk_length, "batch_size": 41}
+    settings = settings_of(**changes)
+    fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
+    (sampler,) = made
+    assert (sampler.n_edges, sampler.n_steps) == (20, walk_length)
+    held_out = sampler.n_held_out / (problem.graph.weights.nnz / 2)
+    assert held_out == pytest.approx(0.1, abs=0.03)
+
+
+def test_kernels_are_trained_on_all_rows_not_only_landmarks(
+    blobs, monkeypatch, small_network, settings_of
+):
+    made = []
+
+    class Recorded(_fine_tune.NodeSampler):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    monkeypatch.setattr(_fine_tune, "NodeSampler", Recorded)
+    X = blobs[0]
+    problem = build_problem(X, RBFAffinity(n_landmarks=100), 3, SEEDS)
+    assert problem.graph.n_nodes == 100
+    settings = settings_of(sampling="nodes")
+    fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
+    (sampler,) = made
+    assert sampler.inputs.shape == (600, 2)
+    # 60 rows could not judge the training: none are held out.
+    assert sampler.n_held_out == 0
+    # The kernel sees rows in their own units.
+    index = np.array([3, 500, 7])
+    among = sampler.among(index)
+    matrix = problem.affinity.kernel(X[index], X[index])
+    dense = np.zeros((3, 3))
+    dense[among.source, among.target] = among.weight
+    np.testing.assert_allclose(dense, np.triu(matrix, k=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("objective", ["rayleigh", "neuralef", "nested_low_rank"])
+@pytest.mark.parametrize("label_objective", ["normalized_cut", "neuralef"])
+def test_objectives_add_up_and_see_their_own_outputs(
+    problem, early_stopping, objective, label_objective, small_network, settings_of
+):
+    changes = {"objective": objective, "label_objective": label_objective}
+    settings = settings_of(**changes)
+    network = small_network()
+    fine_tune(network, problem, None, settings, SEEDS, CPU)
+    batch = early_stopping[0].batch
+    combined = early_stopping[0].objective
+    with torch.no_grad():
+        outputs = network(batch.inputs)
+    for part in ("functions", "assignments"):
+        leaf = getattr(outputs, part).clone().requires_grad_()
+        combined(outputs._replace(**{part: leaf}), batch).backward()
+        assert float(leaf.grad.abs().max()) > 0
