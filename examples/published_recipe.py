@@ -33,6 +33,7 @@ PUBLISHED = {
     # Every row in every batch: the graph within the batch is then the whole graph.
     "batch_size": 2048,
     "lr": 1e-3,
+    "optimizer": "adam",
     "early_stopping": False,
 }
 RECIPES = {

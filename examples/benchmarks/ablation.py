@@ -42,6 +42,7 @@ PUBLISHED = {
     "temperature": (1.0, 0.3),
     "batch_size": 1024,
     "lr": 1e-3,
+    "optimizer": "adam",
     "max_iter": 300,
 }
 

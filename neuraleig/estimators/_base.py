@@ -302,7 +302,7 @@ class EigenfunctionEstimator(
         if is_done or settings.max_iter == 0 or not problem.has_edges:
             return [], n_updates
         state = fine_tune(network, problem, targets, settings, seeds, device)
-        refit_labels(network, problem, targets, device)
+        refit_labels(network, problem, targets, seeds, device)
         return state.losses, n_updates + state.step
 
     def _store(self, fitted: FittedFunctions) -> None:

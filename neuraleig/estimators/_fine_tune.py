@@ -52,8 +52,9 @@ def fine_tune(
     functions = function_objective(settings.objective, network.n_functions)
     labels = label_objective(settings.label_objective, network.n_clusters)
     objective = SumObjective((1.0, functions), (1.0, labels))
-    # Labels are fitted anew after a warm start: what counts are then the functions.
-    judged = objective if targets is None else functions
+    # Linear labels of a warm start are fitted anew: the functions count alone.
+    is_refitted = targets is not None and network.has_linear_labels
+    judged = functions if is_refitted else objective
     use_edges = settings.sampling == "edges"
     if use_edges and targets is not None and targets.index.size == len(problem.nodes):
         objective = SumObjective((1.0, objective), (ANCHOR, targets.regression(device)))

@@ -72,15 +72,16 @@ def warm_start(
     rows = problem.nodes
     if targets.index.size < len(rows):
         rows = rows[torch.from_numpy(targets.index)]
-    order = torch.from_numpy(np.random.default_rng(seeds.check).permutation(len(rows)))
-    lesson = _Lesson.of(rows, targets, order[:SOLVE_ROWS], device)
+    drawn = _shuffled(len(rows), seeds)[:SOLVE_ROWS]
+    lesson = _Lesson.of(rows, targets, drawn, device)
     lesson.solve_heads(network)
     sampler = NodeSampler(rows, settings.batch_size // 2, seed=seeds.sampling)
     one_pass = len(rows) / sampler.batch_size
     n_steps = max(ROUND_STEPS, int(one_pass))
     # Heads that are not solved for learn from scratch.
-    is_solved = isinstance(network.label_head, RowLinear)
-    enough = min(MAX_STEPS, MAX_PASSES * one_pass) if is_solved else MAX_STEPS
+    enough: float = MAX_STEPS
+    if network.has_linear_labels:
+        enough = min(MAX_STEPS, MAX_PASSES * one_pass)
     n_rounds = int(np.ceil(max(MIN_PASSES * one_pass, enough) / n_steps))
     for done in range(n_rounds):
         if lesson.is_known(network):
@@ -104,6 +105,7 @@ def refit_labels(
     network: EigenNetwork,
     problem: Problem,
     targets: Targets | None,
+    seeds: Seeds,
     device: torch.device,
 ) -> None:
     """Fit a linear label head anew, after the trunk was trained.
@@ -112,6 +114,8 @@ def refit_labels(
     they cut less. Least squares on them says more of new rows than a head that was
     trained by steps, which bends to single rows.
     """
+    if not network.has_linear_labels:
+        return
     network.eval()
     starts = range(0, len(problem.nodes), SOLVE_ROWS)
     parts = (problem.nodes[i : i + SOLVE_ROWS].to(device) for i in starts)
@@ -122,11 +126,16 @@ def refit_labels(
         is_poorer = np.unique(found).size < np.unique(known).size
         if is_poorer or judge_labels(graph, known).cut < judge_labels(graph, found).cut:
             labels = targets.labels
-    drawn = slice(None, None, -(-len(labels) // SOLVE_ROWS))
+    drawn = _shuffled(len(labels), seeds)[:SOLVE_ROWS]
     hidden = network.trunk(problem.nodes[drawn].to(device))
     labels = labels[drawn].to(device)
     system = least_squares(hidden, F.one_hot(labels, network.n_clusters))
     _set_labels(network.label_head, *system, hidden, labels)
+
+
+def _shuffled(n_rows: int, seeds: Seeds) -> Tensor:
+    """Numbers of all rows in random order: rows may come in any."""
+    return torch.from_numpy(np.random.default_rng(seeds.check).permutation(n_rows))
 
 
 @dataclass(frozen=True)

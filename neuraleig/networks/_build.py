@@ -8,7 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from neuraleig._batch import Outputs
-from neuraleig.networks._heads import Assignment, Head, SoftAssignment, make_head
+from neuraleig.networks._heads import (
+    Assignment,
+    Head,
+    RowLinear,
+    SoftAssignment,
+    make_head,
+)
 from neuraleig.networks._mlp import MLP
 
 TrunkFactory = Callable[[int], nn.Module]
@@ -48,6 +54,11 @@ class EigenNetwork(nn.Module):
         self.assignment = assignment
         self.n_functions = n_functions
         self.n_clusters = n_clusters
+
+    @property
+    def has_linear_labels(self) -> bool:
+        """Whether the scores of clusters are an affine map of the trunk's outputs."""
+        return isinstance(self.label_head, RowLinear)
 
     @property
     def hidden_matrices(self) -> list[nn.Parameter]:

@@ -19,6 +19,8 @@ N_ITERATIONS = 5
 # rate serves both, after Liu et al. (2025).
 RMS_OF_ADAM = 0.2
 TINY = 1e-12
+# Devices on which Adam takes its step in one kernel.
+FUSED = ("cpu", "cuda")
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:
@@ -85,10 +87,12 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _step(self, weight: Tensor, lr: float, momentum: float) -> None:
-        state: dict[str, Any] = self.state[weight]
         gradient = weight.grad
         assert gradient is not None
-        mean = state.setdefault("mean", torch.zeros_like(gradient))
+        state: dict[str, Any] = self.state[weight]
+        if not state:
+            state["mean"] = torch.zeros_like(gradient)
+        mean: Tensor = state["mean"]
         mean.lerp_(gradient, 1 - momentum)
         # A step ahead, after Nesterov.
         ahead = torch.lerp(gradient, mean, momentum).flatten(start_dim=1)
@@ -125,5 +129,7 @@ def make_optimizers(
     if by_muon:
         optimizers.append(Muon(by_muon, lr))
     if others:
-        optimizers.append(torch.optim.Adam(others, lr=lr, fused=True))
+        # One kernel for all, where torch has it.
+        is_fused = all(w.device.type in FUSED and w.is_floating_point() for w in others)
+        optimizers.append(torch.optim.Adam(others, lr=lr, fused=is_fused))
     return optimizers

@@ -132,6 +132,19 @@ def test_functions_alone_judge_what_follows_a_warm_start(
     torch.testing.assert_close(total, rayleigh + labels)
 
 
+def test_orthogonal_labels_count_after_a_warm_start_too(
+    problem, targets, early_stopping, small_network, settings_of
+):
+    network = small_network(head="orthogonal")
+    fine_tune(network, problem, targets, settings_of(), SEEDS, CPU)
+    (watch,) = early_stopping
+    with torch.no_grad():
+        outputs = network(watch.batch.inputs)
+        total = watch.objective(outputs, watch.batch)
+        functions = Rayleigh()(outputs, watch.batch)
+    assert total > functions
+
+
 @pytest.mark.parametrize("walk_length", [1, 3])
 def test_edges_are_drawn_as_the_settings_say(
     problem, monkeypatch, walk_length, small_network, settings_of

@@ -12,6 +12,7 @@ from neuraleig._random import Seeds
 from neuraleig.estimators import _base, _warm_start
 from neuraleig.estimators._steps import judge_labels
 from neuraleig.estimators._warm_start import WarmStart, refit_labels, warm_start
+from neuraleig.metrics import clustering_accuracy
 from neuraleig.networks import least_squares
 
 CPU = torch.device("cpu")
@@ -137,7 +138,7 @@ def test_labels_that_cut_less_stay(problem, targets, small_network, settings_of)
     warm_start(network, problem, targets, settings_of(), SEEDS, CPU)
     before = labels_of(network, problem)
     worse = replace(targets, labels=torch.randint(3, targets.labels.shape))
-    refit_labels(network, problem, worse, CPU)
+    refit_labels(network, problem, worse, SEEDS, CPU)
     assert adjusted_rand_score(before, labels_of(network, problem)) > 0.97
 
 
@@ -153,11 +154,30 @@ def test_labels_of_the_warm_start_return_if_they_cut_less(
         else:
             # One cluster for all cuts nothing, and is no clustering.
             network.label_head.bias[0] += 1e6
-    refit_labels(network, problem, targets, CPU)
+    refit_labels(network, problem, targets, SEEDS, CPU)
     found = labels_of(network, problem)
     assert adjusted_rand_score(targets.labels, found) > 0.97
     cut = judge_labels(problem.graph, found.numpy()).cut
     assert cut <= judge_labels(problem.graph, targets.labels.numpy()).cut + 0.01
+
+
+def test_rows_that_alternate_between_clusters_keep_them_all(monkeypatch):
+    # A stride through the rows would see one cluster.
+    monkeypatch.setattr(_warm_start, "SOLVE_ROWS", 200)
+    generator = np.random.default_rng(0)
+    y = np.arange(600) % 3
+    X = np.array([[0, 0], [9, 0], [0, 9]])[y] + generator.normal(size=(600, 2))
+    model = NeuralEigenSpectralClustering(
+        3, hidden_sizes=(32,), max_iter=5, random_state=0
+    )
+    assert clustering_accuracy(y, model.fit_predict(X)) > 0.99
+
+
+def test_orthogonal_labels_stay_as_they_are(problem, targets, small_network):
+    network = small_network(rows=problem.nodes, head="orthogonal")
+    before = network.label_head.raw.clone()
+    refit_labels(network, problem, targets, SEEDS, CPU)
+    assert torch.equal(network.label_head.raw, before)
 
 
 # Whether fine-tuning follows
