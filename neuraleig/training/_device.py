@@ -26,15 +26,13 @@ def resolve_device(device: str) -> torch.device:
         raise ValueError(
             f"device={device!r} is not known to torch; use 'auto', 'cpu' or 'cuda'."
         ) from error
-    if resolved.type == "cuda":
-        if not torch.cuda.is_available():
-            raise ValueError(
-                f"device={device!r} needs a CUDA device and none is available; use "
-                "'auto' or 'cpu'."
-            )
-        return resolved
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={device!r} needs a CUDA device and none is available; use "
+            "'auto' or 'cpu'."
+        )
     try:
-        # Of other kinds torch knows names, but not whether they hold numbers here.
+        # torch knows the names of devices, but not whether they hold numbers here.
         torch.zeros(1, device=resolved).item()
     except (RuntimeError, AssertionError) as error:
         raise ValueError(

@@ -7,7 +7,6 @@ from neuraleig.training import resolve_device
 def test_auto_prefers_cuda_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == torch.device("cuda")
-    assert resolve_device("cuda:1") == torch.device("cuda:1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert resolve_device("auto") == torch.device("cpu")
 
@@ -25,3 +24,9 @@ def test_absent_cuda_is_rejected(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="none is available"):
         resolve_device("cuda:0")
+
+
+def test_a_cuda_device_beyond_those_that_are_there_is_rejected(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ValueError, match="'cuda:99' is not available here"):
+        resolve_device("cuda:99")
