@@ -19,9 +19,13 @@ FUNCTIONS_PER_CLUSTER = (1.0, 1.5, 2.0, 2.5, 3.0)
 # Starts of k-means for each of them.
 N_STARTS = 10
 # A reading may cut this much more than the best one does. Modularity alone would
-# merge small clusters to split large ones; the cut alone likes tiny clusters.
+# merge small clusters to split large ones; the cut alone likes tiny clusters. Where
+# hardly anything need be cut, it may cut a little more, if modularity gains by it.
 CUT_RATIO = 1.5
 CUT_SLACK = 0.01
+MIN_GAIN = 0.001
+# Cuts that differ by less are equal.
+ROUNDING = 1e-9
 # Rows on which k-means is fitted; the others go to the nearest centre.
 MAX_ROWS = 10_000
 
@@ -139,9 +143,15 @@ def best_reading(readings: Sequence[Reading]) -> Reading:
     """
     most = max(len(reading.centres) for reading in readings)
     whole = [reading for reading in readings if len(reading.centres) == most]
-    least = min(reading.judgement.cut for reading in whole)
-    allowed = CUT_RATIO * least + CUT_SLACK
-    fair = [reading for reading in whole if reading.judgement.cut <= allowed]
+    allowed = CUT_RATIO * min(reading.judgement.cut for reading in whole)
+    strict = _most_modular(whole, allowed + ROUNDING)
+    lenient = _most_modular(whole, allowed + CUT_SLACK)
+    gain = lenient.judgement.modularity - strict.judgement.modularity
+    return lenient if gain > MIN_GAIN else strict
+
+
+def _most_modular(readings: Sequence[Reading], cut: float) -> Reading:
+    fair = [reading for reading in readings if reading.judgement.cut <= cut]
     return max(fair, key=lambda reading: reading.judgement.modularity)
 
 

@@ -134,5 +134,18 @@ def test_modularity_decides_among_small_cuts():
 
 def test_separate_components_leave_some_slack():
     # The least cut is 0: without slack nothing else would ever be fair.
-    exact, rounded = reading_of(0.0, 0.1), reading_of(1e-9, 0.5)
+    exact, near = reading_of(0.0, 0.1), reading_of(1e-3, 0.5)
+    assert best_reading([exact, near]) is near
+
+
+def test_a_cut_many_times_the_least_needs_a_gain():
+    # Three spirals that touch: the wrong reading had this much more modularity.
+    right, wrong = reading_of(0.00014, 0.66542), reading_of(0.00229, 0.66585)
+    assert best_reading([right, wrong]) is right
+    better = reading_of(0.00229, 0.67)
+    assert best_reading([right, better]) is better
+
+
+def test_rounding_of_cuts_does_not_decide():
+    exact, rounded = reading_of(0.0, 0.5), reading_of(1e-16, 0.5005)
     assert best_reading([exact, rounded]) is rounded
