@@ -135,7 +135,7 @@ VARIANTS: dict[str, Variant] = {
     "+ network, heads by least squares": network(NO_ROUNDS, max_iter=0),
     "+ network, warm start": network(max_iter=0),
     "+ fine-tuning where something is left to learn = default": network(),
-    "default, fine-tuning always": network(max_iter=300),
+    "default, 300 steps of fine-tuning always": network(max_iter=300),
     "same, labels not refitted": network(NO_REFIT, max_iter=300),
     "default, Adam for all": network(optimizer="adam"),
     "default, first layer not placed": network(UNPLACED),
@@ -203,9 +203,11 @@ def main() -> None:
 
 
 def summary(runs: dict[str, dict[str, list[dict[str, float]]]]) -> str:
-    """Means over sets of every measure."""
+    """Means of every measure over the sets that every variant has."""
+    common = set.intersection(*(set(sets) for sets in runs.values()))
     rows = []
-    for label, sets in runs.items():
+    for label, found in runs.items():
+        sets = {name: seeds for name, seeds in found.items() if name in common}
         cells = [label, str(len(sets))]
         for key in ("acc", "train_acc", "ncut", "seconds"):
             by_set = [np.mean([run[key] for run in seeds]) for seeds in sets.values()]

@@ -3,6 +3,7 @@
 from neuraleig.discretize._argmax import Argmax
 from neuraleig.discretize._base import Discretizer, diffused_rows
 from neuraleig.discretize._centroids import (
+    MIN_GAIN,
     Judgement,
     NearestCentre,
     Reading,
@@ -13,6 +14,7 @@ from neuraleig.discretize._centroids import (
 from neuraleig.discretize._cluster_qr import ClusterQR, cluster_qr_rotation
 
 __all__ = [
+    "MIN_GAIN",
     "Argmax",
     "ClusterQR",
     "Discretizer",

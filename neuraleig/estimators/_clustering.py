@@ -39,7 +39,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
 
     The fit builds a sparse graph of the rows, solves it exactly, teaches a network
     its leading eigenvectors and the labels read off them, and fine-tunes it on edges
-    of the graph. New rows cost one forward pass, and need nothing else.
+    where that leaves something to learn. New rows cost one forward pass.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     loss_curve_ : list of float
         Loss of every step of fine-tuning.
     n_iter_ : int
-        Least squares solved by the warm start, and steps of training, in all.
+        Least squares of the warm start and steps of training: may pass ``max_iter``.
     gamma_ : float
         Inverse squared width in use; only with ``affinity="rbf"``.
     device_ : str

@@ -56,7 +56,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
     loss_curve_ : list of float
         Loss of every step of fine-tuning.
     n_iter_ : int
-        Least squares solved by the warm start, and steps of training, in all.
+        Least squares of the warm start and steps of training: may pass ``max_iter``.
     gamma_ : float
         Inverse squared width of ``affinity="rbf"``.
     device_ : str

@@ -106,6 +106,10 @@ class Targets:
     labels: Tensor
     eigenvalues: FloatArray
 
+    def cover(self, problem: Problem) -> bool:
+        """Whether every node has a target: not where landmarks were solved for."""
+        return self.index.size == len(problem.nodes)
+
     def regression(self, device: torch.device) -> SpectralRegression:
         """Objective that teaches them."""
         return SpectralRegression(self.functions.to(device), self.labels.to(device))

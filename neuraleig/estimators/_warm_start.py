@@ -12,6 +12,8 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from neuraleig._random import Seeds
+from neuraleig._typing import IntArray
+from neuraleig.discretize import MIN_GAIN
 from neuraleig.estimators._steps import Problem, Settings, Targets, judge_labels
 from neuraleig.networks import EigenNetwork, RowLinear, least_squares
 from neuraleig.sampling import NodeSampler
@@ -32,7 +34,12 @@ LEARNED_ERROR = 0.005
 # Rows that are looked at for it, and rows to which linear heads are fitted.
 CHECK_ROWS = 4_096
 SOLVE_ROWS = 8_192
-# Largest factor of the scores of clusters that least squares gives.
+# Every cluster has as many of them, if it has as many rows.
+ROWS_PER_CLUSTER = 64
+# Rows that go through the trunk at once.
+SLICE_ROWS = 2_048
+# Largest factor of the scores of clusters that least squares gives: plain clusters
+# would take any, and fine-tuning moves nothing that is certain.
 MAX_SHARPNESS = 32.0
 
 
@@ -67,29 +74,30 @@ def warm_start(
 
     Notes
     -----
-    Memory beyond the rows is O(n_hidden) for each of up to 8,192 of them.
+    Memory beyond the rows: what the trunk puts out for up to 8,192 of them, what it
+    needs inside for 2,048, and n_hidden x n_hidden.
     """
     rows = problem.nodes
-    if targets.index.size < len(rows):
+    if not targets.cover(problem):
         rows = rows[torch.from_numpy(targets.index)]
-    drawn = _shuffled(len(rows), seeds)[:SOLVE_ROWS]
-    lesson = _Lesson.of(rows, targets, drawn, device)
+    lesson = _Lesson.of(rows, targets, _drawn(targets.labels, seeds), device)
     lesson.solve_heads(network)
     sampler = NodeSampler(rows, settings.batch_size // 2, seed=seeds.sampling)
     one_pass = len(rows) / sampler.batch_size
     n_steps = max(ROUND_STEPS, int(one_pass))
     # Heads that are not solved for learn from scratch.
     enough: float = MAX_STEPS
-    if network.has_linear_labels:
+    if network.has_solvable_labels:
         enough = min(MAX_STEPS, MAX_PASSES * one_pass)
     n_rounds = int(np.ceil(max(MIN_PASSES * one_pass, enough) / n_steps))
+    regression = targets.regression(device)
     for done in range(n_rounds):
         if lesson.is_known(network):
             return WarmStart(True, 1 + done * (n_steps + 1))
         train(
             network,
             sampler,
-            targets.regression(device),
+            regression,
             Schedule(n_steps, lr=LR, final_lr=LR),
             device=device,
             optimizers=make_optimizers(
@@ -111,31 +119,52 @@ def refit_labels(
     """Fit a linear label head anew, after the trunk was trained.
 
     The labels are those that the head has come to, or those of the warm start where
-    they cut less. Least squares on them says more of new rows than a head that was
-    trained by steps, which bends to single rows.
+    these are worth more. Least squares on them says more of new rows than a head that
+    was trained by steps, which bends to single rows.
     """
-    if not network.has_linear_labels:
+    if not network.has_solvable_labels or network.n_clusters == 1:
         return
     network.eval()
-    starts = range(0, len(problem.nodes), SOLVE_ROWS)
-    parts = (problem.nodes[i : i + SOLVE_ROWS].to(device) for i in starts)
-    labels = torch.cat([network(part).logits.argmax(dim=1).cpu() for part in parts])
-    if targets is not None and targets.index.size == len(labels):
-        graph = problem.graph
+    rows = problem.nodes
+    starts = range(0, len(rows), SLICE_ROWS)
+    parts = (network(rows[i : i + SLICE_ROWS].to(device)).logits for i in starts)
+    labels = torch.cat([part.argmax(dim=1).cpu() for part in parts])
+    if targets is not None and targets.cover(problem):
         found, known = labels.numpy(), targets.labels.numpy()
-        is_poorer = np.unique(found).size < np.unique(known).size
-        if is_poorer or judge_labels(graph, known).cut < judge_labels(graph, found).cut:
+        if not _are_worth_more(problem, found, known):
             labels = targets.labels
-    drawn = _shuffled(len(labels), seeds)[:SOLVE_ROWS]
-    hidden = network.trunk(problem.nodes[drawn].to(device))
+    drawn = _drawn(labels, seeds)
+    hidden = _in_slices(network.trunk, rows[drawn].to(device))
     labels = labels[drawn].to(device)
     system = least_squares(hidden, F.one_hot(labels, network.n_clusters))
     _set_labels(network.label_head, *system, hidden, labels)
 
 
-def _shuffled(n_rows: int, seeds: Seeds) -> Tensor:
-    """Numbers of all rows in random order: rows may come in any."""
-    return torch.from_numpy(np.random.default_rng(seeds.check).permutation(n_rows))
+def _are_worth_more(problem: Problem, found: IntArray, known: IntArray) -> bool:
+    """Whether labels cut no more than known ones, and not by giving up clusters."""
+    if np.unique(found).size < np.unique(known).size:
+        return False
+    after, before = (judge_labels(problem.graph, part) for part in (found, known))
+    return after.cut <= before.cut and after.modularity > before.modularity - MIN_GAIN
+
+
+def _drawn(labels: Tensor, seeds: Seeds) -> Tensor:
+    """Up to ``SOLVE_ROWS`` rows, drawn at random, with some of every cluster."""
+    order = np.random.default_rng(seeds.check).permutation(len(labels))
+    if len(order) > SOLVE_ROWS:
+        shuffled = labels.numpy()[order]
+        by_cluster = np.argsort(shuffled, kind="stable")
+        sizes = np.bincount(shuffled)
+        first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[by_cluster] = np.arange(len(order)) - first
+        order = order[np.argsort(rank >= ROWS_PER_CLUSTER, kind="stable")]
+    return torch.from_numpy(order[:SOLVE_ROWS])
+
+
+def _in_slices(module: nn.Module, rows: Tensor) -> Tensor:
+    """Outputs of a module, whose insides may be many times larger."""
+    return torch.cat([module(part) for part in rows.split(SLICE_ROWS)])  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -157,7 +186,7 @@ class _Lesson:
     def solve_heads(self, network: EigenNetwork) -> None:
         """Fit linear heads to the trunk as it is."""
         network.eval()
-        hidden = network.trunk(self.rows)
+        hidden = _in_slices(network.trunk, self.rows)
         one_hot = F.one_hot(self.labels, network.n_clusters)
         # One system for both.
         weight, bias = least_squares(hidden, torch.cat([self.functions, one_hot], 1))
@@ -173,9 +202,9 @@ class _Lesson:
         outputs = network(self.rows[:CHECK_ROWS])
         labels = self.labels[:CHECK_ROWS]
         error = (outputs.functions - self.functions[:CHECK_ROWS]).square().mean()
-        right = outputs.logits.argmax(dim=1) == labels
+        right = labels[outputs.logits.argmax(dim=1) == labels]
         sizes = torch.bincount(labels)
-        shares = torch.bincount(labels, weights=right.double()) / sizes
+        shares = torch.bincount(right, minlength=len(sizes)) / sizes
         agreement = shares[sizes > 0].mean()
         return bool(agreement >= LEARNED_AGREEMENT and error <= LEARNED_ERROR)
 

@@ -56,20 +56,22 @@ class EigenNetwork(nn.Module):
         self.n_clusters = n_clusters
 
     @property
-    def has_linear_labels(self) -> bool:
-        """Whether the scores of clusters are an affine map of the trunk's outputs."""
+    def has_solvable_labels(self) -> bool:
+        """Whether the label head is free to be what least squares say."""
         return isinstance(self.label_head, RowLinear)
 
     @property
     def hidden_matrices(self) -> list[nn.Parameter]:
-        """Weights of the trunk that map vectors to vectors.
+        """Weights of the trunk that map vectors to vectors and are trained.
 
-        Not that of the first layer if more go in than come out: it costs more to
-        orthogonalise than is gained.
+        Not the first, in order of registration, if more go in than come out: it costs
+        more to orthogonalise than is gained.
         """
-        matrices = [weight for weight in self.trunk.parameters() if weight.ndim >= 2]
-        is_wide = bool(matrices) and matrices[0][0].numel() > matrices[0].shape[0]
-        return matrices[1:] if is_wide else matrices
+        weights = self.trunk.parameters()
+        matrices = [w for w in weights if w.ndim >= 2 and w.numel() > 0]
+        if matrices and matrices[0][0].numel() > matrices[0].shape[0]:
+            del matrices[0]
+        return [weight for weight in matrices if weight.requires_grad]
 
     def forward(self, inputs: Tensor) -> Outputs:
         """Functions, scores of clusters and soft assignments of a batch.

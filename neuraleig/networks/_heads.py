@@ -32,6 +32,7 @@ class RowLinear(nn.Linear):
     """
 
     def __init__(self, in_features: int, out_features: int) -> None:
+        # With a bias, which the forward pass counts on.
         super().__init__(in_features, out_features)
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -32,9 +32,10 @@ def resolve_device(device: str) -> torch.device:
             "'auto' or 'cpu'."
         )
     try:
-        # torch knows the names of devices, but not whether they hold numbers here.
-        torch.zeros(1, device=resolved).item()
-    except (RuntimeError, AssertionError) as error:
+        # torch knows the names of devices, but not whether they hold numbers here;
+        # those of least squares are of float64, which some kinds do not have.
+        torch.zeros(1, dtype=torch.float64, device=resolved).item()
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise ValueError(
             f"device={device!r} is not available here; use 'auto' or 'cpu'."
         ) from error

@@ -18,6 +18,7 @@ N_ITERATIONS = 5
 # Root mean square of a step, in learning rates: that of Adam's, so that one learning
 # rate serves both, after Liu et al. (2025).
 RMS_OF_ADAM = 0.2
+# The zero matrix is divided by this.
 TINY = 1e-12
 # Devices on which Adam takes its step in one kernel.
 FUSED = ("cpu", "cuda")
@@ -79,7 +80,10 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Take one step along the gradients that are there."""
-        loss = None if closure is None else closure()
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
@@ -131,5 +135,5 @@ def make_optimizers(
     if others:
         # One kernel for all, where torch has it.
         is_fused = all(w.device.type in FUSED and w.is_floating_point() for w in others)
-        optimizers.append(torch.optim.Adam(others, lr=lr, fused=is_fused))
+        optimizers.append(torch.optim.Adam(others, lr=lr, fused=is_fused or None))
     return optimizers

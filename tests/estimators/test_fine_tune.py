@@ -113,6 +113,9 @@ def test_targets_of_landmarks_do_not_stay(
     with torch.no_grad():
         outputs = network(batch.inputs)
         assert trained[0](outputs, batch) == trained[1](outputs, batch)
+        # Nor can labels fall back on them: they are judged.
+        judged = [watch.objective(outputs, batch) for watch in early_stopping]
+    assert judged[0] == judged[1]
 
 
 def test_functions_alone_judge_what_follows_a_warm_start(

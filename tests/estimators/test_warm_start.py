@@ -173,6 +173,39 @@ def test_rows_that_alternate_between_clusters_keep_them_all(monkeypatch):
     assert clustering_accuracy(y, model.fit_predict(X)) > 0.99
 
 
+def test_small_clusters_are_among_the_rows_that_are_solved_for(monkeypatch):
+    # Of 31 rows among 2,030, a plain draw of 200 may have none.
+    monkeypatch.setattr(_warm_start, "SOLVE_ROWS", 200)
+    monkeypatch.setattr(_warm_start, "ROWS_PER_CLUSTER", 20)
+    generator = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [999, 1000, 31])
+    labels = torch.from_numpy(y)
+    for part in range(5):
+        drawn = _warm_start._drawn(labels, replace(SEEDS, check=part))
+        assert drawn.unique().numel() == 200
+        assert torch.bincount(labels[drawn], minlength=3).min() == 20
+    X = np.array([[0, 0], [9, 0], [0, 9]])[y] + generator.normal(size=(2030, 2))
+    model = NeuralEigenSpectralClustering(3, hidden_sizes=(32,), random_state=0)
+    assert clustering_accuracy(y, model.fit_predict(X)) > 0.99
+
+
+def test_few_rows_are_all_drawn():
+    drawn = _warm_start._drawn(torch.tensor([2, 0, 0, 1]), SEEDS)
+    assert sorted(drawn.tolist()) == [0, 1, 2, 3]
+
+
+def test_a_lower_cut_that_gives_up_a_cluster_is_worth_less(problem, targets):
+    known = targets.labels.numpy()
+    assert _warm_start._are_worth_more(problem, known.copy(), known)
+    # All but three rows of a cluster go to its neighbour.
+    shaved = known.copy()
+    rows = np.flatnonzero(known == 1)
+    shaved[rows[3:]] = 0
+    assert not _warm_start._are_worth_more(problem, shaved, known)
+    merged = np.where(known == 1, 0, known)
+    assert not _warm_start._are_worth_more(problem, merged, known)
+
+
 def test_orthogonal_labels_stay_as_they_are(problem, targets, small_network):
     network = small_network(rows=problem.nodes, head="orthogonal")
     before = network.label_head.raw.clone()

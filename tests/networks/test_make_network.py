@@ -100,6 +100,12 @@ def test_a_wide_first_layer_is_no_hidden_matrix(n_features, n_matrices):
     assert network.hidden_matrices[-1] is network.trunk.layers[1].weight
 
 
+def test_frozen_weights_are_no_hidden_matrices():
+    network = network_of(hidden_sizes=(8, 4))
+    network.trunk.layers[0].requires_grad_(False)
+    assert [w.shape for w in network.hidden_matrices] == [(4, 8)]
+
+
 def test_a_row_does_not_depend_on_the_others():
     network = network_of().double().eval()
     rows = torch.randn(9, 3, dtype=torch.float64)

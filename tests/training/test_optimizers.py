@@ -60,6 +60,19 @@ def test_directions_of_all_units_are_learned_at_the_same_pace():
     assert float(share[8:16].max()) < 0.2
 
 
+def test_a_closure_is_evaluated_with_gradients():
+    weight = nn.Parameter(torch.ones(3, 4))
+    optimizer = Muon([weight], lr=0.1)
+
+    def closure():
+        loss = weight.square().sum()
+        torch.autograd.backward(loss)
+        return float(loss.detach())
+
+    assert optimizer.step(closure) == 12.0
+    assert float(weight.detach().mean()) < 1.0
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_parameter_has_one_optimizer(name):
     network = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 2))
