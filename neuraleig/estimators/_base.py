@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,9 +58,10 @@ from neuraleig.networks import (
 )
 from neuraleig.training import OPTIMIZERS, resolve_device
 
-# Most steps of fine-tuning where max_iter is left open; and most passes over the rows
-# after a warm start, which is nearly there.
+# Most steps of fine-tuning where max_iter is left open.
 MAX_ITER = {"spectral": 300, "random": 1_000}
+# Most passes over the rows from a warm start on: labels of the head gain nothing by
+# more, but what is read off the functions does.
 MAX_PASSES = 25
 
 
@@ -74,6 +76,7 @@ class Task:
     label_objective: str = "normalized_cut"
     assignment: Assignment = "softmax"
     temperature: tuple[float, float] = (1.0, 1.0)
+    labels_by_head: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,8 +220,10 @@ class EigenfunctionEstimator(
         """Parameters of training, with what "auto" and None stand for."""
         by_edges = affinity.samples_edges and self.sampling != "nodes"
         max_iter = MAX_ITER[self.init]
+        max_passes = MAX_PASSES if task.labels_by_head else math.inf
         if self.init == "spectral":
-            max_iter = min(max_iter, -(-MAX_PASSES * n_samples // self.batch_size))
+            most = max_passes * n_samples / self.batch_size
+            max_iter = math.ceil(min(most, max_iter))
         if self.max_iter is not None:
             max_iter = self.max_iter
         return Settings(
@@ -231,6 +236,7 @@ class EigenfunctionEstimator(
             lr=self.lr,
             optimizer=self.optimizer,
             temperature=task.temperature,
+            max_passes=max_passes,
             early_stopping=self.early_stopping,
             validation_fraction=self.validation_fraction,
             n_iter_no_change=self.n_iter_no_change,

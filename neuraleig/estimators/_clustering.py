@@ -67,8 +67,7 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     edge_weights : {"self_tuning", "heat", "binary"}, default="self_tuning"
         Edges weigh :math:`\exp(-d_{ij}^2 / s_i s_j)` by local scales, by one, or 1.
     gamma : float or None, default=None
-        Inverse squared width of ``affinity="rbf"``. ``None``: the inverse of the
-        median squared distance to the 10th neighbour.
+        Inverse squared width of ``"rbf"``. ``None``: from distances to neighbours.
     regularization : float, default=0.0
         Share of random pairs that is added to the graph; it connects components.
     init : {"spectral", "random"}, default="spectral"
@@ -96,8 +95,8 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     temperature : tuple of two floats, default=(1.0, 1.0)
         Temperature of the soft assignments at the first and last step.
     max_iter : int or None, default=None
-        Most steps of fine-tuning. ``None``: 1,000 with ``init="random"``; else 300, at
-        most 25 passes, and none where the warm start has learned its targets.
+        Most steps of fine-tuning. ``None``: 1,000 with ``init="random"``; else 300 (25
+        passes for ``"argmax"``), or none where the warm start has learned its targets.
     batch_size : int, default=512
         Rows per step: half as many edges, or twice those of the warm start.
     lr : float, default=3e-3
@@ -397,4 +396,5 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             label_objective=self.label_objective,
             assignment=self.assignment,
             temperature=check_temperature(self.temperature),
+            labels_by_head=self.assign_labels == "argmax",
         )

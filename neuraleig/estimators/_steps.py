@@ -53,6 +53,7 @@ class Settings:
     validation_fraction: float
     n_iter_no_change: int
     tol: float
+    max_passes: float
 
 
 @dataclass(frozen=True)

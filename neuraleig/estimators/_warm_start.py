@@ -20,12 +20,12 @@ from neuraleig.sampling import NodeSampler
 from neuraleig.training import Schedule, make_optimizers, train
 
 # Rounds of training, of so many steps or of one pass over large data. They end once
-# the network knows its targets; or after so many steps, which are more passes over
-# small data than help, and fewer over large data than are needed. The learning rate
-# stays: heads are solved for after every round, so there is no noise to settle.
+# the network knows its targets; or after so many steps, which are fewer passes over
+# large data than are needed. The learning rate stays: heads are solved for after
+# every round, so there is no noise to settle.
 ROUND_STEPS = 25
 MAX_STEPS = 300
-MIN_PASSES, MAX_PASSES = 6, 25
+MIN_PASSES = 6
 LR = 4e-3
 # Known are labels of which this share is right in the mean cluster, and functions (of
 # unit mean square) that err by this mean square.
@@ -88,7 +88,7 @@ def warm_start(
     # Heads that are not solved for learn from scratch.
     enough: float = MAX_STEPS
     if network.has_solvable_labels:
-        enough = min(MAX_STEPS, MAX_PASSES * one_pass)
+        enough = min(MAX_STEPS, settings.max_passes * one_pass)
     n_rounds = int(np.ceil(max(MIN_PASSES * one_pass, enough) / n_steps))
     regression = targets.regression(device)
     for done in range(n_rounds):

@@ -24,6 +24,7 @@ SETTINGS = {
     "validation_fraction": 0.1,
     "n_iter_no_change": 10,
     "tol": 1e-4,
+    "max_passes": 25,
 }
 
 
