@@ -275,8 +275,9 @@ class EigenfunctionEstimator(
             network = self._make_network(
                 problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
             ).to(device)
-            run = (network, problem, targets, settings, seeds, device)
-            losses, n_updates = self._train(*run)
+            losses, n_updates = self._train(
+                network, problem, targets, settings, seeds, device
+            )
         graph = problem.graph
         eigenfunctions = Eigenfunctions.from_graph(
             network,
@@ -301,8 +302,9 @@ class EigenfunctionEstimator(
         """Warm start and fine-tuning: losses of the latter, and updates in all."""
         has_learned, n_updates = False, 0
         if targets is not None:
-            run = (network, problem, targets, settings, seeds, device)
-            has_learned, n_updates = warm_start(*run)
+            has_learned, n_updates = warm_start(
+                network, problem, targets, settings, seeds, device
+            )
         # What is known exactly is as good as it gets, unless steps are asked for.
         is_done = has_learned and self.max_iter is None
         if is_done or settings.max_iter == 0 or not problem.has_edges:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -126,9 +127,9 @@ def refit_labels(
         return
     network.eval()
     rows = problem.nodes
-    starts = range(0, len(rows), SLICE_ROWS)
-    parts = (network(rows[i : i + SLICE_ROWS].to(device)).logits for i in starts)
-    labels = torch.cat([part.argmax(dim=1).cpu() for part in parts])
+    labels = _in_slices(
+        lambda part: network(part.to(device)).logits.argmax(dim=1).cpu(), rows
+    )
     if targets is not None and targets.cover(problem):
         found, known = labels.numpy(), targets.labels.numpy()
         if not _are_worth_more(problem, found, known):
@@ -162,9 +163,10 @@ def _drawn(labels: Tensor, seeds: Seeds) -> Tensor:
     return torch.from_numpy(order[:SOLVE_ROWS])
 
 
-def _in_slices(module: nn.Module, rows: Tensor) -> Tensor:
-    """Outputs of a module, whose insides may be many times larger."""
-    return torch.cat([module(part) for part in rows.split(SLICE_ROWS)])  # type: ignore[no-untyped-call]
+def _in_slices(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    """What a function says of rows; its insides may be many times larger."""
+    starts = range(0, len(rows), SLICE_ROWS)
+    return torch.cat([function(rows[i : i + SLICE_ROWS]) for i in starts])
 
 
 @dataclass(frozen=True)

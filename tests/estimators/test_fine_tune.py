@@ -16,18 +16,23 @@ CPU = torch.device("cpu")
 SEEDS = Seeds.draw(0)
 
 
-@pytest.fixture
-def early_stopping(monkeypatch):
-    """Every early stopping that is made."""
+def recorded(monkeypatch, name):
+    """Every instance of a class that fine-tuning makes, in a list that grows."""
     made = []
 
-    class Recorded(_fine_tune.EarlyStopping):
+    class Recorded(getattr(_fine_tune, name)):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
             made.append(self)
 
-    monkeypatch.setattr(_fine_tune, "EarlyStopping", Recorded)
+    monkeypatch.setattr(_fine_tune, name, Recorded)
     return made
+
+
+@pytest.fixture
+def early_stopping(monkeypatch):
+    """Every early stopping that is made."""
+    return recorded(monkeypatch, "EarlyStopping")
 
 
 @pytest.mark.parametrize("lr", [1e-3, 1e3])
@@ -36,7 +41,6 @@ def test_the_best_held_out_state_is_kept(
 ):
     network = small_network()
     warm_start(network, problem, targets, settings_of(batch_size=256), SEEDS, CPU)
-    # Without its last polish: there must be something to gain.
     settings = settings_of(lr=lr, max_iter=150)
     state = fine_tune(network, problem, None, settings, SEEDS, CPU)
     (watch,) = early_stopping
@@ -152,14 +156,7 @@ def test_orthogonal_labels_count_after_a_warm_start_too(
 def test_edges_are_drawn_as_the_settings_say(
     problem, monkeypatch, walk_length, small_network, settings_of
 ):
-    made = []
-
-    class Recorded(_fine_tune.EdgeSampler):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            made.append(self)
-
-    monkeypatch.setattr(_fine_tune, "EdgeSampler", Recorded)
+    made = recorded(monkeypatch, "EdgeSampler")
     changes = {"walk_length": walk_length, "batch_size": 41}
     settings = settings_of(**changes)
     fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
@@ -172,14 +169,7 @@ def test_edges_are_drawn_as_the_settings_say(
 def test_kernels_are_trained_on_all_rows_not_only_landmarks(
     blobs, monkeypatch, small_network, settings_of
 ):
-    made = []
-
-    class Recorded(_fine_tune.NodeSampler):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            made.append(self)
-
-    monkeypatch.setattr(_fine_tune, "NodeSampler", Recorded)
+    made = recorded(monkeypatch, "NodeSampler")
     X = blobs[0]
     problem = build_problem(X, RBFAffinity(n_landmarks=100), 3, SEEDS)
     assert problem.graph.n_nodes == 100
