@@ -13,7 +13,15 @@ MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 40
 MAX_PUBLIC_METHODS = 12
 
-FOUNDATION = {"_validation", "_random", "_batch", "_standardize", "_typing", "_version"}
+FOUNDATION = {
+    "_validation",
+    "_random",
+    "_batch",
+    "_shard",
+    "_standardize",
+    "_typing",
+    "_version",
+}
 MATHEMATICS = {
     "affinity",
     "objectives",

@@ -1,0 +1,54 @@
+"""The share of one process in work that several do together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import Tensor, nn
+
+from neuraleig._batch import Outputs
+
+
+class Shard:
+    """One process that does all of the work; several processes override it.
+
+    Every process holds the same data and takes the same decisions from the same
+    numbers: it computes its part, and what the parts amount to is exchanged. Code
+    that is handed a shard is written once, for one process and for many.
+
+    Parameters
+    ----------
+    rank : int, default=0
+        Number of this process.
+    world_size : int, default=1
+        Number of processes.
+    """
+
+    def __init__(self, rank: int = 0, world_size: int = 1) -> None:
+        self.rank = rank
+        self.world_size = world_size
+
+    def part(self, n_rows: int) -> slice:
+        """Rows of this process, in contiguous parts of nearly equal size."""
+        bounds = [n_rows * i // self.world_size for i in range(self.world_size + 1)]
+        return slice(bounds[self.rank], bounds[self.rank + 1])
+
+    def gathered(self, part: Tensor) -> Tensor:
+        """Parts of all processes one below the other, in order of rank."""
+        return part
+
+    def total(self, part: Tensor) -> Tensor:
+        """Sum over the processes."""
+        return part
+
+    def forward(self, network: nn.Module, inputs: Tensor) -> Outputs:
+        """Outputs of a network for all rows, with gradients for those of this part."""
+        outputs: Outputs = network(inputs)
+        return outputs
+
+    def reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Sum the gradients of all processes, in place."""
+
+
+ALONE = Shard()
+"""The only process."""
