@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
@@ -22,7 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from neuraleig._random import Seeds, seeded_torch
+from neuraleig._random import Seeds
 from neuraleig._typing import Array
 from neuraleig._validation import (
     METRICS,
@@ -40,15 +38,8 @@ from neuraleig.affinity import (
     make_affinity,
 )
 from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.estimators._fine_tune import fine_tune
-from neuraleig.estimators._steps import (
-    Problem,
-    Settings,
-    Targets,
-    build_problem,
-    solve_targets,
-)
-from neuraleig.estimators._warm_start import refit_labels, warm_start
+from neuraleig.estimators._fit import FittedFunctions, Task, fit_functions
+from neuraleig.estimators._steps import Settings
 from neuraleig.networks import (
     HEADS,
     Assignment,
@@ -63,31 +54,6 @@ MAX_ITER = {"spectral": 300, "random": 1_000}
 # Most passes over the rows from a warm start on: labels of the head gain nothing by
 # more, but what is read off the functions does.
 MAX_PASSES = 25
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one estimator asks of the shared fit."""
-
-    n_clusters: int
-    n_components: int
-    n_read: int
-    diffusion_time: float = 10.0
-    label_objective: str = "normalized_cut"
-    assignment: Assignment = "softmax"
-    temperature: tuple[float, float] = (1.0, 1.0)
-    labels_by_head: bool = False
-
-
-@dataclass(frozen=True)
-class FittedFunctions:
-    """What the shared fit returns."""
-
-    problem: Problem
-    eigenfunctions: Eigenfunctions
-    targets: Targets | None
-    losses: list[float]
-    n_updates: int
 
 
 @contextmanager
@@ -227,11 +193,14 @@ class EigenfunctionEstimator(
         if self.max_iter is not None:
             max_iter = self.max_iter
         return Settings(
+            init=self.init,
             objective=self.objective,
             label_objective=task.label_objective,
             sampling="edges" if by_edges else "nodes",
             walk_length=self.walk_length,
             max_iter=max_iter,
+            # What is known exactly is as good as it gets, unless steps are asked for.
+            tunes_anyway=self.max_iter is not None,
             batch_size=self.batch_size,
             lr=self.lr,
             optimizer=self.optimizer,
@@ -260,58 +229,12 @@ class EigenfunctionEstimator(
     def _fit_functions(
         self, rows: Array, affinity: Affinity, task: Task, seeds: Seeds
     ) -> FittedFunctions:
-        """Graph, warm start, fine-tuning, Rayleigh-Ritz."""
-        device = resolve_device(self.device)
+        """Run the steps that both estimators share."""
         settings = self._settings(task, affinity, rows.shape[0])
-        problem = build_problem(rows, affinity, task.n_clusters, seeds)
-        # The constant alone leaves nothing to learn: a second function comes with it.
-        n_components = min(max(task.n_components, 2), problem.graph.n_nodes)
-        n_clusters = min(task.n_clusters, problem.graph.n_nodes)
-        targets = None
-        if self.init == "spectral" and n_components > 1:
-            size = (n_components, task.n_read, n_clusters)
-            targets = solve_targets(problem, *size, task.diffusion_time, seeds)
-        with seeded_torch(seeds.network, device):
-            network = self._make_network(
-                problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
-            ).to(device)
-            losses, n_updates = self._train(
-                network, problem, targets, settings, seeds, device
-            )
-        graph = problem.graph
-        eigenfunctions = Eigenfunctions.from_graph(
-            network,
-            problem.standardization,
-            problem.nodes,
-            graph.weights,
-            graph.degrees,
-            graph.uniform,
-            task.n_components,
+        device = resolve_device(self.device)
+        return fit_functions(
+            rows, affinity, task, settings, seeds, device, self._make_network
         )
-        return FittedFunctions(problem, eigenfunctions, targets, losses, n_updates)
-
-    def _train(
-        self,
-        network: EigenNetwork,
-        problem: Problem,
-        targets: Targets | None,
-        settings: Settings,
-        seeds: Seeds,
-        device: torch.device,
-    ) -> tuple[list[float], int]:
-        """Warm start and fine-tuning: losses of the latter, and updates in all."""
-        has_learned, n_updates = False, 0
-        if targets is not None:
-            has_learned, n_updates = warm_start(
-                network, problem, targets, settings, seeds, device
-            )
-        # What is known exactly is as good as it gets, unless steps are asked for.
-        is_done = has_learned and self.max_iter is None
-        if is_done or settings.max_iter == 0 or not problem.has_edges:
-            return [], n_updates
-        state = fine_tune(network, problem, targets, settings, seeds, device)
-        refit_labels(network, problem, targets, seeds, device)
-        return state.losses, n_updates + state.step
 
     def _store(self, fitted: FittedFunctions) -> None:
         """Set the attributes that both estimators have."""

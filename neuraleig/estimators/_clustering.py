@@ -7,25 +7,21 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
-from sklearn.base import ClusterMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from neuraleig._random import RandomState, Seeds
-from neuraleig._typing import Array, IntArray
+from neuraleig._typing import IntArray
 from neuraleig._validation import check_n_clusters, check_temperature
 from neuraleig.affinity import EdgeWeights
-from neuraleig.discretize import Discretizer
-from neuraleig.estimators._base import (
-    EigenfunctionEstimator,
-    Task,
-    unchanged_on_failure,
-)
+from neuraleig.estimators._base import EigenfunctionEstimator, unchanged_on_failure
+from neuraleig.estimators._fit import Task
 from neuraleig.estimators._labels import (
     fit_discretizer,
     labels_of,
     warn_of_dead_clusters,
 )
-from neuraleig.metrics import modularity, normalized_cut
+from neuraleig.estimators._prediction import ClusterPredictor
+from neuraleig.metrics import normalized_cut
 from neuraleig.networks import ASSIGNMENTS, Assignment, Head, TrunkFactory
 from neuraleig.spectrum import suggest_n_clusters
 from neuraleig.training import OptimizerName
@@ -34,7 +30,7 @@ from neuraleig.training import OptimizerName
 READ_PER_CLUSTER = 3
 
 
-class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
+class NeuralEigenSpectralClustering(ClusterPredictor):
     r"""Spectral clustering by neural eigenfunctions, with ``predict`` for new rows.
 
     The fit builds a sparse graph of the rows, solves it exactly, teaches a network
@@ -178,7 +174,6 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
     """
 
     labels_: IntArray
-    _discretizer: Discretizer
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **EigenfunctionEstimator._parameter_constraints,
@@ -319,70 +314,6 @@ class NeuralEigenSpectralClustering(ClusterMixin, EigenfunctionEstimator):
             )
             warn_of_dead_clusters(self.labels_, self.n_clusters)
         return self
-
-    def predict(self, X: ArrayLike) -> IntArray:
-        """Label rows, seen in the fit or not.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int64
-            Label of every row, a function of that row alone.
-        """
-        rows = self._check_rows(X)
-        return labels_of(self._discretizer, *self.eigenfunctions_.evaluate(rows))
-
-    def predict_proba(self, X: ArrayLike) -> Array:
-        """Probability of every cluster; the largest is the label.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_found_clusters)
-            Rows sum to 1: the softmax of the head; for ``"kmeans"`` the posterior of
-            equal round Gaussians; for ``"cluster_qr"`` squared coordinates.
-        """
-        rows = self._check_rows(X)
-        evaluated = self.eigenfunctions_.evaluate(rows)
-        return self._discretizer.probabilities(*evaluated)
-
-    def score(
-        self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
-    ) -> float:
-        """Modularity of the predicted labels on the graph of ``X``.
-
-        Comparable between numbers of clusters, so that ``GridSearchCV`` can choose
-        it; between graphs (``n_neighbors``) it compares graphs as well.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows, at least two.
-        y : None
-            Ignored.
-        affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None
-            For the precomputed affinities: that of these rows.
-
-        Returns
-        -------
-        score : float
-            At most 1; higher is better.
-        """
-        rows = self._check_rows(X)
-        gamma = getattr(self, "gamma_", self.gamma)
-        affinity = self._make_affinity(affinity_matrix, rows.shape[0], gamma)
-        # Seed 0: landmarks and projections are the same on every call.
-        graph = affinity.build(rows, seed=0)
-        evaluated = self.eigenfunctions_.evaluate(rows[graph.index])
-        return modularity(graph.weights, labels_of(self._discretizer, *evaluated))
 
     def _task(self) -> Task:
         read = self.n_components or READ_PER_CLUSTER * self.n_clusters

@@ -12,11 +12,8 @@ from sklearn.utils._param_validation import Interval
 from neuraleig._random import RandomState, Seeds
 from neuraleig._typing import Array
 from neuraleig.affinity import EdgeWeights
-from neuraleig.estimators._base import (
-    EigenfunctionEstimator,
-    Task,
-    unchanged_on_failure,
-)
+from neuraleig.estimators._base import EigenfunctionEstimator, unchanged_on_failure
+from neuraleig.estimators._fit import Task
 from neuraleig.networks import Head, TrunkFactory
 from neuraleig.training import OptimizerName
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from neuraleig._batch import Objective
-from neuraleig._random import Seeds
-from neuraleig.estimators._steps import Problem, Settings, Targets
+from neuraleig.estimators._steps import FitContext, Problem, Settings
 from neuraleig.networks import EigenNetwork
 from neuraleig.objectives import (
     NestedLowRank,
@@ -36,19 +35,14 @@ MIN_VALIDATION = 256
 NEURALEF_PENALTY = 20.48
 
 
-def fine_tune(
-    network: EigenNetwork,
-    problem: Problem,
-    targets: Targets | None,
-    settings: Settings,
-    seeds: Seeds,
-    device: torch.device,
-) -> TrainingState:
+def fine_tune(network: EigenNetwork, context: FitContext) -> TrainingState:
     """Train the network on the graph itself, from wherever it stands.
 
     Where the warm start had a target for every node, its regression stays in the
     objective with a small weight.
     """
+    problem, targets, settings = context.problem, context.targets, context.settings
+    device = context.device
     functions = function_objective(settings.objective, network.n_functions)
     labels = label_objective(settings.label_objective, network.n_clusters)
     objective = SumObjective((1.0, functions), (1.0, labels))
@@ -60,7 +54,7 @@ def fine_tune(
         objective = SumObjective((1.0, objective), (ANCHOR, targets.regression(device)))
     make_sampler = _edge_sampler if use_edges else _node_sampler
     held_out = _held_out_share(problem, settings)
-    sampler = make_sampler(problem, settings, held_out, seeds.sampling)
+    sampler = make_sampler(problem, settings, held_out, context.seeds.sampling)
     callbacks: list[Callback] = [
         TemperatureSchedule(network.assignment, *settings.temperature)
     ]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neuraleig._random import Seeds
+from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Affinity, Graph, GraphWarning, NeighborAffinity
@@ -19,13 +20,9 @@ from neuraleig.metrics import (
     cut_of_transitions,
     modularity_of_transitions,
 )
-from neuraleig.objectives import (
-    SpectralRegression,
-)
+from neuraleig.objectives import SpectralRegression
 from neuraleig.spectrum import graph_spectrum
-from neuraleig.training import (
-    OptimizerName,
-)
+from neuraleig.training import OptimizerName
 
 # A component below this share of the mean cluster size is an outlier where there are
 # more components than clusters: it would take an eigenvector of its own.
@@ -38,13 +35,23 @@ N_LANDMARKS = 50_000
 
 @dataclass(frozen=True)
 class Settings:
-    """Parameters of an estimator that training needs, under the same names."""
+    """Parameters of an estimator that training needs, under the same names.
 
+    Parameters
+    ----------
+    tunes_anyway : bool
+        Whether steps were asked for, even if the warm start has learned its targets.
+    max_passes : float
+        Most passes over the rows from a warm start on.
+    """
+
+    init: str
     objective: str
     label_objective: str
     sampling: str
     walk_length: int
     max_iter: int
+    tunes_anyway: bool
     batch_size: int
     lr: float
     optimizer: OptimizerName
@@ -116,6 +123,34 @@ class Targets:
         return SpectralRegression(self.functions.to(device), self.labels.to(device))
 
 
+@dataclass(frozen=True)
+class FitContext:
+    """What the steps of training work on, and by which rules.
+
+    Parameters
+    ----------
+    problem : Problem
+        Data.
+    targets : Targets or None
+        What the warm start teaches; ``None`` without one.
+    settings : Settings
+        Parameters of training.
+    seeds : Seeds
+        One seed per part.
+    device : torch.device
+        Where the network is.
+    shard : Shard
+        Share of this process.
+    """
+
+    problem: Problem
+    targets: Targets | None
+    settings: Settings
+    seeds: Seeds
+    device: torch.device
+    shard: Shard = ALONE
+
+
 def build_problem(
     X: Array, affinity: Affinity, n_clusters: int, seeds: Seeds
 ) -> Problem:
@@ -149,7 +184,7 @@ def without_outliers(graph: Graph, n_clusters: int) -> Graph:
             f"The graph of X has {graph.n_connected_components} connected components"
             + _consequence(n_clusters),
             GraphWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return graph
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from neuraleig._random import Seeds
 from neuraleig._typing import IntArray
 from neuraleig.discretize import MIN_GAIN
-from neuraleig.estimators._steps import Problem, Settings, Targets, judge_labels
+from neuraleig.estimators._steps import FitContext, Problem, Targets, judge_labels
 from neuraleig.networks import EigenNetwork, RowLinear, least_squares
 from neuraleig.sampling import NodeSampler
 from neuraleig.training import Schedule, make_optimizers, train
@@ -59,14 +59,7 @@ class WarmStart(NamedTuple):
     n_updates: int
 
 
-def warm_start(
-    network: EigenNetwork,
-    problem: Problem,
-    targets: Targets,
-    settings: Settings,
-    seeds: Seeds,
-    device: torch.device,
-) -> WarmStart:
+def warm_start(network: EigenNetwork, context: FitContext) -> WarmStart:
     """Teach the network the exact eigenfunctions and the labels.
 
     Linear heads are fitted to the untrained trunk by least squares, which is all that
@@ -78,6 +71,10 @@ def warm_start(
     Memory beyond the rows: what the trunk puts out for up to 8,192 of them, what it
     needs inside for 2,048, and n_hidden x n_hidden.
     """
+    problem, targets, settings = context.problem, context.targets, context.settings
+    if targets is None:
+        return WarmStart(False, 0)
+    seeds, device = context.seeds, context.device
     rows = problem.nodes
     if not targets.cover(problem):
         rows = rows[torch.from_numpy(targets.index)]
@@ -110,13 +107,7 @@ def warm_start(
 
 
 @torch.no_grad()
-def refit_labels(
-    network: EigenNetwork,
-    problem: Problem,
-    targets: Targets | None,
-    seeds: Seeds,
-    device: torch.device,
-) -> None:
+def refit_labels(network: EigenNetwork, context: FitContext) -> None:
     """Fit a linear label head anew, after the trunk was trained.
 
     The labels are those that the head has come to, or those of the warm start where
@@ -126,6 +117,7 @@ def refit_labels(
     if not network.has_solvable_labels or network.n_clusters == 1:
         return
     network.eval()
+    problem, targets, device = context.problem, context.targets, context.device
     rows = problem.nodes
     labels = _in_slices(
         lambda part: network(part.to(device)).logits.argmax(dim=1).cpu(), rows
@@ -134,7 +126,7 @@ def refit_labels(
         found, known = labels.numpy(), targets.labels.numpy()
         if not _are_worth_more(problem, found, known):
             labels = targets.labels
-    drawn = _drawn(labels, seeds)
+    drawn = _drawn(labels, context.seeds)
     hidden = _in_slices(network.trunk, rows[drawn].to(device))
     labels = labels[drawn].to(device)
     system = least_squares(hidden, F.one_hot(labels, network.n_clusters))

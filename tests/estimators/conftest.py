@@ -11,11 +11,13 @@ from neuraleig.networks import make_network
 
 SEEDS = Seeds.draw(0)
 SETTINGS = {
+    "init": "spectral",
     "objective": "rayleigh",
     "label_objective": "normalized_cut",
     "sampling": "edges",
     "walk_length": 1,
     "max_iter": 20,
+    "tunes_anyway": False,
     "batch_size": 64,
     "lr": 1e-3,
     "optimizer": "muon",

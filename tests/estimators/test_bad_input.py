@@ -11,7 +11,7 @@ from sklearn.neighbors import kneighbors_graph
 from torch import nn
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.estimators import _base
+from neuraleig.estimators import _fit
 
 X = make_blobs(
     60, n_features=3, centers=[[0, 0, 0], [6, 0, 0], [3, 5, 0]], random_state=0
@@ -49,8 +49,8 @@ def no_training(monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(_base, "warm_start", fail)
-    monkeypatch.setattr(_base, "fine_tune", fail)
+    monkeypatch.setattr(_fit, "warm_start", fail)
+    monkeypatch.setattr(_fit, "fine_tune", fail)
 
 
 def assert_refused(params, message, rows=X, kind=(ValueError, TypeError), **fit_params):
@@ -384,7 +384,7 @@ def test_an_interrupted_fit_leaves_no_trace(monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_base, "fine_tune", interrupt)
+    monkeypatch.setattr(_fit, "fine_tune", interrupt)
     model = NeuralEigenSpectralClustering(**SMALL)
     before = dict(vars(model))
     with pytest.raises(KeyboardInterrupt):
@@ -415,7 +415,7 @@ def test_impossible_values_never_reach_training(name, value):
     model = NeuralEigenSpectralClustering(**SMALL | {name: value})
     with pytest.MonkeyPatch.context() as patch:
         # Not even the graph is built.
-        patch.setattr(_base, "build_problem", None)
+        patch.setattr(_fit, "build_problem", None)
         with pytest.raises((ValueError, TypeError), match=name):
             model.fit(X)
     assert "n_features_in_" not in vars(model)

@@ -8,7 +8,7 @@ from neuraleig._random import Seeds
 from neuraleig.affinity import RBFAffinity
 from neuraleig.estimators import _fine_tune, _steps
 from neuraleig.estimators._fine_tune import fine_tune
-from neuraleig.estimators._steps import build_problem, solve_targets
+from neuraleig.estimators._steps import FitContext, build_problem, solve_targets
 from neuraleig.estimators._warm_start import warm_start
 from neuraleig.objectives import NormalizedCut, Rayleigh
 
@@ -40,9 +40,12 @@ def test_the_best_held_out_state_is_kept(
     problem, targets, early_stopping, lr, small_network, settings_of
 ):
     network = small_network()
-    warm_start(network, problem, targets, settings_of(batch_size=256), SEEDS, CPU)
+    warm_start(
+        network,
+        FitContext(problem, targets, settings_of(batch_size=256), SEEDS, CPU),
+    )
     settings = settings_of(lr=lr, max_iter=150)
-    state = fine_tune(network, problem, None, settings, SEEDS, CPU)
+    state = fine_tune(network, FitContext(problem, None, settings, SEEDS, CPU))
     (watch,) = early_stopping
     assert state.step == len(state.losses) == 150
     assert len(watch.scores) == 4
@@ -57,7 +60,7 @@ def test_training_stops_without_improvement(
     problem, early_stopping, small_network, settings_of
 ):
     settings = settings_of(max_iter=1000, lr=1e-12, n_iter_no_change=2)
-    state = fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
+    state = fine_tune(small_network(), FitContext(problem, None, settings, SEEDS, CPU))
     assert state.step == len(state.losses) == 150
     assert len(early_stopping[0].scores) == 4
 
@@ -70,7 +73,7 @@ def test_training_is_watched_where_enough_is_held_out(
     problem, early_stopping, changes, expected, small_network, settings_of
 ):
     settings = settings_of(**changes)
-    fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
+    fine_tune(small_network(), FitContext(problem, None, settings, SEEDS, CPU))
     assert len(early_stopping) == expected
 
 
@@ -93,7 +96,7 @@ def test_the_targets_stay_in_the_objective(
     trained = objectives_of(monkeypatch)
     network = small_network()
     for taught in (targets, None):
-        fine_tune(network, problem, taught, settings_of(), SEEDS, CPU)
+        fine_tune(network, FitContext(problem, taught, settings_of(), SEEDS, CPU))
     batch = early_stopping[0].batch
     with torch.no_grad():
         outputs = network(batch.inputs)
@@ -112,7 +115,7 @@ def test_targets_of_landmarks_do_not_stay(
     trained = objectives_of(monkeypatch)
     network = small_network()
     for taught in (few, None):
-        fine_tune(network, problem, taught, settings_of(), SEEDS, CPU)
+        fine_tune(network, FitContext(problem, taught, settings_of(), SEEDS, CPU))
     batch = early_stopping[0].batch
     with torch.no_grad():
         outputs = network(batch.inputs)
@@ -128,7 +131,7 @@ def test_functions_alone_judge_what_follows_a_warm_start(
     # Its labels are fitted anew afterwards; without one they must count.
     network = small_network()
     for taught in (targets, None):
-        fine_tune(network, problem, taught, settings_of(), SEEDS, CPU)
+        fine_tune(network, FitContext(problem, taught, settings_of(), SEEDS, CPU))
     after, alone = early_stopping
     with torch.no_grad():
         outputs = network(after.batch.inputs)
@@ -143,7 +146,7 @@ def test_orthogonal_labels_count_after_a_warm_start_too(
     problem, targets, early_stopping, small_network, settings_of
 ):
     network = small_network(head="orthogonal")
-    fine_tune(network, problem, targets, settings_of(), SEEDS, CPU)
+    fine_tune(network, FitContext(problem, targets, settings_of(), SEEDS, CPU))
     (watch,) = early_stopping
     with torch.no_grad():
         outputs = network(watch.batch.inputs)
@@ -159,7 +162,7 @@ def test_edges_are_drawn_as_the_settings_say(
     made = recorded(monkeypatch, "EdgeSampler")
     changes = {"walk_length": walk_length, "batch_size": 41}
     settings = settings_of(**changes)
-    fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
+    fine_tune(small_network(), FitContext(problem, None, settings, SEEDS, CPU))
     (sampler,) = made
     assert (sampler.n_edges, sampler.n_steps) == (20, walk_length)
     held_out = sampler.n_held_out / (problem.graph.weights.nnz / 2)
@@ -174,7 +177,7 @@ def test_kernels_are_trained_on_all_rows_not_only_landmarks(
     problem = build_problem(X, RBFAffinity(n_landmarks=100), 3, SEEDS)
     assert problem.graph.n_nodes == 100
     settings = settings_of(sampling="nodes")
-    fine_tune(small_network(), problem, None, settings, SEEDS, CPU)
+    fine_tune(small_network(), FitContext(problem, None, settings, SEEDS, CPU))
     (sampler,) = made
     assert sampler.inputs.shape == (600, 2)
     # 60 rows could not judge the training: none are held out.
@@ -196,7 +199,7 @@ def test_objectives_add_up_and_see_their_own_outputs(
     changes = {"objective": objective, "label_objective": label_objective}
     settings = settings_of(**changes)
     network = small_network()
-    fine_tune(network, problem, None, settings, SEEDS, CPU)
+    fine_tune(network, FitContext(problem, None, settings, SEEDS, CPU))
     batch = early_stopping[0].batch
     combined = early_stopping[0].objective
     with torch.no_grad():

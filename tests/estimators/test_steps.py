@@ -15,7 +15,7 @@ from neuraleig import (
 )
 from neuraleig._random import Seeds
 from neuraleig.affinity import Graph, NeighborAffinity, RBFAffinity
-from neuraleig.estimators import _base, _steps
+from neuraleig.estimators import _fit, _steps
 from neuraleig.estimators._steps import (
     build_problem,
     judge_labels,
@@ -157,7 +157,7 @@ def test_landmarks_recover_blobs_end_to_end(blobs, monkeypatch, assign_labels):
         solved.append(solve_targets(*args))
         return solved[-1]
 
-    monkeypatch.setattr(_base, "solve_targets", recorded)
+    monkeypatch.setattr(_fit, "solve_targets", recorded)
     model = NeuralEigenSpectralClustering(
         3, assign_labels=assign_labels, hidden_sizes=(32,), max_iter=50, random_state=0
     )

@@ -9,8 +9,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig._random import Seeds
-from neuraleig.estimators import _base, _warm_start
-from neuraleig.estimators._steps import judge_labels
+from neuraleig.estimators import _fit, _warm_start
+from neuraleig.estimators._steps import FitContext, judge_labels
 from neuraleig.estimators._warm_start import WarmStart, refit_labels, warm_start
 from neuraleig.metrics import clustering_accuracy
 from neuraleig.networks import least_squares
@@ -33,7 +33,7 @@ def rounds(monkeypatch):
 
 def test_functions_and_labels_are_taught(problem, targets, small_network, settings_of):
     network = small_network(rows=problem.nodes)
-    warm_start(network, problem, targets, settings_of(), SEEDS, CPU)
+    warm_start(network, FitContext(problem, targets, settings_of(), SEEDS, CPU))
     with torch.no_grad():
         functions, logits, _ = network(problem.nodes)
     assert adjusted_rand_score(targets.labels, logits.argmax(dim=1)) > 0.97
@@ -45,7 +45,7 @@ def test_heads_are_solved_for_on_fresh_weights(
     problem, targets, small_network, settings_of, rounds
 ):
     network = small_network(rows=problem.nodes)
-    warm_start(network, problem, targets, settings_of(), SEEDS, CPU)
+    warm_start(network, FitContext(problem, targets, settings_of(), SEEDS, CPU))
     with torch.no_grad():
         hidden = network.trunk(problem.nodes)
     weight, bias = least_squares(hidden, targets.functions)
@@ -62,7 +62,7 @@ def test_scores_are_sharp_where_labels_are_plain(
     problem, targets, small_network, settings_of
 ):
     network = small_network(rows=problem.nodes)
-    warm_start(network, problem, targets, settings_of(), SEEDS, CPU)
+    warm_start(network, FitContext(problem, targets, settings_of(), SEEDS, CPU))
     with torch.no_grad():
         assignments = network.eval()(problem.nodes).assignments
     assert float(assignments.amax(dim=1).mean()) > 0.95
@@ -73,7 +73,7 @@ def test_what_is_known_needs_no_round(
 ):
     monkeypatch.setattr(_warm_start, "LEARNED_ERROR", np.inf)
     network = small_network(rows=problem.nodes)
-    start = warm_start(network, problem, targets, settings_of(), SEEDS, CPU)
+    start = warm_start(network, FitContext(problem, targets, settings_of(), SEEDS, CPU))
     assert start == (True, 1)
     assert rounds == []
 
@@ -95,7 +95,7 @@ def test_rounds_without_success_end(
     unlearnable = replace(targets, functions=torch.randn(targets.functions.shape))
     settings = settings_of(batch_size=batch_size)
     network = small_network()
-    start = warm_start(network, problem, unlearnable, settings, SEEDS, CPU)
+    start = warm_start(network, FitContext(problem, unlearnable, settings, SEEDS, CPU))
     assert rounds == [n_steps] * n_rounds
     assert start == (False, 1 + n_rounds * (n_steps + 1))
 
@@ -109,7 +109,9 @@ def test_small_clusters_count_as_much_as_large_ones(
     labels = torch.zeros_like(targets.labels)
     labels[torch.randperm(600)[:3]] = 1
     rare = replace(targets, labels=labels)
-    start = warm_start(small_network(), problem, rare, settings_of(), SEEDS, CPU)
+    start = warm_start(
+        small_network(), FitContext(problem, rare, settings_of(), SEEDS, CPU)
+    )
     assert not start.has_learned
     assert rounds != []
 
@@ -117,7 +119,7 @@ def test_small_clusters_count_as_much_as_large_ones(
 def test_orthogonal_heads_learn_by_steps(problem, targets, small_network, settings_of):
     network = small_network(rows=problem.nodes, head="orthogonal")
     settings = settings_of(batch_size=256)
-    warm_start(network, problem, targets, settings, SEEDS, CPU)
+    warm_start(network, FitContext(problem, targets, settings, SEEDS, CPU))
     with torch.no_grad():
         logits = network(problem.nodes).logits
     assert adjusted_rand_score(targets.labels, logits.argmax(dim=1)) > 0.9
@@ -135,10 +137,10 @@ def labels_of(network, problem):
 
 def test_labels_that_cut_less_stay(problem, targets, small_network, settings_of):
     network = small_network(rows=problem.nodes)
-    warm_start(network, problem, targets, settings_of(), SEEDS, CPU)
+    warm_start(network, FitContext(problem, targets, settings_of(), SEEDS, CPU))
     before = labels_of(network, problem)
     worse = replace(targets, labels=torch.randint(3, targets.labels.shape))
-    refit_labels(network, problem, worse, SEEDS, CPU)
+    refit_labels(network, FitContext(problem, worse, settings_of(), SEEDS, CPU))
     assert adjusted_rand_score(before, labels_of(network, problem)) > 0.97
 
 
@@ -147,14 +149,14 @@ def test_labels_of_the_warm_start_return_if_they_cut_less(
     problem, targets, small_network, settings_of, spoiled
 ):
     network = small_network(rows=problem.nodes)
-    warm_start(network, problem, targets, settings_of(), SEEDS, CPU)
+    warm_start(network, FitContext(problem, targets, settings_of(), SEEDS, CPU))
     with torch.no_grad():
         if spoiled == "cut":
             network.label_head.weight.normal_()
         else:
             # One cluster for all cuts nothing, and is no clustering.
             network.label_head.bias[0] += 1e6
-    refit_labels(network, problem, targets, SEEDS, CPU)
+    refit_labels(network, FitContext(problem, targets, settings_of(), SEEDS, CPU))
     found = labels_of(network, problem)
     assert adjusted_rand_score(targets.labels, found) > 0.97
     cut = judge_labels(problem.graph, found.numpy()).cut
@@ -206,10 +208,12 @@ def test_a_lower_cut_that_gives_up_a_cluster_is_worth_less(problem, targets):
     assert not _warm_start._are_worth_more(problem, merged, known)
 
 
-def test_orthogonal_labels_stay_as_they_are(problem, targets, small_network):
+def test_orthogonal_labels_stay_as_they_are(
+    problem, targets, small_network, settings_of
+):
     network = small_network(rows=problem.nodes, head="orthogonal")
     before = network.label_head.raw.clone()
-    refit_labels(network, problem, targets, SEEDS, CPU)
+    refit_labels(network, FitContext(problem, targets, settings_of(), SEEDS, CPU))
     assert torch.equal(network.label_head.raw, before)
 
 
@@ -223,7 +227,7 @@ def test_what_is_known_is_tuned_only_if_steps_are_asked_for(
     blobs, monkeypatch, learned, max_iter, n_iter
 ):
     start = WarmStart(learned, 0)
-    monkeypatch.setattr(_base, "warm_start", lambda *args: start)
+    monkeypatch.setattr(_fit, "warm_start", lambda *args: start)
     model = NeuralEigenSpectralClustering(
         3, hidden_sizes=(16,), max_iter=max_iter, random_state=0
     )
@@ -231,7 +235,7 @@ def test_what_is_known_is_tuned_only_if_steps_are_asked_for(
 
 
 def test_small_data_are_not_passed_over_for_ever(blobs, monkeypatch):
-    monkeypatch.setattr(_base, "warm_start", lambda *args: WarmStart(False, 0))
+    monkeypatch.setattr(_fit, "warm_start", lambda *args: WarmStart(False, 0))
     model = NeuralEigenSpectralClustering(3, hidden_sizes=(16,), random_state=0)
     # 25 passes over 600 rows, 512 at a step.
     assert model.fit(blobs[0]).n_iter_ == 30
