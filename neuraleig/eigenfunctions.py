@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from neuraleig._standardize import SLICE_ELEMENTS, Standardization
 from neuraleig._typing import Array, FloatArray
-from neuraleig.spectrum import rayleigh_ritz
+from neuraleig.spectrum import nearest_to_known, rayleigh_ritz
 
 __all__ = ["Eigenfunctions", "Standardization"]
 
@@ -26,9 +26,9 @@ ROUNDING = 4 * np.finfo(np.float32).eps
 class Eigenfunctions(nn.Module):
     """Network, rotation and eigenvalues: eigenfunctions of a graph, at any row.
 
-    The first function is the constant 1, which is known exactly. The others are
-    ordered by eigenvalue, with mean 0 and unit mean square under the degrees of the
-    graph of the fit.
+    The first function is the constant 1, which is known exactly. The others have
+    mean 0 and unit mean square under the degrees of the graph of the fit, and are
+    ordered by eigenvalue: by that of the graph, where it was solved.
 
     Parameters
     ----------
@@ -39,9 +39,10 @@ class Eigenfunctions(nn.Module):
     mean : Tensor of shape (n_functions,)
         Mean of the network's functions under the degrees.
     rotation : Tensor of shape (n_functions, n_components - 1)
-        From :func:`neuraleig.spectrum.rayleigh_ritz`.
+        From :func:`neuraleig.spectrum.rayleigh_ritz`, or
+        :func:`neuraleig.spectrum.nearest_to_known`.
     eigenvalues : Tensor of shape (n_components,), float64
-        Ritz values, that of the constant first.
+        Rayleigh quotients of the functions, that of the constant first.
     """
 
     shift: Tensor
@@ -77,6 +78,7 @@ class Eigenfunctions(nn.Module):
         degrees: FloatArray,
         uniform: float = 0.0,
         n_components: int | None = None,
+        known: FloatArray | None = None,
     ) -> Eigenfunctions:
         """Rotate a network's functions to the eigenfunctions of a graph.
 
@@ -96,6 +98,9 @@ class Eigenfunctions(nn.Module):
             Weight that every pair of nodes has in addition.
         n_components : int or None, default=None
             Most functions to keep, the constant one included. ``None``: all.
+        known : ndarray of shape (n_nodes, n_functions) or None, default=None
+            Exact eigenfunctions without the constant one, to which the rotation then
+            leads; ``None``: it is that of Rayleigh and Ritz.
 
         Returns
         -------
@@ -120,7 +125,11 @@ class Eigenfunctions(nn.Module):
         mass = values.T @ (shares[:, None] * values)
         total = values.sum(axis=0)
         energy = values.T @ (weights @ values) + uniform * np.outer(total, total)
-        pairs = rayleigh_ritz(mass, energy / volume)
+        if known is None:
+            pairs = rayleigh_ritz(mass, energy / volume)
+        else:
+            overlap = values.T @ (shares[:, None] * known)
+            pairs = nearest_to_known(mass, energy / volume, overlap)
         n_kept = None if n_components is None else n_components - 1
         rotation = pairs.rotation[:, :n_kept].astype(np.float32)
         device = next(network.parameters()).device

@@ -8,6 +8,7 @@ from sklearn.neighbors import kneighbors_graph
 from neuraleig.spectrum import (
     _solvers,
     graph_spectrum,
+    nearest_to_known,
     predicted_factor_entries,
     rayleigh_ritz,
     suggest_n_clusters,
@@ -290,6 +291,62 @@ def test_rayleigh_ritz_of_collapsed_functions_is_empty():
     pairs = rayleigh_ritz(np.zeros((3, 3)), np.zeros((3, 3)))
     assert pairs.eigenvalues.size == 0
     assert pairs.rotation.shape == (3, 0)
+
+
+@pytest.fixture
+def ring():
+    """Exact functions of a ring, whose eigenvalues come in pairs, and its masses."""
+    n_nodes = 40
+    angle = 2 * np.pi * np.arange(n_nodes) / n_nodes
+    known = np.sqrt(2) * np.column_stack(
+        [wave(m * angle) for m in (1, 2) for wave in (np.cos, np.sin)]
+    )
+    step = np.roll(np.eye(n_nodes), 1, axis=1)
+
+    def masses(functions):
+        mass = functions.T @ functions / n_nodes
+        energy = functions.T @ (step + step.T) @ functions / 2 / n_nodes
+        return mass, energy, functions.T @ known / n_nodes
+
+    return known, masses
+
+
+def test_known_functions_are_found_in_any_mixture_of_them(ring):
+    known, masses = ring
+    mixture = known @ np.random.default_rng(0).normal(size=(4, 4))
+    pairs = nearest_to_known(*masses(mixture))
+    np.testing.assert_allclose(mixture @ pairs.rotation, known, atol=1e-10)
+    np.testing.assert_allclose(
+        pairs.eigenvalues, np.cos(2 * np.pi / 40 * np.array([1, 1, 2, 2]))
+    )
+
+
+def test_known_functions_are_not_mixed_by_errors(ring):
+    # Equal eigenvalues, and errors that tell Rayleigh-Ritz to turn them by 45 degrees.
+    known, masses = ring
+    rough = np.resize([0.1, -0.1], 40)[:, None] * [[1.0, 1.0, 0.0, 0.0]]
+    learned = known + rough
+    pairs = nearest_to_known(*masses(learned))
+    found = learned @ pairs.rotation
+    assert np.abs(found - known).max() < 0.15
+    np.testing.assert_allclose(found.T @ found / 40, np.eye(4), atol=1e-12)
+    np.testing.assert_allclose(pairs.eigenvalues, np.diag(masses(found)[1]), atol=1e-12)
+    ordered = learned @ rayleigh_ritz(*masses(learned)[:2]).rotation
+    assert np.abs(np.abs(ordered) - np.abs(known)).max() > 0.3
+    # The span is the same, and so is what its eigenvalues add up to.
+    assert pairs.eigenvalues.sum() == pytest.approx(
+        rayleigh_ritz(*masses(learned)[:2]).eigenvalues.sum()
+    )
+
+
+def test_functions_that_span_too_little_for_known_ones_are_ordered_by_themselves(ring):
+    known, masses = ring
+    few = known[:, [0, 2, 0, 2]]
+    pairs = nearest_to_known(*masses(few))
+    assert pairs.rotation.shape == (4, 2)
+    np.testing.assert_allclose(
+        pairs.eigenvalues, rayleigh_ritz(*masses(few)[:2]).eigenvalues
+    )
 
 
 @pytest.mark.parametrize(

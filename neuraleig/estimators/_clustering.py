@@ -119,7 +119,8 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
     labels_ : ndarray of shape (n_samples,), int64
         Labels of the training rows, equal to ``predict(X)``.
     eigenvalues_ : ndarray of shape (n_components,)
-        Eigenvalues of the learned functions, descending, the first being 1.
+        Rayleigh quotients of the learned functions, the first being 1, in the order
+        of the graph's eigenvalues: descending but for what the network errs.
     eigenfunctions_ : Eigenfunctions
         Torch module that ``transform`` and ``predict`` call.
     graph_eigenvalues_ : ndarray

@@ -42,7 +42,8 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
     embedding_ : ndarray of shape (n_samples, n_components)
         Embedding of the training rows, equal to ``transform(X)``.
     eigenvalues_ : ndarray of shape (n_components + 1,)
-        Eigenvalues, descending, that of the constant first.
+        Rayleigh quotients in the order of the graph's eigenvalues, that of the constant
+        first: descending but for what the network errs.
     graph_eigenvalues_ : ndarray of shape (n_components + 1,)
         Exact leading eigenvalues of the graph that the warm start solved for;
         ``eigenvalues_`` with ``init="random"``.

@@ -77,7 +77,9 @@ def fit_functions(
             problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
         ).to(device)
         losses, n_updates = learn(network, context)
-    graph = problem.graph
+    graph, known = problem.graph, None
+    if targets is not None and targets.cover(problem):
+        known = targets.functions.numpy()
     eigenfunctions = Eigenfunctions.from_graph(
         network,
         problem.standardization,
@@ -86,6 +88,7 @@ def fit_functions(
         graph.degrees,
         graph.uniform,
         task.n_components,
+        known,
     )
     return FittedFunctions(problem, eigenfunctions, targets, losses, n_updates)
 

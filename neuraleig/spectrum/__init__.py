@@ -7,7 +7,7 @@ function of the features can follow.
 """
 
 from neuraleig.spectrum._graph_spectrum import Spectrum, graph_spectrum
-from neuraleig.spectrum._ritz import RitzPairs, rayleigh_ritz
+from neuraleig.spectrum._ritz import RitzPairs, nearest_to_known, rayleigh_ritz
 from neuraleig.spectrum._solvers import predicted_factor_entries
 from neuraleig.spectrum._suggestion import suggest_n_clusters
 
@@ -15,6 +15,7 @@ __all__ = [
     "RitzPairs",
     "Spectrum",
     "graph_spectrum",
+    "nearest_to_known",
     "predicted_factor_entries",
     "rayleigh_ritz",
     "suggest_n_clusters",

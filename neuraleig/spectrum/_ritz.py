@@ -54,17 +54,64 @@ def rayleigh_ritz(mass: FloatArray, energy: FloatArray) -> RitzPairs:
     >>> rayleigh_ritz(np.diag([4.0, 1.0]), np.diag([2.0, 0.9])).eigenvalues
     array([0.9, 0.5])
     """
-    scale = np.sqrt(np.maximum(np.diag(mass), np.finfo(np.float64).tiny))
-    mass = (mass + mass.T) / 2 / np.outer(scale, scale)
-    energy = (energy + energy.T) / 2 / np.outer(scale, scale)
-    variances, axes = scipy.linalg.eigh(mass)
-    kept = variances > RANK_TOLERANCE * variances[-1]
-    if variances[-1] <= np.finfo(np.float64).tiny:
-        return RitzPairs(np.empty(0), np.empty((mass.shape[0], 0)))
-    whitening = axes[:, kept] / np.sqrt(variances[kept])
-    values, vectors = scipy.linalg.eigh(whitening.T @ energy @ whitening)
-    rotation = (whitening @ vectors[:, ::-1]) / scale[:, None]
+    whitening = _whitening(mass)
+    if whitening.shape[1] == 0:
+        return RitzPairs(np.empty(0), whitening)
+    values, vectors = scipy.linalg.eigh(whitening.T @ _symmetric(energy) @ whitening)
+    rotation = whitening @ vectors[:, ::-1]
     return RitzPairs(np.minimum(values[::-1], 1.0), rotation * column_signs(rotation))
+
+
+def nearest_to_known(
+    mass: FloatArray, energy: FloatArray, overlap: FloatArray
+) -> RitzPairs:
+    r"""Orthonormal functions in the span of given ones that are nearest to known ones.
+
+    Learned functions err. Where eigenvalues are closer to each other than that,
+    Rayleigh-Ritz mixes them by what they err; the orthogonal Procrustes problem does
+    not, and keeps the order of the known functions.
+
+    Parameters
+    ----------
+    mass, energy : ndarray of shape (n_functions, n_functions)
+        As for :func:`rayleigh_ritz`.
+    overlap : ndarray of shape (n_functions, n_known)
+        :math:`F^\top D V / \mathrm{vol}` with the exact eigenfunctions :math:`V`.
+
+    Returns
+    -------
+    pairs : RitzPairs
+        One per known function, in their order, which is that of their Rayleigh
+        quotients but for errors. Those of :func:`rayleigh_ritz` where the functions
+        span too little.
+
+    References
+    ----------
+    .. [1] P. H. Schönemann, "A generalized solution of the orthogonal Procrustes
+       problem", Psychometrika, 1966.
+    """
+    whitening = _whitening(mass)
+    if whitening.shape[1] < overlap.shape[1]:
+        return rayleigh_ritz(mass, energy)
+    left, _, right = scipy.linalg.svd(whitening.T @ overlap, full_matrices=False)
+    rotation = whitening @ (left @ right)
+    values = np.einsum("ij,ik,kj->j", rotation, _symmetric(energy), rotation)
+    return RitzPairs(np.minimum(values, 1.0), rotation)
+
+
+def _symmetric(matrix: FloatArray) -> FloatArray:
+    return (matrix + matrix.T) / 2
+
+
+def _whitening(mass: FloatArray) -> FloatArray:
+    """Map to orthonormal functions, of shape (n_functions, rank)."""
+    # Functions of different units would drown each other.
+    scale = np.sqrt(np.maximum(np.diag(mass), np.finfo(np.float64).tiny))
+    variances, axes = scipy.linalg.eigh(_symmetric(mass) / np.outer(scale, scale))
+    if variances[-1] <= np.finfo(np.float64).tiny:
+        return np.empty((mass.shape[0], 0))
+    kept = variances > RANK_TOLERANCE * variances[-1]
+    return np.asarray(axes[:, kept] / np.sqrt(variances[kept]) / scale[:, None])
 
 
 def column_signs(vectors: FloatArray) -> FloatArray:
