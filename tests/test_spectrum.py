@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.sparse as sp
+import torch
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import eigsh
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import kneighbors_graph
 
 from neuraleig.spectrum import (
+    _filter,
     _solvers,
     graph_spectrum,
     nearest_to_known,
@@ -13,6 +17,8 @@ from neuraleig.spectrum import (
     rayleigh_ritz,
     suggest_n_clusters,
 )
+from neuraleig.spectrum._coarsen import Block, aggregates, coarsened
+from neuraleig.spectrum._filter import orthonormalized
 
 
 def normalized(matrix, uniform=0.0):
@@ -47,6 +53,14 @@ def knn_matrix(n_rows, n_features, seed, n_neighbors=8):
 
 def block_diagonal(*blocks):
     return scipy.linalg.block_diag(*blocks)
+
+
+def block_of(matrix, uniform=0.0):
+    """Block of a connected graph, as the solvers take it."""
+    root = np.sqrt((matrix + uniform).sum(axis=1))
+    inverse = 1 / np.where(root > 0, root, 1.0)
+    scaled = sp.csr_array(matrix * np.outer(inverse, inverse))
+    return Block(scaled, uniform**0.5 * inverse, root)
 
 
 @pytest.mark.parametrize("n_components", [1, 2, 5, 30])
@@ -124,6 +138,119 @@ def test_iterative_solvers(monkeypatch, branch, uniform, n_blocks):
     matrix = block_diagonal(*(knn_matrix(450, 3, seed) for seed in range(n_blocks)))
     found = graph_spectrum(sp.csr_array(matrix), 6, uniform=uniform, tol=1e-6)
     assert_leading_eigenpairs(found, matrix, uniform)
+
+
+def test_large_graphs_are_solved_as_well_as_by_arpack(monkeypatch):
+    # In float32, from a smaller graph: what millions of nodes take.
+    monkeypatch.setattr(_solvers, "COARSEN_NODES", 500)
+    monkeypatch.setattr(_filter, "SMALL_ELEMENTS", 0)
+    monkeypatch.setattr(_solvers, "MAX_FACTOR_ENTRIES", 0)
+    weights = sp.csr_array(knn_matrix(3_000, 5, seed=3))
+    found = graph_spectrum(weights, 8)
+    dense = normalized(weights.toarray())
+    start = np.random.default_rng(0).uniform(size=3_000)
+    values, vectors = eigsh(sp.csr_array(dense), 8, which="LA", v0=start)
+    # The error of a Ritz value is quadratic in its residual.
+    np.testing.assert_allclose(found.eigenvalues, values[::-1], atol=1e-3)
+    residuals = dense @ found.eigenvectors - found.eigenvectors * found.eigenvalues
+    allowed = 0.03 * (1 - found.eigenvalues) + _filter.MIN_RESIDUAL[torch.float32]
+    assert np.all(np.linalg.norm(residuals, axis=0) <= 1.01 * allowed)
+    # The first six are apart from the rest.
+    overlap = found.eigenvectors[:, :6].T @ vectors[:, 2:]
+    assert np.linalg.svd(overlap, compute_uv=False).min() > 0.999
+    gram = found.eigenvectors.T @ found.eigenvectors
+    np.testing.assert_allclose(gram, np.eye(8), atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("small", [0, 2**30])
+def test_cuda_and_cpu_find_the_same_eigenpairs(monkeypatch, small):
+    monkeypatch.setattr(_filter, "SMALL_ELEMENTS", small)
+    weights = sp.csr_array(knn_matrix(3_000, 5, seed=3))
+    cpu, cuda = (
+        graph_spectrum(weights, 8, device=torch.device(name), uniform=1e-5)
+        for name in ("cpu", "cuda")
+    )
+    np.testing.assert_allclose(cuda.eigenvalues, cpu.eigenvalues, atol=1e-5)
+    cosines = np.linalg.svd(cuda.eigenvectors.T @ cpu.eigenvectors, compute_uv=False)
+    assert cosines.min() > 0.99
+
+
+def test_a_smaller_graph_saves_products(monkeypatch):
+    weights = sp.csr_array(knn_matrix(2_000, 2, seed=4))
+    monkeypatch.setattr(_solvers, "MAX_FACTOR_ENTRIES", 0)
+    products = []
+
+    def counted(operator, block):
+        products.append(operator.order.size)
+        return multiply(operator, block)
+
+    multiply = _filter.BlockOperator.__call__
+    monkeypatch.setattr(_filter.BlockOperator, "__call__", counted)
+    counts = []
+    for largest in (10_000, 500):
+        monkeypatch.setattr(_solvers, "COARSEN_NODES", largest)
+        products.clear()
+        graph_spectrum(weights, 6)
+        counts.append(products.count(2_000))
+    assert counts[1] < 0.75 * counts[0]
+
+
+@pytest.mark.parametrize("rank", [1, 4, 6])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_orthonormal_bases_span_the_columns(rank, dtype):
+    generator = torch.Generator().manual_seed(0)
+    factors = torch.randn(50, rank, generator=generator, dtype=dtype)
+    mixture = torch.randn(rank, 6, generator=generator, dtype=dtype)
+    block = factors @ mixture * torch.logspace(-12, 12, 6, dtype=dtype)
+    basis = orthonormalized(block)
+    tolerance = 100 * torch.finfo(dtype).eps
+    eye = torch.eye(6, dtype=dtype)
+    torch.testing.assert_close(basis.T @ basis, eye, atol=tolerance, rtol=0)
+    left = block - basis @ (basis.T @ block)
+    share = left.norm(dim=0) / block.norm(dim=0)
+    assert float(share.max()) < torch.finfo(dtype).eps ** 0.5
+
+
+# Smaller graphs
+
+
+@pytest.mark.parametrize("n_features", [2, 8])
+def test_groups_are_neighbourhoods(n_features):
+    matrix = knn_matrix(400, n_features, seed=1)
+    group = aggregates(block_of(matrix), np.random.default_rng(0))
+    sizes = np.bincount(group)
+    assert sizes.min() >= 1
+    assert 2 <= 400 / sizes.size <= 100
+    # Every member can be walked to within its group.
+    for members in (np.flatnonzero(group == g) for g in range(sizes.size)):
+        inside = sp.csr_array(matrix[np.ix_(members, members)])
+        assert connected_components(inside, directed=False)[0] == 1
+
+
+def test_nodes_without_neighbours_are_groups_of_their_own():
+    matrix = block_diagonal(np.zeros((1, 1)), np.ones((3, 3)) - np.eye(3))
+    group = aggregates(block_of(matrix), np.random.default_rng(0))
+    assert np.unique(group).size == 2
+    assert np.unique(group[1:]).size == 1
+
+
+@pytest.mark.parametrize("uniform", [0.0, 1e-3])
+def test_a_smaller_graph_is_the_restriction_to_flat_functions(uniform):
+    matrix = knn_matrix(300, 3, seed=2)
+    block = block_of(matrix, uniform)
+    coarse, prolongation = coarsened(block, np.random.default_rng(0))
+    assert coarse.n_nodes < 100
+    basis = prolongation.toarray()
+    np.testing.assert_allclose(basis.T @ basis, np.eye(coarse.n_nodes), atol=1e-12)
+    np.testing.assert_allclose(basis @ coarse.null_vector, block.null_vector)
+    full = block.normalized + np.outer(block.rank_one, block.rank_one)
+    small = coarse.normalized + np.outer(coarse.rank_one, coarse.rank_one)
+    np.testing.assert_allclose(small, basis.T @ full @ basis, atol=1e-12)
+    # Ritz values: one stays, the others only fall.
+    values = [np.linalg.eigvalsh(part)[::-1][:10] for part in (full, small)]
+    assert values[1][0] == pytest.approx(1.0)
+    assert np.all(values[1] <= values[0] + 1e-12)
 
 
 def test_cheap_factors_choose_shift_invert_where_the_filter_is_slow(monkeypatch):

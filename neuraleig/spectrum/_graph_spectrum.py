@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 
 from neuraleig._typing import FloatArray, IntArray
+from neuraleig.spectrum._coarsen import Block
+from neuraleig.spectrum._filter import CPU
 from neuraleig.spectrum._ritz import column_signs
-from neuraleig.spectrum._solvers import block_eigenpairs
+from neuraleig.spectrum._solvers import block_eigenpairs, warn_of_residuals
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ def graph_spectrum(
     component_labels: IntArray | None = None,
     tol: float = 0.03,
     seed: int = 0,
+    device: torch.device = CPU,
 ) -> Spectrum:
     """Leading eigenpairs of the normalised affinity.
 
@@ -71,6 +75,8 @@ def graph_spectrum(
         spectrum only as far as their sum is concerned.
     seed : int, default=0
         Seed of the start vectors.
+    device : torch.device, default=CPU
+        Where large graphs are multiplied.
 
     Returns
     -------
@@ -101,23 +107,23 @@ def graph_spectrum(
     elif component_labels is None:
         component_labels = _components(weights)
     null_vectors = _indicators(degrees, component_labels, n_components)
-    blocks: list[_Block] = []
+    parts: list[_Part] = []
     if null_vectors.shape[1] < n_components:
         generator = np.random.default_rng(seed)
         for nodes in _members(component_labels):
-            values, vectors = block_eigenpairs(
+            block = Block(
                 normalized[nodes][:, nodes],
                 np.sqrt(uniform) * inverse_root[nodes],
                 np.sqrt(degrees[nodes]),
-                min(n_components - 1, nodes.size - 1),
-                tol,
-                generator,
             )
-            blocks.append(_Block(nodes, values, vectors))
-    return _leading(null_vectors, blocks, degrees, n_components)
+            n_wanted = min(n_components - 1, nodes.size - 1)
+            found = block_eigenpairs(block, n_wanted, tol, generator, device)
+            warn_of_residuals(found.excess)
+            parts.append(_Part(nodes, found.values, found.vectors))
+    return _leading(null_vectors, parts, degrees, n_components)
 
 
-class _Block(NamedTuple):
+class _Part(NamedTuple):
     """Eigenpairs of one component, less the known one."""
 
     nodes: IntArray
@@ -134,25 +140,25 @@ def _members(component_labels: IntArray) -> list[IntArray]:
 
 def _leading(
     null_vectors: FloatArray,
-    blocks: list[_Block],
+    parts: list[_Part],
     degrees: FloatArray,
     n_components: int,
 ) -> Spectrum:
-    """Eigenpairs of eigenvalue 1, then the largest of all blocks, with fixed signs."""
+    """Eigenpairs of eigenvalue 1, then the largest of all parts, with fixed signs."""
     n_null = null_vectors.shape[1]
     pairs = [
-        (value, block, column)
-        for block in blocks
-        for column, value in enumerate(block.values)
+        (value, part, column)
+        for part in parts
+        for column, value in enumerate(part.values)
     ]
     pairs.sort(key=lambda pair: -pair[0])
     pairs = pairs[: n_components - n_null]
     values = np.ones(n_null + len(pairs))
     vectors = np.zeros((degrees.size, values.size))
     vectors[:, :n_null] = null_vectors
-    for position, (value, block, column) in enumerate(pairs, start=n_null):
+    for position, (value, part, column) in enumerate(pairs, start=n_null):
         values[position] = min(value, 1.0)
-        vectors[block.nodes, position] = block.vectors[:, column]
+        vectors[part.nodes, position] = part.vectors[:, column]
     return Spectrum(values, vectors * column_signs(vectors), degrees)
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+import torch
 from scipy.sparse.linalg import LinearOperator, SuperLU, eigsh, splu
 from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._typing import FloatArray
+from neuraleig.spectrum._coarsen import Block, coarsened
+from neuraleig.spectrum._filter import (
+    CPU,
+    BlockOperator,
+    filter_precision,
+    filtered_subspace,
+)
 
 # Up to here LAPACK is faster than iterations, and never fails to converge.
 DENSE_NODES = 400
@@ -24,163 +31,126 @@ MAX_FACTOR_ENTRIES = 15_000_000
 SHIFT = 1.0 + 1e-5
 # Sizes of the neighbourhoods from which the growth of the factors is measured.
 PROBE_NODES = (1_000, 4_000)
-# Residual that rounding explains.
-MIN_RESIDUAL = 1e-9
-# First and highest degree of the Chebyshev filter.
-FILTER_DEGREES = (20, 640)
 # Products with the matrix after which a factorisation is looked into, and at most.
 EASY_PRODUCTS = 300
 MAX_PRODUCTS = 6_000
+# Multiplications at which large graphs are given up: some minutes of one core.
+MAX_WORK = 5e11
+# Larger graphs start from the eigenvectors of a smaller one, solved this well.
+COARSEN_NODES = 20_000
+COARSE_TOLERANCE = 0.1
+
+
+class Eigenpairs(NamedTuple):
+    """Largest eigenpairs of a block.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_wanted,)
+        Eigenvalues, in no order.
+    vectors : ndarray of shape (n_nodes, n_wanted)
+        Orthonormal eigenvectors.
+    excess : float
+        Largest residual, in tolerances.
+    """
+
+    values: FloatArray
+    vectors: FloatArray
+    excess: float
 
 
 def block_eigenpairs(
-    normalized: sp.csr_array,
-    rank_one: FloatArray,
-    null_vector: FloatArray,
+    block: Block,
     n_wanted: int,
     tol: float,
     generator: np.random.Generator,
-) -> tuple[FloatArray, FloatArray]:
+    device: torch.device = CPU,
+) -> Eigenpairs:
     """Largest eigenpairs of one connected block below its eigenvalue 1.
 
     Parameters
     ----------
-    normalized : csr_array of shape (n_nodes, n_nodes)
-        Normalised affinity of the block.
-    rank_one : ndarray of shape (n_nodes,)
-        The block is ``normalized + outer(rank_one, rank_one)``.
-    null_vector : ndarray of shape (n_nodes,)
-        Its known eigenvector of eigenvalue 1.
+    block : Block
+        Normalised affinity.
     n_wanted : int
         Number of eigenpairs besides the known one.
     tol : float
         Residual relative to one minus the eigenvalue.
     generator : Generator
         Draws the start vectors.
+    device : torch.device
+        Where the filter runs.
 
     Returns
     -------
-    values : ndarray of shape (n_wanted,)
-        Eigenvalues, in no order.
-    vectors : ndarray of shape (n_nodes, n_wanted)
-        Orthonormal eigenvectors.
+    eigenpairs : Eigenpairs
+        Converged if their excess is at most 1.
     """
-    n_nodes = null_vector.size
+    normalized, rank_one, null_vector = block
     if n_wanted < 1:
-        return np.empty(0), np.empty((n_nodes, 0))
+        return Eigenpairs(np.empty(0), np.empty((block.n_nodes, 0)), 0.0)
     known = null_vector / np.linalg.norm(null_vector)
-    if n_nodes <= max(DENSE_NODES, 2 * n_wanted):
+    if block.n_nodes <= max(DENSE_NODES, 2 * n_wanted):
         # The known eigenvector is shifted below all others.
         dense = normalized.toarray() + np.outer(rank_one, rank_one)
         dense -= 3.0 * np.outer(known, known)
-        subset = (n_nodes - n_wanted, n_nodes - 1)
+        subset = (block.n_nodes - n_wanted, block.n_nodes - 1)
         values, vectors = scipy.linalg.eigh(dense, subset_by_index=subset)
-        return values, vectors
-
-    def product(block: FloatArray) -> FloatArray:
-        return np.asarray(normalized @ block + np.outer(rank_one, rank_one @ block))
-
-    # Spare vectors speed up the last of those that are wanted.
-    width = min(n_wanted + max(8, n_wanted // 4), n_nodes - 1)
-    block = generator.standard_normal((n_nodes, width))
-    filtered = _filtered_subspace(product, known, block, n_wanted, tol, EASY_PRODUCTS)
+        return Eigenpairs(values, vectors, 0.0)
+    precision = filter_precision(block.n_nodes * n_wanted, tol)
+    operator = BlockOperator(normalized, rank_one, precision, device)
+    start = _start(block, n_wanted, generator, device)
+    filtered = filtered_subspace(operator, known, start, n_wanted, tol, EASY_PRODUCTS)
     if filtered.excess > 1:
         if predicted_factor_entries(normalized) <= MAX_FACTOR_ENTRIES:
-            return _shift_invert(normalized, rank_one, known, n_wanted, tol, generator)
-        block = filtered.block
-        filtered = _filtered_subspace(
-            product, known, block, n_wanted, tol, MAX_PRODUCTS
+            return _shift_invert(block, known, n_wanted, tol, generator)
+        affordable = int(MAX_WORK / (normalized.nnz * start.shape[1])) - EASY_PRODUCTS
+        many = min(max(affordable, 0), MAX_PRODUCTS)
+        filtered = filtered_subspace(
+            operator, known, filtered.block, n_wanted, tol, many
         )
-        _warn_of_residuals(filtered.excess)
-    return filtered.values[:n_wanted], filtered.block[:, :n_wanted]
+    values, vectors = filtered.values[:n_wanted], filtered.block[:, :n_wanted]
+    return Eigenpairs(values, vectors, filtered.excess)
 
 
-def _warn_of_residuals(excess: float) -> None:
+def _start(
+    block: Block, n_wanted: int, generator: np.random.Generator, device: torch.device
+) -> FloatArray:
+    """Block of vectors to begin with: random, or from a smaller graph."""
+    # Spare vectors speed up the last of those that are wanted.
+    width = min(n_wanted + max(8, n_wanted // 4), block.n_nodes - 1)
+    if block.n_nodes <= COARSEN_NODES:
+        return generator.standard_normal((block.n_nodes, width))
+    coarse, prolongation = coarsened(block, generator)
+    found = block_eigenpairs(
+        coarse, min(width, coarse.n_nodes - 1), COARSE_TOLERANCE, generator, device
+    )
+    start = prolongation @ found.vectors
+    # A graph that collapses to few groups leaves the rest to chance.
+    spare = generator.standard_normal((block.n_nodes, width - start.shape[1]))
+    return np.concatenate([start, spare / block.n_nodes**0.5], axis=1)
+
+
+def warn_of_residuals(excess: float) -> None:
+    """Say so where eigenvectors have not converged."""
     if excess > 1:
         warnings.warn(
             f"The eigenvectors of the graph have residuals {excess:.1f} times the "
             "tolerance; more neighbours make it easier to solve.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
 
-class _Filtered(NamedTuple):
-    """Ritz pairs of a block, and how far they exceed the tolerance."""
-
-    values: FloatArray
-    block: FloatArray
-    excess: float
-
-
-def _filtered_subspace(
-    product: Callable[[FloatArray], FloatArray],
-    known: FloatArray,
-    block: FloatArray,
-    n_wanted: int,
-    tol: float,
-    max_products: int,
-) -> _Filtered:
-    """Subspace iteration under a Chebyshev filter of what is below the block.
-
-    The filter doubles its degree where a round brings little.
-
-    References
-    ----------
-    .. [1] Y. Zhou, Y. Saad, M. L. Tiago and J. R. Chelikowsky, "Self-consistent-field
-       calculations using Chebyshev-filtered subspace iteration", Journal of
-       Computational Physics, 2006.
-    """
-    degree, n_products, last = FILTER_DEGREES[0], 0, np.inf
-    while True:
-        block = block - np.outer(known, known @ block)
-        block, _ = np.linalg.qr(block)
-        image = product(block)
-        values, rotation = np.linalg.eigh(block.T @ image)
-        values, rotation = values[::-1], rotation[:, ::-1]
-        block, image = block @ rotation, image @ rotation
-        residual = np.linalg.norm(image - block * values, axis=0)[:n_wanted]
-        allowed = tol * (1 - values[:n_wanted]) + MIN_RESIDUAL
-        excess = float(np.max(residual / allowed))
-        if excess <= 1 or n_products >= max_products:
-            return _Filtered(values, block, excess)
-        if excess > last / 10:
-            degree = min(2 * degree, FILTER_DEGREES[1])
-        last = excess
-        block = _chebyshev(product, block, image, float(values[-1]), degree)
-        n_products += degree
-
-
-def _chebyshev(
-    product: Callable[[FloatArray], FloatArray],
-    block: FloatArray,
-    image: FloatArray,
-    cutoff: float,
-    degree: int,
-) -> FloatArray:
-    """Filter that damps eigenvalues in [-1, cutoff] and leaves 1 as it is."""
-    half_width, centre = (cutoff + 1) / 2, (cutoff - 1) / 2
-    first = sigma = half_width / (1 - centre)
-    previous, current = block, (image - centre * block) * (sigma / half_width)
-    for _ in range(degree - 1):
-        following = 1 / (2 / first - sigma)
-        moved = product(current) - centre * current
-        moved *= 2 * following / half_width
-        moved -= (sigma * following) * previous
-        previous, current, sigma = current, moved, following
-    return current
-
-
 def _shift_invert(
-    normalized: sp.csr_array,
-    rank_one: FloatArray,
+    block: Block,
     known: FloatArray,
     n_wanted: int,
     tol: float,
     generator: np.random.Generator,
-) -> tuple[FloatArray, FloatArray]:
+) -> Eigenpairs:
     """Lanczos on the inverse: a handful of steps however small the gaps are."""
-    inverse = _shifted_inverse(normalized, rank_one, known)
+    inverse = _shifted_inverse(block.normalized, block.rank_one, known)
     values, vectors = eigsh(
         inverse,
         n_wanted,
@@ -189,7 +159,8 @@ def _shift_invert(
         tol=min(tol, 1e-3),
         v0=generator.standard_normal(known.size),
     )
-    return SHIFT - 1.0 / values, vectors
+    # ARPACK raises where it does not converge.
+    return Eigenpairs(SHIFT - 1.0 / values, vectors, 0.0)
 
 
 def _shifted_inverse(
