@@ -26,12 +26,13 @@ class Seeds:
     sampling: int
     check: int
     labels: int
+    rows: int
 
     @classmethod
     def draw(cls, random_state: RandomState) -> Seeds:
         """Draw the seeds from scikit-learn's ``random_state``."""
         generator = check_random_state(random_state)
-        return cls(*(int(s) for s in generator.randint(2**31 - 1, size=6)))
+        return cls(*(int(s) for s in generator.randint(2**31 - 1, size=7)))
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -171,7 +173,7 @@ class Eigenfunctions(nn.Module):
         return torch.cat([constant, learned], dim=1), outputs.logits
 
     def evaluate(self, X: Array) -> tuple[Array, Array]:
-        """Functions and scores of clusters, slice by slice.
+        """Functions and scores of clusters of some rows.
 
         Parameters
         ----------
@@ -187,17 +189,33 @@ class Eigenfunctions(nn.Module):
 
         Notes
         -----
-        Memory beyond the results: 48 MiB of standardised rows, and one slice of 2,048
-        rows in the network. Every row is a function of itself alone, to the last bit.
+        Memory beyond the results: that of :meth:`slices`. Every row is a function of
+        itself alone, to the last bit.
+        """
+        functions, logits = zip(*self.slices(X), strict=True)
+        return np.concatenate(functions), np.concatenate(logits)
+
+    def slices(self, X: Array) -> Iterator[tuple[Array, Array]]:
+        """Functions and scores of clusters, slice by slice.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows; may lie on disk.
+
+        Yields
+        ------
+        functions, logits : ndarray
+            Those of :meth:`evaluate` for the next rows.
+
+        Notes
+        -----
+        Memory: 48 MiB of standardised rows, and one slice of 2,048 rows in the network.
         """
         standardization = Standardization(self.shift.cpu().numpy(), float(self.scale))
         step = max(SLICE_ROWS, SLICE_ELEMENTS // X.shape[1] // SLICE_ROWS * SLICE_ROWS)
-        parts = [
-            _evaluate(self, standardization.apply(X[start : start + step]))
-            for start in range(0, X.shape[0], step)
-        ]
-        functions, logits = zip(*parts, strict=True)
-        return np.concatenate(functions), np.concatenate(logits)
+        for start in range(0, X.shape[0], step):
+            yield _evaluate(self, standardization.apply(X[start : start + step]))
 
 
 def _evaluate(module: nn.Module, rows: Tensor) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ MAX_PUBLIC_METHODS = 12
 FOUNDATION = {
     "_validation",
     "_random",
+    "_rows",
     "_batch",
     "_shard",
     "_standardize",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -21,6 +22,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from neuraleig._random import Seeds
+from neuraleig._rows import (
+    DrawnRows,
+    draw_rows,
+    is_sliced,
+    is_stream,
+    iter_once,
+    slices_of,
+)
 from neuraleig._typing import Array
 from neuraleig._validation import (
     METRICS,
@@ -49,11 +58,27 @@ from neuraleig.networks import (
 )
 from neuraleig.training import OPTIMIZERS, resolve_device
 
+T = TypeVar("T", bound=np.generic)
+
+# Most rows in the graph where max_graph_rows is left open: it fits into 6 GB, and is
+# solved in some minutes of one core.
+MAX_GRAPH_ROWS = 1_000_000
 # Most steps of fine-tuning where max_iter is left open.
 MAX_ITER = {"spectral": 300, "random": 1_000}
 # Most passes over the rows from a warm start on: labels of the head gain nothing by
 # more, but what is read off the functions does.
 MAX_PASSES = 25
+
+
+def joined(parts: Iterable[NDArray[T]]) -> NDArray[T]:
+    """Parts one below the other."""
+    found = list(parts)
+    if not found:
+        raise ValueError(
+            "X has no rows: Found array with 0 sample(s) while a minimum of 1 is "
+            "required."
+        )
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 @contextmanager
@@ -82,6 +107,7 @@ class EigenfunctionEstimator(
         "edge_weights": [StrOptions(set(EDGE_WEIGHTS))],
         "gamma": [Interval(Real, 0, None, closed="neither"), None],
         "regularization": [Interval(Real, 0, None, closed="left")],
+        "max_graph_rows": [Interval(Integral, 2, None, closed="left")],
         "init": [StrOptions({"spectral", "random"})],
         "objective": [StrOptions({"rayleigh", "neuralef", "nested_low_rank"})],
         "sampling": [StrOptions({"auto", "edges", "nodes"})],
@@ -107,8 +133,8 @@ class EigenfunctionEstimator(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
+        X : array-like, sliceable or iterable of batches
+            Rows, of shape (n_samples, n_features) in all.
 
         Returns
         -------
@@ -116,25 +142,78 @@ class EigenfunctionEstimator(
             Ordered eigenfunctions, in the float type of ``X``. Row ``i`` depends on
             row ``i`` of ``X`` alone.
         """
-        return self._transform_checked(self._check_rows(X))
+        return joined(self.iter_transform(X))
 
-    def _transform_checked(self, rows: Array) -> Array:
-        functions, _ = self.eigenfunctions_.evaluate(rows)
-        return functions.astype(rows.dtype, copy=False)
+    def iter_transform(self, X: ArrayLike) -> Iterator[Array]:
+        """Evaluate the eigenfunctions part by part, for more than fits into memory.
 
-    def _check_rows(self, X: ArrayLike) -> Array:
-        check_is_fitted(self)
-        rows: Array = validate_data(
-            self, X, dtype=[np.float64, np.float32], reset=False
+        Parameters
+        ----------
+        X : array-like, sliceable or iterable of batches
+            As for ``fit``: batches of a stream come one by one, and whatever can be
+            sliced is read in slices.
+
+        Returns
+        -------
+        parts : iterator of ndarray of shape (n_part, n_components)
+            Values in the order of the rows.
+        """
+        return (
+            self._shown(functions).astype(rows.dtype, copy=False)
+            for rows in self._iter_rows(X)
+            for functions, _ in self.eigenfunctions_.slices(rows)
         )
-        return rows
+
+    def _shown(self, functions: Array) -> Array:
+        """Functions that ``transform`` returns."""
+        return functions
+
+    def _iter_values(self, X: ArrayLike) -> Iterator[tuple[Array, Array]]:
+        """Functions and scores of clusters, part by part."""
+        parts = self._iter_rows(X)
+        slices = self.eigenfunctions_.slices
+        return (values for rows in parts for values in slices(rows))
+
+    def _iter_rows(self, X: ArrayLike) -> Iterator[Array]:
+        """Rows of a fitted estimator, checked, part by part."""
+        check_is_fitted(self)
+        return self._checked_parts(X, reset=False, ensure_min_samples=1)
+
+    def _checked_parts(
+        self, X: ArrayLike, *, reset: bool, ensure_min_samples: int
+    ) -> Iterator[Array]:
+        """Parts of rows as float arrays; the first one says how many features."""
+        in_parts = is_stream(X) or is_sliced(X)
+        for number, part in enumerate(slices_of(X)):
+            rows: Array = validate_data(
+                self,
+                part,
+                dtype=[np.float64, np.float32],
+                reset=reset and number == 0,
+                ensure_min_samples=1 if in_parts else ensure_min_samples,
+            )
+            if reset:
+                check_range(rows)
+            yield rows
+
+    def _draw_graph_rows(self, parts: Iterable[Array], seed: int) -> DrawnRows:
+        """Rows of which the graph is built: all, or as many as it may have."""
+        # A given affinity is one of all rows.
+        is_given = self.affinity in PRECOMPUTED
+        drawn = draw_rows(parts, sys.maxsize if is_given else self.max_graph_rows, seed)
+        if drawn.n_rows < 2:
+            raise ValueError(
+                f"Found array with {drawn.n_rows} sample(s) while a minimum of 2 is "
+                "required."
+            )
+        return drawn
 
     @property
     def _n_features_out(self) -> int:
         return self.eigenfunctions_.n_components
 
-    def _check_fit_input(self, X: ArrayLike) -> Array:
-        """Check parameters and rows before any work."""
+    def _check_parameters(self) -> None:
+        """Check parameters before any work."""
         self._validate_params()
         check_hidden_sizes(self.hidden_sizes)
         refuse_module(self.network)
@@ -149,11 +228,17 @@ class EigenfunctionEstimator(
                 f"walk_length={self.walk_length} needs stored edges to walk along; it "
                 "must be 1 with sampling='nodes' and with kernels."
             )
-        rows: Array = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_min_samples=2
-        )
-        check_range(rows)
-        return rows
+
+    def _draw_fit_rows(self, X: ArrayLike, seed: int) -> DrawnRows:
+        """Check rows, and draw those of the graph."""
+        if iter_once(X):
+            raise TypeError(
+                f"X is of type {type(X).__name__}, which can be read only once, and a "
+                "fit reads it twice; pass something that starts anew whenever it is "
+                "iterated over, such as a DataLoader, or use partial_fit."
+            )
+        parts = self._checked_parts(X, reset=True, ensure_min_samples=2)
+        return self._draw_graph_rows(parts, seed)
 
     def _make_affinity(
         self, affinity_matrix: object, n_samples: int, gamma: float | None

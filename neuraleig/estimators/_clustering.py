@@ -13,7 +13,11 @@ from neuraleig._random import RandomState, Seeds
 from neuraleig._typing import IntArray
 from neuraleig._validation import check_n_clusters, check_temperature
 from neuraleig.affinity import EdgeWeights
-from neuraleig.estimators._base import EigenfunctionEstimator, unchanged_on_failure
+from neuraleig.estimators._base import (
+    MAX_GRAPH_ROWS,
+    EigenfunctionEstimator,
+    unchanged_on_failure,
+)
 from neuraleig.estimators._fit import Task
 from neuraleig.estimators._labels import (
     fit_discretizer,
@@ -66,6 +70,9 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         Inverse squared width of ``"rbf"``. ``None``: from distances to neighbours.
     regularization : float, default=0.0
         Share of random pairs that is added to the graph; it connects components.
+    max_graph_rows : int, default=1_000_000
+        Most rows in the graph. Of more rows as many are drawn at random, and the
+        others are labelled like new ones. A precomputed affinity is used whole.
     init : {"spectral", "random"}, default="spectral"
         Start from exact eigenvectors and labels, or from random weights without any
         eigensolver, which ``assign_labels="kmeans"`` suits better.
@@ -199,6 +206,7 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         edge_weights: EdgeWeights = "self_tuning",
         gamma: float | None = None,
         regularization: float = 0.0,
+        max_graph_rows: int = MAX_GRAPH_ROWS,
         init: str = "spectral",
         objective: str = "rayleigh",
         label_objective: str = "normalized_cut",
@@ -231,6 +239,7 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         self.edge_weights = edge_weights
         self.gamma = gamma
         self.regularization = regularization
+        self.max_graph_rows = max_graph_rows
         self.init = init
         self.objective = objective
         self.label_objective = label_objective
@@ -261,8 +270,10 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
+        X : array-like, sliceable or iterable of batches
+            Rows, of shape (n_samples, n_features) in all. Memory maps, arrays on disk
+            that can be sliced (zarr, h5py) and ``DataLoader`` are never loaded
+            beyond ``max_graph_rows`` rows.
         y : None
             Ignored.
         affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None
@@ -288,11 +299,13 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
             If fewer clusters than asked for have rows.
         """
         with unchanged_on_failure(self):
-            rows = self._check_fit_input(X)
+            self._check_parameters()
+            seeds = Seeds.draw(self.random_state)
+            drawn = self._draw_fit_rows(X, seeds.rows)
+            rows = drawn.rows
             check_n_clusters(self.n_clusters, rows.shape[0])
             task = self._task()
             affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
-            seeds = Seeds.draw(self.random_state)
             fitted = self._fit_functions(rows, affinity, task, seeds)
             functions, logits = fitted.eigenfunctions.evaluate(rows)
             discretizer = fit_discretizer(
@@ -307,11 +320,12 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
             )
             self._store(fitted)
             self._discretizer = discretizer
-            self.labels_ = labels_of(discretizer, functions, logits)
+            labels = labels_of(discretizer, functions, logits)
+            self.labels_ = labels if drawn.index is None else self.predict(X)
             self.suggested_n_clusters_ = suggest_n_clusters(self.graph_eigenvalues_)
             graph = fitted.problem.graph
             self.ncut_ = normalized_cut(
-                graph.weights, self.labels_[graph.index], uniform=graph.uniform
+                graph.weights, labels[graph.index], uniform=graph.uniform
             )
             warn_of_dead_clusters(self.labels_, self.n_clusters)
         return self

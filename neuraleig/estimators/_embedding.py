@@ -12,7 +12,12 @@ from sklearn.utils._param_validation import Interval
 from neuraleig._random import RandomState, Seeds
 from neuraleig._typing import Array
 from neuraleig.affinity import EdgeWeights
-from neuraleig.estimators._base import EigenfunctionEstimator, unchanged_on_failure
+from neuraleig.estimators._base import (
+    MAX_GRAPH_ROWS,
+    EigenfunctionEstimator,
+    joined,
+    unchanged_on_failure,
+)
 from neuraleig.estimators._fit import Task
 from neuraleig.networks import Head, TrunkFactory
 from neuraleig.training import OptimizerName
@@ -28,7 +33,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         :class:`sklearn.manifold.SpectralEmbedding`.
     affinity, n_neighbors, metric, edge_weights, gamma, regularization
         See :class:`NeuralEigenSpectralClustering`.
-    init, objective, sampling, walk_length
+    max_graph_rows, init, objective, sampling, walk_length
         See :class:`NeuralEigenSpectralClustering`.
     network, hidden_sizes, head
         See :class:`NeuralEigenSpectralClustering`.
@@ -100,6 +105,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         edge_weights: EdgeWeights = "self_tuning",
         gamma: float | None = None,
         regularization: float = 0.0,
+        max_graph_rows: int = MAX_GRAPH_ROWS,
         init: str = "spectral",
         objective: str = "rayleigh",
         sampling: str = "auto",
@@ -126,6 +132,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         self.edge_weights = edge_weights
         self.gamma = gamma
         self.regularization = regularization
+        self.max_graph_rows = max_graph_rows
         self.init = init
         self.objective = objective
         self.sampling = sampling
@@ -152,8 +159,9 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
+        X : array-like, sliceable or iterable of batches
+            Rows, of shape (n_samples, n_features) in all; as for
+            :class:`NeuralEigenSpectralClustering`.
         y : None
             Ignored.
         affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None
@@ -172,18 +180,19 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
             If training diverges.
         """
         with unchanged_on_failure(self):
-            rows = self._check_fit_input(X)
+            self._check_parameters()
+            seeds = Seeds.draw(self.random_state)
+            rows = self._draw_fit_rows(X, seeds.rows).rows
             affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
             wanted = self.n_components + 1
             task = Task(n_clusters=1, n_components=wanted, n_read=wanted)
-            seeds = Seeds.draw(self.random_state)
             self._store(self._fit_functions(rows, affinity, task, seeds))
-            self.embedding_ = self._transform_checked(rows)
+            self.embedding_ = joined(self.iter_transform(X))
         return self
 
-    def _transform_checked(self, rows: Array) -> Array:
+    def _shown(self, functions: Array) -> Array:
         # The constant function tells no rows apart.
-        return super()._transform_checked(rows)[:, 1:]
+        return functions[:, 1:]
 
     @property
     def _n_features_out(self) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from numpy.typing import ArrayLike
 from sklearn.base import ClusterMixin
 
 from neuraleig._typing import Array, IntArray
 from neuraleig.discretize import Discretizer
-from neuraleig.estimators._base import EigenfunctionEstimator
+from neuraleig.estimators._base import EigenfunctionEstimator, joined
 from neuraleig.estimators._labels import labels_of
 from neuraleig.metrics import modularity
 
@@ -22,24 +24,51 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
+        X : array-like, sliceable or iterable of batches
+            Rows, of shape (n_samples, n_features) in all.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,), int64
             Label of every row, a function of that row alone.
         """
-        rows = self._check_rows(X)
-        return labels_of(self._discretizer, *self.eigenfunctions_.evaluate(rows))
+        return joined(self.iter_predict(X))
+
+    def iter_predict(self, X: ArrayLike) -> Iterator[IntArray]:
+        """Label rows part by part, for more than fit into memory.
+
+        Parameters
+        ----------
+        X : array-like, sliceable or iterable of batches
+            As for ``fit``: of a stream every batch is one part, and whatever can be
+            sliced is read in slices.
+
+        Returns
+        -------
+        parts : iterator of ndarray of shape (n_part,), int64
+            Labels in the order of the rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from neuraleig import NeuralEigenSpectralClustering
+        >>> X = np.repeat([0.0, 9.0], 20)[:, None] + np.linspace(0, 1, 40)[:, None]
+        >>> model = NeuralEigenSpectralClustering(2, random_state=0).fit(X)
+        >>> batches = (X[start : start + 30] for start in (0, 30))
+        >>> [labels.size for labels in model.iter_predict(batches)]
+        [30, 10]
+        """
+        return (
+            labels_of(self._discretizer, *values) for values in self._iter_values(X)
+        )
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probability of every cluster; the largest is the label.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
+        X : array-like, sliceable or iterable of batches
+            Rows, of shape (n_samples, n_features) in all.
 
         Returns
         -------
@@ -47,9 +76,9 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
             Rows sum to 1: the softmax of the head; for ``"kmeans"`` the posterior of
             equal round Gaussians; for ``"cluster_qr"`` squared coordinates.
         """
-        rows = self._check_rows(X)
-        evaluated = self.eigenfunctions_.evaluate(rows)
-        return self._discretizer.probabilities(*evaluated)
+        return joined(
+            self._discretizer.probabilities(*values) for values in self._iter_values(X)
+        )
 
     def score(
         self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
@@ -61,8 +90,8 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows, at least two.
+        X : array-like, sliceable or iterable of batches
+            Rows, at least two; of more than ``max_graph_rows`` some are drawn.
         y : None
             Ignored.
         affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None
@@ -73,10 +102,10 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         score : float
             At most 1; higher is better.
         """
-        rows = self._check_rows(X)
+        # Seed 0: rows, landmarks and projections are the same on every call.
+        rows = self._draw_graph_rows(self._iter_rows(X), seed=0).rows
         gamma = getattr(self, "gamma_", self.gamma)
         affinity = self._make_affinity(affinity_matrix, rows.shape[0], gamma)
-        # Seed 0: landmarks and projections are the same on every call.
         graph = affinity.build(rows, seed=0)
         evaluated = self.eigenfunctions_.evaluate(rows[graph.index])
         return modularity(graph.weights, labels_of(self._discretizer, *evaluated))

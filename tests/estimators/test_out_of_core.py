@@ -1,0 +1,196 @@
+"""Rows that do not fit into memory: drawn for the graph, and labelled in parts."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+from torch.utils.data import DataLoader
+
+from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.estimators import _fit
+from neuraleig.metrics import clustering_accuracy
+
+CENTRES = [[0, 0], [9, 0], [0, 9]]
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    X, y = make_blobs(900, centers=CENTRES, random_state=0)
+    return X.astype(np.float32), y
+
+
+class Batches:
+    """Batches that start anew on every pass, and count the passes."""
+
+    def __init__(self, array, size=100):
+        self.array, self.size, self.passes = array, size, 0
+
+    def __iter__(self):
+        self.passes += 1
+        for start in range(0, len(self.array), self.size):
+            yield self.array[start : start + self.size]
+
+
+class Sliced:
+    """An array on disk."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice)
+        return self.array[rows]
+
+
+def clustering(**changes):
+    parameters = {"hidden_sizes": (32,), "random_state": 0} | changes
+    return NeuralEigenSpectralClustering(3, **parameters)
+
+
+@pytest.fixture(scope="module")
+def whole(blobs):
+    return clustering().fit(blobs[0])
+
+
+def memory_map(X, folder):
+    np.save(folder / "rows.npy", X)
+    return np.load(folder / "rows.npy", mmap_mode="r")
+
+
+KINDS = {
+    "memmap": memory_map,
+    "sliced": lambda X, folder: Sliced(X),
+    "batches": lambda X, folder: Batches(X),
+    "loader": lambda X, folder: DataLoader(torch.from_numpy(X), batch_size=64),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_rows_come_from_does_not_matter(kind, blobs, whole, tmp_path):
+    source = KINDS[kind](blobs[0], tmp_path)
+    model = clustering().fit(source)
+    np.testing.assert_array_equal(model.labels_, whole.labels_)
+    np.testing.assert_array_equal(model.eigenvalues_, whole.eigenvalues_)
+    np.testing.assert_array_equal(model.predict(source), whole.labels_)
+    np.testing.assert_array_equal(
+        model.predict_proba(source), whole.predict_proba(blobs[0])
+    )
+    np.testing.assert_array_equal(model.transform(source), whole.transform(blobs[0]))
+    assert model.n_features_in_ == 2
+
+
+@pytest.mark.parametrize("assign_labels", ["argmax", "kmeans", "cluster_qr"])
+def test_a_graph_of_some_rows_labels_all(assign_labels, blobs, monkeypatch):
+    sizes = []
+
+    def recorded(X, *args, **options):
+        sizes.append(len(X))
+        return build_problem(X, *args, **options)
+
+    build_problem = _fit.build_problem
+    monkeypatch.setattr(_fit, "build_problem", recorded)
+    X, y = blobs
+    model = clustering(max_graph_rows=300, assign_labels=assign_labels).fit(X)
+    assert sizes == [300]
+    assert model.labels_.shape == (900,)
+    assert clustering_accuracy(y, model.labels_) > 0.99
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
+    again = clustering(max_graph_rows=300, assign_labels=assign_labels).fit(Batches(X))
+    np.testing.assert_array_equal(again.labels_, model.labels_)
+    assert model.ncut_ == again.ncut_
+
+
+def test_a_stream_is_read_once_for_the_graph_and_once_for_the_labels(blobs):
+    source = Batches(blobs[0])
+    clustering(max_graph_rows=200).fit(source)
+    assert source.passes == 2
+    source.passes = 0
+    clustering(max_graph_rows=900).fit(source)
+    assert source.passes == 1
+
+
+def test_parts_come_one_by_one(whole, blobs):
+    read = []
+
+    def batches():
+        for start in range(0, 900, 300):
+            read.append(start)
+            yield blobs[0][start : start + 300]
+
+    parts = whole.iter_predict(batches())
+    first = next(parts)
+    assert read == [0]
+    np.testing.assert_array_equal(
+        np.concatenate([first, *parts]), whole.predict(blobs[0])
+    )
+    values = list(whole.iter_transform(Batches(blobs[0], 400)))
+    assert [len(part) for part in values] == [400, 400, 100]
+    np.testing.assert_array_equal(np.concatenate(values), whole.transform(blobs[0]))
+
+
+def test_embeddings_are_of_all_rows(blobs):
+    model = NeuralSpectralEmbedding(
+        2, max_graph_rows=300, n_neighbors=60, hidden_sizes=(32,), random_state=0
+    )
+    with pytest.warns(match="connected components"):
+        model.fit(Batches(blobs[0]))
+    assert model.embedding_.shape == (900, 2)
+    np.testing.assert_array_equal(model.embedding_, model.transform(blobs[0]))
+
+
+def test_the_score_of_a_stream_is_that_of_its_rows(whole, blobs):
+    assert whole.score(Batches(blobs[0])) == whole.score(blobs[0])
+    few = clone(whole).set_params(max_graph_rows=300).fit(blobs[0])
+    assert few.score(blobs[0]) == pytest.approx(2 / 3, abs=0.02)
+
+
+def test_a_given_affinity_is_used_whole(blobs):
+    X = blobs[0]
+    distances = np.square(X[:, None] - X[None]).sum(axis=2)
+    model = clustering(affinity="precomputed", max_graph_rows=100)
+    model.fit(X, affinity_matrix=np.exp(-distances))
+    assert adjusted_rand_score(model.labels_, blobs[1]) > 0.99
+
+
+def test_integers_on_disk_are_read_in_slices(tmp_path, blobs, monkeypatch):
+    monkeypatch.setattr("neuraleig._rows.SLICE_ELEMENTS", 200)
+    X = (100 * blobs[0]).astype(np.int16)
+    model = clustering(max_graph_rows=300).fit(memory_map(X, tmp_path))
+    assert clustering_accuracy(blobs[1], model.labels_) > 0.99
+
+
+# Bad input
+
+
+def test_what_can_be_read_only_once_is_refused(blobs):
+    with pytest.raises(TypeError, match=r"can be read only once.*partial_fit"):
+        clustering().fit(part for part in [blobs[0]])
+
+
+@pytest.mark.parametrize("empty", [iter([]), DataLoader([])])
+def test_empty_streams_are_refused(empty, whole):
+    with pytest.raises(ValueError, match="no rows"):
+        whole.predict(empty)
+
+
+def test_an_empty_stream_cannot_be_fitted():
+    with pytest.raises(ValueError, match="0 sample"):
+        clustering().fit(Batches(np.zeros((0, 2))))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_every_part_is_checked(value, blobs, whole):
+    X = blobs[0].copy()
+    X[-1, 0] = value
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        clustering().fit(Batches(X))
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        whole.predict(Batches(X))
+
+
+def test_parts_of_other_widths_are_refused(blobs, whole):
+    parts = [blobs[0], np.zeros((3, 5))]
+    with pytest.raises(ValueError, match="5 features"):
+        whole.predict(iter(parts))
