@@ -171,13 +171,26 @@ def fit_only(method: Method, data: Dataset, seed: int) -> float:
 
 def measures(data: Dataset, result: Result, graph: Graph) -> dict[str, float]:
     """Agreement with the classes, and the cut of the training labels on one graph."""
-    at_nodes = np.unique(result.train_labels[graph.index], return_inverse=True)[1]
+    train = agreement(data.y_train, result.train_labels)
     return {
-        "train_acc": clustering_accuracy(data.y_train, result.train_labels),
-        "acc": clustering_accuracy(data.y_test, result.test_labels),
-        "nmi": float(normalized_mutual_info_score(data.y_test, result.test_labels)),
-        "ari": float(adjusted_rand_score(data.y_test, result.test_labels)),
-        "ncut": normalized_cut(graph.weights, at_nodes),
+        **{f"train_{key}": value for key, value in train.items()},
+        **agreement(data.y_test, result.test_labels),
+        "ncut": cut(graph, result.train_labels),
         "fit_seconds": result.fit_seconds,
         "predict_seconds": result.predict_seconds,
     }
+
+
+def agreement(classes: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """How far labels agree with classes."""
+    return {
+        "acc": clustering_accuracy(classes, labels),
+        "nmi": float(normalized_mutual_info_score(classes, labels)),
+        "ari": float(adjusted_rand_score(classes, labels)),
+    }
+
+
+def cut(graph: Graph, labels: np.ndarray) -> float:
+    """Normalised cut of the labels of all training rows."""
+    at_nodes = np.unique(labels[graph.index], return_inverse=True)[1]
+    return normalized_cut(graph.weights, at_nodes)
