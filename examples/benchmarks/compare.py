@@ -4,9 +4,9 @@
 
 Every method sees the same rows, split and seeds. A method that fails, exceeds a limit
 or was not run says so in the tables. SpectralNet may not share our environment: one
-is made in the folder named, or ``--spectralnet-python`` names its interpreter. Findings
-are saved after every fit: after an interruption, the same command with ``--resume`` goes
-on from there.
+is made in the folder named, or ``--spectralnet-python`` names its interpreter.
+Findings are saved after every fit: after an interruption, the same command with
+``--resume`` goes on from there.
 """
 
 from __future__ import annotations
@@ -79,13 +79,18 @@ def found_of(
     gave_up: dict[str, str],
     options: argparse.Namespace,
 ) -> Cell:
-    """Findings of one fit; a method that is over a limit on a set is not tried again."""
+    """Findings of one fit. A method that was over a limit is not tried again."""
     if method == "SpectralNet" and options.spectralnet_python is None:
         return {"failure": "not run: no environment"}
     if method in gave_up:
         return {"failure": gave_up[method]}
     command, env = children.command_of(
-        method, split, folder, seed, python=options.spectralnet_python
+        method,
+        split,
+        folder,
+        seed,
+        *options.flags,
+        python=options.spectralnet_python,
     )
     found = children.run_once(command, folder, options.limits, env)
     if (found["failure"] or "").startswith("over"):
@@ -168,6 +173,7 @@ def parse() -> argparse.Namespace:
     options.sets = options.sets or datasets.available(options.data)
     options.limits = children.Limits(options.limit, options.memory)
     options.work = options.work.resolve()
+    options.flags = []
     return options
 
 
