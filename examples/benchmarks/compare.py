@@ -79,7 +79,7 @@ def found_of(
     gave_up: dict[str, str],
     options: argparse.Namespace,
 ) -> Cell:
-    """Findings of one fit. A method that was over a limit is not tried again."""
+    """Findings of one fit. A method whose fit was over a limit is not tried again."""
     if method == "SpectralNet" and options.spectralnet_python is None:
         return {"failure": "not run: no environment"}
     if method in gave_up:
@@ -93,7 +93,8 @@ def found_of(
         python=options.spectralnet_python,
     )
     found = children.run_once(command, folder, options.limits, env)
-    if (found["failure"] or "").startswith("over"):
+    over = (found["failure"] or "").startswith("over")
+    if over and "fit_seconds" not in found:
         gave_up[method] = found["failure"]
     return found
 
@@ -156,10 +157,19 @@ def add_limits(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--memory", type=float, default=None, help="its MiB")
     parser.add_argument("--spectralnet-env", type=Path, default=None)
     parser.add_argument("--spectralnet-python", type=Path, default=None)
-    parser.add_argument("--work", type=Path, default=Path("build/benchmarks") / name)
+    parser.add_argument("--work", type=Path, default=None)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--output", type=Path, default=Path("docs/figures"))
     parser.add_argument("--name", default=name)
+
+
+def complete(options: argparse.Namespace) -> None:
+    """Add what follows from the options of :func:`add_limits`."""
+    options.limits = children.Limits(options.limit, options.memory)
+    options.work = (options.work or Path("build/benchmarks") / options.name).resolve()
+    options.spectralnet_python = children.spectralnet_python(
+        options.spectralnet_python, options.spectralnet_env
+    )
 
 
 def parse() -> argparse.Namespace:
@@ -171,20 +181,16 @@ def parse() -> argparse.Namespace:
     add_limits(parser, "compare")
     options = parser.parse_args()
     options.sets = options.sets or datasets.available(options.data)
-    options.limits = children.Limits(options.limit, options.memory)
-    options.work = options.work.resolve()
     options.flags = []
     return options
 
 
 def main() -> None:
     options = parse()
+    complete(options)
     # Sets, methods and seeds may be added to a run; what a cell means may not change.
     settings = {"limit": options.limit, "memory": options.memory}
     prepare(options.work, settings, resume=options.resume)
-    options.spectralnet_python = children.spectralnet_python(
-        options.spectralnet_python, options.spectralnet_env
-    )
     cells = [cell for name in options.sets for cell in run_set(name, options)]
     report.write(
         options.output,

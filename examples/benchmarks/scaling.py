@@ -14,7 +14,6 @@ import argparse
 import shutil
 from pathlib import Path
 
-import children
 import compare
 import compare_tables
 import datasets
@@ -139,23 +138,19 @@ def parse() -> argparse.Namespace:
     if options.memmap and options.name == "scaling":
         options.name = "scaling_memmap"
     options.n_features = N_MAPPED_FEATURES if options.memmap else N_FEATURES
-    options.limits = children.Limits(options.limit, options.memory)
-    options.work = options.work.resolve()
     options.flags = ["--fit-only", *(["--memmap"] if options.memmap else [])]
     return options
 
 
 def main() -> None:
     options = parse()
+    compare.complete(options)
     settings = {
         "limit": options.limit,
         "memory": options.memory,
         "memmap": options.memmap,
     }
     compare.prepare(options.work, settings, resume=options.resume)
-    options.spectralnet_python = children.spectralnet_python(
-        options.spectralnet_python, options.spectralnet_env
-    )
     cells: list[compare.Cell] = []
     gave_up: dict[str, str] = {}
     for n in sorted(options.sizes):
