@@ -114,18 +114,19 @@ def scores(folder: Path, data: datasets.Dataset, graph: Graph) -> Cell:
 
 
 def agreement_of_seeds(cell: Cell, work: Path) -> Cell:
-    """ARI of the held-out labels with those of seed 0, fitted to the same rows."""
+    """ARI of the labels with those of seed 0, fitted to the same rows."""
     if cell["split"] != 0 or cell["seed"] == 0:
         return {}
-    folder = work / cell["set"] / "split-0"
-    paths = [
-        folder / f"{slug(cell['method'])}-{seed}" / "test_labels.npy"
-        for seed in (0, cell["seed"])
-    ]
-    if not all(path.exists() for path in paths):
-        return {}
-    labels = [np.load(path) for path in paths]
-    return {"stability": methods.agreement(*labels)["ari"]}
+    method, folder = slug(cell["method"]), work / cell["set"] / "split-0"
+    found: Cell = {}
+    for part, key in (("test", "stability"), ("train", "train_stability")):
+        paths = [
+            folder / f"{method}-{seed}" / f"{part}_labels.npy"
+            for seed in (0, cell["seed"])
+        ]
+        if all(path.exists() for path in paths):
+            found[key] = methods.agreement(*map(np.load, paths))["ari"]
+    return found
 
 
 def slug(method: str) -> str:

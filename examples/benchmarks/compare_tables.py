@@ -27,6 +27,11 @@ MEASURES = (
     ("same_twice", "share of labels equal when predicted twice", ".3f"),
     ("same_alone", "share of labels equal when predicted alone", ".3f"),
 )
+# Measures of fits to the same rows that differ in their seed.
+OF_SEEDS = (
+    ("stability", "ARI between seeds, held-out labels", ".3f"),
+    ("train_stability", "ARI between seeds, training labels", ".3f"),
+)
 IN_SUMMARY = ("acc", "nmi", "ari", "fit_seconds", "fit_memory")
 # Cuts below this are rounding: the graph falls apart into the clusters.
 NO_CUT = 1e-6
@@ -37,27 +42,20 @@ def tables(cells: list[Cell], names: list[str], methods: list[str]) -> list[str]
     """Everything that ``compare.md`` shows."""
     cells = [cell | memory_of(cell) for cell in cells]
     judged = [cell for cell in cells if of_quality(cell)]
+    same_rows = [cell for cell in cells if cell["split"] == 0 and cell["seed"] > 0]
     found = [summary(judged, names, methods)]
-    for key, title, form in MEASURES:
-        rows = [
-            [name, *(text_of(pick(judged, name, m), key, form) for m in methods)]
-            for name in names
-        ]
-        found.append(report.markdown([title, *methods], rows))
+    for chosen, measures in ((judged, MEASURES), (same_rows, OF_SEEDS)):
+        for key, title, form in measures:
+            rows = [
+                [name, *(text_of(pick(chosen, name, m), key, form) for m in methods)]
+                for name in names
+            ]
+            found.append(report.markdown([title, *methods], rows))
     rows = [
         [name, *(ratio_text(judged, name, method) for method in methods)]
         for name in names
     ]
-    found.append(report.markdown([f"Ncut of training / {EXACT}", *methods], rows))
-    same_rows = [cell for cell in cells if cell["split"] == 0 and cell["seed"] > 0]
-    rows = [
-        [
-            name,
-            *(text_of(pick(same_rows, name, m), "stability", ".3f") for m in methods),
-        ]
-        for name in names
-    ]
-    return [*found, report.markdown(["ARI between seeds", *methods], rows)]
+    return [*found, report.markdown([f"Ncut of training / {EXACT}", *methods], rows)]
 
 
 def of_quality(cell: Cell) -> bool:

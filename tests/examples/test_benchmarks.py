@@ -145,7 +145,7 @@ class TestTables:
         for seed in (0, 1):
             good = base | {"seed": seed, "method": tables.EXACT} | numbers | memory
             bad = base | {"seed": seed, "method": "bad", "failure": "over 3 s"}
-            cells += [good | {"stability": 1.0}, bad]
+            cells += [good | dict.fromkeys(("stability", "train_stability"), 1.0), bad]
         found = tables.tables(cells, ["s"], [tables.EXACT, "bad"])
         for table in found[1:]:
             assert table.splitlines()[2].endswith("| over 3 s |"), table
