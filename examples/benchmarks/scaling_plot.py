@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 Curve = tuple[list[int], list[float]]
@@ -24,6 +25,8 @@ COLOURS = {
 }
 # Least distance of two labels, as a share of the height.
 LABEL_GAP = 0.055
+# Labels begin at this multiple of the last size.
+LABEL_STEP = 1.12
 # What a logarithmic axis shows of nothing at all.
 LEAST = 1e-3
 
@@ -70,32 +73,45 @@ def _style(axes: Axes, title: str) -> None:
     axes.grid(which="major", color="0.9")
     axes.set_axisbelow(True)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        axis.set_major_formatter(FuncFormatter(_number))
         axis.set_minor_locator(NullLocator())
 
 
+def _number(value: float, position: int | None = None) -> str:
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+
+
 def _label(axes: Axes, curves: dict[str, Curve]) -> None:
-    """Name every curve at its end, clear of the other names."""
+    """Name every curve at its end, clear of the other names there."""
     low, high = np.log(axes.get_ylim())
-    ends = {
-        name: (np.log(max(values[-1], LEAST)) - low) / (high - low)
-        for name, (_, values) in curves.items()
-    }
-    for name, height in spread(ends).items():
-        sizes, values = curves[name]
-        power = exponent(sizes, values)
-        text = name if power is None else f"{name}, $n^{{{power:.1f}}}$"
-        axes.annotate(
-            text,
-            xy=(sizes[-1], max(values[-1], LEAST)),
-            xytext=(1.02, height),
-            textcoords="axes fraction",
-            color=COLOURS.get(name, "grey"),
-            fontweight="bold" if name == "ours" else "normal",
-            verticalalignment="center",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": "0.8", "linewidth": 0.8},
-        )
+    last = max(sizes[-1] for sizes, _ in curves.values())
+    for end in sorted({sizes[-1] for sizes, _ in curves.values()}):
+        heights = {
+            name: (np.log(max(values[-1], LEAST)) - low) / (high - low)
+            for name, (sizes, values) in curves.items()
+            if sizes[-1] == end
+        }
+        for name, height in spread(heights).items():
+            sizes, values = curves[name]
+            power = exponent(sizes, values)
+            stopped = end < last
+            axes.annotate(
+                name if power is None else f"{name}, $n^{{{power:.1f}}}$",
+                xy=(end, max(values[-1], LEAST)),
+                # A curve that stops early has others to its right.
+                xytext=(end, height + LABEL_GAP)
+                if stopped
+                else (end * LABEL_STEP, height),
+                textcoords=axes.get_xaxis_transform(),
+                color=COLOURS.get(name, "grey"),
+                fontweight="bold" if name == "ours" else "normal",
+                horizontalalignment="right" if stopped else "left",
+                verticalalignment="center",
+                annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "color": "0.8", "linewidth": 0.8},
+                path_effects=[withStroke(linewidth=3, foreground="white")],
+                zorder=4,
+            )
 
 
 def spread(heights: dict[str, float]) -> dict[str, float]:
