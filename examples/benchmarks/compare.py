@@ -154,8 +154,8 @@ def prepare(work: Path, settings: Cell, *, resume: bool) -> None:
 
 def add_limits(parser: argparse.ArgumentParser, name: str) -> None:
     """Options that this script shares with ``scaling.py``."""
-    parser.add_argument("--limit", type=float, default=300, help="seconds of a fit")
-    parser.add_argument("--memory", type=float, default=None, help="its MiB")
+    parser.add_argument("--limit", type=float, default=300, help="seconds of a process")
+    parser.add_argument("--memory", type=float, default=None, help="MiB of a process")
     parser.add_argument("--spectralnet-env", type=Path, default=None)
     parser.add_argument("--spectralnet-python", type=Path, default=None)
     parser.add_argument("--work", type=Path, default=None)

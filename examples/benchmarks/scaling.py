@@ -98,7 +98,9 @@ def run_size(
     return cells
 
 
-def table(cells: list[compare.Cell], key: str, title: str, form: str, names) -> str:
+def table(
+    cells: list[compare.Cell], key: str, title: str, form: str, names: list[str]
+) -> str:
     """One measure by size and method, with its exponent where it has one."""
     sizes = sorted({cell["n"] for cell in cells})
     rows = []

@@ -62,7 +62,8 @@ def save(path: Path, curves: dict[str, Curve], title: str) -> None:
             zorder=3 if ours else 2,
         )
     _style(axes, title)
-    _label(axes, drawn)
+    if drawn:
+        _label(axes, drawn)
     figure.savefig(path)
 
 
