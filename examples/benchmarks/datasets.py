@@ -8,7 +8,7 @@ are looked for in the folder named by ``--data`` and left out, by name, without 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,6 +163,59 @@ SYNTHETIC: dict[str, Callable[[np.random.Generator], Arrays]] = {
     "hundred_rows": _hundred_rows,
     "classification": _classification,
 }
+
+# Clusters of `scaling.py`: as hard at a thousand rows as at a million, too long and
+# bent for k-means, and a little overlapped, so that no method gets all rows right.
+N_CLUSTERS, N_LATENT = 20, 5
+CENTRE_REACH, LENGTH, WIDTH, BEND = 2.0, 1.7, 0.25, 0.6
+NOISE = 0.03
+OUTLIERS, OUTLIER_REACH = 0.01, 1.0
+CHUNK_ROWS = 2**16
+
+
+def clusters_with_outliers(n: int, n_features: int = 64, seed: int = 0) -> Arrays:
+    """Twenty bent clusters of unequal size, and 1 % of outliers.
+
+    They lie in a random subspace of five dimensions. Outliers are uniform in a cube of
+    all features, and count to the nearest centre. The distribution depends on ``seed``
+    alone, not on ``n``.
+    """
+    parts = cluster_chunks(n, n_features, seed)
+    X, y = zip(*parts, strict=True)
+    return np.concatenate(X), np.concatenate(y)
+
+
+def cluster_chunks(n: int, n_features: int, seed: int) -> Iterator[Arrays]:
+    """Rows (float32) of :func:`clusters_with_outliers`, in random order, by chunks."""
+    rng = np.random.default_rng(seed)
+    basis = np.linalg.qr(rng.normal(size=(n_features, N_LATENT)))[0]
+    centres = rng.uniform(-CENTRE_REACH, CENTRE_REACH, size=(N_CLUSTERS, N_LATENT))
+    turns = np.linalg.qr(rng.normal(size=(N_CLUSTERS, N_LATENT, N_LATENT)))[0]
+    # The largest cluster has twice the rows of the smallest.
+    shares = rng.permutation(np.linspace(1, 2, N_CLUSTERS))
+    for start in range(0, n, CHUNK_ROWS):
+        count = min(CHUNK_ROWS, n - start)
+        y = rng.choice(N_CLUSTERS, size=count, p=shares / shares.sum())
+        rows = _bananas(count, rng)
+        for cluster in range(N_CLUSTERS):
+            rows[y == cluster] @= turns[cluster].T
+        X = (rows + centres[y]) @ basis.T
+        X += NOISE * rng.normal(size=X.shape)
+        far = np.flatnonzero(rng.random(count) < OUTLIERS)
+        X[far] = rng.uniform(-OUTLIER_REACH, OUTLIER_REACH, (far.size, n_features))
+        between = X[far, None] @ basis - centres[None]
+        y[far] = np.argmin((between**2).sum(-1), axis=1)
+        yield X.astype(np.float32), y
+
+
+def _bananas(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows long in the first dimension and bent towards the second."""
+    rows = WIDTH * rng.normal(size=(count, N_LATENT))
+    along = rng.uniform(-LENGTH, LENGTH, size=count)
+    rows[:, 0] = along
+    rows[:, 1] += BEND * (along**2 - 1)
+    return rows
+
 
 BUNDLED: dict[str, Callable[..., Arrays]] = {
     "iris": bundled.load_iris,

@@ -120,11 +120,12 @@ def best(call: object, repeats: int) -> float:
 
 
 PROBE = """
-import json, resource, sys
-from pathlib import Path
+import json, sys
 import numpy as np
 from sklearn.datasets import make_blobs
 import neuraleig
+sys.path.insert(0, sys.argv[4])
+from trial import peak_mebibytes
 n, fit = int(sys.argv[1]), sys.argv[2] == "fit"
 if n:
     X, _ = make_blobs(n, n_features=64, centers=10, cluster_std=8, random_state=0)
@@ -134,14 +135,7 @@ else:
 X = np.asarray(X / X.std(), dtype=np.float32)
 if fit:
     neuraleig.NeuralEigenSpectralClustering(10, random_state=0).fit(X)
-# ru_maxrss is inherited from the parent on Linux; VmHWM is the process's own.
-status = Path("/proc/self/status")
-if status.exists():
-    line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-    kib = int(line.split()[1])
-else:
-    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps(kib / 1024))
+print(json.dumps(peak_mebibytes()))
 """
 
 
@@ -157,7 +151,8 @@ def memory(folder: Path | None) -> tuple[str, list[dict]]:
     for n, label, path in zip(sizes, labels, paths, strict=True):
         peaks = {}
         for what in ("load", "fit"):
-            command = [sys.executable, "-c", PROBE, str(n), what, path]
+            script = [sys.executable, "-c", PROBE]
+            command = [*script, str(n), what, path, str(Path(__file__).parent)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             peaks[what] = json.loads(done.stdout)
         raw.append({"set": label, **peaks})

@@ -1,0 +1,184 @@
+"""What could go wrong unseen in the scripts of the benchmarks."""
+
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "examples" / "benchmarks"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scripts():
+    """The scripts import each other by name, from their own folder."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(SCRIPTS))
+    yield
+    sys.path.remove(str(SCRIPTS))
+    # Names such as "datasets" belong to other packages as well.
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(SCRIPTS)):
+            del sys.modules[name]
+
+
+def python(code):
+    return [sys.executable, "-c", code]
+
+
+def alive(pid):
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "zombie" not in status.read_text()
+
+
+class TestChildren:
+    def test_a_child_that_ends_has_no_failure(self, tmp_path):
+        children = import_module("children")
+        found = children.run(python("pass"), tmp_path / "log", children.Limits(30))
+        assert found is None
+
+    @pytest.mark.skipif(not Path("/proc").exists(), reason="reads /proc")
+    def test_the_limit_kills_the_child_and_its_children(self, tmp_path):
+        children = import_module("children")
+        code = (
+            "import subprocess, sys, time\n"
+            "command = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+            "print(subprocess.Popen(command).pid, flush=True)\n"
+            "time.sleep(60)"
+        )
+        start = time.monotonic()
+        log = tmp_path / "log"
+        found = children.run(python(code), log, children.Limits(2))
+        assert found == "over 2 s"
+        assert time.monotonic() - start < 10
+        grandchild = int(log.read_text())
+        for _ in range(50):
+            if not alive(grandchild):
+                break
+            time.sleep(0.1)
+        assert not alive(grandchild)
+
+    @pytest.mark.skipif(not Path("/proc").exists(), reason="reads /proc")
+    def test_a_child_over_its_memory_is_named(self, tmp_path):
+        children = import_module("children")
+        code = "x = bytearray(2**28); import time; time.sleep(60)"
+        limits = children.Limits(30, mebibytes=100)
+        assert children.run(python(code), tmp_path / "log", limits) == "over 100 MiB"
+
+    @pytest.mark.parametrize(
+        ("code", "reason"),
+        [
+            ("raise ValueError('a | b')", "fails: ValueError: a / b"),
+            ("import os; os.kill(os.getpid(), 9)", "fails: killed by SIGKILL"),
+            ("raise SystemExit(3)", "fails: without a word"),
+        ],
+    )
+    def test_a_failure_is_named(self, code, reason, tmp_path):
+        children = import_module("children")
+        limits = children.Limits(30)
+        assert children.run(python(code), tmp_path / "log", limits) == reason
+
+    def test_what_a_killed_child_had_found_is_kept(self, tmp_path):
+        children = import_module("children")
+        folder = tmp_path / "cell"
+        code = (
+            f"import sys, time; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+            "import trial, pathlib\n"
+            f"trial.Record(pathlib.Path({str(folder)!r})).add(fit_seconds=1.5)\n"
+            "raise KeyError('later')"
+        )
+        command = python(code)
+        found = children.run_once(command, folder, children.Limits(60))
+        assert found == {"fit_seconds": 1.5, "failure": "fails: KeyError: 'later'"}
+        # Not run again: the command does not exist.
+        again = children.run_once(["/nonexistent"], folder, children.Limits(1))
+        assert again == found
+
+
+class TestCompare:
+    def test_every_seed_has_a_split_and_the_first_split_has_every_seed(self):
+        compare = import_module("compare")
+        assert compare.plan("iris", 3) == [(0, 0), (0, 1), (0, 2), (1, 1), (2, 2)]
+        assert compare.plan("mnist", 2) == [(0, 0), (0, 1)]
+
+    def test_resuming_with_other_limits_is_refused(self, tmp_path):
+        compare = import_module("compare")
+        work = tmp_path / "work"
+        compare.prepare(work, {"limit": 1}, resume=False)
+        (work / "kept").touch()
+        compare.prepare(work, {"limit": 1}, resume=True)
+        assert (work / "kept").exists()
+        with pytest.raises(SystemExit, match="--resume"):
+            compare.prepare(work, {"limit": 2}, resume=True)
+        compare.prepare(work, {"limit": 2}, resume=False)
+        assert not (work / "kept").exists()
+
+    def test_a_folder_with_other_files_is_not_emptied(self, tmp_path):
+        compare = import_module("compare")
+        (tmp_path / "mine").touch()
+        with pytest.raises(SystemExit, match="--work"):
+            compare.prepare(tmp_path, {}, resume=False)
+        assert (tmp_path / "mine").exists()
+
+
+class TestTables:
+    def test_failures_are_named_beside_means(self):
+        tables = import_module("compare_tables")
+        assert tables.mean_text([1.0, 3.0], ".1f") == "2.0"
+        assert tables.mean_text(["over 3 s", "over 3 s"], ".1f") == "over 3 s"
+        assert tables.mean_text([1.0, "over 3 s"], ".1f") == "1.0 (1 of 2: over 3 s)"
+
+    def test_cut_ratios(self):
+        tables = import_module("compare_tables")
+        assert tables.cut_ratio(0.3, 0.2) == "1.500"
+        assert tables.cut_ratio(0.0, 0.0) == "1.000 (no cut)"
+        assert tables.cut_ratio(0.3, 0.0) == "0.300 / 0"
+
+    def test_a_method_that_failed_has_a_cell_in_every_table(self):
+        tables = import_module("compare_tables")
+        base = {"set": "s", "split": 0, "failure": None}
+        numbers = dict.fromkeys((key for key, _, _ in tables.MEASURES), 0.5)
+        memory = {"fit_mebibytes": 3.0, "load_mebibytes": 1.0, "ncut": 0.2}
+        cells = []
+        for seed in (0, 1):
+            good = base | {"seed": seed, "method": tables.EXACT} | numbers | memory
+            bad = base | {"seed": seed, "method": "bad", "failure": "over 3 s"}
+            cells += [good | dict.fromkeys(("stability", "train_stability"), 1.0), bad]
+        found = tables.tables(cells, ["s"], [tables.EXACT, "bad"])
+        for table in found[1:]:
+            assert table.splitlines()[2].endswith("| over 3 s |"), table
+
+
+class TestScaling:
+    def test_exponent_of_a_power(self):
+        plot = import_module("scaling_plot")
+        sizes = [10_000, 30_000, 100_000]
+        assert plot.exponent(sizes, [3 * n**1.5 for n in sizes]) == pytest.approx(1.5)
+
+    def test_exponent_leaves_out_small_sizes_and_zeros(self):
+        plot = import_module("scaling_plot")
+        sizes = [100, 1_000, 10_000, 20_000]
+        assert plot.exponent(sizes, [9, 9, 1, 4]) == pytest.approx(2)
+        assert plot.exponent(sizes, [1, 10, 0, 0]) == pytest.approx(1)
+        assert plot.exponent([1_000], [1.0]) is None
+
+    def test_labels_are_kept_apart_in_their_order(self):
+        plot = import_module("scaling_plot")
+        placed = plot.spread({"a": 0.5, "b": 0.49, "c": 0.9})
+        assert list(placed) == ["b", "a", "c"]
+        assert min(np.diff(list(placed.values()))) >= plot.LABEL_GAP - 1e-12
+
+    def test_chunks_on_the_disk_are_the_rows_in_memory(self, tmp_path, monkeypatch):
+        datasets = import_module("datasets")
+        scaling, trial = import_module("scaling"), import_module("trial")
+        monkeypatch.setattr(datasets, "CHUNK_ROWS", 97)
+        monkeypatch.setattr(scaling, "HELD_OUT", 150)
+        scaling.write_rows(tmp_path, 333, 8, seed=1)
+        data = trial.read_split(tmp_path, memmap=True)
+        X, y = datasets.clusters_with_outliers(483, 8, seed=1)
+        assert isinstance(data.X_train, np.memmap)
+        np.testing.assert_array_equal(np.concatenate([data.X_train, data.X_test]), X)
+        np.testing.assert_array_equal(np.concatenate([data.y_train, data.y_test]), y)
+        assert data.n_classes == datasets.N_CLUSTERS
