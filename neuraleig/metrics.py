@@ -79,6 +79,8 @@ def cluster_transitions(
     n_nodes, n_clusters = labels.size, int(labels.max()) + 1
     degrees = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
     degrees = degrees + uniform * n_nodes
+    if n_steps == 1 and uniform == 0.0 and np.all(degrees > 0):
+        return _edge_transitions(weights, labels, n_clusters)
     # A node without any edge stays where it is.
     alone = degrees <= 0
     members = np.zeros((n_nodes, n_clusters))
@@ -92,6 +94,16 @@ def cluster_transitions(
     total = degrees.sum()
     stationary = degrees / total if total > 0 else np.full(n_nodes, 1 / n_nodes)
     return np.asarray(members.T @ (stationary[:, None] * walkers))
+
+
+def _edge_transitions(
+    weights: sp.csr_array, labels: IntArray, n_clusters: int
+) -> FloatArray:
+    """Share of the weight between every two clusters."""
+    sources = np.repeat(labels, np.diff(weights.indptr))
+    pairs = sources * n_clusters + labels[weights.indices]
+    sums = np.bincount(pairs, weights=weights.data, minlength=n_clusters**2)
+    return np.asarray(sums.reshape(n_clusters, n_clusters) / weights.data.sum())
 
 
 def _checked_labels(labels: ArrayLike, n_nodes: int) -> IntArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,8 @@ MIN_GAIN = 0.001  # about what moving one row in a thousand changes
 ROUNDING = 1e-9
 # Rows on which k-means is fitted; the others go to the nearest centre.
 MAX_ROWS = 10_000
+# Rows that are labelled at once.
+SLICE_ROWS = 65_536
 
 
 class Judgement(NamedTuple):
@@ -86,6 +88,7 @@ def read_clusters(
     *,
     diffusion_time: float,
     seed: int,
+    judged: IntArray | None = None,
 ) -> Reading:
     """Best of several k-means of diffused rows, over numbers of functions and starts.
 
@@ -107,6 +110,8 @@ def read_clusters(
         See :func:`diffused_rows`.
     seed : int
         Seed of the starts.
+    judged : ndarray of shape (n_judged,), int64, or None, default=None
+        Rows whose labels ``judge`` takes; ``None`` for all.
 
     Returns
     -------
@@ -116,14 +121,15 @@ def read_clusters(
 
     Notes
     -----
-    Time O(n_samples n_clusters n_components) for each of 50 starts, each with one
+    Time O(n_judged n_clusters n_components) for each of 50 starts, each with one
     call of ``judge``; k-means itself sees at most 10,000 rows.
     """
     generator = np.random.RandomState(seed)
     readings = []
+    looked_at = functions if judged is None else functions[judged]
     for n_used in candidate_sizes(n_clusters, eigenvalues.size):
         rows = diffused_rows(
-            functions[:, :n_used], eigenvalues[:n_used], diffusion_time
+            looked_at[:, :n_used], eigenvalues[:n_used], diffusion_time
         )
         drawn = rows
         if rows.shape[0] > MAX_ROWS:
@@ -133,7 +139,15 @@ def read_clusters(
             kmeans = _kmeans(drawn, n_clusters, generator)
             labels = np.asarray(kmeans.predict(rows), dtype=np.int64)
             readings.append(_reading(labels, kmeans.cluster_centers_, rows, judge))
-    return best_reading(readings)
+    best = best_reading(readings)
+    if judged is None:
+        return best
+    reader = NearestCentre(best.centres, best.spread, eigenvalues, diffusion_time)
+    parts = [
+        reader.probabilities(functions[i : i + SLICE_ROWS], functions[:0]).argmax(1)
+        for i in range(0, functions.shape[0], SLICE_ROWS)
+    ]
+    return replace(best, labels=np.concatenate(parts).astype(np.int64))
 
 
 def best_reading(readings: Sequence[Reading]) -> Reading:

@@ -16,7 +16,7 @@ from neuraleig.discretize import (
     NearestCentre,
     read_clusters,
 )
-from neuraleig.estimators._steps import judge_labels
+from neuraleig.estimators._judge import judge_labels, judged_graph
 
 
 def fit_discretizer(
@@ -62,13 +62,15 @@ def fit_discretizer(
     n_clusters = min(n_clusters, graph.n_nodes)
     if assign_labels == "cluster_qr":
         return ClusterQR.fit(at_nodes, eigenvalues, n_clusters, diffusion_time)
+    judged, nodes = judged_graph(graph, seed)
     reading = read_clusters(
         at_nodes,
         eigenvalues,
         n_clusters,
-        lambda labels: judge_labels(graph, labels),
+        lambda labels: judge_labels(judged, labels),
         diffusion_time=diffusion_time,
         seed=seed,
+        judged=nodes,
     )
     return NearestCentre(reading.centres, reading.spread, eigenvalues, diffusion_time)
 

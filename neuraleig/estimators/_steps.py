@@ -14,12 +14,8 @@ from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Affinity, Graph, GraphWarning, NeighborAffinity
-from neuraleig.discretize import Judgement, read_clusters
-from neuraleig.metrics import (
-    cluster_transitions,
-    cut_of_transitions,
-    modularity_of_transitions,
-)
+from neuraleig.discretize import read_clusters
+from neuraleig.estimators._judge import judge_labels, judged_graph
 from neuraleig.objectives import SpectralRegression
 from neuraleig.spectrum import graph_spectrum
 from neuraleig.training import OptimizerName
@@ -223,13 +219,15 @@ def solve_targets(
         component_labels=graph.component_labels,
         seed=seeds.spectrum,
     )
+    judged, nodes = judged_graph(graph, seeds.labels)
     reading = read_clusters(
         spectrum.functions,
         spectrum.eigenvalues,
         n_clusters,
-        lambda labels: judge_labels(graph, labels),
+        lambda labels: judge_labels(judged, labels),
         diffusion_time=diffusion_time,
         seed=seeds.labels,
+        judged=nodes,
     )
     functions = spectrum.functions[:, 1:n_components].astype(np.float32)
     return Targets(
@@ -255,11 +253,3 @@ def _solved_graph(
     landmarks = problem.affinity.build(rows, seed=seeds.graph)
     landmarks = without_outliers(landmarks, n_clusters)
     return drawn[landmarks.index], landmarks
-
-
-def judge_labels(graph: Graph, labels: IntArray) -> Judgement:
-    """What labels of the nodes are worth on the graph."""
-    transitions = cluster_transitions(graph.weights, labels, uniform=graph.uniform)
-    return Judgement(
-        cut_of_transitions(transitions), modularity_of_transitions(transitions)
-    )

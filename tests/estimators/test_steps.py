@@ -16,9 +16,9 @@ from neuraleig import (
 from neuraleig._random import Seeds
 from neuraleig.affinity import Graph, NeighborAffinity, RBFAffinity
 from neuraleig.estimators import _fit, _steps
+from neuraleig.estimators._judge import judge_labels
 from neuraleig.estimators._steps import (
     build_problem,
-    judge_labels,
     solve_targets,
     without_outliers,
 )

@@ -1,0 +1,64 @@
+"""What labels are worth on a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from neuraleig._typing import IntArray
+from neuraleig.affinity import Graph
+from neuraleig.discretize import Judgement
+from neuraleig.metrics import (
+    cluster_transitions,
+    cut_of_transitions,
+    modularity_of_transitions,
+)
+
+# Readings of graphs with more edges are judged by as many of them, drawn by weight:
+# cuts come out within a few percent, and differences between readings far closer.
+JUDGED_EDGES = 500_000
+
+
+def judge_labels(graph: Graph, labels: IntArray) -> Judgement:
+    """What labels of the nodes are worth on the graph."""
+    transitions = cluster_transitions(graph.weights, labels, uniform=graph.uniform)
+    return Judgement(
+        cut_of_transitions(transitions), modularity_of_transitions(transitions)
+    )
+
+
+def judged_graph(graph: Graph, seed: int) -> tuple[Graph, IntArray | None]:
+    """Graph on which readings are judged, and which nodes of the given one it has.
+
+    Parameters
+    ----------
+    graph : Graph
+        Graph of the fit.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    judged : Graph
+        The graph itself, or some of its edges, drawn in proportion to their weights
+        and of weight 1 each: cuts and modularities on it are those of the graph in
+        the mean.
+    nodes : ndarray of shape (n_judged,), int64, or None
+        Nodes at the ends of these edges; ``None`` for all.
+    """
+    weights = graph.weights
+    if weights.nnz // 2 <= JUDGED_EDGES or graph.uniform > 0:
+        return graph, None
+    generator = np.random.default_rng(seed)
+    cumulative = np.cumsum(weights.data)
+    drawn = np.searchsorted(cumulative, generator.random(JUDGED_EDGES) * cumulative[-1])
+    drawn = np.minimum(drawn, weights.nnz - 1)
+    sources = np.searchsorted(weights.indptr, drawn, side="right") - 1
+    nodes, ends = np.unique(
+        np.stack([sources, weights.indices[drawn]]), return_inverse=True
+    )
+    source, target = ends.reshape(2, -1)
+    counts = sp.coo_array(
+        (np.ones(drawn.size), (source, target)), shape=(nodes.size, nodes.size)
+    )
+    return Graph(sp.csr_array(counts + counts.T), graph.index[nodes]), nodes
