@@ -12,7 +12,9 @@ from neuraleig._random import Seeds, seeded_torch
 from neuraleig._typing import Array
 from neuraleig.affinity import Affinity
 from neuraleig.eigenfunctions import Eigenfunctions
+from neuraleig.estimators._checkpoint import recall
 from neuraleig.estimators._fine_tune import fine_tune
+from neuraleig.estimators._progress import Supervision
 from neuraleig.estimators._steps import (
     FitContext,
     Problem,
@@ -61,17 +63,30 @@ def fit_functions(
     seeds: Seeds,
     device: torch.device,
     make_network: MakeNetwork,
+    supervision: Supervision,
 ) -> FittedFunctions:
     """Graph, exact targets, warm start, fine-tuning, Rayleigh-Ritz."""
-    problem = build_problem(rows, affinity, task.n_clusters, seeds)
+    checkpoint, progress = supervision.checkpoint, supervision.progress
+    with progress.stage("neighbours") as stage:
+        problem = build_problem(rows, affinity, task.n_clusters, seeds, checkpoint)
+        stage.result = problem.description
     # The constant alone leaves nothing to learn: a second function comes with it.
     n_components = min(max(task.n_components, 2), problem.graph.n_nodes)
     n_clusters = min(task.n_clusters, problem.graph.n_nodes)
     targets = None
     if settings.init == "spectral" and n_components > 1:
         size = (n_components, task.n_read, n_clusters)
-        targets = solve_targets(problem, *size, task.diffusion_time, seeds)
-    context = FitContext(problem, targets, settings, seeds, device)
+        with progress.stage("eigenvectors") as stage:
+            targets = recall(
+                checkpoint,
+                "targets",
+                Targets,
+                lambda: solve_targets(problem, *size, task.diffusion_time, seeds),
+            )
+            stage.result = f"{targets.eigenvalues.size} of {len(targets.index)} nodes"
+    context = FitContext(
+        problem, targets, settings, seeds, device, supervision=supervision
+    )
     with seeded_torch(seeds.network, device):
         network = make_network(
             problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Affinity, Graph, GraphWarning, NeighborAffinity
 from neuraleig.discretize import Judgement, read_clusters
+from neuraleig.estimators._checkpoint import recall
+from neuraleig.estimators._progress import Supervision
 from neuraleig.metrics import (
     cluster_transitions,
     cut_of_transitions,
@@ -22,7 +24,7 @@ from neuraleig.metrics import (
 )
 from neuraleig.objectives import SpectralRegression
 from neuraleig.spectrum import graph_spectrum
-from neuraleig.training import OptimizerName
+from neuraleig.training import NOTHING_KEPT, Checkpoint, OptimizerName
 
 # A component below this share of the mean cluster size is an outlier where there are
 # more components than clusters: it would take an eigenvector of its own.
@@ -61,6 +63,9 @@ class Settings:
     n_iter_no_change: int
     tol: float
     max_passes: float
+    precision: torch.dtype = torch.float32
+    compile: bool = False
+    checkpoint_interval: int = 100
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,15 @@ class Problem:
     graph: Graph
     standardization: Standardization
     nodes: Tensor
+
+    @property
+    def description(self) -> str:
+        """Its size, and how many of the neighbours were found, for progress."""
+        graph = self.graph
+        words = f"{graph.n_nodes} nodes, {graph.weights.nnz // 2} edges"
+        # A share, where the graph says how many of the neighbours it has.
+        found = getattr(graph, "neighbor_recall", 1.0)
+        return words if found == 1.0 else f"{words}, recall {found:.3f}"
 
     @property
     def has_edges(self) -> bool:
@@ -141,6 +155,8 @@ class FitContext:
         Where the network is.
     shard : Shard
         Share of this process.
+    supervision : Supervision
+        Who looks on, and who keeps what the steps come to.
     """
 
     problem: Problem
@@ -149,13 +165,20 @@ class FitContext:
     seeds: Seeds
     device: torch.device
     shard: Shard = ALONE
+    supervision: Supervision = field(default_factory=Supervision)
 
 
 def build_problem(
-    X: Array, affinity: Affinity, n_clusters: int, seeds: Seeds
+    X: Array,
+    affinity: Affinity,
+    n_clusters: int,
+    seeds: Seeds,
+    checkpoint: Checkpoint = NOTHING_KEPT,
 ) -> Problem:
     """Build the graph of the rows, and standardise them."""
-    graph = affinity.build(X, seed=seeds.graph)
+    # Kernels are built in any case: they learn their width by it, and cost little.
+    kept = checkpoint if affinity.samples_edges else NOTHING_KEPT
+    graph = recall(kept, "graph", Graph, lambda: affinity.build(X, seed=seeds.graph))
     graph = without_outliers(graph, n_clusters)
     rows = X if graph.n_nodes == X.shape[0] else X[graph.index]
     # Outliers are not in the graph, and must not squeeze the other rows together.
@@ -184,7 +207,7 @@ def without_outliers(graph: Graph, n_clusters: int) -> Graph:
             f"The graph of X has {graph.n_connected_components} connected components"
             + _consequence(n_clusters),
             GraphWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
     return graph
 
@@ -231,7 +254,8 @@ def solve_targets(
         diffusion_time=diffusion_time,
         seed=seeds.labels,
     )
-    functions = spectrum.functions[:, 1:n_components].astype(np.float32)
+    # In one layout, whether computed or read from a checkpoint: sums round by it.
+    functions = spectrum.functions[:, 1:n_components].astype(np.float32, order="C")
     return Targets(
         index,
         torch.from_numpy(functions),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,14 @@ from neuraleig.discretize import MIN_GAIN
 from neuraleig.estimators._steps import FitContext, Problem, Targets, judge_labels
 from neuraleig.networks import EigenNetwork, RowLinear, least_squares
 from neuraleig.sampling import NodeSampler
-from neuraleig.training import Schedule, make_optimizers, train
+from neuraleig.training import (
+    BaseCallback,
+    SavedTraining,
+    Schedule,
+    TrainingState,
+    make_optimizers,
+    train,
+)
 
 # Rounds of training, of so many steps or of one pass over large data. They end once
 # the network knows its targets; or after so many steps, which are fewer passes over
@@ -88,22 +95,28 @@ def warm_start(network: EigenNetwork, context: FitContext) -> WarmStart:
     if network.has_solvable_labels:
         enough = min(MAX_STEPS, settings.max_passes * one_pass)
     n_rounds = int(np.ceil(max(MIN_PASSES * one_pass, enough) / n_steps))
-    regression = targets.regression(device)
-    for done in range(n_rounds):
-        if lesson.is_known(network):
-            return WarmStart(True, 1 + done * (n_steps + 1))
-        train(
+    if lesson.is_known(network):
+        return WarmStart(True, 1)
+    optimizers = make_optimizers(
+        settings.optimizer, network, network.hidden_matrices, LR
+    )
+    supervision = context.supervision
+    with supervision.progress.stage("warm start", n_rounds) as stage:
+        state = train(
             network,
             sampler,
-            regression,
-            Schedule(n_steps, lr=LR, final_lr=LR),
+            targets.regression(device),
+            Schedule(n_rounds * n_steps, lr=LR, final_lr=LR),
             device=device,
-            optimizers=make_optimizers(
-                settings.optimizer, network, network.hidden_matrices, LR
-            ),
+            optimizers=optimizers,
+            callbacks=[_Rounds(lesson, optimizers), stage, *supervision.callbacks],
+            phase="warm_start",
+            epoch_steps=n_steps,
+            precision=settings.precision,
+            compile=settings.compile,
+            saved=SavedTraining(supervision.checkpoint, "warm_start"),
         )
-        lesson.solve_heads(network)
-    return WarmStart(lesson.is_known(network), 1 + n_rounds * (n_steps + 1))
+    return WarmStart(lesson.is_known(network), 1 + state.step + state.epoch)
 
 
 @torch.no_grad()
@@ -201,6 +214,28 @@ class _Lesson:
         shares = torch.bincount(right, minlength=len(sizes)) / sizes
         agreement = shares[sizes > 0].mean()
         return bool(agreement >= LEARNED_AGREEMENT and error <= LEARNED_ERROR)
+
+
+class _Rounds(BaseCallback):
+    """Fit the heads anew after every round of training, and end it when they do."""
+
+    def __init__(
+        self, lesson: _Lesson, optimizers: Sequence[torch.optim.Optimizer]
+    ) -> None:
+        self.lesson = lesson
+        self.optimizers = optimizers
+
+    def on_epoch_begin(self, state: TrainingState) -> None:
+        """Forget the momentum of the former round: its heads are gone."""
+        for optimizer in self.optimizers:
+            optimizer.state.clear()
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Fit the heads; stop where that is enough."""
+        network = cast(EigenNetwork, state.network)
+        self.lesson.solve_heads(network)
+        state.stop = state.stop or self.lesson.is_known(network)
+        network.train()
 
 
 def _set_labels(

@@ -48,12 +48,12 @@ def test_the_best_held_out_state_is_kept(
     state = fine_tune(network, FitContext(problem, None, settings, SEEDS, CPU))
     (watch,) = early_stopping
     assert state.step == len(state.losses) == 150
-    assert len(watch.scores) == 4
+    assert len(state.scores) == 4
     with torch.no_grad():
         score = float(watch.objective(network(watch.batch.inputs), watch.batch))
-    assert score == pytest.approx(min(watch.scores))
+    assert score == pytest.approx(min(state.scores))
     # A rate that is far too large ends worse than it began, and is undone.
-    assert (score == pytest.approx(watch.scores[0])) == (lr == 1e3)
+    assert (score == pytest.approx(state.scores[0])) == (lr == 1e3)
 
 
 def test_training_stops_without_improvement(
@@ -62,7 +62,7 @@ def test_training_stops_without_improvement(
     settings = settings_of(max_iter=1000, lr=1e-12, n_iter_no_change=2)
     state = fine_tune(small_network(), FitContext(problem, None, settings, SEEDS, CPU))
     assert state.step == len(state.losses) == 150
-    assert len(early_stopping[0].scores) == 4
+    assert len(state.scores) == 4
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,10 @@ class Recorder(BaseCallback):
         self.events = []
         self.stop_after = stop_after
 
-    def on_step_begin(self, state):
+    def on_batch_begin(self, state):
         self.events.append(("begin", state.step))
 
-    def on_step_end(self, state):
+    def on_batch_end(self, state):
         self.events.append(("end", state.step))
         state.stop = state.step == self.stop_after
 
@@ -69,10 +69,10 @@ def test_the_learning_rate_of_every_step_is_the_schedules():
     lengths = []
 
     class Lengths(BaseCallback):
-        def on_step_begin(self, state):
+        def on_batch_begin(self, state):
             self.before = state.network.values.detach().clone()
 
-        def on_step_end(self, state):
+        def on_batch_end(self, state):
             step = state.network.values.detach() - self.before
             lengths.append(float(step.abs().max()))
 
