@@ -88,6 +88,7 @@ def _train(
             ),
             callbacks=[temperature, *judges, stage, *supervision.callbacks],
             phase="fine_tuning",
+            epoch_steps=EPOCH_STEPS,
             precision=settings.precision,
             compile=settings.compile,
             saved=SavedTraining(

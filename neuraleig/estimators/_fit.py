@@ -66,9 +66,10 @@ def fit_functions(
     supervision: Supervision,
 ) -> FittedFunctions:
     """Graph, exact targets, warm start, fine-tuning, Rayleigh-Ritz."""
-    checkpoint, progress = supervision.checkpoint, supervision.progress
-    with progress.stage("neighbours") as stage:
-        problem = build_problem(rows, affinity, task.n_clusters, seeds, checkpoint)
+    with supervision.progress.stage("neighbours") as stage:
+        problem = build_problem(
+            rows, affinity, task.n_clusters, seeds, supervision.checkpoint
+        )
         stage.result = problem.description
     # The constant alone leaves nothing to learn: a second function comes with it.
     n_components = min(max(task.n_components, 2), problem.graph.n_nodes)
@@ -76,14 +77,10 @@ def fit_functions(
     targets = None
     if settings.init == "spectral" and n_components > 1:
         size = (n_components, task.n_read, n_clusters)
-        with progress.stage("eigenvectors") as stage:
-            targets = recall(
-                checkpoint,
-                "targets",
-                Targets,
-                lambda: solve_targets(problem, *size, task.diffusion_time, seeds),
-            )
-            stage.result = f"{targets.eigenvalues.size} of {len(targets.index)} nodes"
+        targets = _recall_targets(
+            lambda: solve_targets(problem, *size, task.diffusion_time, seeds),
+            supervision,
+        )
     context = FitContext(
         problem, targets, settings, seeds, device, supervision=supervision
     )
@@ -92,17 +89,32 @@ def fit_functions(
             problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
         ).to(device)
         losses, n_updates = learn(network, context)
+    eigenfunctions = _rotated(network, problem, task.n_components)
+    return FittedFunctions(problem, eigenfunctions, targets, losses, n_updates)
+
+
+def _rotated(
+    network: EigenNetwork, problem: Problem, n_components: int
+) -> Eigenfunctions:
+    """Eigenfunctions of the graph in the span of the network's functions."""
     graph = problem.graph
-    eigenfunctions = Eigenfunctions.from_graph(
+    return Eigenfunctions.from_graph(
         network,
         problem.standardization,
         problem.nodes,
         graph.weights,
         graph.degrees,
         graph.uniform,
-        task.n_components,
+        n_components,
     )
-    return FittedFunctions(problem, eigenfunctions, targets, losses, n_updates)
+
+
+def _recall_targets(solve: Callable[[], Targets], supervision: Supervision) -> Targets:
+    """Targets of an earlier attempt at the fit, or solve for them now."""
+    with supervision.progress.stage("eigenvectors") as stage:
+        targets = recall(supervision.checkpoint, "targets", Targets, solve)
+        stage.result = f"{targets.eigenvalues.size} of {targets.index.size} nodes"
+    return targets
 
 
 def learn(network: EigenNetwork, context: FitContext) -> tuple[list[float], int]:

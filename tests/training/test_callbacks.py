@@ -87,18 +87,14 @@ def test_the_start_comes_back_where_training_only_harms():
 
 
 def test_training_stops_after_more_than_patience_evaluations():
-    _, state, last, restored = run(
-        [3.0, 2.0, *[4.0, 5.0, 6.0, 7.0]], patience=2
-    )
+    _, state, last, restored = run([3.0, 2.0, *[4.0, 5.0, 6.0, 7.0]], patience=2)
     assert state.stop
     assert (state.step, last, restored) == (4, 6.0, 2.0)
     assert state.scores == [3.0, 2.0, 4.0, 5.0, 6.0]
 
 
 def test_an_improvement_starts_the_count_again():
-    _, state, _, restored = run(
-        [3.0, 4.0, 4.0, 2.0, 4.0, 4.0, 1.0], patience=2
-    )
+    _, state, _, restored = run([3.0, 4.0, 4.0, 2.0, 4.0, 4.0, 1.0], patience=2)
     assert not state.stop
     assert restored == 1.0
 
@@ -111,9 +107,7 @@ def test_improvements_below_the_tolerance_do_not_count_but_are_kept():
 
 
 def test_negative_scores_improve_downwards():
-    _, state, _, restored = run(
-        [-1.0, -1.5, -2.0, -1.0], patience=0, tol=0.1
-    )
+    _, state, _, restored = run([-1.0, -1.5, -2.0, -1.0], patience=0, tol=0.1)
     assert state.stop
     assert restored == -2.0
 
