@@ -160,15 +160,16 @@ class CheckpointFolder(Checkpoint):
         """Refuse what is not whole, of another schema, or of another identity."""
         schema, found = header.get("schema"), header.pop("hash", None)
         if schema != str(SCHEMA):
+            theirs = f"schema {schema}" if schema else "no schema"
             raise self._error(
-                f"{path.name} has schema {schema}, and this version of neuraleig "
-                f"reads schema {SCHEMA}"
+                f"{path.name} has {theirs}, and this version of neuraleig reads "
+                f"schema {SCHEMA}"
             )
         if found != _hash(header, tensors):
             raise self._damaged(path, "its hash is wrong")
-        theirs = json.loads(header["identity"])
-        names = sorted(theirs.keys() | self.identity.keys())
-        other = [n for n in names if theirs.get(n) != self.identity.get(n)]
+        owner = json.loads(header["identity"])
+        names = sorted(owner.keys() | self.identity.keys())
+        other = [n for n in names if owner.get(n) != self.identity.get(n)]
         if other:
             raise self._error(f"it belongs to a fit with other {', '.join(other)}")
 

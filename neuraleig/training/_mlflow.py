@@ -57,11 +57,12 @@ class MLflowLogger(MetricLogger):
             raise ImportError(
                 "MLflowLogger needs mlflow: pip install 'neuraleig[mlflow]'."
             ) from error
-        self._client = MlflowClient(self.tracking_uri)
+        client = MlflowClient(self.tracking_uri)
         if self.run_id is not None:
             self.run_id_ = self.run_id
         elif self._warm_started != id(state.network):
-            self.run_id_ = self._new_run()
+            self.run_id_ = self._new_run(client)
+        self._client = client
         super().on_train_begin(state)
 
     def on_train_end(self, state: TrainingState) -> None:
@@ -72,13 +73,13 @@ class MLflowLogger(MetricLogger):
         is_warm_start = state.phase == "warm_start"
         self._warm_started = id(state.network) if is_warm_start else None
 
-    def _new_run(self) -> str:
-        experiment = self._client.get_experiment_by_name(self.experiment_name)
+    def _new_run(self, client: Any) -> str:  # noqa: ANN401
+        experiment = client.get_experiment_by_name(self.experiment_name)
         if experiment is None:
-            experiment_id = self._client.create_experiment(self.experiment_name)
+            experiment_id = client.create_experiment(self.experiment_name)
         else:
             experiment_id = experiment.experiment_id
-        run_id: str = self._client.create_run(experiment_id).info.run_id
+        run_id: str = client.create_run(experiment_id).info.run_id
         return run_id
 
     def _log(self, name: str, value: float, step: int) -> None:

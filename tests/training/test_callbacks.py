@@ -1,4 +1,5 @@
 import math
+import operator
 
 import pytest
 import torch
@@ -138,3 +139,37 @@ def test_the_base_callback_changes_nothing():
         getattr(callback, hook)(state)
     assert (state.step, state.losses, state.stop) == (0, [], False)
     assert float(state.network.value.detach()) == 2.0
+
+
+# What is refused as a callback
+
+
+class Incomplete:
+    def on_train_begin(self, state):
+        pass
+
+    on_batch_end = None
+
+
+def test_callbacks_are_the_very_objects():
+    callbacks = [BaseCallback(), BaseCallback()]
+    checked = check_callbacks(callbacks)
+    assert all(map(operator.is_, checked, callbacks))
+    assert check_callbacks(None) == check_callbacks([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (BaseCallback, r"the class BaseCallback; pass an instance, BaseCallback\("),
+        (
+            Incomplete(),
+            r"a Incomplete without on_epoch_begin, on_batch_begin, .*derive",
+        ),
+        (print, "derive its class from neuraleig.training.BaseCallback"),
+        (None, "a NoneType without"),
+    ],
+)
+def test_what_is_no_callback_is_refused(callback, message):
+    with pytest.raises(TypeError, match=f"callbacks has.*{message}"):
+        check_callbacks([BaseCallback(), callback])
