@@ -115,7 +115,7 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
         Type of the trunk's products in training; ``"auto"`` is float32.
     compile : bool, default=False
-        Compile the steps of training, which pays for large networks only.
+        Compile the forward passes of training; it did not pay on CPUs.
     callbacks : list of Callback or None, default=None
         Called between the steps, see :class:`neuraleig.training.BaseCallback`.
     checkpoint : str, PathLike or None, default=None

@@ -217,7 +217,7 @@ class _Lesson:
 
 
 class _Rounds(BaseCallback):
-    """Fit the heads anew after every round of training, and end it when they do."""
+    """Fit the heads anew after every round; end training once that is enough."""
 
     def __init__(
         self, lesson: _Lesson, optimizers: Sequence[torch.optim.Optimizer]

@@ -46,6 +46,10 @@ class Checkpoint:
     def clear(self) -> None:
         """Forget everything."""
 
+    def refusal(self, what: str) -> CheckpointError:
+        """Error that says what is wrong, and the way out."""
+        return CheckpointError(what)
+
 
 NOTHING_KEPT = Checkpoint()
 """The checkpoint of work that is not to be saved."""
@@ -78,7 +82,7 @@ class CheckpointFolder(Checkpoint):
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._error(
+            raise self.refusal(
                 f"the folder cannot be made ({error})", "choose another path"
             ) from error
 
@@ -95,7 +99,7 @@ class CheckpointFolder(Checkpoint):
         try:
             self._replace(self._file(name), content)
         except OSError as error:
-            raise self._error(
+            raise self.refusal(
                 f"{name!r} cannot be written ({error}); what was saved before is "
                 "still there",
                 "make room or set the path of another folder, and fit again to go on",
@@ -161,7 +165,7 @@ class CheckpointFolder(Checkpoint):
         schema, found = header.get("schema"), header.pop("hash", None)
         if schema != str(SCHEMA):
             theirs = f"schema {schema}" if schema else "no schema"
-            raise self._error(
+            raise self.refusal(
                 f"{path.name} has {theirs}, and this version of neuraleig reads "
                 f"schema {SCHEMA}"
             )
@@ -171,16 +175,17 @@ class CheckpointFolder(Checkpoint):
         names = sorted(owner.keys() | self.identity.keys())
         other = [n for n in names if owner.get(n) != self.identity.get(n)]
         if other:
-            raise self._error(f"it belongs to a fit with other {', '.join(other)}")
+            raise self.refusal(f"it belongs to a fit with other {', '.join(other)}")
 
     def _damaged(self, path: Path, reason: str) -> CheckpointError:
-        return self._error(f"{path.name} is damaged ({reason})")
+        return self.refusal(f"{path.name} is damaged ({reason})")
 
-    def _error(
+    def refusal(
         self,
         what: str,
         remedy: str = "delete the folder to fit anew, or set the path of another one",
     ) -> CheckpointError:
+        """Error that says what is wrong with the folder, and the way out."""
         return CheckpointError(f"checkpoint={str(self.path)!r}: {what}; {remedy}.")
 
 

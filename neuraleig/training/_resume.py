@@ -65,7 +65,13 @@ class SavedTraining:
         saved = self.checkpoint.load(self.name)
         if saved is None:
             return
-        state.network.load_state_dict(saved["network"])
+        try:
+            state.network.load_state_dict(saved["network"])
+        except RuntimeError as error:
+            # A function of the same name may make another network by now.
+            raise self.checkpoint.refusal(
+                f"{self.name!r} holds weights of another network ({error})"
+            ) from error
         for optimizer, kept in zip(optimizers, saved["optimizers"], strict=True):
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": kept, "param_groups": groups})

@@ -1,6 +1,7 @@
 """A fit that was interrupted and goes on ends as if it never had been."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
+from torch import nn
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.estimators import _fine_tune, _steps, _warm_start
@@ -224,6 +226,22 @@ def test_other_parameters_or_data_are_refused(interrupted, changes, rows, named)
     with pytest.raises(CheckpointError, match=message):
         model.fit(rows)
     assert content_of(interrupted) == before
+
+
+def test_another_network_of_the_same_name_is_refused(tmp_path):
+    def trunk(n_features):
+        return nn.Linear(n_features, width)
+
+    params = PARAMS | {"network": trunk, "checkpoint": tmp_path}
+    width = 16
+    with pytest.raises(Interruption):
+        NeuralEigenSpectralClustering(
+            **params, callbacks=[InterruptAt("fine_tuning", 30)]
+        ).fit(X)
+    width = 8
+    message = "'warm_start' holds weights of another network .*; delete the folder"
+    with pytest.raises(CheckpointError, match=re.compile(message, re.DOTALL)):
+        NeuralEigenSpectralClustering(**params).fit(X)
 
 
 def test_another_estimator_is_refused(interrupted):
