@@ -35,6 +35,15 @@ class Seeds:
         return cls(*(int(s) for s in generator.randint(2**31 - 1, size=7)))
 
 
+def numbered_generator(seed: int, stream: int, number: int = 0) -> np.random.Generator:
+    """Generator that is a function of its three numbers.
+
+    Draws that are numbered need no state: whoever knows the number, in whatever
+    process, draws the same. Streams of one seed are independent of each other.
+    """
+    return np.random.default_rng((seed, stream, number))
+
+
 @contextmanager
 def seeded_torch(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's global generators inside the block and restore them after it.

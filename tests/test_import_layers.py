@@ -45,7 +45,17 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
 }
 ANYTHING = {"cli", "_demo", "_demo_plots", "__init__", "__main__"}
 # Each of these is imported by a single file.
-ONE_HOME = ("timm", "torchvision", "PIL", "matplotlib", "faiss", "onnx")
+ONE_HOME = (
+    "timm",
+    "torchvision",
+    "PIL",
+    "matplotlib",
+    "faiss",
+    "onnx",
+    "mlflow",
+    "sklearn.callback",
+    "torch.utils.tensorboard",
+)
 
 
 def name_of(path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from neuraleig._random import Seeds, seeded_torch
+from neuraleig._random import Seeds, numbered_generator, seeded_torch
 
 CPU = torch.device("cpu")
 
@@ -66,3 +66,11 @@ def test_seeded_torch_on_the_cpu_leaves_the_accelerators_alone(monkeypatch):
         found = torch.rand(4)
     expected = torch.rand(4, generator=torch.Generator().manual_seed(7))
     assert torch.equal(found, expected)
+
+
+def test_numbered_generators_are_functions_of_their_numbers():
+    keys = [(5, 0), (5, 1), (6, 0), (5, 0, 1), (5, 1, 1), (5, 0, 2**40)]
+    drawn = [numbered_generator(*key).random() for key in keys]
+    assert drawn == [numbered_generator(*key).random() for key in keys]
+    assert len(set(drawn)) == len(keys)
+    assert numbered_generator(5, 0).random() == numbered_generator(5, 0, 0).random()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -47,7 +48,10 @@ from neuraleig.affinity import (
     make_affinity,
 )
 from neuraleig.eigenfunctions import Eigenfunctions
+from neuraleig.estimators._checkpoint import identity_of
 from neuraleig.estimators._fit import FittedFunctions, Task, fit_functions
+from neuraleig.estimators._progress import STAGES, Progress, Supervision
+from neuraleig.estimators._sklearn_callbacks import CallbackSupportMixin, FitTask
 from neuraleig.estimators._steps import Settings
 from neuraleig.networks import (
     HEADS,
@@ -56,7 +60,15 @@ from neuraleig.networks import (
     make_network,
     refuse_module,
 )
-from neuraleig.training import OPTIMIZERS, resolve_device
+from neuraleig.training import (
+    NOTHING_KEPT,
+    OPTIMIZERS,
+    PRECISIONS,
+    CheckpointFolder,
+    check_callbacks,
+    resolve_device,
+    resolve_precision,
+)
 
 T = TypeVar("T", bound=np.generic)
 
@@ -94,7 +106,10 @@ def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
 
 
 class EigenfunctionEstimator(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Base of the estimators: learns eigenfunctions and evaluates them."""
 
@@ -124,6 +139,12 @@ class EigenfunctionEstimator(
         "tol": [Interval(Real, 0, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
         "device": [str],
+        "precision": [StrOptions(set(PRECISIONS))],
+        "compile": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "checkpoint": [str, PathLike, None],
+        "checkpoint_interval": [Interval(Integral, 1, None, closed="left")],
+        "verbose": ["verbose"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -217,6 +238,8 @@ class EigenfunctionEstimator(
         self._validate_params()
         check_hidden_sizes(self.hidden_sizes)
         refuse_module(self.network)
+        check_callbacks(self.callbacks)
+        resolve_precision(self.precision, resolve_device(self.device))
         kernel = callable(self.affinity) or self.affinity in ("rbf", "cosine")
         if kernel and self.sampling == "edges":
             raise ValueError(
@@ -267,6 +290,20 @@ class EigenfunctionEstimator(
             n_jobs=self.n_jobs,
         )
 
+    def _begin_fit(self, X: ArrayLike) -> FitTask:
+        """Tell scikit-learn's callbacks, if there are any."""
+        init = "random" if self.init == "random" else "spectral"
+        return FitTask.of_fit(self, X, len(STAGES[init]))
+
+    def _supervision(self, fit_task: FitTask) -> Supervision:
+        """Progress, checkpoint and callbacks of a fit."""
+        checkpoint = NOTHING_KEPT
+        if self.checkpoint is not None:
+            identity = identity_of(self, resolve_device(self.device))
+            checkpoint = CheckpointFolder(self.checkpoint, identity)
+        progress = Progress(int(self.verbose), fit_task)
+        return Supervision(progress, checkpoint, check_callbacks(self.callbacks))
+
     def _settings(self, task: Task, affinity: Affinity, n_samples: int) -> Settings:
         """Parameters of training, with what "auto" and None stand for."""
         by_edges = affinity.samples_edges and self.sampling != "nodes"
@@ -295,6 +332,9 @@ class EigenfunctionEstimator(
             validation_fraction=self.validation_fraction,
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
+            precision=resolve_precision(self.precision, resolve_device(self.device)),
+            compile=self.compile,
+            checkpoint_interval=self.checkpoint_interval,
         )
 
     def _make_network(
@@ -312,13 +352,23 @@ class EigenfunctionEstimator(
         )
 
     def _fit_functions(
-        self, rows: Array, affinity: Affinity, task: Task, seeds: Seeds
+        self,
+        rows: Array,
+        affinity: Affinity,
+        task: Task,
+        seeds: Seeds,
+        supervision: Supervision,
     ) -> FittedFunctions:
         """Run the steps that both estimators share."""
-        settings = self._settings(task, affinity, rows.shape[0])
-        device = resolve_device(self.device)
         return fit_functions(
-            rows, affinity, task, settings, seeds, device, self._make_network
+            rows,
+            affinity,
+            task,
+            self._settings(task, affinity, rows.shape[0]),
+            seeds,
+            resolve_device(self.device),
+            self._make_network,
+            supervision,
         )
 
     def _store(self, fitted: FittedFunctions) -> None:

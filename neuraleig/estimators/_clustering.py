@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
@@ -18,6 +19,7 @@ from neuraleig.estimators._base import (
     EigenfunctionEstimator,
     unchanged_on_failure,
 )
+from neuraleig.estimators._checkpoint import check_same_data, recall_seeds
 from neuraleig.estimators._fit import Task
 from neuraleig.estimators._labels import (
     fit_discretizer,
@@ -25,10 +27,11 @@ from neuraleig.estimators._labels import (
     warn_of_dead_clusters,
 )
 from neuraleig.estimators._prediction import ClusterPredictor
+from neuraleig.estimators._sklearn_callbacks import with_callbacks
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import ASSIGNMENTS, Assignment, Head, TrunkFactory
 from neuraleig.spectrum import suggest_n_clusters
-from neuraleig.training import OptimizerName
+from neuraleig.training import Callback, OptimizerName, Precision
 
 # Eigenfunctions per cluster that labels are read from, where n_components is open.
 READ_PER_CLUSTER = 3
@@ -116,6 +119,19 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         Relative improvement that counts.
     device : str, default="auto"
         ``"auto"`` (CUDA where present) or a name that torch knows.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
+        Type of the trunk's products in training; ``"auto"`` is float32.
+    compile : bool, default=False
+        Compile the forward passes of training; it did not pay on CPUs.
+    callbacks : list of Callback or None, default=None
+        Called between the steps, see :class:`neuraleig.training.BaseCallback`.
+    checkpoint : str, PathLike or None, default=None
+        Folder to which a fit saves its state, and from which the same fit goes on
+        if it was interrupted. Removed when the fit is complete.
+    checkpoint_interval : int, default=100
+        Steps of fine-tuning between two saves, at least.
+    verbose : int, default=0
+        Lines on stderr: 1, for every stage of the fit; 2, for every epoch, too.
     n_jobs : int or None, default=None
         Processes of scikit-learn's neighbour search, where that is used.
     random_state : int, RandomState instance or None, default=None
@@ -227,6 +243,12 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         device: str = "auto",
+        precision: Precision = "auto",
+        compile: bool = False,
+        callbacks: Sequence[Callback] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        checkpoint_interval: int = 100,
+        verbose: int = 0,
         n_jobs: int | None = None,
         random_state: RandomState = None,
     ) -> None:
@@ -260,9 +282,16 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.checkpoint_interval = checkpoint_interval
+        self.verbose = verbose
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @with_callbacks
     def fit(
         self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
     ) -> Self:
@@ -290,6 +319,8 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
             If a parameter or an input is unusable; before any training.
         FloatingPointError
             If training diverges.
+        CheckpointError
+            If the checkpoint cannot be written or gone on from.
 
         Warns
         -----
@@ -298,15 +329,19 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         ConvergenceWarning
             If fewer clusters than asked for have rows.
         """
+        fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):
             self._check_parameters()
-            seeds = Seeds.draw(self.random_state)
+            supervision = self._supervision(fit_task)
+            checkpoint = supervision.checkpoint
+            seeds = recall_seeds(checkpoint, Seeds.draw(self.random_state))
             drawn = self._draw_fit_rows(X, seeds.rows)
             rows = drawn.rows
             check_n_clusters(self.n_clusters, rows.shape[0])
             task = self._task()
             affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
-            fitted = self._fit_functions(rows, affinity, task, seeds)
+            check_same_data(checkpoint, X=rows, affinity_matrix=affinity_matrix)
+            fitted = self._fit_functions(rows, affinity, task, seeds, supervision)
             functions, logits = fitted.eigenfunctions.evaluate(rows)
             discretizer = fit_discretizer(
                 self.assign_labels,
@@ -328,6 +363,8 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
                 graph.weights, labels[graph.index], uniform=graph.uniform
             )
             warn_of_dead_clusters(self.labels_, self.n_clusters)
+            checkpoint.clear()
+        fit_task.end()
         return self
 
     def _task(self) -> Task:

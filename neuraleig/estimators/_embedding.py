@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Integral
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
@@ -18,9 +19,11 @@ from neuraleig.estimators._base import (
     joined,
     unchanged_on_failure,
 )
+from neuraleig.estimators._checkpoint import check_same_data, recall_seeds
 from neuraleig.estimators._fit import Task
+from neuraleig.estimators._sklearn_callbacks import with_callbacks
 from neuraleig.networks import Head, TrunkFactory
-from neuraleig.training import OptimizerName
+from neuraleig.training import Callback, OptimizerName, Precision
 
 
 class NeuralSpectralEmbedding(EigenfunctionEstimator):
@@ -39,7 +42,9 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         See :class:`NeuralEigenSpectralClustering`.
     max_iter, batch_size, lr, optimizer, early_stopping, validation_fraction
         See :class:`NeuralEigenSpectralClustering`.
-    n_iter_no_change, tol, device, n_jobs, random_state
+    n_iter_no_change, tol, device, precision, compile, callbacks, checkpoint
+        See :class:`NeuralEigenSpectralClustering`.
+    checkpoint_interval, verbose, n_jobs, random_state
         See :class:`NeuralEigenSpectralClustering`.
 
     Attributes
@@ -122,6 +127,12 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         device: str = "auto",
+        precision: Precision = "auto",
+        compile: bool = False,
+        callbacks: Sequence[Callback] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        checkpoint_interval: int = 100,
+        verbose: int = 0,
         n_jobs: int | None = None,
         random_state: RandomState = None,
     ) -> None:
@@ -149,9 +160,16 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.checkpoint_interval = checkpoint_interval
+        self.verbose = verbose
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @with_callbacks
     def fit(
         self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
     ) -> Self:
@@ -178,16 +196,24 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
             If a parameter or an input is unusable; before any training.
         FloatingPointError
             If training diverges.
+        CheckpointError
+            If the checkpoint cannot be written or gone on from.
         """
+        fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):
             self._check_parameters()
-            seeds = Seeds.draw(self.random_state)
+            supervision = self._supervision(fit_task)
+            checkpoint = supervision.checkpoint
+            seeds = recall_seeds(checkpoint, Seeds.draw(self.random_state))
             rows = self._draw_fit_rows(X, seeds.rows).rows
             affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
+            check_same_data(checkpoint, X=rows, affinity_matrix=affinity_matrix)
             wanted = self.n_components + 1
             task = Task(n_clusters=1, n_components=wanted, n_read=wanted)
-            self._store(self._fit_functions(rows, affinity, task, seeds))
+            self._store(self._fit_functions(rows, affinity, task, seeds, supervision))
             self.embedding_ = joined(self.iter_transform(X))
+            checkpoint.clear()
+        fit_task.end()
         return self
 
     def _shown(self, functions: Array) -> Array:

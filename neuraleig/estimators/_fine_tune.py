@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from neuraleig._batch import Objective
@@ -16,8 +18,9 @@ from neuraleig.objectives import (
 )
 from neuraleig.sampling import EdgeSampler, NodeSampler
 from neuraleig.training import (
-    Callback,
+    EPOCH_STEPS,
     EarlyStopping,
+    SavedTraining,
     Schedule,
     TemperatureSchedule,
     TrainingState,
@@ -46,7 +49,7 @@ def fine_tune(network: EigenNetwork, context: FitContext) -> TrainingState:
     functions = function_objective(settings.objective, network.n_functions)
     labels = label_objective(settings.label_objective, network.n_clusters)
     objective = SumObjective((1.0, functions), (1.0, labels))
-    is_known = targets is not None and targets.cover(problem)
+    is_known = targets is not None
     # Labels that are fitted anew fall back on known ones: the functions count alone.
     judged = functions if is_known and network.has_solvable_labels else objective
     use_edges = settings.sampling == "edges"
@@ -55,22 +58,46 @@ def fine_tune(network: EigenNetwork, context: FitContext) -> TrainingState:
     make_sampler = _edge_sampler if use_edges else _node_sampler
     held_out = _held_out_share(problem, settings)
     sampler = make_sampler(problem, settings, held_out, context.seeds.sampling)
-    callbacks: list[Callback] = [
-        TemperatureSchedule(network.assignment, *settings.temperature)
-    ]
+    judges = []
     if held_out > 0:
-        callbacks.append(_judge(judged, sampler, settings, device))
-    return train(
-        network,
-        sampler,
-        objective,
-        Schedule(settings.max_iter, settings.lr),
-        device=device,
-        optimizers=make_optimizers(
-            settings.optimizer, network, network.hidden_matrices, settings.lr
-        ),
-        callbacks=callbacks,
-    )
+        judges.append(_judge(judged, sampler, settings, device))
+    return _train(network, sampler, objective, judges, context)
+
+
+def _train(
+    network: EigenNetwork,
+    sampler: EdgeSampler | NodeSampler,
+    objective: Objective,
+    judges: list[EarlyStopping],
+    context: FitContext,
+) -> TrainingState:
+    """Train as the settings say, under supervision."""
+    settings, supervision = context.settings, context.supervision
+    schedule = Schedule(settings.max_iter, settings.lr)
+    temperature = TemperatureSchedule(network.assignment, *settings.temperature)
+    n_epochs = math.ceil(schedule.n_steps / EPOCH_STEPS)
+    with supervision.progress.stage("fine-tuning", n_epochs) as stage:
+        return train(
+            network,
+            sampler,
+            objective,
+            schedule,
+            device=context.device,
+            optimizers=make_optimizers(
+                settings.optimizer, network, network.hidden_matrices, settings.lr
+            ),
+            callbacks=[temperature, *judges, stage, *supervision.callbacks],
+            phase="fine_tuning",
+            epoch_steps=EPOCH_STEPS,
+            precision=settings.precision,
+            compile=settings.compile,
+            saved=SavedTraining(
+                supervision.checkpoint,
+                "fine_tuning",
+                settings.checkpoint_interval,
+                memories=judges,
+            ),
+        )
 
 
 def _judge(

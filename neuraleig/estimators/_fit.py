@@ -12,7 +12,9 @@ from neuraleig._random import Seeds, seeded_torch
 from neuraleig._typing import Array
 from neuraleig.affinity import Affinity
 from neuraleig.eigenfunctions import Eigenfunctions
+from neuraleig.estimators._checkpoint import recall
 from neuraleig.estimators._fine_tune import fine_tune
+from neuraleig.estimators._progress import Supervision
 from neuraleig.estimators._steps import (
     FitContext,
     Problem,
@@ -61,36 +63,62 @@ def fit_functions(
     seeds: Seeds,
     device: torch.device,
     make_network: MakeNetwork,
+    supervision: Supervision,
 ) -> FittedFunctions:
     """Graph, exact targets, warm start, fine-tuning, Rayleigh-Ritz."""
-    problem = build_problem(rows, affinity, task.n_clusters, seeds)
+    with supervision.progress.stage("neighbours") as stage:
+        problem = build_problem(
+            rows, affinity, task.n_clusters, seeds, supervision.checkpoint
+        )
+        stage.result = problem.description
     # The constant alone leaves nothing to learn: a second function comes with it.
     n_components = min(max(task.n_components, 2), problem.graph.n_nodes)
     n_clusters = min(task.n_clusters, problem.graph.n_nodes)
     targets = None
     if settings.init == "spectral" and n_components > 1:
         size = (n_components, task.n_read, n_clusters)
-        targets = solve_targets(problem, *size, task.diffusion_time, seeds)
-    context = FitContext(problem, targets, settings, seeds, device)
+        targets = _recall_targets(
+            lambda: solve_targets(problem, *size, task.diffusion_time, seeds),
+            supervision,
+        )
+    context = FitContext(
+        problem, targets, settings, seeds, device, supervision=supervision
+    )
     with seeded_torch(seeds.network, device):
         network = make_network(
             problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
         ).to(device)
         losses, n_updates = learn(network, context)
-    graph, known = problem.graph, None
-    if targets is not None and targets.cover(problem):
-        known = targets.functions.numpy()
-    eigenfunctions = Eigenfunctions.from_graph(
+    eigenfunctions = _rotated(network, problem, targets, task.n_components)
+    return FittedFunctions(problem, eigenfunctions, targets, losses, n_updates)
+
+
+def _rotated(
+    network: EigenNetwork,
+    problem: Problem,
+    targets: Targets | None,
+    n_components: int,
+) -> Eigenfunctions:
+    """Eigenfunctions of the graph in the span of the network's functions."""
+    graph = problem.graph
+    return Eigenfunctions.from_graph(
         network,
         problem.standardization,
         problem.nodes,
         graph.weights,
         graph.degrees,
         graph.uniform,
-        task.n_components,
-        known,
+        n_components,
+        None if targets is None else targets.functions.numpy(),
     )
-    return FittedFunctions(problem, eigenfunctions, targets, losses, n_updates)
+
+
+def _recall_targets(solve: Callable[[], Targets], supervision: Supervision) -> Targets:
+    """Targets of an earlier attempt at the fit, or solve for them now."""
+    with supervision.progress.stage("eigenvectors") as stage:
+        targets = recall(supervision.checkpoint, "targets", Targets, solve)
+        stage.result = f"{targets.eigenvalues.size} of {len(targets.labels)} nodes"
+    return targets
 
 
 def learn(network: EigenNetwork, context: FitContext) -> tuple[list[float], int]:

@@ -89,5 +89,5 @@ def warn_of_dead_clusters(labels: IntArray, n_clusters: int) -> None:
             f"Only {n_found} of n_clusters={n_clusters} clusters have rows; lower "
             "n_clusters, or try another random_state.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

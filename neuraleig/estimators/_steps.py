@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,21 +12,19 @@ from torch import Tensor
 from neuraleig._random import Seeds
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
-from neuraleig._typing import Array, FloatArray, IntArray
-from neuraleig.affinity import Affinity, Graph, GraphWarning, NeighborAffinity
+from neuraleig._typing import Array, FloatArray
+from neuraleig.affinity import Affinity, Graph, GraphWarning
 from neuraleig.discretize import read_clusters
+from neuraleig.estimators._checkpoint import recall
 from neuraleig.estimators._judge import judge_labels, judged_graph
+from neuraleig.estimators._progress import Supervision
 from neuraleig.objectives import SpectralRegression
 from neuraleig.spectrum import graph_spectrum
-from neuraleig.training import OptimizerName
+from neuraleig.training import NOTHING_KEPT, Checkpoint, OptimizerName
 
 # A component below this share of the mean cluster size is an outlier where there are
 # more components than clusters: it would take an eigenvector of its own.
 OUTLIER_SHARE = 0.1
-# Graphs of up to this many nodes are solved whole for the warm start, larger ones by
-# a graph of landmarks.
-MAX_SOLVED_NODES = 200_000
-N_LANDMARKS = 50_000
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,9 @@ class Settings:
     n_iter_no_change: int
     tol: float
     max_passes: float
+    precision: torch.dtype = torch.float32
+    compile: bool = False
+    checkpoint_interval: int = 100
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,15 @@ class Problem:
     nodes: Tensor
 
     @property
+    def description(self) -> str:
+        """Its size, and how many of the neighbours were found, for progress."""
+        graph = self.graph
+        words = f"{graph.n_nodes} nodes, {graph.weights.nnz // 2} edges"
+        # A share, where the graph says how many of the neighbours it has.
+        found = getattr(graph, "neighbor_recall", 1.0)
+        return words if found == 1.0 else f"{words}, recall {found:.3f}"
+
+    @property
     def has_edges(self) -> bool:
         """Whether there is anything to learn from."""
         return bool(self.graph.weights.nnz > 0)
@@ -95,24 +105,17 @@ class Targets:
 
     Parameters
     ----------
-    index : ndarray of shape (n_targets,), int64
-        Nodes that have a target.
-    functions : Tensor of shape (n_targets, n_functions)
+    functions : Tensor of shape (n_nodes, n_functions)
         Exact eigenfunctions without the constant one.
-    labels : Tensor of shape (n_targets,), int64
+    labels : Tensor of shape (n_nodes,), int64
         Labels read off them.
     eigenvalues : ndarray of shape (n_read,)
         Exact eigenvalues, that of the constant first.
     """
 
-    index: IntArray
     functions: Tensor
     labels: Tensor
     eigenvalues: FloatArray
-
-    def cover(self, problem: Problem) -> bool:
-        """Whether every node has a target: not where landmarks were solved for."""
-        return self.index.size == len(problem.nodes)
 
     def regression(self, device: torch.device) -> SpectralRegression:
         """Objective that teaches them."""
@@ -137,6 +140,8 @@ class FitContext:
         Where the network is.
     shard : Shard
         Share of this process.
+    supervision : Supervision
+        Who looks on, and who keeps what the steps come to.
     """
 
     problem: Problem
@@ -145,13 +150,20 @@ class FitContext:
     seeds: Seeds
     device: torch.device
     shard: Shard = ALONE
+    supervision: Supervision = field(default_factory=Supervision)
 
 
 def build_problem(
-    X: Array, affinity: Affinity, n_clusters: int, seeds: Seeds
+    X: Array,
+    affinity: Affinity,
+    n_clusters: int,
+    seeds: Seeds,
+    checkpoint: Checkpoint = NOTHING_KEPT,
 ) -> Problem:
     """Build the graph of the rows, and standardise them."""
-    graph = affinity.build(X, seed=seeds.graph)
+    # Kernels are built in any case: they learn their width by it, and cost little.
+    kept = checkpoint if affinity.samples_edges else NOTHING_KEPT
+    graph = recall(kept, "graph", Graph, lambda: affinity.build(X, seed=seeds.graph))
     graph = without_outliers(graph, n_clusters)
     rows = X if graph.n_nodes == X.shape[0] else X[graph.index]
     # Outliers are not in the graph, and must not squeeze the other rows together.
@@ -180,7 +192,7 @@ def without_outliers(graph: Graph, n_clusters: int) -> Graph:
             f"The graph of X has {graph.n_connected_components} connected components"
             + _consequence(n_clusters),
             GraphWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
     return graph
 
@@ -206,12 +218,12 @@ def solve_targets(
     diffusion_time: float,
     seeds: Seeds,
 ) -> Targets:
-    """Exact eigenvectors of the graph (or of landmarks), and labels read off them.
+    """Exact eigenvectors of the graph, and labels read off them.
 
     Labels are read from up to ``n_read`` eigenvectors, of which the network is to
     learn the first ``n_components``.
     """
-    index, graph = _solved_graph(problem, n_clusters, seeds)
+    graph = problem.graph
     spectrum = graph_spectrum(
         graph.weights,
         min(max(n_read, n_components), graph.n_nodes),
@@ -229,27 +241,10 @@ def solve_targets(
         seed=seeds.labels,
         judged=nodes,
     )
-    functions = spectrum.functions[:, 1:n_components].astype(np.float32)
+    # In one layout, whether computed or read from a checkpoint: sums round by it.
+    functions = spectrum.functions[:, 1:n_components].astype(np.float32, order="C")
     return Targets(
-        index,
         torch.from_numpy(functions),
         torch.from_numpy(reading.labels),
         spectrum.eigenvalues,
     )
-
-
-def _solved_graph(
-    problem: Problem, n_clusters: int, seeds: Seeds
-) -> tuple[IntArray, Graph]:
-    """Graph to solve, and which nodes are in it: all, or landmarks of a large graph."""
-    graph = problem.graph
-    if graph.n_nodes <= MAX_SOLVED_NODES or not isinstance(
-        problem.affinity, NeighborAffinity
-    ):
-        return np.arange(graph.n_nodes, dtype=np.int64), graph
-    generator = np.random.default_rng(seeds.spectrum)
-    drawn = np.sort(generator.choice(graph.n_nodes, N_LANDMARKS, replace=False))
-    rows = problem.X[graph.index[drawn]]
-    landmarks = problem.affinity.build(rows, seed=seeds.graph)
-    landmarks = without_outliers(landmarks, n_clusters)
-    return drawn[landmarks.index], landmarks

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,14 @@ from neuraleig.estimators._judge import judge_labels
 from neuraleig.estimators._steps import FitContext, Problem, Targets
 from neuraleig.networks import EigenNetwork, RowLinear, least_squares
 from neuraleig.sampling import NodeSampler
-from neuraleig.training import Schedule, make_optimizers, train
+from neuraleig.training import (
+    BaseCallback,
+    SavedTraining,
+    Schedule,
+    TrainingState,
+    make_optimizers,
+    train,
+)
 
 # Rounds of training, of so many steps or of one pass over large data. They end once
 # the network knows its targets; or after so many steps, which are fewer passes over
@@ -77,8 +84,6 @@ def warm_start(network: EigenNetwork, context: FitContext) -> WarmStart:
         return WarmStart(False, 0)
     seeds, device = context.seeds, context.device
     rows = problem.nodes
-    if not targets.cover(problem):
-        rows = rows[torch.from_numpy(targets.index)]
     lesson = _Lesson.of(rows, targets, _drawn(targets.labels, seeds), device)
     lesson.solve_heads(network)
     sampler = NodeSampler(rows, settings.batch_size // 2, seed=seeds.sampling)
@@ -89,22 +94,28 @@ def warm_start(network: EigenNetwork, context: FitContext) -> WarmStart:
     if network.has_solvable_labels:
         enough = min(MAX_STEPS, settings.max_passes * one_pass)
     n_rounds = int(np.ceil(max(MIN_PASSES * one_pass, enough) / n_steps))
-    regression = targets.regression(device)
-    for done in range(n_rounds):
-        if lesson.is_known(network):
-            return WarmStart(True, 1 + done * (n_steps + 1))
-        train(
+    if lesson.is_known(network):
+        return WarmStart(True, 1)
+    optimizers = make_optimizers(
+        settings.optimizer, network, network.hidden_matrices, LR
+    )
+    supervision = context.supervision
+    with supervision.progress.stage("warm start", n_rounds) as stage:
+        state = train(
             network,
             sampler,
-            regression,
-            Schedule(n_steps, lr=LR, final_lr=LR),
+            targets.regression(device),
+            Schedule(n_rounds * n_steps, lr=LR, final_lr=LR),
             device=device,
-            optimizers=make_optimizers(
-                settings.optimizer, network, network.hidden_matrices, LR
-            ),
+            optimizers=optimizers,
+            callbacks=[_Rounds(lesson, optimizers), stage, *supervision.callbacks],
+            phase="warm_start",
+            epoch_steps=n_steps,
+            precision=settings.precision,
+            compile=settings.compile,
+            saved=SavedTraining(supervision.checkpoint, "warm_start"),
         )
-        lesson.solve_heads(network)
-    return WarmStart(lesson.is_known(network), 1 + n_rounds * (n_steps + 1))
+    return WarmStart(lesson.is_known(network), 1 + state.step + state.epoch)
 
 
 @torch.no_grad()
@@ -123,7 +134,7 @@ def refit_labels(network: EigenNetwork, context: FitContext) -> None:
     labels = _in_slices(
         lambda part: network(part.to(device)).logits.argmax(dim=1).cpu(), rows
     )
-    if targets is not None and targets.cover(problem):
+    if targets is not None:
         found, known = labels.numpy(), targets.labels.numpy()
         if not _are_worth_more(problem, found, known):
             labels = targets.labels
@@ -202,6 +213,28 @@ class _Lesson:
         shares = torch.bincount(right, minlength=len(sizes)) / sizes
         agreement = shares[sizes > 0].mean()
         return bool(agreement >= LEARNED_AGREEMENT and error <= LEARNED_ERROR)
+
+
+class _Rounds(BaseCallback):
+    """Fit the heads anew after every round; end training once that is enough."""
+
+    def __init__(
+        self, lesson: _Lesson, optimizers: Sequence[torch.optim.Optimizer]
+    ) -> None:
+        self.lesson = lesson
+        self.optimizers = optimizers
+
+    def on_epoch_begin(self, state: TrainingState) -> None:
+        """Forget the momentum of the former round: its heads are gone."""
+        for optimizer in self.optimizers:
+            optimizer.state.clear()
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Fit the heads; stop where that is enough."""
+        network = cast(EigenNetwork, state.network)
+        self.lesson.solve_heads(network)
+        state.stop = state.stop or self.lesson.is_known(network)
+        network.train()
 
 
 def _set_labels(

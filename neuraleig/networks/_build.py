@@ -87,6 +87,14 @@ class EigenNetwork(nn.Module):
             With functions not yet rotated to eigenfunctions.
         """
         hidden = self.trunk(inputs)
+        device = inputs.device.type
+        if not torch.is_autocast_enabled(device):
+            return self._outputs(hidden)
+        # A trunk may be trained in a lower precision, what is said of rows may not.
+        with torch.autocast(device, enabled=False):
+            return self._outputs(hidden.float())
+
+    def _outputs(self, hidden: Tensor) -> Outputs:
         logits = self.label_head(hidden)
         return Outputs(self.function_head(hidden), logits, self.assignment(logits))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neuraleig._batch import Batch, Edges
+from neuraleig._random import numbered_generator
 from neuraleig._typing import FloatArray, IntArray
 from neuraleig.affinity import Graph
+
+# What is drawn: the edges that are held out, those that validate, and the batches.
+SPLIT, VALIDATION, BATCHES = range(3)
 
 
 class EdgeSampler:
@@ -63,10 +68,10 @@ class EdgeSampler:
         self.graph = graph
         self.n_edges = n_edges
         self.n_steps = n_steps
-        self._generator = np.random.default_rng(seed)
+        self.seed = seed
         upper = sp.coo_array(sp.triu(graph.weights, k=1))
         source, target = (c.astype(np.int64) for c in upper.coords)
-        kept_out = self._generator.random(source.size) < held_out
+        kept_out = numbered_generator(seed, SPLIT).random(source.size) < held_out
         # A tiny graph keeps its edges for training.
         kept_out &= not kept_out.all()
         self._train = _EdgeList(source, target, upper.data, ~kept_out)
@@ -83,12 +88,17 @@ class EdgeSampler:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches without end."""
-        while True:
-            source, target = self._train.draw(self.n_edges, self._generator)
+        return self.batches()
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        """Yield batches without end, from number ``start`` on."""
+        for number in count(start):
+            generator = numbered_generator(self.seed, BATCHES, number)
+            source, target = self._train.draw(self.n_edges, generator)
             if self._walk is not None:
                 for _ in range(self.n_steps - 1):
-                    target = self._walk.step(target, self._generator)
-            yield self._batch(*self._mix_random(source, target))
+                    target = self._walk.step(target, generator)
+            yield self._batch(*self._mix_random(source, target, generator))
 
     def validation_batch(self, n_edges: int) -> Batch:
         """Batch of edges that training never sees.
@@ -110,17 +120,18 @@ class EdgeSampler:
         """
         if self.n_held_out == 0 and self._train.size > 0:
             raise ValueError("no edge is held out; held_out must be larger.")
-        source, target = self._held_out.draw(n_edges, self._generator)
-        return self._batch(*self._mix_random(source, target))
+        generator = numbered_generator(self.seed, VALIDATION)
+        source, target = self._held_out.draw(n_edges, generator)
+        return self._batch(*self._mix_random(source, target, generator))
 
     def _mix_random(
-        self, source: IntArray, target: IntArray
+        self, source: IntArray, target: IntArray, generator: np.random.Generator
     ) -> tuple[IntArray, IntArray]:
         if self._random_share == 0.0:
             return source, target
         n_nodes = self.graph.n_nodes
-        replaced = self._generator.random(source.size) < self._random_share
-        pairs = self._generator.integers(n_nodes, size=(2, source.size))
+        replaced = generator.random(source.size) < self._random_share
+        pairs = generator.integers(n_nodes, size=(2, source.size))
         return np.where(replaced, pairs[0], source), np.where(
             replaced, pairs[1], target
         )
@@ -147,17 +158,17 @@ class _EdgeList:
         self.size = int(self.source.size)
 
     def draw(
-        self, count: int, generator: np.random.Generator
+        self, n_edges: int, generator: np.random.Generator
     ) -> tuple[IntArray, IntArray]:
         if self.size == 0:
             # Of a graph without edges all pairs are random ones.
-            nowhere = np.zeros(count, dtype=np.int64)
+            nowhere = np.zeros(n_edges, dtype=np.int64)
             return nowhere, nowhere
-        position = generator.random(count) * self.cumulative[-1]
+        position = generator.random(n_edges) * self.cumulative[-1]
         edge = np.searchsorted(self.cumulative, position, side="right")
         edge = np.minimum(edge, self.size - 1)
         # Either end may come first, so that both are distributed alike.
-        flipped = generator.random(count) < 0.5
+        flipped = generator.random(n_edges) < 0.5
         source, target = self.source[edge], self.target[edge]
         return np.where(flipped, target, source), np.where(flipped, source, target)
 

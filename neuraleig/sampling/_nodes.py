@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from neuraleig._batch import Batch, Edges
+from neuraleig._random import numbered_generator
 from neuraleig._typing import IntArray
 
 AffinityAmong = Callable[[IntArray], Edges]
+
+# What is drawn: the rows that are held out, and the order of every pass.
+SPLIT, PASSES = range(2)
 
 
 def no_edges(index: IntArray) -> Edges:
@@ -22,6 +26,9 @@ def no_edges(index: IntArray) -> Edges:
 
 class NodeSampler:
     """Endless batches of distinct rows, drawn by reshuffled passes over the data.
+
+    A pass leaves out its incomplete last batch. Its order is a function of the seed
+    and of its number, so that training goes on from any step without a stored state.
 
     Parameters
     ----------
@@ -48,8 +55,8 @@ class NodeSampler:
     ) -> None:
         self.inputs = inputs
         self.among = among
-        self._generator = np.random.default_rng(seed)
-        order = self._generator.permutation(inputs.shape[0])
+        self.seed = seed
+        order = numbered_generator(seed, SPLIT).permutation(inputs.shape[0])
         # A tiny set keeps a pair for training.
         n_held_out = min(int(held_out * inputs.shape[0]), max(order.size - 2, 0))
         self._held_out, self._train = order[:n_held_out], order[n_held_out:]
@@ -61,11 +68,19 @@ class NodeSampler:
         return int(self._held_out.size)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield batches without end; a pass leaves out its incomplete last batch."""
-        while True:
-            order = self._generator.permutation(self._train)
-            for start in range(0, order.size - self.batch_size + 1, self.batch_size):
-                yield self._batch(order[start : start + self.batch_size])
+        """Yield batches without end."""
+        return self.batches()
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        """Yield batches without end, from number ``start`` on."""
+        first_pass, done = divmod(start, self._train.size // self.batch_size)
+        for number in count(first_pass):
+            generator = numbered_generator(self.seed, PASSES, number)
+            order = generator.permutation(self._train)
+            last = order.size - self.batch_size
+            for at in range(done * self.batch_size, last + 1, self.batch_size):
+                yield self._batch(order[at : at + self.batch_size])
+            done = 0
 
     def validation_batch(self, n_rows: int) -> Batch:
         """Batch of up to ``n_rows`` rows that training never sees."""

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from neuraleig._batch import Batch, Objective
+
+# Hooks of a callback, in the order in which they are first called.
+HOOKS = (
+    "on_train_begin",
+    "on_epoch_begin",
+    "on_batch_begin",
+    "on_grad_computed",
+    "on_batch_end",
+    "on_epoch_end",
+    "on_train_end",
+)
 
 
 @dataclass
@@ -23,45 +35,122 @@ class TrainingState:
         Being trained.
     n_steps : int
         Steps planned.
+    phase : str, default="training"
+        Which training this is; the estimators have ``"warm_start"`` and
+        ``"fine_tuning"``.
     step : int
         Steps done.
+    epoch : int
+        Epochs done.
+    lr : float
+        Learning rate of the latest step.
     losses : list of float
         Loss of every step done.
+    scores : list of float
+        Held-out objective at every evaluation, the first before training; empty
+        where nothing is held out.
     stop : bool
-        A callback sets it to end training.
+        A callback sets it to end this training.
     """
 
     network: nn.Module
     n_steps: int
+    phase: str = "training"
     step: int = 0
+    epoch: int = 0
+    lr: float = 0.0
     losses: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
     stop: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no step is left, or a callback has ended training."""
+        return self.stop or self.step >= self.n_steps
 
 
 class Callback(Protocol):
-    """Hooks of the training loop."""
+    """Hooks of the training loop, under the names that skorch gave them."""
 
-    def on_step_begin(self, state: TrainingState) -> None:
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Before the first step of a training, or of what is left of one."""
+
+    def on_epoch_begin(self, state: TrainingState) -> None:
+        """Before the first step of an epoch."""
+
+    def on_batch_begin(self, state: TrainingState) -> None:
         """Before a step."""
 
-    def on_step_end(self, state: TrainingState) -> None:
+    def on_grad_computed(self, state: TrainingState) -> None:
+        """Between the gradients and the step that follows them."""
+
+    def on_batch_end(self, state: TrainingState) -> None:
         """After a step."""
 
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """After the last step of an epoch."""
+
     def on_train_end(self, state: TrainingState) -> None:
-        """After the last step."""
+        """After the last epoch, or after what made training fail."""
 
 
 class BaseCallback:
     """Hooks that do nothing, to override."""
 
-    def on_step_begin(self, state: TrainingState) -> None:
+    def on_train_begin(self, state: TrainingState) -> None:
         """Do nothing."""
 
-    def on_step_end(self, state: TrainingState) -> None:
+    def on_epoch_begin(self, state: TrainingState) -> None:
+        """Do nothing."""
+
+    def on_batch_begin(self, state: TrainingState) -> None:
+        """Do nothing."""
+
+    def on_grad_computed(self, state: TrainingState) -> None:
+        """Do nothing."""
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        """Do nothing."""
+
+    def on_epoch_end(self, state: TrainingState) -> None:
         """Do nothing."""
 
     def on_train_end(self, state: TrainingState) -> None:
         """Do nothing."""
+
+
+def check_callbacks(callbacks: Sequence[Any] | None) -> tuple[Callback, ...]:
+    """Refuse what is no callback, before any work.
+
+    Parameters
+    ----------
+    callbacks : sequence or None
+        The estimators' ``callbacks``.
+
+    Returns
+    -------
+    callbacks : tuple of Callback
+        The very objects that were passed.
+
+    Raises
+    ------
+    TypeError
+        If one of them is a class or lacks a hook.
+    """
+    for callback in callbacks or ():
+        if isinstance(callback, type):
+            raise TypeError(
+                f"callbacks has the class {callback.__name__}; pass an instance, "
+                f"{callback.__name__}(...)."
+            )
+        lacking = [h for h in HOOKS if not callable(getattr(callback, h, None))]
+        if lacking:
+            raise TypeError(
+                f"callbacks has a {type(callback).__name__} without "
+                f"{', '.join(lacking)}; derive its class from "
+                "neuraleig.training.BaseCallback."
+            )
+    return tuple(callbacks or ())
 
 
 def cosine_schedule(start: float, end: float, progress: float) -> float:
@@ -85,7 +174,7 @@ class TemperatureSchedule(BaseCallback):
         self.start = start
         self.end = end
 
-    def on_step_begin(self, state: TrainingState) -> None:
+    def on_batch_begin(self, state: TrainingState) -> None:
         """Set the temperature of this step."""
         progress = state.step / max(state.n_steps - 1, 1)
         temperature = cosine_schedule(self.start, self.end, progress)
@@ -95,23 +184,19 @@ class TemperatureSchedule(BaseCallback):
 class EarlyStopping(BaseCallback):
     """Stop when a held-out objective no longer falls; keep the best weights.
 
+    It is judged before training and at the end of every epoch. What it has seen is
+    part of a saved training.
+
     Parameters
     ----------
     objective : Objective
         What is scored.
     batch : Batch
         Held-out batch.
-    interval : int, default=50
-        Steps between evaluations.
     patience : int, default=10
         Evaluations without improvement before training stops.
     tol : float, default=1e-4
         Relative improvement that counts.
-
-    Attributes
-    ----------
-    scores : list of float
-        Held-out objective at every evaluation, the first before training.
     """
 
     def __init__(
@@ -119,35 +204,45 @@ class EarlyStopping(BaseCallback):
         objective: Objective,
         batch: Batch,
         *,
-        interval: int = 50,
         patience: int = 10,
         tol: float = 1e-4,
     ) -> None:
         self.objective = objective
         self.batch = batch
-        self.interval = interval
         self.patience = patience
         self.tol = tol
-        self.scores: list[float] = []
         self._best = math.inf
         self._best_weights: dict[str, Tensor] = {}
         self._since_best = 0
 
-    def on_step_begin(self, state: TrainingState) -> None:
+    def on_train_begin(self, state: TrainingState) -> None:
         """Score the state that training starts from."""
         if state.step == 0:
             self._evaluate(state)
 
-    def on_step_end(self, state: TrainingState) -> None:
-        """Score every ``interval`` steps."""
-        if state.step % self.interval == 0 or state.step == state.n_steps:
-            self._evaluate(state)
-            state.stop = state.stop or self._since_best > self.patience
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Score what the epoch has come to."""
+        self._evaluate(state)
+        state.stop = state.stop or self._since_best > self.patience
 
     def on_train_end(self, state: TrainingState) -> None:
         """Put the best weights back."""
         if self._best_weights:
             state.network.load_state_dict(self._best_weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a saved training needs to go on."""
+        return {
+            "best": self._best,
+            "best_weights": self._best_weights,
+            "since_best": self._since_best,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what was saved."""
+        self._best = state["best"]
+        self._best_weights = state["best_weights"]
+        self._since_best = state["since_best"]
 
     def _evaluate(self, state: TrainingState) -> None:
         state.network.eval()
@@ -155,7 +250,7 @@ class EarlyStopping(BaseCallback):
             outputs = state.network(self.batch.inputs)
             score = float(self.objective(outputs, self.batch))
         state.network.train()
-        self.scores.append(score)
+        state.scores.append(score)
         margin = self.tol * abs(self._best) if math.isfinite(self._best) else 0.0
         self._since_best = 0 if score < self._best - margin else self._since_best + 1
         if score < self._best:

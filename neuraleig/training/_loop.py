@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, cast, runtime_checkable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from neuraleig._batch import Batch, Objective
+from neuraleig._batch import Batch, Objective, Outputs
 from neuraleig.training._callbacks import Callback, TrainingState, cosine_schedule
+from neuraleig.training._checkpoint import NOTHING_KEPT
+from neuraleig.training._precision import MixedPrecision
+from neuraleig.training._resume import SavedTraining
+
+Forward = Callable[[Tensor], Outputs]
+
+# Steps after which training is judged, reported and may be saved, where nothing else
+# is asked for.
+EPOCH_STEPS = 50
+
+
+@runtime_checkable
+class NumberedBatches(Protocol):
+    """Batches that can be drawn from any number on."""
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        """Yield batches from number ``start`` on."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +71,11 @@ def train(
     device: torch.device,
     optimizers: Sequence[torch.optim.Optimizer] | None = None,
     callbacks: Sequence[Callback] = (),
+    phase: str = "training",
+    epoch_steps: int = EPOCH_STEPS,
+    precision: torch.dtype = torch.float32,
+    compile: bool = False,
+    saved: SavedTraining | None = None,
 ) -> TrainingState:
     """Minimise an objective over batches.
 
@@ -60,7 +84,8 @@ def train(
     network : nn.Module
         Maps ``batch.inputs`` to ``Outputs``; trained in place, on ``device``.
     batches : iterable of Batch
-        At least ``schedule.n_steps`` of them.
+        At least ``schedule.n_steps`` of them. A training that goes on begins with
+        the batch of its step.
     objective : Objective
         Minimised.
     schedule : Schedule
@@ -71,7 +96,17 @@ def train(
         Of the parameters of the network; their learning rates are those of the
         schedule. ``None``: Adam.
     callbacks : sequence of Callback
-        Called between steps.
+        Called between steps, in this order.
+    phase : str, default="training"
+        What callbacks are told of which training this is.
+    epoch_steps : int, default=50
+        Steps of an epoch, after which callbacks judge and report.
+    precision : torch.dtype, default=torch.float32
+        Type of the products of the forward pass, see :class:`MixedPrecision`.
+    compile : bool, default=False
+        Compile the forward passes of the steps; ``network`` itself stays as it is.
+    saved : SavedTraining or None, default=None
+        Saves at ends of epochs, and goes on from what was saved.
 
     Returns
     -------
@@ -85,40 +120,83 @@ def train(
     """
     if optimizers is None:
         optimizers = [torch.optim.Adam(network.parameters(), lr=schedule.lr)]
-    state = TrainingState(network, schedule.n_steps)
-    source = iter(batches)
+    if saved is None:
+        saved = SavedTraining(NOTHING_KEPT, phase, schedule.n_steps)
+    state = TrainingState(network, schedule.n_steps, phase)
+    mixed = MixedPrecision(precision, device)
+    saved.restore(state, optimizers, mixed.scaler, device)
+    forward = cast(Forward, torch.compile(network) if compile else network)
+    steps = _Steps(state, forward, objective, schedule, optimizers, callbacks, mixed)
+    source = _from_number(batches, state.step)
     network.train()
-    while state.step < schedule.n_steps and not state.stop:
-        for callback in callbacks:
-            callback.on_step_begin(state)
-        for group in (g for o in optimizers for g in o.param_groups):
-            group["lr"] = schedule.lr_at(state.step)
-        batch = next(source).to(device)
-        loss = _step(network, batch, objective, optimizers)
-        state.losses.append(loss)
-        state.step += 1
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss is {loss} at step {state.step} with lr={schedule.lr}; a "
-                "lower lr may help, or features of a smaller range."
-            )
-        for callback in callbacks:
-            callback.on_step_end(state)
-    for callback in callbacks:
-        callback.on_train_end(state)
+    try:
+        _call(callbacks, "on_train_begin", state)
+        while not state.is_over:
+            _call(callbacks, "on_epoch_begin", state)
+            end = min(state.step + epoch_steps, state.n_steps)
+            while state.step < end and not state.stop:
+                steps.take(next(source).to(device))
+            state.epoch += 1
+            _call(callbacks, "on_epoch_end", state)
+            saved.save(state, optimizers, mixed.scaler, device)
+    finally:
+        _call(callbacks, "on_train_end", state)
     network.eval()
     return state
 
 
-def _step(
-    network: nn.Module,
-    batch: Batch,
-    objective: Objective,
-    optimizers: Sequence[torch.optim.Optimizer],
-) -> float:
-    loss = objective(network(batch.inputs), batch)
-    network.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    for optimizer in optimizers:
-        optimizer.step()
-    return float(loss.detach())
+def _from_number(batches: Iterable[Batch], start: int) -> Iterator[Batch]:
+    """Batches from a number on; those before it are drawn where they must be."""
+    if isinstance(batches, NumberedBatches):
+        return batches.batches(start)
+    return islice(batches, start, None)
+
+
+def _call(callbacks: Sequence[Callback], hook: str, state: TrainingState) -> None:
+    for callback in callbacks:
+        getattr(callback, hook)(state)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Takes the steps of one training."""
+
+    state: TrainingState
+    forward: Forward
+    objective: Objective
+    schedule: Schedule
+    optimizers: Sequence[torch.optim.Optimizer]
+    callbacks: Sequence[Callback]
+    mixed: MixedPrecision
+
+    def take(self, batch: Batch) -> None:
+        """Take one step, callbacks around it."""
+        state = self.state
+        _call(self.callbacks, "on_batch_begin", state)
+        state.lr = self.schedule.lr_at(state.step)
+        for group in (g for o in self.optimizers for g in o.param_groups):
+            group["lr"] = state.lr
+        loss = self._step(batch)
+        state.losses.append(loss)
+        state.step += 1
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss} at step {state.step} with lr={self.schedule.lr}; "
+                "a lower lr may help, or features of a smaller range."
+            )
+        _call(self.callbacks, "on_batch_end", state)
+
+    def _step(self, batch: Batch) -> float:
+        with self.mixed.forward_pass():
+            outputs = self.forward(batch.inputs)
+        loss = self.objective(outputs, batch)
+        scaler = self.mixed.scaler
+        self.state.network.zero_grad(set_to_none=True)
+        torch.autograd.backward(scaler.scale(loss))
+        for optimizer in self.optimizers:
+            scaler.unscale_(optimizer)
+        _call(self.callbacks, "on_grad_computed", self.state)
+        for optimizer in self.optimizers:
+            scaler.step(optimizer)
+        scaler.update()
+        return float(loss.detach())

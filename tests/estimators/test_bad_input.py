@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import make_blobs
 from sklearn.neighbors import kneighbors_graph
@@ -394,7 +394,8 @@ def test_an_interrupted_fit_leaves_no_trace(monkeypatch):
 
 # Values that no parameter may have: a law over all of them
 
-PARAMETERS = sorted(set(SMALL) | set(NeuralEigenSpectralClustering().get_params()))
+# Any text is a path.
+PARAMETERS = sorted(set(NeuralEigenSpectralClustering().get_params()) - {"checkpoint"})
 never = st.one_of(
     st.floats(max_value=-1e-9),
     st.just(np.nan),
@@ -412,6 +413,8 @@ KNOWN = {"cpu", "cuda", "auto", "euclidean", "rbf", "edges", "nodes", "p", "l1",
 @settings(max_examples=300)
 @given(name=st.sampled_from(PARAMETERS), value=never)
 def test_impossible_values_never_reach_training(name, value):
+    # No callbacks are as good as none.
+    assume((name, value) != ("callbacks", []))
     model = NeuralEigenSpectralClustering(**SMALL | {name: value})
     with pytest.MonkeyPatch.context() as patch:
         # Not even the graph is built.

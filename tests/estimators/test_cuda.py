@@ -9,6 +9,7 @@ from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.metrics import clustering_accuracy
+from neuraleig.training import BaseCallback
 
 pytestmark = [
     pytest.mark.gpu,
@@ -57,3 +58,36 @@ def test_a_fit_on_either_device_leaves_the_state_of_cuda(device):
     NeuralEigenSpectralClustering(3, device=device, random_state=0).fit(X)
     for state, after in zip(states, torch.cuda.get_rng_state_all(), strict=True):
         assert torch.equal(after, state)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("optimizer", ["muon", "adam"])
+def test_any_precision_finds_the_clusters(precision, optimizer):
+    X, y = make_blobs(1_000, n_features=16, centers=4, random_state=0)
+    model = NeuralEigenSpectralClustering(
+        4, precision=precision, optimizer=optimizer, max_iter=60, random_state=0
+    ).fit(X)
+    assert np.isfinite(model.loss_curve_).all()
+    assert clustering_accuracy(y, model.labels_) == 1.0
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_an_interrupted_fit_goes_on(tmp_path, precision):
+    class Interrupt(BaseCallback):
+        def on_batch_end(self, state):
+            if (state.phase, state.step) == ("fine_tuning", 70):
+                raise KeyboardInterrupt
+
+    X, _ = make_blobs(500, centers=3, random_state=0)
+    params = {"max_iter": 120, "checkpoint_interval": 50, "precision": precision}
+    params["random_state"] = 0
+    model = NeuralEigenSpectralClustering(
+        3, **params, checkpoint=tmp_path / "fit", callbacks=[Interrupt()]
+    )
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    model.set_params(callbacks=None).fit(X)
+    whole = NeuralEigenSpectralClustering(3, **params).fit(X)
+    # Sums on a GPU may round differently from run to run.
+    np.testing.assert_allclose(model.loss_curve_, whole.loss_curve_, rtol=0.05)
+    np.testing.assert_array_equal(model.labels_, whole.labels_)

@@ -15,6 +15,7 @@ from neuraleig.estimators._steps import FitContext
 from neuraleig.estimators._warm_start import WarmStart, refit_labels, warm_start
 from neuraleig.metrics import clustering_accuracy
 from neuraleig.networks import least_squares
+from neuraleig.training import TrainingState
 
 CPU = torch.device("cpu")
 SEEDS = Seeds.draw(0)
@@ -25,8 +26,12 @@ def rounds(monkeypatch):
     """Steps of every round of training, which are not taken."""
     taken = []
 
-    def recorded(network, batches, objective, schedule, **options):
-        taken.append(schedule.n_steps)
+    def recorded(network, batches, objective, schedule, *, epoch_steps, **options):
+        n_rounds = schedule.n_steps // epoch_steps
+        taken.extend([epoch_steps] * n_rounds)
+        return TrainingState(
+            network, schedule.n_steps, step=schedule.n_steps, epoch=n_rounds
+        )
 
     monkeypatch.setattr(_warm_start, "train", recorded)
     return taken

@@ -153,3 +153,19 @@ def test_same_seed_same_batches(matrix):
 
     assert torch.equal(drawn(5), drawn(5))
     assert not torch.equal(drawn(5), drawn(6))
+
+
+@pytest.mark.parametrize("start", [0, 1, 7])
+def test_batches_go_on_from_any_number(matrix, start):
+    options = {"uniform": 0.1, "n_steps": 2, "held_out": 0.2}
+    whole = [b.index for b in islice(sampler_of(matrix, 32, **options), start + 3)]
+    late = islice(sampler_of(matrix, 32, **options).batches(start), 3)
+    assert all(map(torch.equal, whole[start:], (batch.index for batch in late)))
+    assert len({tuple(index.tolist()) for index in whole}) == len(whole)
+
+
+def test_what_validates_does_not_depend_on_what_was_drawn(matrix):
+    sampler = sampler_of(matrix, 32, uniform=0.1, held_out=0.4)
+    before = sampler.validation_batch(16)
+    next(iter(sampler))
+    assert torch.equal(before.index, sampler.validation_batch(16).index)

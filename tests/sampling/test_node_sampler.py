@@ -75,3 +75,12 @@ def test_same_seed_same_batches():
 
     assert torch.equal(drawn(5), drawn(5))
     assert not torch.equal(drawn(5), drawn(6))
+
+
+# Passes of three batches; the fourth row of every pass is left out.
+@pytest.mark.parametrize("start", [0, 1, 2, 3, 7])
+def test_batches_go_on_from_any_number(start):
+    options = {"batch_size": 3, "seed": 5}
+    whole = [batch.index for batch in islice(NodeSampler(INPUTS, **options), start + 5)]
+    late = islice(NodeSampler(INPUTS, **options).batches(start), 5)
+    assert all(map(torch.equal, whole[start:], (batch.index for batch in late)))

@@ -1,4 +1,5 @@
 import math
+import operator
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from neuraleig.training import (
     EarlyStopping,
     TemperatureSchedule,
     TrainingState,
+    check_callbacks,
     cosine_schedule,
 )
+from neuraleig.training._callbacks import HOOKS
 
 BATCH = Batch(torch.zeros(2, 1), Edges.paired(1), torch.arange(2))
 
@@ -32,12 +35,12 @@ def run(scores, n_steps=None, **options):
     network = Number(scores[0])
     stopping = EarlyStopping(lambda outputs, batch: outputs, BATCH, **options)
     state = TrainingState(network, n_steps or len(scores) - 1)
+    stopping.on_train_begin(state)
     for score in scores[1:]:
-        stopping.on_step_begin(state)
         with torch.no_grad():
             network.value.fill_(score)
         state.step += 1
-        stopping.on_step_end(state)
+        stopping.on_epoch_end(state)
         if state.stop:
             break
     last = float(network.value.detach())
@@ -58,7 +61,7 @@ def test_temperature_runs_from_start_to_end():
     state = TrainingState(nn.Module(), 5)
     seen = []
     for state.step in range(5):
-        schedule.on_step_begin(state)
+        schedule.on_batch_begin(state)
         seen.append(assignment.temperature)
     assert (seen[0], seen[-1]) == pytest.approx((1.0, 0.3))
     assert seen[2] == pytest.approx(0.65)
@@ -68,61 +71,50 @@ def test_temperature_runs_from_start_to_end():
 def test_temperature_of_a_single_step_is_the_first():
     assignment = nn.Module()
     schedule = TemperatureSchedule(assignment, 1.0, 0.3)
-    schedule.on_step_begin(TrainingState(nn.Module(), 1))
+    schedule.on_batch_begin(TrainingState(nn.Module(), 1))
     assert assignment.temperature == 1.0
 
 
 def test_the_best_weights_come_back():
-    stopping, state, last, restored = run([5.0, 3.0, 1.0, 2.0, 4.0], interval=1)
-    assert stopping.scores == [5.0, 3.0, 1.0, 2.0, 4.0]
+    _, state, last, restored = run([5.0, 3.0, 1.0, 2.0, 4.0])
+    assert state.scores == [5.0, 3.0, 1.0, 2.0, 4.0]
     assert (last, restored) == (4.0, 1.0)
     assert not state.stop
 
 
 def test_the_start_comes_back_where_training_only_harms():
-    _, _, last, restored = run([1.0, 2.0, 3.0], interval=1)
+    _, _, last, restored = run([1.0, 2.0, 3.0])
     assert (last, restored) == (3.0, 1.0)
 
 
 def test_training_stops_after_more_than_patience_evaluations():
-    stopping, state, last, restored = run(
-        [3.0, 2.0, *[4.0, 5.0, 6.0, 7.0]], interval=1, patience=2
-    )
+    _, state, last, restored = run([3.0, 2.0, *[4.0, 5.0, 6.0, 7.0]], patience=2)
     assert state.stop
     assert (state.step, last, restored) == (4, 6.0, 2.0)
-    assert stopping.scores == [3.0, 2.0, 4.0, 5.0, 6.0]
+    assert state.scores == [3.0, 2.0, 4.0, 5.0, 6.0]
 
 
 def test_an_improvement_starts_the_count_again():
-    _, state, _, restored = run(
-        [3.0, 4.0, 4.0, 2.0, 4.0, 4.0, 1.0], interval=1, patience=2
-    )
+    _, state, _, restored = run([3.0, 4.0, 4.0, 2.0, 4.0, 4.0, 1.0], patience=2)
     assert not state.stop
     assert restored == 1.0
 
 
 def test_improvements_below_the_tolerance_do_not_count_but_are_kept():
     scores = [1.0, 0.999, 0.998, 0.997, 0.996]
-    _, state, _, restored = run(scores, interval=1, patience=1, tol=0.01)
+    _, state, _, restored = run(scores, patience=1, tol=0.01)
     assert (state.stop, state.step) == (True, 2)
     assert restored == pytest.approx(0.998)
 
 
 def test_negative_scores_improve_downwards():
-    _, state, _, restored = run(
-        [-1.0, -1.5, -2.0, -1.0], interval=1, patience=0, tol=0.1
-    )
+    _, state, _, restored = run([-1.0, -1.5, -2.0, -1.0], patience=0, tol=0.1)
     assert state.stop
     assert restored == -2.0
 
 
-def test_scores_are_taken_at_intervals_and_at_the_end():
-    stopping, *_ = run([9.0, 8.0, 7.0, 6.0, 5.0, 4.0], interval=2)
-    assert stopping.scores == [9.0, 7.0, 5.0, 4.0]
-
-
 def test_scores_that_are_not_numbers_are_never_best():
-    _, _, _, restored = run([math.nan, 3.0, math.nan, 4.0], interval=1)
+    _, _, _, restored = run([math.nan, 3.0, math.nan, 4.0])
     assert restored == 3.0
 
 
@@ -135,7 +127,7 @@ def test_evaluation_is_in_evaluation_mode_without_gradient():
 
     network = Number().train()
     stopping = EarlyStopping(objective, BATCH)
-    stopping.on_step_begin(TrainingState(network, 3))
+    stopping.on_train_begin(TrainingState(network, 3))
     assert modes == [(False, False)]
     assert network.training
 
@@ -143,7 +135,41 @@ def test_evaluation_is_in_evaluation_mode_without_gradient():
 def test_the_base_callback_changes_nothing():
     state = TrainingState(Number(2.0), 3)
     callback = BaseCallback()
-    for hook in (callback.on_step_begin, callback.on_step_end, callback.on_train_end):
-        hook(state)
+    for hook in HOOKS:
+        getattr(callback, hook)(state)
     assert (state.step, state.losses, state.stop) == (0, [], False)
     assert float(state.network.value.detach()) == 2.0
+
+
+# What is refused as a callback
+
+
+class Incomplete:
+    def on_train_begin(self, state):
+        pass
+
+    on_batch_end = None
+
+
+def test_callbacks_are_the_very_objects():
+    callbacks = [BaseCallback(), BaseCallback()]
+    checked = check_callbacks(callbacks)
+    assert all(map(operator.is_, checked, callbacks))
+    assert check_callbacks(None) == check_callbacks([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (BaseCallback, r"the class BaseCallback; pass an instance, BaseCallback\("),
+        (
+            Incomplete(),
+            r"a Incomplete without on_epoch_begin, on_batch_begin, .*derive",
+        ),
+        (print, "derive its class from neuraleig.training.BaseCallback"),
+        (None, "a NoneType without"),
+    ],
+)
+def test_what_is_no_callback_is_refused(callback, message):
+    with pytest.raises(TypeError, match=f"callbacks has.*{message}"):
+        check_callbacks([BaseCallback(), callback])

@@ -1,0 +1,151 @@
+"""What the checkpoint of a fit depends on, and what it holds besides trainings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.base import BaseEstimator
+
+from neuraleig._random import Seeds
+from neuraleig._standardize import SLICE_ELEMENTS
+from neuraleig.training import NOTHING_KEPT, Checkpoint
+
+# Parameters that do not change what a fit comes to. The seeds of the first attempt
+# are kept, so that random_state counts only where it is a number.
+WITHOUT_EFFECT = ("callbacks", "checkpoint", "checkpoint_interval", "n_jobs", "verbose")
+
+Record = TypeVar("Record")
+
+
+def identity_of(estimator: BaseEstimator, device: torch.device) -> dict[str, Any]:
+    """Parameters on which the result of a fit depends, as JSON.
+
+    Functions count by their names, since their code cannot be compared.
+    """
+    identity = {
+        name: _as_json(value)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in WITHOUT_EFFECT
+    }
+    identity["estimator"] = type(estimator).__name__
+    identity["device"] = device.type
+    return identity
+
+
+def check_same_data(checkpoint: Checkpoint, **data: object) -> None:
+    """Refuse to go on with other data than those of the first attempt at a fit.
+
+    Apart from the parameters, since which rows are drawn depends on the seeds of that
+    attempt.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Keeps the hashes of the data.
+    **data : array, sparse matrix or None
+        By the names of the arguments of ``fit``.
+
+    Raises
+    ------
+    CheckpointError
+        If the data are others.
+    """
+    if checkpoint is NOTHING_KEPT:
+        return
+    hashes = {name: _hash_of(part) for name, part in data.items() if part is not None}
+    saved = checkpoint.load("data")
+    if saved is None:
+        checkpoint.save("data", hashes)
+        return
+    names = sorted(saved.keys() | hashes.keys())
+    other = [name for name in names if saved.get(name) != hashes.get(name)]
+    if other:
+        raise checkpoint.refusal(f"it belongs to a fit with other {', '.join(other)}")
+
+
+def recall_seeds(checkpoint: Checkpoint, seeds: Seeds) -> Seeds:
+    """Seeds of the first attempt at a fit, which may be this one."""
+    saved = checkpoint.load("seeds")
+    if saved is not None:
+        return Seeds(**saved)
+    checkpoint.save("seeds", asdict(seeds))
+    return seeds
+
+
+def recall(
+    checkpoint: Checkpoint, name: str, kind: type[Record], build: Callable[[], Record]
+) -> Record:
+    """A dataclass that an earlier attempt at a fit has built, or build it now.
+
+    Its fields are numbers, arrays, tensors and sparse matrices.
+    """
+    saved = checkpoint.load(name)
+    if saved is None:
+        built = build()
+        checkpoint.save(name, packed(built))
+        return built
+    return kind(**{key: _field(value) for key, value in saved.items()})
+
+
+def packed(record: object) -> dict[str, Any]:
+    """Fields of a dataclass, as a checkpoint can hold them."""
+    return {
+        field.name: _packed_field(getattr(record, field.name))
+        for field in fields(record)  # type: ignore[arg-type]
+        if field.init
+    }
+
+
+def _packed_field(value: object) -> object:
+    if isinstance(value, sp.csr_array):
+        parts = {"data": value.data, "indices": value.indices, "indptr": value.indptr}
+        return {"csr": parts, "shape": value.shape}
+    # What is loaded is a tensor: say which of them were arrays.
+    return {"array": value} if isinstance(value, np.ndarray) else value
+
+
+def _field(value: Any) -> object:  # noqa: ANN401
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return value["array"].numpy()
+    data, indices, indptr = (part.numpy() for part in value["csr"].values())
+    return sp.csr_array((data, indices, indptr), shape=tuple(value["shape"]))
+
+
+def _as_json(value: object) -> object:
+    """A parameter as JSON, the same in every process."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, (tuple, list)):
+        return [_as_json(part) for part in value]
+    if value is None or isinstance(value, str):
+        return value
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    return f"{getattr(value, '__module__', '')}.{name}"
+
+
+def _hash_of(data: Any) -> str:  # noqa: ANN401
+    """Hash of an array or a sparse matrix, read in slices."""
+    found = hashlib.blake2b(digest_size=16)
+    arrays = [data]
+    if sp.issparse(data):
+        rows = sp.csr_array(data)
+        arrays = [rows.data, rows.indices, rows.indptr]
+    for array in map(np.asarray, arrays):
+        found.update(f"{array.dtype} {array.shape}".encode())
+        step = max(1, SLICE_ELEMENTS // max(1, array[:1].size))
+        for start in range(0, len(array), step):
+            found.update(np.ascontiguousarray(array[start : start + step]).data)
+    return found.hexdigest()

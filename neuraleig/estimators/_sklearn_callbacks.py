@@ -1,0 +1,83 @@
+"""scikit-learn's callbacks, which came with its version 1.9, where they are present."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as decorator
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing: this version of scikit-learn has no callbacks."""
+
+    def decorator(method: Method) -> Method:
+        """As many frames as scikit-learn's puts around it, which warnings count."""
+
+        @wraps(method)
+        def called(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            return method(*args, **kwargs)
+
+        return cast(Method, called)
+
+
+__all__ = ["CallbackSupportMixin", "FitTask", "with_callbacks"]
+
+
+def with_callbacks(method: Method) -> Method:
+    """Let scikit-learn end what its callbacks began, however the method ends."""
+    return cast(Method, decorator(method))
+
+
+class FitTask:
+    """A task of a fit, as scikit-learn's callbacks see it; they may be absent.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator or None
+        Being fitted.
+    context : sklearn.callback.CallbackContext or None
+        Of this task.
+    data : dict
+        ``X`` and ``y``, of the task that is the fit itself.
+    """
+
+    def __init__(
+        self,
+        estimator: BaseEstimator | None,
+        context: Any,  # noqa: ANN401
+        **data: Any,  # noqa: ANN401
+    ) -> None:
+        self._estimator = estimator
+        self._context = context
+        if context is not None:
+            context.call_on_fit_task_begin(estimator=estimator, **data)
+
+    @classmethod
+    def of_fit(cls, estimator: BaseEstimator, X: ArrayLike, n_subtasks: int) -> FitTask:
+        """Begin a fit; to be called once, in a method ``with_callbacks``."""
+        context = None
+        if hasattr(estimator, "_init_callback_context"):
+            context = estimator._init_callback_context(max_subtasks=n_subtasks)
+        return cls(estimator, context, X=X, y=None)
+
+    def subtask(self, name: str, n_subtasks: int = 0) -> FitTask:
+        """Begin a part of this task."""
+        context = None
+        if self._context is not None:
+            context = self._context.subcontext(name, max_subtasks=n_subtasks)
+        return FitTask(self._estimator, context)
+
+    def end(self) -> bool:
+        """End the task; whether a callback wants its siblings left out."""
+        if self._context is None:
+            return False
+        return bool(self._context.call_on_fit_task_end(estimator=self._estimator))

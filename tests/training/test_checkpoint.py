@@ -1,0 +1,233 @@
+"""Entries come back as they were saved, or are refused by name."""
+
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neuraleig.training import NOTHING_KEPT, CheckpointError, CheckpointFolder
+from neuraleig.training import _checkpoint as module
+
+IDENTITY = {"n_clusters": 3, "X": "abc", "temperature": (1.0, 0.5)}
+TREE = {
+    "weights": torch.arange(6.0).reshape(2, 3).mT,
+    "states": [{0: {"mean": torch.ones(2, dtype=torch.bfloat16)}, 1: {}}],
+    "index": np.arange(3),
+    "nothing": None,
+    "numbers": [1, 0.1, float("inf"), True],
+    "name": "x",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    checkpoint = CheckpointFolder(tmp_path / "a" / "b", IDENTITY)
+    checkpoint.save("entry", TREE)
+    return checkpoint
+
+
+def file_of(folder, name="entry"):
+    return folder.path / f"neuraleig-{name}.safetensors"
+
+
+def assert_same(found, expected):
+    if isinstance(expected, dict):
+        assert list(found) == list(expected)
+        for key, value in expected.items():
+            assert_same(found[key], value)
+    elif isinstance(expected, (list, tuple)):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert_same(one, other)
+    elif isinstance(expected, (np.ndarray, torch.Tensor)):
+        expected = torch.as_tensor(expected)
+        assert found.dtype == expected.dtype
+        assert torch.equal(found, expected)
+        assert found.is_contiguous()
+    else:
+        assert found == expected
+        assert type(found) is type(expected)
+
+
+def test_an_entry_comes_back(folder):
+    assert_same(folder.load("entry"), TREE)
+    again = CheckpointFolder(folder.path, IDENTITY)
+    assert_same(again.load("entry"), TREE)
+    assert again.load("other") is None
+
+
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(),
+    st.lists(st.floats(width=32, allow_nan=False)).map(torch.tensor),
+)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(st.text(), st.integers()), inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+@given(tree=trees)
+def test_any_tree_comes_back(tmp_path_factory, tree):
+    checkpoint = CheckpointFolder(tmp_path_factory.mktemp("any"), {})
+    checkpoint.save("entry", {"tree": tree})
+    assert_same(checkpoint.load("entry"), {"tree": tree})
+
+
+def test_tensors_that_share_memory_are_saved(folder):
+    shared = torch.ones(3)
+    folder.save("shared", {"one": shared, "other": shared[:2]})
+    found = folder.load("shared")
+    assert found["one"].numel() + found["other"].numel() == 5
+
+
+def test_what_is_read_outlives_its_file(folder):
+    found = folder.load("entry")
+    folder.clear()
+    assert_same(found, TREE)
+    assert not folder.path.exists()
+
+
+def test_nothing_is_kept_without_a_folder():
+    NOTHING_KEPT.save("entry", TREE)
+    assert NOTHING_KEPT.load("entry") is None
+    NOTHING_KEPT.clear()
+
+
+def assert_refused(folder, message, remedy="delete the folder to fit anew"):
+    with pytest.raises(CheckpointError, match=message) as caught:
+        folder.load("entry")
+    assert f"checkpoint={str(folder.path)!r}" in str(caught.value)
+    assert remedy in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_truncated_files_are_refused(folder, share):
+    content = file_of(folder).read_bytes()
+    file_of(folder).write_bytes(content[: int(share * len(content))])
+    assert_refused(folder, "entry.safetensors is damaged")
+
+
+@given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+def test_changed_bytes_are_refused(tmp_path_factory, place, flip):
+    folder = CheckpointFolder(tmp_path_factory.mktemp("bytes"), IDENTITY)
+    folder.save("entry", TREE)
+    content = bytearray(file_of(folder).read_bytes())
+    content[int(place * len(content))] ^= flip
+    file_of(folder).write_bytes(content)
+    # Nothing but this error, or the same entry: JSON has spaces.
+    try:
+        found = folder.load("entry")
+    except CheckpointError as error:
+        assert "neuraleig-entry.safetensors" in str(error)
+    else:
+        assert_same(found, TREE)
+
+
+def test_other_schemata_are_refused(folder, monkeypatch):
+    monkeypatch.setattr(module, "SCHEMA", 2)
+    assert_refused(folder, "has schema 1, and this version of neuraleig reads schema 2")
+
+
+def test_files_of_others_are_refused(folder):
+    safetensors.torch.save_file({"x": torch.ones(1)}, file_of(folder))
+    assert_refused(folder, "has no schema")
+
+
+def test_other_identities_are_refused(folder):
+    changed = IDENTITY | {"n_clusters": 4, "new": 1}
+    other = CheckpointFolder(folder.path, changed)
+    assert_refused(other, "belongs to a fit with other n_clusters, new")
+    assert_same(folder.load("entry"), TREE)
+
+
+# What cannot be written
+
+
+def full_disk(*args, **kwargs):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("where", ["write", "fsync", "replace"])
+def test_a_full_disk_leaves_the_former_entry(folder, monkeypatch, where):
+    if where == "write":
+        opened = os.fdopen
+
+        def fdopen(*args):
+            file = opened(*args)
+            file.close()
+            return _FullFile()
+
+        monkeypatch.setattr(module.os, "fdopen", fdopen)
+    elif where == "fsync":
+        monkeypatch.setattr(module.os, "fsync", full_disk)
+    else:
+        monkeypatch.setattr(module.Path, "replace", full_disk)
+    with pytest.raises(CheckpointError, match=r"'entry' cannot be written \(.*space"):
+        folder.save("entry", {"other": 1})
+    monkeypatch.undo()
+    assert_same(folder.load("entry"), TREE)
+    assert list(folder.path.iterdir()) == [file_of(folder)]
+
+
+class _FullFile:
+    write = full_disk
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        return None
+
+
+def test_a_path_that_is_a_file_is_refused(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(CheckpointError, match=r"file': the folder cannot be made"):
+        CheckpointFolder(path, IDENTITY)
+
+
+def test_leftover_files_are_harmless(folder):
+    leftover = folder.path / "neuraleig-x7.tmp"
+    leftover.write_bytes(b"half an en")
+    assert_same(folder.load("entry"), TREE)
+    folder.clear()
+    assert not folder.path.exists()
+
+
+def test_what_cannot_be_removed_is_said(folder, monkeypatch):
+    monkeypatch.setattr(module.Path, "unlink", full_disk)
+    with pytest.warns(UserWarning, match=r"could not be removed .* delete the folder"):
+        folder.clear()
+
+
+def test_the_oldest_entry_is_removed_last(folder, monkeypatch):
+    # The first one says whose work the others are.
+    for age, name in enumerate(("third", "second")):
+        folder.save(name, {})
+        os.utime(file_of(folder, name), (1e9 - age, 1e9 - age))
+    removed = []
+    monkeypatch.setattr(
+        module.Path, "unlink", lambda path, missing_ok: removed.append(path.stem)
+    )
+    folder.clear()
+    assert removed == ["neuraleig-entry", "neuraleig-third", "neuraleig-second"]
+
+
+def test_the_header_is_readable_json(folder):
+    with safetensors.safe_open(file_of(folder), framework="pt") as file:
+        header = file.metadata()
+    assert json.loads(header["identity"])["n_clusters"] == 3
