@@ -7,6 +7,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
+from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import SLICE_ELEMENTS, Standardization
 from neuraleig._typing import Array, FloatArray
 from neuraleig.spectrum import rayleigh_ritz
@@ -77,6 +78,7 @@ class Eigenfunctions(nn.Module):
         degrees: FloatArray,
         uniform: float = 0.0,
         n_components: int | None = None,
+        shard: Shard = ALONE,
     ) -> Eigenfunctions:
         """Rotate a network's functions to the eigenfunctions of a graph.
 
@@ -96,6 +98,8 @@ class Eigenfunctions(nn.Module):
             Weight that every pair of nodes has in addition.
         n_components : int or None, default=None
             Most functions to keep, the constant one included. ``None``: all.
+        shard : Shard, default=ALONE
+            Rows that this process evaluates and sums; all are given all rows.
 
         Returns
         -------
@@ -106,7 +110,9 @@ class Eigenfunctions(nn.Module):
         -----
         Memory O(n_nodes n_functions).
         """
-        values = _evaluate(network, inputs)[0].astype(np.float64)
+        own = shard.part(len(inputs))
+        evaluated = torch.from_numpy(_evaluate(network, inputs[own])[0])
+        values = shard.gathered(evaluated).numpy().astype(np.float64)
         # A graph without edges has no volume: its rows then count alike.
         if not np.any(degrees > 0):
             degrees = np.ones_like(degrees)
@@ -117,9 +123,13 @@ class Eigenfunctions(nn.Module):
         values -= mean
         # What is left of a constant is rounding; scaled up it would look smooth.
         values[:, np.abs(values).max(axis=0) <= rounding] = 0.0
-        mass = values.T @ (shares[:, None] * values)
+        mine = values[own]
+        mass = mine.T @ (shares[own, None] * mine)
+        stored = weights if shard.world_size == 1 else weights[own]
+        sums = np.stack([mass, mine.T @ (stored @ values)])
+        mass, energy = shard.total(torch.from_numpy(sums)).numpy()
         total = values.sum(axis=0)
-        energy = values.T @ (weights @ values) + uniform * np.outer(total, total)
+        energy = energy + uniform * np.outer(total, total)
         pairs = rayleigh_ritz(mass, energy / volume)
         n_kept = None if n_components is None else n_components - 1
         rotation = pairs.rotation[:, :n_kept].astype(np.float32)
@@ -161,13 +171,15 @@ class Eigenfunctions(nn.Module):
             constant = torch.ones_like(outputs.functions[:, :1])
         return torch.cat([constant, learned], dim=1), outputs.logits
 
-    def evaluate(self, X: Array) -> tuple[Array, Array]:
+    def evaluate(self, X: Array, shard: Shard = ALONE) -> tuple[Array, Array]:
         """Functions and scores of clusters, slice by slice.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
             Rows.
+        shard : Shard, default=ALONE
+            Rows that this process evaluates; the results are those of all rows.
 
         Returns
         -------
@@ -181,14 +193,19 @@ class Eigenfunctions(nn.Module):
         Memory beyond the results: 48 MiB of standardised rows, and one slice of 2,048
         rows in the network. Every row is a function of itself alone, to the last bit.
         """
+        own = X[shard.part(X.shape[0])]
         standardization = Standardization(self.shift.cpu().numpy(), float(self.scale))
         step = max(SLICE_ROWS, SLICE_ELEMENTS // X.shape[1] // SLICE_ROWS * SLICE_ROWS)
         parts = [
-            _evaluate(self, standardization.apply(X[start : start + step]))
-            for start in range(0, X.shape[0], step)
+            _evaluate(self, standardization.apply(own[start : start + step]))
+            # Once without rows, for the widths of the results.
+            for start in range(0, max(own.shape[0], 1), step)
         ]
-        functions, logits = zip(*parts, strict=True)
-        return np.concatenate(functions), np.concatenate(logits)
+        functions, logits = (
+            shard.gathered(torch.from_numpy(np.concatenate(pieces))).numpy()
+            for pieces in zip(*parts, strict=True)
+        )
+        return functions, logits
 
 
 def _evaluate(module: nn.Module, rows: Tensor) -> tuple[Array, Array]:
@@ -198,12 +215,14 @@ def _evaluate(module: nn.Module, rows: Tensor) -> tuple[Array, Array]:
     was_training = module.training
     module.eval()
     with torch.inference_mode():
-        for start in range(0, rows.shape[0], SLICE_ROWS):
+        for start in range(0, max(rows.shape[0], 1), SLICE_ROWS):
             part = rows[start : start + SLICE_ROWS].to(device, torch.float32)
             count = part.shape[0]
-            missing = -count % ROW_MULTIPLE
+            # No rows at all still tell the widths of the outputs.
+            missing = -count % ROW_MULTIPLE if count else ROW_MULTIPLE
             if missing:
-                part = torch.cat([part, part[-1:].expand(missing, -1)])
+                last = part[-1:] if count else part.new_zeros(1, part.shape[1])
+                part = torch.cat([part, last.expand(missing, -1)])
             outputs = module(part)
             functions.append(outputs[0][:count].cpu())
             logits.append(outputs[1][:count].cpu())

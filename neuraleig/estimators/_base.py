@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from neuraleig._random import Seeds
+from neuraleig._shard import ALONE, Shard
 from neuraleig._typing import Array
 from neuraleig._validation import (
     METRICS,
@@ -47,13 +48,18 @@ from neuraleig.networks import (
     make_network,
     refuse_module,
 )
-from neuraleig.training import OPTIMIZERS, resolve_device
+from neuraleig.training import OPTIMIZERS, current_shard, resolve_device
 
 # Most steps of fine-tuning where max_iter is left open.
 MAX_ITER = {"spectral": 300, "random": 1_000}
 # Most passes over the rows from a warm start on: labels of the head gain nothing by
 # more, but what is read off the functions does.
 MAX_PASSES = 25
+# Of the rows that processes share about so many are compared: those of another order,
+# or of another part of the data, differ in nearly all.
+COMPARED_ROWS = 64
+# Values that are equal in all processes, or wrong.
+PLAIN = (bool, int, float, str, tuple, type(None))
 
 
 @contextmanager
@@ -118,8 +124,8 @@ class EigenfunctionEstimator(
         """
         return self._transform_checked(self._check_rows(X))
 
-    def _transform_checked(self, rows: Array) -> Array:
-        functions, _ = self.eigenfunctions_.evaluate(rows)
+    def _transform_checked(self, rows: Array, shard: Shard = ALONE) -> Array:
+        functions, _ = self.eigenfunctions_.evaluate(rows, shard)
         return functions.astype(rows.dtype, copy=False)
 
     def _check_rows(self, X: ArrayLike) -> Array:
@@ -226,14 +232,38 @@ class EigenfunctionEstimator(
             rows=rows,
         )
 
+    def _meet(self, rows: Array) -> tuple[Shard, Seeds]:
+        """Share of this process, and seeds that all processes of the fit have."""
+        shard = current_shard()
+        seeds = Seeds.draw(self.random_state)
+        # Parameters that can be told to be equal; all draw from the same seeds.
+        plain = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name != "random_state" and isinstance(value, PLAIN)
+        }
+        sample = rows[:: max(1, len(rows) // COMPARED_ROWS)]
+        if not shard.is_common((plain, rows.shape, sample.tobytes())):
+            raise ValueError(
+                "X or the parameters differ between the processes of this fit. All "
+                "must pass the same rows in the same order; call fit inside "
+                "neuraleig.training.fit_alone() for a model per process."
+            )
+        return shard, shard.first(lambda: seeds)
+
     def _fit_functions(
-        self, rows: Array, affinity: Affinity, task: Task, seeds: Seeds
+        self,
+        rows: Array,
+        affinity: Affinity,
+        task: Task,
+        seeds: Seeds,
+        shard: Shard,
     ) -> FittedFunctions:
         """Run the steps that both estimators share."""
         settings = self._settings(task, affinity, rows.shape[0])
         device = resolve_device(self.device)
         return fit_functions(
-            rows, affinity, task, settings, seeds, device, self._make_network
+            rows, affinity, task, settings, seeds, device, self._make_network, shard
         )
 
     def _store(self, fitted: FittedFunctions) -> None:

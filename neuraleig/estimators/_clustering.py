@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from neuraleig._random import RandomState, Seeds
+from neuraleig._random import RandomState
 from neuraleig._typing import IntArray
 from neuraleig._validation import check_n_clusters, check_temperature
 from neuraleig.affinity import EdgeWeights
@@ -291,18 +291,20 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
             check_n_clusters(self.n_clusters, rows.shape[0])
             task = self._task()
             affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
-            seeds = Seeds.draw(self.random_state)
-            fitted = self._fit_functions(rows, affinity, task, seeds)
-            functions, logits = fitted.eigenfunctions.evaluate(rows)
-            discretizer = fit_discretizer(
-                self.assign_labels,
-                fitted.problem.graph,
-                fitted.eigenfunctions.eigenvalues.cpu().numpy(),
-                functions,
-                logits,
-                n_clusters=self.n_clusters,
-                diffusion_time=self.diffusion_time,
-                seed=seeds.labels,
+            shard, seeds = self._meet(rows)
+            fitted = self._fit_functions(rows, affinity, task, seeds, shard)
+            functions, logits = fitted.eigenfunctions.evaluate(rows, shard)
+            discretizer = shard.first(
+                lambda: fit_discretizer(
+                    self.assign_labels,
+                    fitted.problem.graph,
+                    fitted.eigenfunctions.eigenvalues.cpu().numpy(),
+                    functions,
+                    logits,
+                    n_clusters=self.n_clusters,
+                    diffusion_time=self.diffusion_time,
+                    seed=seeds.labels,
+                )
             )
             self._store(fitted)
             self._discretizer = discretizer

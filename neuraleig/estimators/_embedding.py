@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval
 
-from neuraleig._random import RandomState, Seeds
+from neuraleig._random import RandomState
+from neuraleig._shard import ALONE, Shard
 from neuraleig._typing import Array
 from neuraleig.affinity import EdgeWeights
 from neuraleig.estimators._base import EigenfunctionEstimator, unchanged_on_failure
@@ -175,14 +176,14 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
             affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
             wanted = self.n_components + 1
             task = Task(n_clusters=1, n_components=wanted, n_read=wanted)
-            seeds = Seeds.draw(self.random_state)
-            self._store(self._fit_functions(rows, affinity, task, seeds))
-            self.embedding_ = self._transform_checked(rows)
+            shard, seeds = self._meet(rows)
+            self._store(self._fit_functions(rows, affinity, task, seeds, shard))
+            self.embedding_ = self._transform_checked(rows, shard)
         return self
 
-    def _transform_checked(self, rows: Array) -> Array:
+    def _transform_checked(self, rows: Array, shard: Shard = ALONE) -> Array:
         # The constant function tells no rows apart.
-        return super()._transform_checked(rows)[:, 1:]
+        return super()._transform_checked(rows, shard)[:, 1:]
 
     @property
     def _n_features_out(self) -> int:

@@ -70,6 +70,7 @@ def fine_tune(network: EigenNetwork, context: FitContext) -> TrainingState:
             settings.optimizer, network, network.hidden_matrices, settings.lr
         ),
         callbacks=callbacks,
+        shard=context.shard,
     )
 
 

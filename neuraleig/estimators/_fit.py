@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from neuraleig._random import Seeds, seeded_torch
+from neuraleig._shard import ALONE, Shard
 from neuraleig._typing import Array
 from neuraleig.affinity import Affinity
 from neuraleig.eigenfunctions import Eigenfunctions
@@ -61,22 +62,29 @@ def fit_functions(
     seeds: Seeds,
     device: torch.device,
     make_network: MakeNetwork,
+    shard: Shard = ALONE,
 ) -> FittedFunctions:
     """Graph, exact targets, warm start, fine-tuning, Rayleigh-Ritz."""
-    problem = build_problem(rows, affinity, task.n_clusters, seeds)
+    problem = build_problem(rows, affinity, task.n_clusters, seeds, shard)
     # The constant alone leaves nothing to learn: a second function comes with it.
     n_components = min(max(task.n_components, 2), problem.graph.n_nodes)
     n_clusters = min(task.n_clusters, problem.graph.n_nodes)
     targets = None
     if settings.init == "spectral" and n_components > 1:
         size = (n_components, task.n_read, n_clusters)
-        targets = solve_targets(problem, *size, task.diffusion_time, seeds)
-    context = FitContext(problem, targets, settings, seeds, device)
+        # By one process: eigenvectors of close eigenvalues turn with the rounding.
+        targets = shard.first(
+            lambda: solve_targets(problem, *size, task.diffusion_time, seeds)
+        )
+    context = FitContext(problem, targets, settings, seeds, device, shard)
     with seeded_torch(seeds.network, device):
         network = make_network(
             problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
         ).to(device)
+        # A callable may have drawn weights from anywhere.
+        shard.align(network)
         losses, n_updates = learn(network, context)
+    shard.align(network)
     graph = problem.graph
     eigenfunctions = Eigenfunctions.from_graph(
         network,
@@ -86,6 +94,7 @@ def fit_functions(
         graph.degrees,
         graph.uniform,
         task.n_components,
+        shard,
     )
     return FittedFunctions(problem, eigenfunctions, targets, losses, n_updates)
 

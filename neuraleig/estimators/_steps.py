@@ -152,10 +152,14 @@ class FitContext:
 
 
 def build_problem(
-    X: Array, affinity: Affinity, n_clusters: int, seeds: Seeds
+    X: Array,
+    affinity: Affinity,
+    n_clusters: int,
+    seeds: Seeds,
+    shard: Shard = ALONE,
 ) -> Problem:
     """Build the graph of the rows, and standardise them."""
-    graph = affinity.build(X, seed=seeds.graph)
+    graph = affinity.build(X, seed=seeds.graph, shard=shard)
     graph = without_outliers(graph, n_clusters)
     rows = X if graph.n_nodes == X.shape[0] else X[graph.index]
     # Outliers are not in the graph, and must not squeeze the other rows together.

@@ -9,6 +9,7 @@ from neuraleig.training._callbacks import (
     cosine_schedule,
 )
 from neuraleig.training._device import resolve_device
+from neuraleig.training._distributed import current_shard, fit_alone
 from neuraleig.training._loop import Schedule, train
 from neuraleig.training._optimizers import (
     OPTIMIZERS,
@@ -28,6 +29,8 @@ __all__ = [
     "TemperatureSchedule",
     "TrainingState",
     "cosine_schedule",
+    "current_shard",
+    "fit_alone",
     "make_optimizers",
     "resolve_device",
     "train",

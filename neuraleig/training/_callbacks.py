@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from neuraleig._batch import Batch, Objective
+from neuraleig._shard import ALONE, Shard
 
 
 @dataclass
@@ -28,7 +29,9 @@ class TrainingState:
     losses : list of float
         Loss of every step done.
     stop : bool
-        A callback sets it to end training.
+        A callback sets it to end training, on all processes or on none.
+    shard : Shard
+        Share of this process; callbacks evaluate the network by it.
     """
 
     network: nn.Module
@@ -36,6 +39,7 @@ class TrainingState:
     step: int = 0
     losses: list[float] = field(default_factory=list)
     stop: bool = False
+    shard: Shard = ALONE
 
 
 class Callback(Protocol):
@@ -152,8 +156,11 @@ class EarlyStopping(BaseCallback):
     def _evaluate(self, state: TrainingState) -> None:
         state.network.eval()
         with torch.no_grad():
-            outputs = state.network(self.batch.inputs)
-            score = float(self.objective(outputs, self.batch))
+            outputs = state.shard.forward(state.network, self.batch.inputs)
+            # One for all processes: rounding must not make some of them stop.
+            score = state.shard.first(
+                lambda: float(self.objective(outputs, self.batch))
+            )
         state.network.train()
         self.scores.append(score)
         margin = self.tol * abs(self._best) if math.isfinite(self._best) else 0.0

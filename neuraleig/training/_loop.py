@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from neuraleig._batch import Batch, Objective
+from neuraleig._shard import ALONE, Shard
 from neuraleig.training._callbacks import Callback, TrainingState, cosine_schedule
 
 
@@ -52,6 +53,7 @@ def train(
     device: torch.device,
     optimizers: Sequence[torch.optim.Optimizer] | None = None,
     callbacks: Sequence[Callback] = (),
+    shard: Shard = ALONE,
 ) -> TrainingState:
     """Minimise an objective over batches.
 
@@ -72,6 +74,10 @@ def train(
         schedule. ``None``: Adam.
     callbacks : sequence of Callback
         Called between steps.
+    shard : Shard, default=ALONE
+        Rows of every batch that this process puts through the network. All processes
+        are given the same batches and start from the same network; their callbacks
+        must come to the same decisions.
 
     Returns
     -------
@@ -85,7 +91,7 @@ def train(
     """
     if optimizers is None:
         optimizers = [torch.optim.Adam(network.parameters(), lr=schedule.lr)]
-    state = TrainingState(network, schedule.n_steps)
+    state = TrainingState(network, schedule.n_steps, shard=shard)
     source = iter(batches)
     network.train()
     while state.step < schedule.n_steps and not state.stop:
@@ -94,7 +100,7 @@ def train(
         for group in (g for o in optimizers for g in o.param_groups):
             group["lr"] = schedule.lr_at(state.step)
         batch = next(source).to(device)
-        loss = _step(network, batch, objective, optimizers)
+        loss = _step(network, batch, objective, optimizers, shard)
         state.losses.append(loss)
         state.step += 1
         if not math.isfinite(loss):
@@ -115,10 +121,12 @@ def _step(
     batch: Batch,
     objective: Objective,
     optimizers: Sequence[torch.optim.Optimizer],
+    shard: Shard,
 ) -> float:
-    loss = objective(network(batch.inputs), batch)
+    loss = objective(shard.forward(network, batch.inputs), batch)
     network.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
+    shard.reduce_gradients(network.parameters())
     for optimizer in optimizers:
         optimizer.step()
     return float(loss.detach())
