@@ -187,8 +187,12 @@ class _Lesson:
         device: torch.device,
         shard: Shard,
     ) -> _Lesson:
-        drawn_tensors = (rows[drawn], targets.functions[drawn], targets.labels[drawn])
-        return cls(*(tensor.to(device) for tensor in drawn_tensors), shard)
+        return cls(
+            rows[drawn].to(device),
+            targets.functions[drawn].to(device),
+            targets.labels[drawn].to(device),
+            shard,
+        )
 
     @torch.no_grad()
     def solve_heads(self, network: EigenNetwork) -> None:

@@ -130,9 +130,9 @@ class ProcessShard(Shard):
                 # The others raise it too, where they would wait for a result.
                 outcome[1] = error
         dist.broadcast_object_list(outcome, src=0)
-        result, error = outcome
-        if error is not None:
-            raise error
+        result, raised = outcome
+        if raised is not None:
+            raise raised
         found: T = result
         return found
 
@@ -181,7 +181,7 @@ class ProcessShard(Shard):
         flat = torch.cat([p.grad.reshape(-1) for p in held if p.grad is not None])
         summed = self._sendable(flat)
         dist.all_reduce(summed)
-        pieces = summed.to(flat.device).split([p.numel() for p in held])
+        pieces = torch.split(summed.to(flat.device), [p.numel() for p in held])
         for parameter, piece in zip(held, pieces, strict=True):
             parameter.grad = piece.view_as(parameter).to(parameter.dtype)
 
@@ -199,8 +199,8 @@ class ProcessShard(Shard):
         """Rows of all processes, of several tensors in one message."""
         sizes = [rows.stop - rows.start for rows in self.parts(n_rows)]
         table = torch.cat(list(parts), dim=1)
-        rows: Tensor = _Gather.apply(table, self, sizes)
-        columns = rows.split([part.shape[1] for part in parts], dim=1)
+        rows: Tensor = _Gather.apply(table, self, sizes)  # type: ignore[no-untyped-call]
+        columns = torch.split(rows, [part.shape[1] for part in parts], dim=1)
         return [c.to(part.dtype) for c, part in zip(columns, parts, strict=True)]
 
     def _concatenated(self, part: Tensor, sizes: Sequence[int]) -> Tensor:
@@ -213,7 +213,7 @@ class ProcessShard(Shard):
         received = sent.new_empty(self.world_size * largest, *part.shape[1:])
         dist.all_gather_into_tensor(received, sent.contiguous())
         if min(sizes) < largest:
-            padded = received.split(largest)
+            padded = torch.split(received, largest)
             pieces = [p[:size] for p, size in zip(padded, sizes, strict=True)]
             received = torch.cat(pieces)
         return received.to(part.device)
@@ -242,7 +242,7 @@ class _Gather(torch.autograd.Function):
         return shard._concatenated(part, sizes)
 
     @staticmethod
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: Any,  # noqa: ANN401
         gradient: Tensor,
     ) -> tuple[Tensor, None, None]:
