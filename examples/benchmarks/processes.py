@@ -142,7 +142,8 @@ def launch(n_processes: int, arguments: list[str]) -> dict[str, dict[str, float]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     start = [sys.executable]
     if n_processes > 1:
-        start += ["-m", "torch.distributed.run", f"--nproc-per-node={n_processes}"]
+        launcher = ["-m", "torch.distributed.run", "--standalone"]
+        start += [*launcher, f"--nproc-per-node={n_processes}"]
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "seconds.json"
         command = [*start, __file__, *arguments, "--worker", str(result)]

@@ -40,6 +40,8 @@ SOLVE_ROWS = 8_192
 ROWS_PER_CLUSTER = 64
 # Rows that go through the trunk at once.
 SLICE_ROWS = 2_048
+# Slices are filled up to a multiple of it, see eigenfunctions.py.
+ROW_MULTIPLE = 32
 # Largest factor of the scores of clusters that least squares gives: plain clusters
 # would take any, and fine-tuning moves nothing that is certain.
 MAX_SHARPNESS = 32.0
@@ -163,10 +165,19 @@ def _drawn(labels: Tensor, seeds: Seeds) -> Tensor:
 
 
 def _in_slices(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    """What a function says of rows; its insides may be many times larger."""
+    """What a function says of rows; its insides may be many times larger.
+
+    Slices are filled up with zeros: a row then gets the same bits whichever process
+    it falls to, and least squares would magnify any difference.
+    """
+    found = []
     # No rows at all are a slice as well, for the width of the result.
-    starts = range(0, max(len(rows), 1), SLICE_ROWS)
-    return torch.cat([function(rows[i : i + SLICE_ROWS]) for i in starts])
+    for start in range(0, max(len(rows), 1), SLICE_ROWS):
+        part = rows[start : start + SLICE_ROWS]
+        missing = -len(part) % ROW_MULTIPLE if len(part) else ROW_MULTIPLE
+        filled = torch.cat([part, part.new_zeros(missing, *part.shape[1:])])
+        found.append(function(filled)[: len(part)])
+    return torch.cat(found)
 
 
 @dataclass(frozen=True)

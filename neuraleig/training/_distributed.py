@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -25,6 +26,9 @@ LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 # Longest wait for another process. It is long since some work is done by the first
 # process alone: eigenvectors of 200,000 nodes take minutes.
 TIMEOUT = timedelta(minutes=30)
+# Seconds for threads of gloo to drop what they have sent, for which they need the
+# interpreter: one that still waits for it when the interpreter ends aborts the process.
+FAREWELL = 0.1
 
 _fits_alone: ContextVar[bool] = ContextVar("_fits_alone", default=False)
 
@@ -95,6 +99,7 @@ def _part() -> None:
     """Destroy the process group that was made here."""
     if dist.is_initialized():
         dist.destroy_process_group()
+    time.sleep(FAREWELL)
 
 
 class ProcessShard(Shard):
