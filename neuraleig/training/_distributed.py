@@ -115,9 +115,9 @@ class ProcessShard(Shard):
     def gathered(self, part: Tensor) -> Tensor:
         """Parts of all processes one below the other, in order of rank."""
         size = self._sendable(torch.tensor([part.shape[0]]))
-        sizes = size.new_empty(self.world_size)
-        dist.all_gather_into_tensor(sizes, size)
-        return self._concatenated(part, sizes.tolist())
+        sizes = [torch.empty_like(size) for _ in range(self.world_size)]
+        dist.all_gather(sizes, size)
+        return self._concatenated(part, [int(size) for size in sizes])
 
     def total(self, part: Tensor) -> Tensor:
         """Sum over the processes."""
@@ -211,17 +211,14 @@ class ProcessShard(Shard):
     def _concatenated(self, part: Tensor, sizes: Sequence[int]) -> Tensor:
         """Parts of known sizes one below the other."""
         largest = max(sizes)
-        sent = self._sendable(part.detach())
+        sent = self._sendable(part.detach()).contiguous()
         if part.shape[0] < largest:
             missing = sent.new_zeros(largest - part.shape[0], *part.shape[1:])
             sent = torch.cat([sent, missing])
-        received = sent.new_empty(self.world_size * largest, *part.shape[1:])
-        dist.all_gather_into_tensor(received, sent.contiguous())
-        if min(sizes) < largest:
-            padded = torch.split(received, largest)
-            pieces = [p[:size] for p, size in zip(padded, sizes, strict=True)]
-            received = torch.cat(pieces)
-        return received.to(part.device)
+        received = [torch.empty_like(sent) for _ in sizes]
+        dist.all_gather(received, sent)
+        pieces = [rows[:size] for rows, size in zip(received, sizes, strict=True)]
+        return torch.cat(pieces).to(part.device)
 
     def _sendable(self, tensor: Tensor) -> Tensor:
         """Tensor, on a device from which the group sends."""
