@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -30,7 +29,8 @@ TIMEOUT = timedelta(minutes=30)
 # interpreter: one that still waits for it when the interpreter ends aborts the process.
 FAREWELL = 0.1
 
-_fits_alone: ContextVar[bool] = ContextVar("_fits_alone", default=False)
+# Set inside fit_alone: threads see it, and processes that start there inherit it.
+FITS_ALONE = "NEURALEIG_FITS_ALONE"
 
 
 @contextmanager
@@ -38,7 +38,8 @@ def fit_alone() -> Iterator[None]:
     """Let this process fit by itself, whatever process group there is.
 
     For programs whose processes fit models of their own, such as a search whose
-    candidates are divided among them.
+    candidates are divided among them. Holds for all threads of this process, and for
+    the processes that it starts.
 
     Examples
     --------
@@ -49,11 +50,15 @@ def fit_alone() -> Iterator[None]:
     >>> with fit_alone():
     ...     model = NeuralEigenSpectralClustering(2).fit(X)
     """
-    token = _fits_alone.set(True)
+    before = os.environ.get(FITS_ALONE)
+    os.environ[FITS_ALONE] = "1"
     try:
         yield
     finally:
-        _fits_alone.reset(token)
+        if before is None:
+            del os.environ[FITS_ALONE]
+        else:
+            os.environ[FITS_ALONE] = before
 
 
 def current_shard() -> Shard:
@@ -67,7 +72,7 @@ def current_shard() -> Shard:
     shard : Shard
         ``ALONE`` in an ordinary process, and inside :func:`fit_alone`.
     """
-    if _fits_alone.get() or not dist.is_available():
+    if FITS_ALONE in os.environ or not dist.is_available():
         return ALONE
     if not dist.is_initialized():
         if not _is_launched():

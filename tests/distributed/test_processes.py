@@ -12,6 +12,7 @@ import pytest
 
 from neuraleig._shard import ALONE
 from neuraleig.training import current_shard, fit_alone
+from neuraleig.training._distributed import FITS_ALONE
 
 N_PROCESSES = 2
 # Rounding of float32 after a few steps.
@@ -137,5 +138,6 @@ def test_an_ordinary_process_is_alone(monkeypatch):
     assert current_shard() is ALONE
     for name, value in {"RANK": "0", "MASTER_ADDR": "x", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)
-    with fit_alone():
+    with fit_alone(), fit_alone():
         assert current_shard() is ALONE
+    assert FITS_ALONE not in os.environ
