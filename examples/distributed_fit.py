@@ -8,13 +8,10 @@ On two machines, of which the first is reached as HOST, run on each of them
         --rdzv-endpoint=HOST:29500 examples/distributed_fit.py
 
 It runs in an ordinary process as well. Nothing in it is about processes but the last
-lines: one of them is enough to print and to save.
+lines: all of them have the model, and one is enough to print.
 """
 
 from __future__ import annotations
-
-import pickle
-from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -37,7 +34,6 @@ def main() -> None:
     if shard.rank == 0:
         accuracy = clustering_accuracy(y_test, model.predict(test))
         print(f"{shard.world_size} processes, held-out accuracy {accuracy:.3f}")
-        Path("distributed_model.pickle").write_bytes(pickle.dumps(model))
 
 
 if __name__ == "__main__":

@@ -58,8 +58,9 @@ MAX_PASSES = 25
 # Of the rows that processes share about so many are compared: those of another order,
 # or of another part of the data, differ in nearly all.
 COMPARED_ROWS = 64
-# Values that are equal in all processes, or wrong.
-PLAIN = (bool, int, float, str, tuple, type(None))
+# Parameters that may differ, and types of those that can be told to be equal.
+OWN_PARAMETERS = ("random_state", "device", "n_jobs")
+PLAIN = (bool, int, float, str, tuple, list, type(None))
 
 
 @contextmanager
@@ -236,11 +237,10 @@ class EigenfunctionEstimator(
         """Share of this process, and seeds that all processes of the fit have."""
         shard = current_shard()
         seeds = Seeds.draw(self.random_state)
-        # Parameters that can be told to be equal; all draw from the same seeds.
         plain = {
             name: value
             for name, value in self.get_params(deep=False).items()
-            if name != "random_state" and isinstance(value, PLAIN)
+            if name not in OWN_PARAMETERS and isinstance(value, PLAIN)
         }
         sample = rows[:: max(1, len(rows) // COMPARED_ROWS)]
         if not shard.is_common((plain, rows.shape, sample.tobytes())):

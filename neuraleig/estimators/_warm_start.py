@@ -175,7 +175,7 @@ def _in_slices(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
     for start in range(0, max(len(rows), 1), SLICE_ROWS):
         part = rows[start : start + SLICE_ROWS]
         missing = -len(part) % ROW_MULTIPLE if len(part) else ROW_MULTIPLE
-        filled = torch.cat([part, part.new_zeros(missing, *part.shape[1:])])
+        filled = torch.cat([part, part.new_zeros(missing, part.shape[1])])
         found.append(function(filled)[: len(part)])
     return torch.cat(found)
 

@@ -28,7 +28,8 @@ TIMEOUT = timedelta(minutes=30)
 # Seconds for threads of gloo to drop what they have sent, for which they need the
 # interpreter: one that still waits for it when the interpreter ends aborts the process.
 FAREWELL = 0.1
-
+# What generators of torch take, signed.
+LARGEST_SEED = 2**63
 # Set inside fit_alone: threads see it, and processes that start there inherit it.
 FITS_ALONE = "NEURALEIG_FITS_ALONE"
 
@@ -112,9 +113,16 @@ class ProcessShard(Shard):
 
     def __init__(self) -> None:
         super().__init__(dist.get_rank(), dist.get_world_size())
-        pairs = dist.get_backend_config().split(",")
-        # Kinds of devices whose tensors the group takes: NCCL takes those of CUDA.
-        self._carried = {pair.split(":")[0] for pair in pairs}
+        backends = dict(
+            pair.split(":") for pair in dist.get_backend_config().split(",")
+        )
+        # Kinds of devices from which the group sends: NCCL takes tensors of CUDA only,
+        # and gloo takes them for some of its calls only.
+        self._sending = {
+            device
+            for device, backend in backends.items()
+            if device == "cpu" or backend != "gloo"
+        }
         self._n_forwards = 0
 
     def gathered(self, part: Tensor) -> Tensor:
@@ -203,7 +211,7 @@ class ProcessShard(Shard):
             return nullcontext()
         self._n_forwards += 1
         shift = self._n_forwards * self.world_size + self.rank
-        return seeded_torch(torch.initial_seed() + shift, device)
+        return seeded_torch((torch.initial_seed() + shift) % LARGEST_SEED, device)
 
     def _gather_rows(self, parts: Sequence[Tensor], n_rows: int) -> list[Tensor]:
         """Rows of all processes, of several tensors in one message."""
@@ -227,7 +235,9 @@ class ProcessShard(Shard):
 
     def _sendable(self, tensor: Tensor) -> Tensor:
         """Tensor, on a device from which the group sends."""
-        return tensor if tensor.device.type in self._carried else tensor.cuda()
+        if tensor.device.type in self._sending:
+            return tensor
+        return tensor.cpu() if "cpu" in self._sending else tensor.cuda()
 
 
 class _Gather(torch.autograd.Function):
