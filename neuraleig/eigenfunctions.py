@@ -110,9 +110,9 @@ class Eigenfunctions(nn.Module):
         -----
         Memory O(n_nodes n_functions).
         """
-        own = shard.part(len(inputs))
-        evaluated = torch.from_numpy(_evaluate(network, inputs[own])[0])
-        values = shard.gathered(evaluated).numpy().astype(np.float64)
+        evaluated, _ = _evaluate(network, inputs[shard.part(len(inputs))])
+        gathered = shard.gathered(torch.from_numpy(evaluated))
+        values = gathered.numpy().astype(np.float64)
         # A graph without edges has no volume: its rows then count alike.
         if not np.any(degrees > 0):
             degrees = np.ones_like(degrees)
@@ -123,11 +123,7 @@ class Eigenfunctions(nn.Module):
         values -= mean
         # What is left of a constant is rounding; scaled up it would look smooth.
         values[:, np.abs(values).max(axis=0) <= rounding] = 0.0
-        mine = values[own]
-        mass = mine.T @ (shares[own, None] * mine)
-        stored = weights if shard.world_size == 1 else weights[own]
-        sums = np.stack([mass, mine.T @ (stored @ values)])
-        mass, energy = shard.total(torch.from_numpy(sums)).numpy()
+        mass, energy = _mass_and_energy(values, shares, weights, shard)
         total = values.sum(axis=0)
         energy = energy + uniform * np.outer(total, total)
         pairs = rayleigh_ritz(mass, energy / volume)
@@ -206,6 +202,18 @@ class Eigenfunctions(nn.Module):
             for pieces in zip(*parts, strict=True)
         )
         return functions, logits
+
+
+def _mass_and_energy(
+    values: FloatArray, shares: FloatArray, weights: sp.csr_array, shard: Shard
+) -> FloatArray:
+    """Mass and energy of functions by stored edges, summed over the processes."""
+    own = shard.part(len(values))
+    mine = values[own]
+    # A slice of all rows would be a copy.
+    stored = weights if shard.world_size == 1 else weights[own]
+    sums = np.stack([mine.T @ (shares[own, None] * mine), mine.T @ (stored @ values)])
+    return np.asarray(shard.total(torch.from_numpy(sums)).numpy())
 
 
 def _evaluate(module: nn.Module, rows: Tensor) -> tuple[Array, Array]:

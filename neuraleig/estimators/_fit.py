@@ -81,10 +81,7 @@ def fit_functions(
         network = make_network(
             problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
         ).to(device)
-        # A callable may have drawn weights from anywhere.
-        shard.align(network)
         losses, n_updates = learn(network, context)
-    shard.align(network)
     graph = problem.graph
     eigenfunctions = Eigenfunctions.from_graph(
         network,
@@ -102,10 +99,13 @@ def fit_functions(
 def learn(network: EigenNetwork, context: FitContext) -> tuple[list[float], int]:
     """Warm start and fine-tuning: losses of the latter, and updates in all."""
     settings = context.settings
+    # A callable that made the network may have drawn its weights from anywhere.
+    context.shard.align(network)
     has_learned, n_updates = warm_start(network, context)
     is_done = has_learned and not settings.tunes_anyway
     if is_done or settings.max_iter == 0 or not context.problem.has_edges:
         return [], n_updates
     state = fine_tune(network, context)
     refit_labels(network, context)
+    context.shard.align(network)
     return state.losses, n_updates + state.step

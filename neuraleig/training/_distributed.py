@@ -98,10 +98,10 @@ def _meet() -> None:
         if local_rank < torch.cuda.device_count():
             torch.cuda.set_device(local_rank)
     dist.init_process_group(backend, timeout=TIMEOUT)
-    atexit.register(_part)
+    atexit.register(_leave)
 
 
-def _part() -> None:
+def _leave() -> None:
     """Destroy the process group that was made here."""
     if dist.is_initialized():
         dist.destroy_process_group()
