@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
+from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import SLICE_ELEMENTS, Standardization
 from neuraleig._typing import Array, FloatArray
 from neuraleig.spectrum import nearest_to_known, rayleigh_ritz
@@ -81,6 +82,7 @@ class Eigenfunctions(nn.Module):
         uniform: float = 0.0,
         n_components: int | None = None,
         known: FloatArray | None = None,
+        shard: Shard = ALONE,
     ) -> Eigenfunctions:
         """Rotate a network's functions to the eigenfunctions of a graph.
 
@@ -103,6 +105,8 @@ class Eigenfunctions(nn.Module):
         known : ndarray of shape (n_nodes, n_functions) or None, default=None
             Exact eigenfunctions without the constant one, to which the rotation then
             leads; ``None``: it is that of Rayleigh and Ritz.
+        shard : Shard, default=ALONE
+            Rows that this process evaluates and sums; all are given all rows.
 
         Returns
         -------
@@ -113,20 +117,17 @@ class Eigenfunctions(nn.Module):
         -----
         Memory O(n_nodes n_functions).
         """
-        values = _evaluate(network, inputs)[0].astype(np.float64)
+        evaluated, _ = _evaluate(network, inputs[shard.part(len(inputs))])
+        gathered = shard.gathered(torch.from_numpy(evaluated))
         # A graph without edges has no volume: its rows then count alike.
         if not np.any(degrees > 0):
             degrees = np.ones_like(degrees)
         volume = degrees.sum()
         shares = degrees / volume
-        mean = shares @ values
-        rounding = ROUNDING * np.abs(values).max(axis=0)
-        values -= mean
-        # What is left of a constant is rounding; scaled up it would look smooth.
-        values[:, np.abs(values).max(axis=0) <= rounding] = 0.0
-        mass = values.T @ (shares[:, None] * values)
+        values, mean = _centred(gathered.numpy().astype(np.float64), shares)
+        mass, energy = _mass_and_energy(values, shares, weights, shard)
         total = values.sum(axis=0)
-        energy = values.T @ (weights @ values) + uniform * np.outer(total, total)
+        energy = energy + uniform * np.outer(total, total)
         if known is None:
             pairs = rayleigh_ritz(mass, energy / volume)
         else:
@@ -172,13 +173,15 @@ class Eigenfunctions(nn.Module):
             constant = torch.ones_like(outputs.functions[:, :1])
         return torch.cat([constant, learned], dim=1), outputs.logits
 
-    def evaluate(self, X: Array) -> tuple[Array, Array]:
+    def evaluate(self, X: Array, shard: Shard = ALONE) -> tuple[Array, Array]:
         """Functions and scores of clusters of some rows.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
             Rows.
+        shard : Shard, default=ALONE
+            Rows that this process evaluates; the results are those of all rows.
 
         Returns
         -------
@@ -192,8 +195,14 @@ class Eigenfunctions(nn.Module):
         Memory beyond the results: that of :meth:`slices`. Every row is a function of
         itself alone, to the last bit.
         """
-        functions, logits = zip(*self.slices(X), strict=True)
-        return np.concatenate(functions), np.concatenate(logits)
+        own = X[shard.part(X.shape[0])]
+        # A process without rows still knows the widths of the results.
+        parts = list(self.slices(own)) or [_evaluate(self, self._standardize(own))]
+        functions, logits = (
+            shard.gathered(torch.from_numpy(np.concatenate(pieces))).numpy()
+            for pieces in zip(*parts, strict=True)
+        )
+        return functions, logits
 
     def slices(self, X: Array) -> Iterator[tuple[Array, Array]]:
         """Functions and scores of clusters, slice by slice.
@@ -212,10 +221,35 @@ class Eigenfunctions(nn.Module):
         -----
         Memory: 48 MiB of standardised rows, and one slice of 2,048 rows in the network.
         """
-        standardization = Standardization(self.shift.cpu().numpy(), float(self.scale))
         step = max(SLICE_ROWS, SLICE_ELEMENTS // X.shape[1] // SLICE_ROWS * SLICE_ROWS)
         for start in range(0, X.shape[0], step):
-            yield _evaluate(self, standardization.apply(X[start : start + step]))
+            yield _evaluate(self, self._standardize(X[start : start + step]))
+
+    def _standardize(self, X: Array) -> Tensor:
+        shift, scale = self.shift.cpu().numpy(), float(self.scale)
+        return Standardization(shift, scale).apply(X)
+
+
+def _centred(values: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Functions less their means, and the means."""
+    mean = shares @ values
+    rounding = ROUNDING * np.abs(values).max(axis=0)
+    values -= mean
+    # What is left of a constant is rounding; scaled up it would look smooth.
+    values[:, np.abs(values).max(axis=0) <= rounding] = 0.0
+    return values, mean
+
+
+def _mass_and_energy(
+    values: FloatArray, shares: FloatArray, weights: sp.csr_array, shard: Shard
+) -> FloatArray:
+    """Mass and energy of functions by stored edges, summed over the processes."""
+    own = shard.part(len(values))
+    mine = values[own]
+    # A slice of all rows would be a copy.
+    stored = weights if shard.world_size == 1 else weights[own]
+    sums = np.stack([mine.T @ (shares[own, None] * mine), mine.T @ (stored @ values)])
+    return np.asarray(shard.total(torch.from_numpy(sums)).numpy())
 
 
 def _evaluate(module: nn.Module, rows: Tensor) -> tuple[Array, Array]:
@@ -225,12 +259,14 @@ def _evaluate(module: nn.Module, rows: Tensor) -> tuple[Array, Array]:
     was_training = module.training
     module.eval()
     with torch.inference_mode():
-        for start in range(0, rows.shape[0], SLICE_ROWS):
+        for start in range(0, max(rows.shape[0], 1), SLICE_ROWS):
             part = rows[start : start + SLICE_ROWS].to(device, torch.float32)
             count = part.shape[0]
-            missing = -count % ROW_MULTIPLE
+            # No rows at all still tell the widths of the outputs.
+            missing = -count % ROW_MULTIPLE if count else ROW_MULTIPLE
             if missing:
-                part = torch.cat([part, part[-1:].expand(missing, -1)])
+                last = part[-1:] if count else part.new_zeros(1, part.shape[1])
+                part = torch.cat([part, last.expand(missing, -1)])
             outputs = module(part)
             functions.append(outputs[0][:count].cpu())
             logits.append(outputs[1][:count].cpu())

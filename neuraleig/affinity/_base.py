@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from neuraleig._batch import Edges
+from neuraleig._shard import ALONE, Shard
 from neuraleig._typing import Array, FloatArray, IntArray
 
 
@@ -87,7 +88,7 @@ class Affinity(ABC):
     samples_edges: bool = True
 
     @abstractmethod
-    def build(self, X: Array, *, seed: int) -> Graph:
+    def build(self, X: Array, *, seed: int, shard: Shard = ALONE) -> Graph:
         """Build the stored graph of the rows of ``X``.
 
         Parameters
@@ -96,6 +97,9 @@ class Affinity(ABC):
             Rows.
         seed : int
             Seed of whatever is drawn.
+        shard : Shard, default=ALONE
+            Rows whose part of the work this process does; all are given all rows,
+            and get the whole graph.
 
         Returns
         -------

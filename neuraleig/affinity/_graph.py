@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from neuraleig._batch import Edges
+from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import SLICE_ELEMENTS
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning, symmetrized
@@ -147,7 +148,7 @@ class NeighborAffinity(Affinity):
         self.regularization = regularization
         self.n_jobs = n_jobs
 
-    def build(self, X: Array, *, seed: int) -> Graph:
+    def build(self, X: Array, *, seed: int, shard: Shard = ALONE) -> Graph:
         """Build the graph over the distinct rows of ``X``.
 
         Time O(n^2) with a small constant (see
@@ -157,11 +158,11 @@ class NeighborAffinity(Affinity):
         # distances of the size of its rounding.
         index = distinct_rows(X)
         rows = X if index.size == X.shape[0] else X[index]
-        distances, indices = self._search(rows, seed)
+        distances, indices = self._search(rows, seed, shard)
         graph = Graph(neighbor_graph(distances, indices, self.weights), index)
         return graph.regularized(self.regularization)
 
-    def _search(self, X: Array, seed: int) -> tuple[FloatArray, IntArray]:
+    def _search(self, X: Array, seed: int, shard: Shard) -> tuple[FloatArray, IntArray]:
         n_samples = X.shape[0]
         if self.n_neighbors >= n_samples:
             warnings.warn(
@@ -174,7 +175,12 @@ class NeighborAffinity(Affinity):
             return np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64)
         n_neighbors = min(self.n_neighbors, n_samples - 1)
         return nearest_neighbors(
-            X, n_neighbors, metric=self.metric, n_jobs=self.n_jobs, seed=seed
+            X,
+            n_neighbors,
+            metric=self.metric,
+            n_jobs=self.n_jobs,
+            seed=seed,
+            shard=shard,
         )
 
     def among(self, rows: Array, index: IntArray) -> Edges:
@@ -199,8 +205,8 @@ class PrecomputedAffinity(Affinity):
         self.matrix = matrix
         self.regularization = regularization
 
-    def build(self, X: Array, *, seed: int) -> Graph:
-        """Wrap the given matrix; ``X`` and ``seed`` are not looked at."""
+    def build(self, X: Array, *, seed: int, shard: Shard = ALONE) -> Graph:
+        """Wrap the given matrix; nothing else is looked at."""
         index = np.arange(self.matrix.shape[0], dtype=np.int64)
         graph = Graph(symmetrized(self.matrix), index)
         return graph.regularized(self.regularization)

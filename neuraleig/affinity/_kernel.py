@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from neuraleig._batch import Edges
+from neuraleig._shard import ALONE, Shard
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph, symmetrized
 
@@ -49,8 +50,8 @@ class KernelAffinity(Affinity):
     def prepare(self, landmarks: FloatArray) -> None:
         """Resolve parameters that depend on the data."""
 
-    def build(self, X: Array, *, seed: int) -> Graph:
-        """Kernel graph of randomly drawn landmarks.
+    def build(self, X: Array, *, seed: int, shard: Shard = ALONE) -> Graph:
+        """Kernel graph of randomly drawn landmarks, by every process for itself.
 
         Time O(p^2 d) and memory O(p^2) for p = min(n_samples, n_landmarks).
         """

@@ -8,6 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
+from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, FloatArray, IntArray
 
@@ -41,6 +42,7 @@ def nearest_neighbors(
     metric: str = "euclidean",
     n_jobs: int | None = None,
     seed: int = 0,
+    shard: Shard = ALONE,
 ) -> tuple[FloatArray, IntArray]:
     """Distances and indices of the nearest other rows of every row.
 
@@ -57,6 +59,9 @@ def nearest_neighbors(
         Processes of scikit-learn's search, where that is used.
     seed : int, default=0
         Seed of the projection of wide data.
+    shard : Shard, default=ALONE
+        Rows whose neighbours this process looks for, where torch does; the results
+        are those of all rows.
 
     Returns
     -------
@@ -81,14 +86,15 @@ def nearest_neighbors(
         return _tree_neighbors(X, n_neighbors, metric, n_jobs)
     standardization = Standardization.of(X)
     rows = standardization.apply(X)
-    distances, indices = _brute_neighbors(rows, n_neighbors, seed)
+    own = torch.arange(len(rows))[shard.part(len(rows))]
+    distances, indices = _brute_neighbors(rows, own, n_neighbors, seed)
     distances = distances.double()
-    drowned = distances[:, -1].square() < ROUNDING * rows.square().sum(dim=1)
+    drowned = distances[:, -1].square() < ROUNDING * rows[own].square().sum(dim=1)
     if drowned.any():
-        queries = torch.nonzero(drowned).ravel()
         exact = (X - standardization.shift) / standardization.scale
-        again = _full_search(torch.from_numpy(exact), queries, n_neighbors)
-        distances[queries], indices[queries] = again
+        again = _full_search(torch.from_numpy(exact), own[drowned], n_neighbors)
+        distances[drowned], indices[drowned] = again
+    distances, indices = shard.gathered(distances), shard.gathered(indices)
     return distances.numpy() * standardization.scale, indices.numpy()
 
 
@@ -101,10 +107,9 @@ def _tree_neighbors(
 
 
 def _brute_neighbors(
-    rows: Tensor, n_neighbors: int, seed: int
+    rows: Tensor, queries: Tensor, n_neighbors: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     n_rows, n_features = rows.shape
-    everyone = torch.arange(n_rows)
     if n_rows >= PROJECTED_ROWS and n_features > 2 * PROJECTED_FEATURES:
         projected = _principal_projection(rows, seed)
         many = min(OVERSAMPLING * (n_neighbors + 1), n_rows)
@@ -112,9 +117,9 @@ def _brute_neighbors(
         truth = _full_search(rows, sample, n_neighbors)
         found = _rank(rows, sample, _candidates(projected, sample, many), n_neighbors)
         if _recall(truth[1], found[1]) >= MIN_RECALL:
-            candidates = _candidates(projected, everyone, many)
-            return _rank(rows, everyone, candidates, n_neighbors)
-    return _full_search(rows, everyone, n_neighbors)
+            candidates = _candidates(projected, queries, many)
+            return _rank(rows, queries, candidates, n_neighbors)
+    return _full_search(rows, queries, n_neighbors)
 
 
 def _full_search(

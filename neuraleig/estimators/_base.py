@@ -8,36 +8,28 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
 )
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from neuraleig._random import Seeds
 from neuraleig._rows import (
     DrawnRows,
     draw_rows,
-    is_sliced,
-    is_stream,
     iter_once,
-    slices_of,
 )
+from neuraleig._shard import Shard
 from neuraleig._typing import Array
 from neuraleig._validation import (
     METRICS,
     check_affinity_matrix,
     check_hidden_sizes,
     check_neighbors_matrix,
-    check_range,
 )
 from neuraleig.affinity import (
     AFFINITIES,
@@ -47,11 +39,17 @@ from neuraleig.affinity import (
     RBFAffinity,
     make_affinity,
 )
-from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.estimators._checkpoint import identity_of
+from neuraleig.estimators._checkpoint import check_same_data, identity_of
+from neuraleig.estimators._evaluation import EigenfunctionTransformer
 from neuraleig.estimators._fit import FittedFunctions, Task, fit_functions
 from neuraleig.estimators._progress import STAGES, Progress, Supervision
 from neuraleig.estimators._sklearn_callbacks import CallbackSupportMixin, FitTask
+from neuraleig.estimators._start import (
+    FitStart,
+    check_common,
+    common_checkpoint,
+    common_seeds,
+)
 from neuraleig.estimators._steps import Settings
 from neuraleig.networks import (
     HEADS,
@@ -64,13 +62,13 @@ from neuraleig.training import (
     NOTHING_KEPT,
     OPTIMIZERS,
     PRECISIONS,
+    Checkpoint,
     CheckpointFolder,
     check_callbacks,
+    current_shard,
     resolve_device,
     resolve_precision,
 )
-
-T = TypeVar("T", bound=np.generic)
 
 # Most rows in the graph where max_graph_rows is left open: it fits into 6 GB, and is
 # solved in some minutes of one core.
@@ -80,17 +78,6 @@ MAX_ITER = {"spectral": 300, "random": 1_000}
 # Most passes over the rows from a warm start on: labels of the head gain nothing by
 # more, but what is read off the functions does.
 MAX_PASSES = 25
-
-
-def joined(parts: Iterable[NDArray[T]]) -> NDArray[T]:
-    """Parts one below the other."""
-    found = list(parts)
-    if not found:
-        raise ValueError(
-            "X has no rows: Found array with 0 sample(s) while a minimum of 1 is "
-            "required."
-        )
-    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 @contextmanager
@@ -105,15 +92,8 @@ def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
-class EigenfunctionEstimator(
-    CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
-):
+class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
     """Base of the estimators: learns eigenfunctions and evaluates them."""
-
-    eigenfunctions_: Eigenfunctions
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "affinity": [StrOptions(set(AFFINITIES)), callable],
@@ -149,74 +129,6 @@ class EigenfunctionEstimator(
         "random_state": ["random_state"],
     }
 
-    def transform(self, X: ArrayLike) -> Array:
-        """Evaluate the eigenfunctions at rows, seen in the fit or not.
-
-        Parameters
-        ----------
-        X : array-like, sliceable or iterable of batches
-            Rows, of shape (n_samples, n_features) in all.
-
-        Returns
-        -------
-        functions : ndarray of shape (n_samples, n_components)
-            Ordered eigenfunctions, in the float type of ``X``. Row ``i`` depends on
-            row ``i`` of ``X`` alone.
-        """
-        return joined(self.iter_transform(X))
-
-    def iter_transform(self, X: ArrayLike) -> Iterator[Array]:
-        """Evaluate the eigenfunctions part by part, for more than fits into memory.
-
-        Parameters
-        ----------
-        X : array-like, sliceable or iterable of batches
-            As for ``fit``: batches of a stream come one by one, and whatever can be
-            sliced is read in slices.
-
-        Returns
-        -------
-        parts : iterator of ndarray of shape (n_part, n_components)
-            Values in the order of the rows.
-        """
-        return (
-            self._shown(functions).astype(rows.dtype, copy=False)
-            for rows in self._iter_rows(X)
-            for functions, _ in self.eigenfunctions_.slices(rows)
-        )
-
-    def _shown(self, functions: Array) -> Array:
-        """Functions that ``transform`` returns."""
-        return functions
-
-    def _iter_values(self, X: ArrayLike) -> Iterator[tuple[Array, Array]]:
-        """Functions and scores of clusters, part by part."""
-        parts = self._iter_rows(X)
-        slices = self.eigenfunctions_.slices
-        return (values for rows in parts for values in slices(rows))
-
-    def _iter_rows(self, X: ArrayLike) -> Iterator[Array]:
-        """Rows of a fitted estimator, checked, part by part."""
-        check_is_fitted(self)
-        return self._checked_parts(X, reset=False, ensure_min_samples=1)
-
-    def _checked_parts(
-        self, X: ArrayLike, *, reset: bool, ensure_min_samples: int
-    ) -> Iterator[Array]:
-        """Parts of rows as float arrays; the first one says how many features."""
-        in_parts = is_stream(X) or is_sliced(X)
-        for number, part in enumerate(slices_of(X)):
-            rows: Array = validate_data(
-                self,
-                part,
-                dtype=[np.float64, np.float32],
-                reset=reset and number == 0,
-                ensure_min_samples=1 if in_parts else ensure_min_samples,
-            )
-            if reset:
-                check_range(rows)
-            yield rows
-
     def _draw_graph_rows(self, parts: Iterable[Array], seed: int) -> DrawnRows:
         """Rows of which the graph is built: all, or as many as it may have."""
         # A given affinity is one of all rows.
@@ -228,10 +140,6 @@ class EigenfunctionEstimator(
                 "required."
             )
         return drawn
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.eigenfunctions_.n_components
 
     def _check_parameters(self) -> None:
         """Check parameters before any work."""
@@ -295,14 +203,30 @@ class EigenfunctionEstimator(
         init = "random" if self.init == "random" else "spectral"
         return FitTask.of_fit(self, X, len(STAGES[init]))
 
-    def _supervision(self, fit_task: FitTask) -> Supervision:
-        """Progress, checkpoint and callbacks of a fit."""
-        checkpoint = NOTHING_KEPT
-        if self.checkpoint is not None:
-            identity = identity_of(self, resolve_device(self.device))
-            checkpoint = CheckpointFolder(self.checkpoint, identity)
+    def _start_fit(
+        self, X: ArrayLike, affinity_matrix: object, fit_task: FitTask
+    ) -> FitStart:
+        """Check what was passed, and agree on it with the other processes."""
+        self._check_parameters()
+        shard = current_shard()
+        checkpoint = self._open_checkpoint(shard)
+        seeds = common_seeds(checkpoint, shard, self.random_state)
+        drawn = self._draw_fit_rows(X, seeds.rows)
+        rows = drawn.rows
+        affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
+        check_common(self, rows, shard)
+        check_same_data(checkpoint, X=rows, affinity_matrix=affinity_matrix)
         progress = Progress(int(self.verbose), fit_task)
-        return Supervision(progress, checkpoint, check_callbacks(self.callbacks))
+        supervision = Supervision(progress, checkpoint, check_callbacks(self.callbacks))
+        return FitStart(drawn, affinity, seeds, shard, supervision)
+
+    def _open_checkpoint(self, shard: Shard) -> Checkpoint:
+        """What keeps the state of a fit, if anything does."""
+        path = self.checkpoint
+        if path is None:
+            return NOTHING_KEPT
+        identity = identity_of(self, resolve_device(self.device))
+        return common_checkpoint(shard, lambda: CheckpointFolder(path, identity))
 
     def _settings(self, task: Task, affinity: Affinity, n_samples: int) -> Settings:
         """Parameters of training, with what "auto" and None stand for."""
@@ -351,25 +275,11 @@ class EigenfunctionEstimator(
             rows=rows,
         )
 
-    def _fit_functions(
-        self,
-        rows: Array,
-        affinity: Affinity,
-        task: Task,
-        seeds: Seeds,
-        supervision: Supervision,
-    ) -> FittedFunctions:
+    def _fit_functions(self, start: FitStart, task: Task) -> FittedFunctions:
         """Run the steps that both estimators share."""
-        return fit_functions(
-            rows,
-            affinity,
-            task,
-            self._settings(task, affinity, rows.shape[0]),
-            seeds,
-            resolve_device(self.device),
-            self._make_network,
-            supervision,
-        )
+        settings = self._settings(task, start.affinity, start.drawn.rows.shape[0])
+        device = resolve_device(self.device)
+        return fit_functions(start, task, settings, device, self._make_network)
 
     def _store(self, fitted: FittedFunctions) -> None:
         """Set the attributes that both estimators have."""

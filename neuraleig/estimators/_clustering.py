@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from neuraleig._random import RandomState, Seeds
+from neuraleig._random import RandomState
 from neuraleig._typing import IntArray
 from neuraleig._validation import check_n_clusters, check_temperature
 from neuraleig.affinity import EdgeWeights
@@ -19,7 +19,6 @@ from neuraleig.estimators._base import (
     EigenfunctionEstimator,
     unchanged_on_failure,
 )
-from neuraleig.estimators._checkpoint import check_same_data, recall_seeds
 from neuraleig.estimators._fit import Task
 from neuraleig.estimators._labels import (
     fit_discretizer,
@@ -331,39 +330,34 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         """
         fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):
-            self._check_parameters()
-            supervision = self._supervision(fit_task)
-            checkpoint = supervision.checkpoint
-            seeds = recall_seeds(checkpoint, Seeds.draw(self.random_state))
-            drawn = self._draw_fit_rows(X, seeds.rows)
-            rows = drawn.rows
+            start = self._start_fit(X, affinity_matrix, fit_task)
+            rows, shard = start.drawn.rows, start.shard
             check_n_clusters(self.n_clusters, rows.shape[0])
-            task = self._task()
-            affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
-            check_same_data(checkpoint, X=rows, affinity_matrix=affinity_matrix)
-            fitted = self._fit_functions(rows, affinity, task, seeds, supervision)
-            functions, logits = fitted.eigenfunctions.evaluate(rows)
-            discretizer = fit_discretizer(
-                self.assign_labels,
-                fitted.problem.graph,
-                fitted.eigenfunctions.eigenvalues.cpu().numpy(),
-                functions,
-                logits,
-                n_clusters=self.n_clusters,
-                diffusion_time=self.diffusion_time,
-                seed=seeds.labels,
+            fitted = self._fit_functions(start, self._task())
+            functions, logits = fitted.eigenfunctions.evaluate(rows, shard)
+            discretizer = shard.first(
+                lambda: fit_discretizer(
+                    self.assign_labels,
+                    fitted.problem.graph,
+                    fitted.eigenfunctions.eigenvalues.cpu().numpy(),
+                    functions,
+                    logits,
+                    n_clusters=self.n_clusters,
+                    diffusion_time=self.diffusion_time,
+                    seed=start.seeds.labels,
+                )
             )
             self._store(fitted)
             self._discretizer = discretizer
             labels = labels_of(discretizer, functions, logits)
-            self.labels_ = labels if drawn.index is None else self.predict(X)
+            self.labels_ = labels if start.drawn.index is None else self.predict(X)
             self.suggested_n_clusters_ = suggest_n_clusters(self.graph_eigenvalues_)
             graph = fitted.problem.graph
             self.ncut_ = normalized_cut(
                 graph.weights, labels[graph.index], uniform=graph.uniform
             )
             warn_of_dead_clusters(self.labels_, self.n_clusters)
-            checkpoint.clear()
+            start.supervision.checkpoint.clear()
         fit_task.end()
         return self
 

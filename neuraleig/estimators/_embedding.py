@@ -10,18 +10,18 @@ from typing import Any, ClassVar, Self
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval
 
-from neuraleig._random import RandomState, Seeds
+from neuraleig._random import RandomState
 from neuraleig._typing import Array
 from neuraleig.affinity import EdgeWeights
 from neuraleig.estimators._base import (
     MAX_GRAPH_ROWS,
     EigenfunctionEstimator,
-    joined,
     unchanged_on_failure,
 )
-from neuraleig.estimators._checkpoint import check_same_data, recall_seeds
+from neuraleig.estimators._evaluation import joined
 from neuraleig.estimators._fit import Task
 from neuraleig.estimators._sklearn_callbacks import with_callbacks
+from neuraleig.estimators._start import FitStart
 from neuraleig.networks import Head, TrunkFactory
 from neuraleig.training import Callback, OptimizerName, Precision
 
@@ -201,20 +201,22 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         """
         fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):
-            self._check_parameters()
-            supervision = self._supervision(fit_task)
-            checkpoint = supervision.checkpoint
-            seeds = recall_seeds(checkpoint, Seeds.draw(self.random_state))
-            rows = self._draw_fit_rows(X, seeds.rows).rows
-            affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
-            check_same_data(checkpoint, X=rows, affinity_matrix=affinity_matrix)
+            start = self._start_fit(X, affinity_matrix, fit_task)
             wanted = self.n_components + 1
             task = Task(n_clusters=1, n_components=wanted, n_read=wanted)
-            self._store(self._fit_functions(rows, affinity, task, seeds, supervision))
-            self.embedding_ = joined(self.iter_transform(X))
-            checkpoint.clear()
+            self._store(self._fit_functions(start, task))
+            self.embedding_ = self._embedding(X, start)
+            start.supervision.checkpoint.clear()
         fit_task.end()
         return self
+
+    def _embedding(self, X: ArrayLike, start: FitStart) -> Array:
+        """Embedding of all rows, by all processes where they hold them."""
+        rows = start.drawn.rows
+        if start.drawn.index is not None:
+            return joined(self.iter_transform(X))
+        functions, _ = self.eigenfunctions_.evaluate(rows, start.shard)
+        return self._shown(functions).astype(rows.dtype, copy=False)
 
     def _shown(self, functions: Array) -> Array:
         # The constant function tells no rows apart.

@@ -97,6 +97,7 @@ def _train(
                 settings.checkpoint_interval,
                 memories=judges,
             ),
+            shard=context.shard,
         )
 
 

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neuraleig._random import Seeds, seeded_torch
-from neuraleig._typing import Array
-from neuraleig.affinity import Affinity
+from neuraleig._random import seeded_torch
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators._checkpoint import recall
 from neuraleig.estimators._fine_tune import fine_tune
-from neuraleig.estimators._progress import Supervision
+from neuraleig.estimators._start import FitStart
 from neuraleig.estimators._steps import (
     FitContext,
     Problem,
@@ -56,21 +54,15 @@ class FittedFunctions:
 
 
 def fit_functions(
-    rows: Array,
-    affinity: Affinity,
+    start: FitStart,
     task: Task,
     settings: Settings,
-    seeds: Seeds,
     device: torch.device,
     make_network: MakeNetwork,
-    supervision: Supervision,
 ) -> FittedFunctions:
-    """Graph, exact targets, warm start, fine-tuning, Rayleigh-Ritz."""
-    with supervision.progress.stage("neighbours") as stage:
-        problem = build_problem(
-            rows, affinity, task.n_clusters, seeds, supervision.checkpoint
-        )
-        stage.result = problem.description
+    """Graph, exact targets, warm start, fine-tuning, rotation."""
+    seeds, shard, supervision = start.seeds, start.shard, start.supervision
+    problem = _build(start, task.n_clusters)
     # The constant alone leaves nothing to learn: a second function comes with it.
     n_components = min(max(task.n_components, 2), problem.graph.n_nodes)
     n_clusters = min(task.n_clusters, problem.graph.n_nodes)
@@ -78,28 +70,46 @@ def fit_functions(
     if settings.init == "spectral" and n_components > 1:
         size = (n_components, task.n_read, n_clusters)
         targets = _recall_targets(
-            lambda: solve_targets(problem, *size, task.diffusion_time, seeds),
-            supervision,
+            lambda: solve_targets(
+                problem, *size, task.diffusion_time, seeds, device=device
+            ),
+            start,
         )
     context = FitContext(
-        problem, targets, settings, seeds, device, supervision=supervision
+        problem, targets, settings, seeds, device, shard, supervision=supervision
     )
     with seeded_torch(seeds.network, device):
         network = make_network(
             problem.nodes, max(n_components - 1, 1), n_clusters, task.assignment
         ).to(device)
+        # A callable may have drawn weights from anywhere.
+        shard.align(network)
         losses, n_updates = learn(network, context)
-    eigenfunctions = _rotated(network, problem, targets, task.n_components)
+    shard.align(network)
+    eigenfunctions = _rotated(network, context, task.n_components)
     return FittedFunctions(problem, eigenfunctions, targets, losses, n_updates)
 
 
+def _build(start: FitStart, n_clusters: int) -> Problem:
+    """Graph of the rows, and what it looks like."""
+    with start.supervision.progress.stage("neighbours") as stage:
+        problem = build_problem(
+            start.drawn.rows,
+            start.affinity,
+            n_clusters,
+            start.seeds,
+            start.supervision.checkpoint,
+            start.shard,
+        )
+        stage.result = problem.description
+    return problem
+
+
 def _rotated(
-    network: EigenNetwork,
-    problem: Problem,
-    targets: Targets | None,
-    n_components: int,
+    network: EigenNetwork, context: FitContext, n_components: int
 ) -> Eigenfunctions:
     """Eigenfunctions of the graph in the span of the network's functions."""
+    problem, targets = context.problem, context.targets
     graph = problem.graph
     return Eigenfunctions.from_graph(
         network,
@@ -110,13 +120,18 @@ def _rotated(
         graph.uniform,
         n_components,
         None if targets is None else targets.functions.numpy(),
+        context.shard,
     )
 
 
-def _recall_targets(solve: Callable[[], Targets], supervision: Supervision) -> Targets:
+def _recall_targets(solve: Callable[[], Targets], start: FitStart) -> Targets:
     """Targets of an earlier attempt at the fit, or solve for them now."""
-    with supervision.progress.stage("eigenvectors") as stage:
-        targets = recall(supervision.checkpoint, "targets", Targets, solve)
+    checkpoint = start.supervision.checkpoint
+    with start.supervision.progress.stage("eigenvectors") as stage:
+        # By one process: eigenvectors of close eigenvalues turn with the rounding.
+        targets = recall(
+            checkpoint, "targets", Targets, lambda: start.shard.first(solve)
+        )
         stage.result = f"{targets.eigenvalues.size} of {len(targets.labels)} nodes"
     return targets
 

@@ -9,7 +9,8 @@ from sklearn.base import ClusterMixin
 
 from neuraleig._typing import Array, IntArray
 from neuraleig.discretize import Discretizer
-from neuraleig.estimators._base import EigenfunctionEstimator, joined
+from neuraleig.estimators._base import EigenfunctionEstimator
+from neuraleig.estimators._evaluation import joined
 from neuraleig.estimators._labels import labels_of
 from neuraleig.metrics import modularity
 

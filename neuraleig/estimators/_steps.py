@@ -19,7 +19,7 @@ from neuraleig.estimators._checkpoint import recall
 from neuraleig.estimators._judge import judge_labels, judged_graph
 from neuraleig.estimators._progress import Supervision
 from neuraleig.objectives import SpectralRegression
-from neuraleig.spectrum import graph_spectrum
+from neuraleig.spectrum import CPU, graph_spectrum
 from neuraleig.training import NOTHING_KEPT, Checkpoint, OptimizerName
 
 # A component below this share of the mean cluster size is an outlier where there are
@@ -159,11 +159,17 @@ def build_problem(
     n_clusters: int,
     seeds: Seeds,
     checkpoint: Checkpoint = NOTHING_KEPT,
+    shard: Shard = ALONE,
 ) -> Problem:
     """Build the graph of the rows, and standardise them."""
     # Kernels are built in any case: they learn their width by it, and cost little.
     kept = checkpoint if affinity.samples_edges else NOTHING_KEPT
-    graph = recall(kept, "graph", Graph, lambda: affinity.build(X, seed=seeds.graph))
+    graph = recall(
+        kept,
+        "graph",
+        Graph,
+        lambda: affinity.build(X, seed=seeds.graph, shard=shard),
+    )
     graph = without_outliers(graph, n_clusters)
     rows = X if graph.n_nodes == X.shape[0] else X[graph.index]
     # Outliers are not in the graph, and must not squeeze the other rows together.
@@ -192,7 +198,7 @@ def without_outliers(graph: Graph, n_clusters: int) -> Graph:
             f"The graph of X has {graph.n_connected_components} connected components"
             + _consequence(n_clusters),
             GraphWarning,
-            stacklevel=7,
+            stacklevel=8,
         )
     return graph
 
@@ -217,6 +223,7 @@ def solve_targets(
     n_clusters: int,
     diffusion_time: float,
     seeds: Seeds,
+    device: torch.device = CPU,
 ) -> Targets:
     """Exact eigenvectors of the graph, and labels read off them.
 
@@ -230,6 +237,7 @@ def solve_targets(
         uniform=graph.uniform,
         component_labels=graph.component_labels,
         seed=seeds.spectrum,
+        device=device,
     )
     judged, nodes = judged_graph(graph, seeds.labels)
     reading = read_clusters(

@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from neuraleig._random import Seeds
+from neuraleig._shard import Shard
 from neuraleig._typing import IntArray
 from neuraleig.discretize import MIN_GAIN
 from neuraleig.estimators._judge import judge_labels
@@ -47,6 +48,8 @@ SOLVE_ROWS = 8_192
 ROWS_PER_CLUSTER = 64
 # Rows that go through the trunk at once.
 SLICE_ROWS = 2_048
+# Slices are filled up to a multiple of it, see eigenfunctions.py.
+ROW_MULTIPLE = 32
 # Largest factor of the scores of clusters that least squares gives: plain clusters
 # would take any, and fine-tuning moves nothing that is certain.
 MAX_SHARPNESS = 32.0
@@ -84,7 +87,8 @@ def warm_start(network: EigenNetwork, context: FitContext) -> WarmStart:
         return WarmStart(False, 0)
     seeds, device = context.seeds, context.device
     rows = problem.nodes
-    lesson = _Lesson.of(rows, targets, _drawn(targets.labels, seeds), device)
+    drawn = _drawn(targets.labels, seeds)
+    lesson = _Lesson.of(rows, targets, drawn, device, context.shard)
     lesson.solve_heads(network)
     sampler = NodeSampler(rows, settings.batch_size // 2, seed=seeds.sampling)
     one_pass = len(rows) / sampler.batch_size
@@ -114,6 +118,7 @@ def warm_start(network: EigenNetwork, context: FitContext) -> WarmStart:
             precision=settings.precision,
             compile=settings.compile,
             saved=SavedTraining(supervision.checkpoint, "warm_start"),
+            shard=context.shard,
         )
     return WarmStart(lesson.is_known(network), 1 + state.step + state.epoch)
 
@@ -129,20 +134,24 @@ def refit_labels(network: EigenNetwork, context: FitContext) -> None:
     if not network.has_solvable_labels or network.n_clusters == 1:
         return
     network.eval()
-    problem, targets, device = context.problem, context.targets, context.device
-    rows = problem.nodes
-    labels = _in_slices(
-        lambda part: network(part.to(device)).logits.argmax(dim=1).cpu(), rows
+    problem, targets, shard = context.problem, context.targets, context.shard
+    rows, device = problem.nodes, context.device
+    mine = _in_slices(
+        lambda part: network(part.to(device)).logits.argmax(dim=1).cpu(),
+        rows[shard.part(len(rows))],
     )
+    labels = shard.gathered(mine)
     if targets is not None:
         found, known = labels.numpy(), targets.labels.numpy()
-        if not _are_worth_more(problem, found, known):
+        if not shard.first(lambda: _are_worth_more(problem, found, known)):
             labels = targets.labels
     drawn = _drawn(labels, context.seeds)
-    hidden = _in_slices(network.trunk, rows[drawn].to(device))
+    own = shard.part(len(drawn))
+    hidden = _in_slices(network.trunk, rows[drawn[own]].to(device))
     labels = labels[drawn].to(device)
-    system = least_squares(hidden, F.one_hot(labels, network.n_clusters))
-    _set_labels(network.label_head, *system, hidden, labels)
+    one_hot = F.one_hot(labels[own], network.n_clusters)
+    system = least_squares(hidden, one_hot, shard)
+    _set_labels(network.label_head, *system, hidden, labels, shard)
 
 
 def _are_worth_more(problem: Problem, found: IntArray, known: IntArray) -> bool:
@@ -168,9 +177,19 @@ def _drawn(labels: Tensor, seeds: Seeds) -> Tensor:
 
 
 def _in_slices(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    """What a function says of rows; its insides may be many times larger."""
-    starts = range(0, len(rows), SLICE_ROWS)
-    return torch.cat([function(rows[i : i + SLICE_ROWS]) for i in starts])
+    """What a function says of rows; its insides may be many times larger.
+
+    Slices are filled up with zeros: a row then gets the same bits whichever process
+    it falls to, and least squares would magnify any difference.
+    """
+    found = []
+    # No rows at all are a slice as well, for the width of the result.
+    for start in range(0, max(len(rows), 1), SLICE_ROWS):
+        part = rows[start : start + SLICE_ROWS]
+        missing = -len(part) % ROW_MULTIPLE if len(part) else ROW_MULTIPLE
+        filled = torch.cat([part, part.new_zeros(missing, part.shape[1])])
+        found.append(function(filled)[: len(part)])
+    return torch.cat(found)
 
 
 @dataclass(frozen=True)
@@ -180,39 +199,55 @@ class _Lesson:
     rows: Tensor
     functions: Tensor
     labels: Tensor
+    shard: Shard
 
     @classmethod
     def of(
-        cls, rows: Tensor, targets: Targets, drawn: Tensor, device: torch.device
+        cls,
+        rows: Tensor,
+        targets: Targets,
+        drawn: Tensor,
+        device: torch.device,
+        shard: Shard,
     ) -> _Lesson:
-        drawn_tensors = (rows[drawn], targets.functions[drawn], targets.labels[drawn])
-        return cls(*(tensor.to(device) for tensor in drawn_tensors))
+        return cls(
+            rows[drawn].to(device),
+            targets.functions[drawn].to(device),
+            targets.labels[drawn].to(device),
+            shard,
+        )
 
     @torch.no_grad()
     def solve_heads(self, network: EigenNetwork) -> None:
         """Fit linear heads to the trunk as it is."""
         network.eval()
-        hidden = _in_slices(network.trunk, self.rows)
-        one_hot = F.one_hot(self.labels, network.n_clusters)
+        own = self.shard.part(len(self.rows))
+        hidden = _in_slices(network.trunk, self.rows[own])
+        one_hot = F.one_hot(self.labels[own], network.n_clusters)
         # One system for both.
-        weight, bias = least_squares(hidden, torch.cat([self.functions, one_hot], 1))
+        taught = torch.cat([self.functions[own], one_hot], 1)
+        weight, bias = least_squares(hidden, taught, self.shard)
         n_functions = network.n_functions
         _set(network.function_head, weight[:n_functions], bias[:n_functions])
         weight, bias = weight[n_functions:], bias[n_functions:]
-        _set_labels(network.label_head, weight, bias, hidden, self.labels)
+        label_head = network.label_head
+        _set_labels(label_head, weight, bias, hidden, self.labels, self.shard)
+        # Processes that drift apart by rounding meet again here.
+        self.shard.align(network)
 
     @torch.no_grad()
     def is_known(self, network: EigenNetwork) -> bool:
         """Whether labels and functions are near enough to their targets."""
         network.eval()
-        outputs = network(self.rows[:CHECK_ROWS])
+        outputs = self.shard.forward(network, self.rows[:CHECK_ROWS])
         labels = self.labels[:CHECK_ROWS]
         error = (outputs.functions - self.functions[:CHECK_ROWS]).square().mean()
         right = labels[outputs.logits.argmax(dim=1) == labels]
         sizes = torch.bincount(labels)
         shares = torch.bincount(right, minlength=len(sizes)) / sizes
         agreement = shares[sizes > 0].mean()
-        return bool(agreement >= LEARNED_AGREEMENT and error <= LEARNED_ERROR)
+        learned = agreement >= LEARNED_AGREEMENT and error <= LEARNED_ERROR
+        return self.shard.first(lambda: bool(learned))
 
 
 class _Rounds(BaseCallback):
@@ -238,11 +273,20 @@ class _Rounds(BaseCallback):
 
 
 def _set_labels(
-    head: nn.Module, weight: Tensor, bias: Tensor, hidden: Tensor, labels: Tensor
+    head: nn.Module,
+    weight: Tensor,
+    bias: Tensor,
+    hidden: Tensor,
+    labels: Tensor,
+    shard: Shard,
 ) -> None:
-    """Set a label head, with scores that suit the softmax."""
-    checked = slice(CHECK_ROWS)
-    factor = _sharpness(hidden[checked].double() @ weight.T + bias, labels[checked])
+    """Set a label head, with scores that suit the softmax.
+
+    Hidden units are those of the rows of this process, labels those of all.
+    """
+    n_checked = max(CHECK_ROWS - shard.part(len(labels)).start, 0)
+    scores = shard.gathered(hidden[:n_checked].double() @ weight.T + bias)
+    factor = _sharpness(scores, labels[:CHECK_ROWS])
     _set(head, factor * weight, factor * bias)
 
 

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from neuraleig._shard import ALONE, Shard
+
 Head = Literal["linear", "orthogonal"]
 Assignment = Literal["softmax", "gumbel_softmax"]
 HEADS: tuple[str, ...] = get_args(Head)
@@ -102,7 +104,9 @@ class SoftAssignment(nn.Module):
         return F.softmax(logits / self.temperature, dim=1)
 
 
-def least_squares(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def least_squares(
+    inputs: Tensor, targets: Tensor, shard: Shard = ALONE
+) -> tuple[Tensor, Tensor]:
     """Linear map of least squared error, a little shrunk.
 
     Parameters
@@ -111,6 +115,8 @@ def least_squares(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         What the map is given.
     targets : Tensor of shape (n_rows, n_outputs)
         What it should say.
+    shard : Shard, default=ALONE
+        Whose rows these are; the map is that of the rows of all processes.
 
     Returns
     -------
@@ -119,12 +125,16 @@ def least_squares(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     bias : Tensor of shape (n_outputs,), float64
         Not shrunk.
     """
-    mean, target_mean = inputs.double().mean(dim=0), targets.double().mean(dim=0)
-    centred = inputs.double() - mean
-    covariance = centred.T @ centred / inputs.shape[0]
+    n_inputs = inputs.shape[1]
+    rows = torch.cat([inputs.double(), targets.double()], dim=1)
+    sums = shard.total(torch.cat([rows.sum(dim=0), rows.new_tensor([len(rows)])]))
+    means, n_rows = sums[:-1] / sums[-1], sums[-1]
+    rows -= means
+    mean, target_mean = means[:n_inputs], means[n_inputs:]
+    products = shard.total(rows[:, :n_inputs].T @ rows) / n_rows
+    covariance, moments = products[:, :n_inputs], products[:, n_inputs:]
     shrinkage = RIDGE * covariance.diagonal().mean() + torch.finfo(torch.float32).tiny
     covariance.diagonal().add_(shrinkage)
-    moments = centred.T @ (targets.double() - target_mean) / inputs.shape[0]
     weight = torch.linalg.solve(covariance, moments).T
     return weight, target_mean - weight @ mean
 

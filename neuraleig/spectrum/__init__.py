@@ -6,12 +6,14 @@ walk, :math:`V = D^{-1/2} U`, share their eigenvalues; :math:`V` is what a smoot
 function of the features can follow.
 """
 
+from neuraleig.spectrum._filter import CPU
 from neuraleig.spectrum._graph_spectrum import Spectrum, graph_spectrum
 from neuraleig.spectrum._ritz import RitzPairs, nearest_to_known, rayleigh_ritz
 from neuraleig.spectrum._solvers import predicted_factor_entries
 from neuraleig.spectrum._suggestion import suggest_n_clusters
 
 __all__ = [
+    "CPU",
     "RitzPairs",
     "Spectrum",
     "graph_spectrum",

@@ -16,6 +16,7 @@ from neuraleig.training._checkpoint import (
     CheckpointFolder,
 )
 from neuraleig.training._device import resolve_device
+from neuraleig.training._distributed import current_shard, fit_alone
 from neuraleig.training._loop import EPOCH_STEPS, Schedule, train
 from neuraleig.training._mlflow import MLflowLogger
 from neuraleig.training._optimizers import (
@@ -57,6 +58,8 @@ __all__ = [
     "TrainingState",
     "check_callbacks",
     "cosine_schedule",
+    "current_shard",
+    "fit_alone",
     "make_optimizers",
     "resolve_device",
     "resolve_precision",

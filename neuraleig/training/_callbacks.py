@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from neuraleig._batch import Batch, Objective
+from neuraleig._shard import ALONE, Shard
 
 # Hooks of a callback, in the order in which they are first called.
 HOOKS = (
@@ -50,7 +51,9 @@ class TrainingState:
         Held-out objective at every evaluation, the first before training; empty
         where nothing is held out.
     stop : bool
-        A callback sets it to end this training.
+        A callback sets it to end this training, on all processes or on none.
+    shard : Shard
+        Share of this process; callbacks evaluate the network by it.
     """
 
     network: nn.Module
@@ -62,6 +65,7 @@ class TrainingState:
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     stop: bool = False
+    shard: Shard = ALONE
 
     @property
     def is_over(self) -> bool:
@@ -247,8 +251,11 @@ class EarlyStopping(BaseCallback):
     def _evaluate(self, state: TrainingState) -> None:
         state.network.eval()
         with torch.no_grad():
-            outputs = state.network(self.batch.inputs)
-            score = float(self.objective(outputs, self.batch))
+            outputs = state.shard.forward(state.network, self.batch.inputs)
+            # One for all processes: rounding must not make some of them stop.
+            score = state.shard.first(
+                lambda: float(self.objective(outputs, self.batch))
+            )
         state.network.train()
         state.scores.append(score)
         margin = self.tol * abs(self._best) if math.isfinite(self._best) else 0.0

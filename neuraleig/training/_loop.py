@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, cast, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from neuraleig._batch import Batch, Objective, Outputs
+from neuraleig._batch import Batch, Objective
+from neuraleig._shard import ALONE, Shard
 from neuraleig.training._callbacks import Callback, TrainingState, cosine_schedule
 from neuraleig.training._checkpoint import NOTHING_KEPT
 from neuraleig.training._precision import MixedPrecision
 from neuraleig.training._resume import SavedTraining
-
-Forward = Callable[[Tensor], Outputs]
 
 # Steps after which training is judged, reported and may be saved, where nothing else
 # is asked for.
@@ -76,6 +75,7 @@ def train(
     precision: torch.dtype = torch.float32,
     compile: bool = False,
     saved: SavedTraining | None = None,
+    shard: Shard = ALONE,
 ) -> TrainingState:
     """Minimise an objective over batches.
 
@@ -107,6 +107,10 @@ def train(
         Compile the forward passes of the steps; ``network`` itself stays as it is.
     saved : SavedTraining or None, default=None
         Saves at ends of epochs, and goes on from what was saved.
+    shard : Shard, default=ALONE
+        Rows of every batch that this process puts through the network. All processes
+        are given the same batches and start from the same network; their callbacks
+        must come to the same decisions.
 
     Returns
     -------
@@ -120,12 +124,11 @@ def train(
     """
     if optimizers is None:
         optimizers = [torch.optim.Adam(network.parameters(), lr=schedule.lr)]
-    if saved is None:
-        saved = SavedTraining(NOTHING_KEPT, phase, schedule.n_steps)
-    state = TrainingState(network, schedule.n_steps, phase)
+    saved = saved or SavedTraining(NOTHING_KEPT, phase, schedule.n_steps)
+    state = TrainingState(network, schedule.n_steps, phase, shard=shard)
     mixed = MixedPrecision(precision, device)
     saved.restore(state, optimizers, mixed.scaler, device)
-    forward = cast(Forward, torch.compile(network) if compile else network)
+    forward = cast(nn.Module, torch.compile(network) if compile else network)
     steps = _Steps(state, forward, objective, schedule, optimizers, callbacks, mixed)
     source = _from_number(batches, state.step)
     network.train()
@@ -162,7 +165,7 @@ class _Steps:
     """Takes the steps of one training."""
 
     state: TrainingState
-    forward: Forward
+    forward: nn.Module
     objective: Objective
     schedule: Schedule
     optimizers: Sequence[torch.optim.Optimizer]
@@ -188,11 +191,12 @@ class _Steps:
 
     def _step(self, batch: Batch) -> float:
         with self.mixed.forward_pass():
-            outputs = self.forward(batch.inputs)
+            outputs = self.state.shard.forward(self.forward, batch.inputs)
         loss = self.objective(outputs, batch)
         scaler = self.mixed.scaler
         self.state.network.zero_grad(set_to_none=True)
         torch.autograd.backward(scaler.scale(loss))
+        self.state.shard.reduce_gradients(self.state.network.parameters())
         for optimizer in self.optimizers:
             scaler.unscale_(optimizer)
         _call(self.callbacks, "on_grad_computed", self.state)

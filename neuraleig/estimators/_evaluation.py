@@ -1,0 +1,113 @@
+"""Fitted eigenfunctions at rows, however many there are and wherever they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from neuraleig._rows import is_sliced, is_stream, slices_of
+from neuraleig._typing import Array
+from neuraleig._validation import check_range
+from neuraleig.eigenfunctions import Eigenfunctions
+
+T = TypeVar("T", bound=np.generic)
+
+
+def joined(parts: Iterable[NDArray[T]]) -> NDArray[T]:
+    """Parts one below the other."""
+    found = list(parts)
+    if not found:
+        raise ValueError(
+            "X has no rows: Found array with 0 sample(s) while a minimum of 1 is "
+            "required."
+        )
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+class EigenfunctionTransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Base of what evaluates fitted eigenfunctions, part by part."""
+
+    eigenfunctions_: Eigenfunctions
+
+    def transform(self, X: ArrayLike) -> Array:
+        """Evaluate the eigenfunctions at rows, seen in the fit or not.
+
+        Parameters
+        ----------
+        X : array-like, sliceable or iterable of batches
+            Rows, of shape (n_samples, n_features) in all.
+
+        Returns
+        -------
+        functions : ndarray of shape (n_samples, n_components)
+            Ordered eigenfunctions, in the float type of ``X``. Row ``i`` depends on
+            row ``i`` of ``X`` alone.
+        """
+        return joined(self.iter_transform(X))
+
+    def iter_transform(self, X: ArrayLike) -> Iterator[Array]:
+        """Evaluate the eigenfunctions part by part, for more than fits into memory.
+
+        Parameters
+        ----------
+        X : array-like, sliceable or iterable of batches
+            As for ``fit``: batches of a stream come one by one, and whatever can be
+            sliced is read in slices.
+
+        Returns
+        -------
+        parts : iterator of ndarray of shape (n_part, n_components)
+            Values in the order of the rows.
+        """
+        return (
+            self._shown(functions).astype(rows.dtype, copy=False)
+            for rows in self._iter_rows(X)
+            for functions, _ in self.eigenfunctions_.slices(rows)
+        )
+
+    def _shown(self, functions: Array) -> Array:
+        """Functions that ``transform`` returns."""
+        return functions
+
+    def _iter_values(self, X: ArrayLike) -> Iterator[tuple[Array, Array]]:
+        """Functions and scores of clusters, part by part."""
+        parts = self._iter_rows(X)
+        slices = self.eigenfunctions_.slices
+        return (values for rows in parts for values in slices(rows))
+
+    def _iter_rows(self, X: ArrayLike) -> Iterator[Array]:
+        """Rows of a fitted estimator, checked, part by part."""
+        check_is_fitted(self)
+        return self._checked_parts(X, reset=False, ensure_min_samples=1)
+
+    def _checked_parts(
+        self, X: ArrayLike, *, reset: bool, ensure_min_samples: int
+    ) -> Iterator[Array]:
+        """Parts of rows as float arrays; the first one says how many features."""
+        in_parts = is_stream(X) or is_sliced(X)
+        for number, part in enumerate(slices_of(X)):
+            rows: Array = validate_data(
+                self,
+                part,
+                dtype=[np.float64, np.float32],
+                reset=reset and number == 0,
+                ensure_min_samples=1 if in_parts else ensure_min_samples,
+            )
+            if reset:
+                check_range(rows)
+            yield rows
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.eigenfunctions_.n_components

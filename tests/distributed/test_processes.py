@@ -1,0 +1,145 @@
+"""One process and two give the same model."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import process_cases
+import pytest
+
+from neuraleig._shard import ALONE
+from neuraleig.training import current_shard, fit_alone
+from neuraleig.training._distributed import FITS_ALONE
+
+N_PROCESSES = 2
+# Rounding of float32 after a few steps.
+TOLERANCE = 1e-5
+AFTER_LONG = 0.05
+# Long since a busy machine takes its time to start processes.
+MAX_SECONDS = 300
+
+
+def launched(what, folder):
+    script = Path(process_cases.__file__)
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+        *(f"--nproc-per-node={N_PROCESSES}", str(script), what, str(folder)),
+    ]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=MAX_SECONDS
+    )
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What each of two processes found."""
+    folder = tmp_path_factory.mktemp("processes")
+    done = launched("main", folder)
+    assert done.returncode == 0, done.stderr
+    files = [folder / f"rank{rank}.pickle" for rank in range(N_PROCESSES)]
+    return [pickle.loads(file.read_bytes()) for file in files]
+
+
+def assert_close(one, two, tolerance):
+    """Equal up to a share of the largest entry."""
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        largest = np.abs(value).max(initial=0.0)
+        np.testing.assert_allclose(
+            two[name], value, rtol=0, atol=tolerance * largest, err_msg=name
+        )
+
+
+def by_appearance(labels):
+    """Clusters numbered anew, in the order of their first rows."""
+    _, first, number = np.unique(labels, return_index=True, return_inverse=True)
+    return first.argsort().argsort()[number]
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+# That a few steps leave a cluster empty is not the matter here.
+@pytest.mark.filterwarnings("ignore:Only .* clusters have rows")
+@pytest.mark.parametrize("name", process_cases.FITS)
+def test_a_fit_is_that_of_one_process(found, name):
+    one = process_cases.summary(process_cases.FITS[name]())
+    two = dict(found[0]["fits"][name])
+    labels = two.pop("labels"), one.pop("labels")
+    if name == "cluster QR":
+        # Its numbers go by pivots, which are nearly tied.
+        labels = tuple(by_appearance(each) for each in labels)
+    np.testing.assert_array_equal(*labels)
+    if name not in process_cases.SETTLED:
+        del one["weights"], two["weights"]
+    tolerance = AFTER_LONG if name in process_cases.LONG else TOLERANCE
+    assert_close(one, two, tolerance)
+
+
+@pytest.mark.parametrize("name", process_cases.PARTS)
+def test_a_part_of_a_fit_is_that_of_one_process(found, name):
+    one = process_cases.PARTS[name]()
+    for process in found:
+        assert_close(one, process["parts"][name], TOLERANCE)
+
+
+@pytest.mark.parametrize("name", process_cases.FITS)
+def test_all_processes_have_the_same_model(found, name):
+    assert_same(*(process["fits"][name] for process in found))
+
+
+@pytest.mark.parametrize("name", ["no seed", "differing seeds", "dropout"])
+def test_what_is_drawn_is_the_same_in_all_processes(found, name):
+    assert_same(*(process["together"][name] for process in found))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("diverging", "FloatingPointError: the loss is"),
+        ("differing rows", "ValueError: X or the parameters differ"),
+        ("differing parameters", "ValueError: X or the parameters differ"),
+        ("failing score", "ArithmeticError: the score failed"),
+        ("first", "IndexError"),
+    ],
+)
+def test_all_processes_raise(found, name, message):
+    for process in found:
+        assert process["together"][name].startswith(message)
+
+
+def test_a_process_can_fit_its_own_rows(found):
+    rows = [process["together"]["rows alone"] for process in found]
+    assert rows == [process_cases.N_ROWS, process_cases.N_ROWS - 1]
+
+
+def test_a_given_process_group_is_used_and_kept(found):
+    for process in found:
+        model, is_kept = process["given group"]
+        assert is_kept
+        assert_same(model, process["fits"]["edges"])
+
+
+def test_a_process_that_fails_ends_the_others(tmp_path):
+    done = launched("fail", tmp_path)
+    assert done.returncode != 0
+    assert "this process fails alone" in done.stderr
+
+
+def test_an_ordinary_process_is_alone(monkeypatch):
+    assert current_shard() is ALONE
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    # Not by torchrun: it says where the others are.
+    assert current_shard() is ALONE
+    for name, value in {"RANK": "0", "MASTER_ADDR": "x", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with fit_alone(), fit_alone():
+        assert current_shard() is ALONE
+    assert FITS_ALONE not in os.environ
