@@ -114,9 +114,7 @@ def search_cells(search: Search, shard: Shard) -> Found:
         indices.append(found.indices)
     width = search.n_neighbors
     empty = search.rows.new_empty((0, width))
-    mine = Found(
-        torch.cat([empty, *distances]), torch.cat([empty.long(), *indices])
-    )
+    mine = Found(torch.cat([empty, *distances]), torch.cat([empty.long(), *indices]))
     return mine.gathered(shard)
 
 
@@ -143,7 +141,9 @@ def _block_candidates(search: Search, first: int, last: int) -> Tensor:
     squared, places = [], []
     for cell in range(first, last):
         near = _surroundings(search, cell)
-        own = slice(int(cells.bounds[cell]) - start, int(cells.bounds[cell + 1]) - start)
+        own = slice(
+            int(cells.bounds[cell]) - start, int(cells.bounds[cell + 1]) - start
+        )
         apart[own.start : own.stop, near] = torch.inf
         found = _first_candidates(search, cell, near)
         squared.append(found.distances)
@@ -217,7 +217,7 @@ def _by_column(chosen: Tensor) -> Iterator[tuple[int, Tensor]]:
     n_rows, n_columns = chosen.shape
     flat = _true_places(chosen.T.contiguous())
     counts = (flat // n_rows).bincount(minlength=n_columns).tolist()
-    for column, rows in enumerate((flat % n_rows).split(counts)):
+    for column, rows in enumerate(torch.split(flat % n_rows, counts)):
         if len(rows):
             yield column, rows
 

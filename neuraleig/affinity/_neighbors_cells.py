@@ -103,7 +103,7 @@ def _split(
     if (counts > 0).sum() == 1:
         return members.tensor_split(2)
     by_label = members[labels.argsort(stable=True)]
-    return tuple(part for part in by_label.split(counts.tolist()) if len(part))
+    return tuple(part for part in torch.split(by_label, counts.tolist()) if len(part))
 
 
 def _kmeans(sample: Tensor, n_centres: int) -> Tensor:
@@ -121,8 +121,10 @@ def _kmeans(sample: Tensor, n_centres: int) -> Tensor:
 
 
 def _assign(rows: Tensor, members: Tensor, centres: Tensor) -> Tensor:
-    parts = members.split(ASSIGNED_ROWS)
-    return torch.cat([_nearest_centre(rows.index_select(0, part), centres) for part in parts])
+    parts = torch.split(members, ASSIGNED_ROWS)
+    return torch.cat(
+        [_nearest_centre(rows.index_select(0, part), centres) for part in parts]
+    )
 
 
 def _nearest_centre(rows: Tensor, centres: Tensor) -> Tensor:

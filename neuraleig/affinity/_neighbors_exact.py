@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +25,8 @@ SPARE_CANDIDATES = 5
 # Squared distances below this share of |x|^2 drown in that rounding, as in tight
 # groups far from the mean: such rows are searched again in float64.
 ROUNDING = 64 * torch.finfo(torch.float32).eps
+# Distances this near are tied: rounding may have come between them.
+TIE_TOLERANCE = 8 * torch.finfo(torch.float32).eps
 # Share of a device's free memory that the rows may take; tiles of them otherwise.
 RESIDENT_SHARE = 0.5
 
@@ -134,9 +135,12 @@ def _tile_candidates(
     transposed = tile.T.contiguous()
     step = max(1, chunk_elements(tile.device) // tile.shape[0])
     values, indices = [], []
-    for chunk in queries.split(step):
+    for chunk in torch.split(queries, step):
         ranks = torch.addmm(
-            half_norms, rows.index_select(0, chunk).to(tile.device), transposed, alpha=-1
+            half_norms,
+            rows.index_select(0, chunk).to(tile.device),
+            transposed,
+            alpha=-1,
         )
         picked = smallest(ranks, n_candidates)
         values.append(ranks.gather(1, picked))
@@ -191,7 +195,7 @@ def rank(rows: Rows, queries: Tensor, candidates: Tensor, n_neighbors: int) -> F
     queries, candidates = queries.to(rows.device), candidates.to(rows.device)
     distances, indices = [], []
     step = max(1, elements // width)
-    pieces = zip(queries.split(step), candidates.split(step), strict=True)
+    pieces = zip(torch.split(queries, step), torch.split(candidates, step), strict=True)
     for query, candidate in pieces:
         apart = distances_to(rows, query, candidate)
         apart[candidate == query[:, None]] = torch.inf
@@ -206,7 +210,8 @@ def distances_to(rows: Rows, queries: Tensor, others: Tensor) -> Tensor:
     shape = (*others.shape, rows.shape[1])
     difference = rows.index_select(0, others.flatten()).view(shape)
     difference -= rows.index_select(0, queries)[:, None]
-    return torch.linalg.vector_norm(difference, dim=2)
+    distances: Tensor = torch.linalg.vector_norm(difference, dim=2)
+    return distances
 
 
 def drowned(found: Found, squared_norms: Tensor) -> Tensor:
@@ -222,5 +227,5 @@ def recall_of(found: Tensor, truth: Tensor) -> float:
     Distances rather than indices are compared: a row at the distance of the last
     neighbour is as good as that neighbour.
     """
-    farthest = truth[:, -1:].double() * (1 + np.finfo(np.float32).eps * 8)
+    farthest = truth[:, -1:].double() * (1 + TIE_TOLERANCE)
     return float((found.double() <= farthest).double().mean())
