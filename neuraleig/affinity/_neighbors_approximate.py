@@ -27,6 +27,11 @@ from neuraleig.affinity._neighbors_exact import (
 FIRST_ROWS = 1_000
 # The nearest of the cells come first: they tighten the bound for the others.
 NEARER_SHARE = 8
+# Distances between rows and centres that are held at once, in units of a chunk: the
+# more rows share a cell to look into, the fewer products are small.
+BLOCK_CHUNKS = 2
+# Rows whose distances to the centres are ordered at once.
+SELECTED_ROWS = 1_024
 # Share of the neighbours of a sample whose cells are looked into: above the recall
 # that is asked for, since a sample is a sample.
 COVERAGE = 0.993
@@ -120,7 +125,7 @@ def search_cells(search: Search, shard: Shard) -> Found:
 
 def _blocks(cells: Cells, device: torch.device) -> list[tuple[int, int]]:
     """Runs of cells whose rows, times the number of cells, are a chunk."""
-    most = max(1, chunk_elements(device) // len(cells.sizes))
+    most = max(1, BLOCK_CHUNKS * chunk_elements(device) // len(cells.sizes))
     blocks, first, size = [], 0, 0
     for cell, rows in enumerate(cells.sizes.tolist()):
         if size + rows > most and size > 0:
@@ -169,7 +174,12 @@ def _order_statistics(values: Tensor, ranks: tuple[int, ...]) -> Tensor:
     ends = [r - 1 for r in ranks]
     if values.device.type == "cpu":
         # NumPy's selection is ten times as fast as torch's on a CPU.
-        return torch.from_numpy(np.partition(values.numpy(), ends, axis=1)[:, ends])
+        # It copies what it is given: some rows at a time.
+        parts = [
+            torch.from_numpy(np.partition(part.numpy(), ends, axis=1)[:, ends])
+            for part in torch.split(values, SELECTED_ROWS)
+        ]
+        return torch.cat(parts)
     return torch.stack([values.kthvalue(r, dim=1).values for r in ranks], dim=1)
 
 
