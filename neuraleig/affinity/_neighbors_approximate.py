@@ -27,9 +27,6 @@ from neuraleig.affinity._neighbors_exact import (
 FIRST_ROWS = 1_000
 # The nearest of the cells come first: they tighten the bound for the others.
 NEARER_SHARE = 8
-# Distances between rows and centres that are held at once, in units of a chunk: the
-# more rows share a cell to look into, the fewer products are small.
-BLOCK_CHUNKS = 2
 # Rows whose distances to the centres are ordered at once.
 SELECTED_ROWS = 1_024
 # Share of the neighbours of a sample whose cells are looked into: above the recall
@@ -79,7 +76,7 @@ def probes_needed(coarse: Tensor, cells: Cells, queries: Tensor, truth: Tensor) 
 
     Never more than ``MOST_PROBED`` times the root of the number of rows allows.
     """
-    apart = torch.cdist(coarse[queries], cells.centres)
+    apart = _squared_distances(coarse[queries], cells.centres)
     rank_of_cell = apart.argsort(dim=1).argsort(dim=1)
     needed = rank_of_cell.gather(1, cells.labels()[truth]).flatten().sort().values + 1
     enough = int(needed[min(int(COVERAGE * len(needed)), len(needed) - 1)])
@@ -102,9 +99,10 @@ def search_cells(search: Search, shard: Shard) -> Found:
     found : Found
         In places of ``search.rows``.
     """
-    n_rows = search.rows.shape[0]
-    part = shard.part(n_rows)
-    distances, indices = [], []
+    part = shard.part(search.rows.shape[0])
+    # A process may have no rows: parts have a shape all the same.
+    distances = [search.rows.new_empty((0, search.n_neighbors))]
+    indices = [distances[0].long()]
     for first, last in _blocks(search.cells, search.coarse.device):
         start, stop = int(search.cells.bounds[first]), int(search.cells.bounds[last])
         # Blocks on the border of two parts are searched by both: a block gives the
@@ -117,15 +115,12 @@ def search_cells(search: Search, shard: Shard) -> Found:
         found = rank(search.rows, queries, places, search.n_neighbors)
         distances.append(found.distances)
         indices.append(found.indices)
-    width = search.n_neighbors
-    empty = search.rows.new_empty((0, width))
-    mine = Found(torch.cat([empty, *distances]), torch.cat([empty.long(), *indices]))
-    return mine.gathered(shard)
+    return Found(torch.cat(distances), torch.cat(indices)).gathered(shard)
 
 
 def _blocks(cells: Cells, device: torch.device) -> list[tuple[int, int]]:
     """Runs of cells whose rows, times the number of cells, are a chunk."""
-    most = max(1, BLOCK_CHUNKS * chunk_elements(device) // len(cells.sizes))
+    most = max(1, chunk_elements(device) // len(cells.sizes))
     blocks, first, size = [], 0, 0
     for cell, rows in enumerate(cells.sizes.tolist()):
         if size + rows > most and size > 0:
@@ -154,11 +149,10 @@ def _block_candidates(search: Search, first: int, last: int) -> Tensor:
         squared.append(found.distances)
         places.append(found.indices)
     best = Found(torch.cat(squared), torch.cat(places))
-    below = torch.full_like(bounds[:, 0], -torch.inf)
     for upper in bounds.T:
-        chosen = (apart <= upper[:, None]) & (apart > below[:, None])
+        chosen = apart <= upper[:, None]
         best = _merged(best, _hits(search, block, chosen, best.distances.amax(dim=1)))
-        below = upper
+        apart.masked_fill_(chosen, torch.inf)  # once is enough
     return best.indices
 
 

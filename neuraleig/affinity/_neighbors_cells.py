@@ -93,13 +93,15 @@ def _split(
     n_cells = min(MOST_SPLITS, -(-2 * len(members) // most))
     n_drawn = ROWS_PER_CENTRE * n_cells
     drawn = torch.randint(len(members), (n_drawn,), generator=generator)
-    centres = _kmeans(rows[members[drawn.to(members.device)]], n_cells)
+    sample = rows.index_select(0, members[drawn.to(members.device)])
+    # On the CPU, whose sums have an order: several GPUs are to find the same cells.
+    centres = _kmeans(sample.cpu(), n_cells).to(rows.device)
     labels = _assign(rows, members, centres)
     counts = labels.bincount(minlength=n_cells)
-    large = counts >= SMALLEST_SHARE * min(most, len(members) / n_cells)
-    if not large.all():
-        labels = _assign(rows, members, centres[large])
-        counts = labels.bincount(minlength=int(large.sum()))
+    kept = counts >= SMALLEST_SHARE * min(most, len(members) / n_cells)
+    if not kept.all():
+        labels = _assign(rows, members, centres[kept])
+        counts = labels.bincount(minlength=int(kept.sum()))
     if (counts > 0).sum() == 1:
         return members.tensor_split(2)
     by_label = members[labels.argsort(stable=True)]

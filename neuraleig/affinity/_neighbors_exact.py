@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from neuraleig._shard import ALONE, Shard
+from neuraleig._shard import Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array
 
@@ -77,7 +78,8 @@ class ExactRows:
 
     def _standardized(self, X: Array) -> Tensor:
         shift, scale = self.standardization
-        return torch.from_numpy((X - shift) / scale)
+        # A memory map would make one of the result.
+        return torch.from_numpy((np.asarray(X) - shift) / scale)
 
 
 Rows = Tensor | ExactRows
@@ -90,14 +92,6 @@ def resident(rows: Tensor, device: torch.device) -> Tensor:
     free, _ = torch.cuda.mem_get_info(device)
     needed = rows.numel() * rows.element_size()
     return rows.to(device) if needed <= RESIDENT_SHARE * free else rows
-
-
-def everyone(
-    rows: Rows, n_neighbors: int, device: torch.device, shard: Shard = ALONE
-) -> Found:
-    """Neighbours of all rows, of which every process searches a part."""
-    queries = torch.arange(rows.shape[0])[shard.part(rows.shape[0])]
-    return full_search(rows, queries, n_neighbors, device).gathered(shard)
 
 
 def full_search(
@@ -115,15 +109,15 @@ def candidates(
     n_rows, n_features = rows.shape
     elements = chunk_elements(device)
     # Rows that are elsewhere come by tiles that take no more than the distances.
-    here = rows.device == device and isinstance(rows, Tensor)
+    # A device without a number is any of its type.
+    here = isinstance(rows, Tensor) and rows.device.type == device.type
     width = n_rows if here else max(n_candidates, elements // n_features)
-    best = None
-    for start in range(0, n_rows, width):
+    best = _tile_candidates(rows, queries, rows[:width].to(device), n_candidates)
+    for start in range(width, n_rows, width):
         tile = rows[start : start + width].to(device)
-        found = _tile_candidates(rows, queries, tile, min(n_candidates, len(tile)))
+        found = _tile_candidates(rows, queries, tile, n_candidates)
         found = found._replace(indices=found.indices + start)
-        best = found if best is None else _nearer(best, found, n_candidates)
-    assert best is not None  # there are rows
+        best = _nearer(best, found, n_candidates)
     return best.indices
 
 
@@ -142,7 +136,7 @@ def _tile_candidates(
             transposed,
             alpha=-1,
         )
-        picked = smallest(ranks, n_candidates)
+        picked = smallest(ranks, min(n_candidates, tile.shape[0]))
         values.append(ranks.gather(1, picked))
         indices.append(picked)
     return Found(torch.cat(values), torch.cat(indices))
