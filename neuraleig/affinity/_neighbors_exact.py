@@ -20,6 +20,8 @@ CUDA_CHUNK_ELEMENTS = 2**28
 # Differences that are held at once while candidates are ranked: 4 MiB of float32 stay
 # in the cache of a core; a GPU has none to stay in.
 RANK_ELEMENTS = 2**20
+# Columns of one group in the selection of the smallest values, at least.
+NARROW_GROUP = 32
 # Rounding in |x|^2 - 2xy + |y|^2 can swap near ties: this many spare candidates
 # are ranked again by exact differences.
 SPARE_CANDIDATES = 5
@@ -165,8 +167,8 @@ def smallest(values: Tensor, count: int, group: int | None = None) -> Tensor:
     """
     n_rows, n_columns = values.shape
     if group is None:
-        # As many groups as members of the groups that are searched.
-        group = max(8, math.isqrt(n_columns // count))
+        # As many groups as members of the groups that are searched, in wide rows.
+        group = max(NARROW_GROUP, math.isqrt(n_columns // count))
     n_groups = n_columns // group
     if n_groups <= 2 * count:
         return values.topk(count, dim=1, largest=False, sorted=False).indices
@@ -191,21 +193,20 @@ def rank(rows: Rows, queries: Tensor, candidates: Tensor, n_neighbors: int) -> F
     step = max(1, elements // width)
     pieces = zip(torch.split(queries, step), torch.split(candidates, step), strict=True)
     for query, candidate in pieces:
-        apart = distances_to(rows, query, candidate)
-        apart[candidate == query[:, None]] = torch.inf
-        nearest = apart.topk(n_neighbors, dim=1, largest=False, sorted=True)
-        distances.append(nearest.values)
+        squared = squared_distances_to(rows, query, candidate)
+        squared[candidate == query[:, None]] = torch.inf
+        nearest = squared.topk(n_neighbors, dim=1, largest=False, sorted=True)
+        distances.append(nearest.values.sqrt())
         indices.append(candidate.gather(1, nearest.indices))
     return Found(torch.cat(distances), torch.cat(indices))
 
 
-def distances_to(rows: Rows, queries: Tensor, others: Tensor) -> Tensor:
-    """Distances from each query to its others, by differences."""
+def squared_distances_to(rows: Rows, queries: Tensor, others: Tensor) -> Tensor:
+    """Squared distances from each query to its others, by differences."""
     shape = (*others.shape, rows.shape[1])
     difference = rows.index_select(0, others.flatten()).view(shape)
     difference -= rows.index_select(0, queries)[:, None]
-    distances: Tensor = torch.linalg.vector_norm(difference, dim=2)
-    return distances
+    return difference.square_().sum(dim=2)
 
 
 def drowned(found: Found, squared_norms: Tensor) -> Tensor:
