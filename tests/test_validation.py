@@ -171,6 +171,6 @@ def test_values_whose_squares_overflow_are_rejected(sign):
 @pytest.mark.parametrize("metric", sorted(METRICS))
 def test_every_metric_finds_neighbours_without_further_arguments(metric):
     X = np.random.default_rng(0).uniform(0.1, 1.0, (20, 2))
-    distances, indices = nearest_neighbors(X, 3, metric=metric)
+    distances, indices, _ = nearest_neighbors(X, 3, metric=metric)
     assert np.all(np.diff(distances, axis=1) >= 0)
     assert not np.any(indices == np.arange(20)[:, None])

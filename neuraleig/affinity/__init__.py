@@ -16,11 +16,17 @@ from neuraleig.affinity._kernel import (
     KernelAffinity,
     RBFAffinity,
 )
-from neuraleig.affinity._neighbors import nearest_neighbors
+from neuraleig.affinity._neighbors import (
+    NEIGHBOR_BACKENDS,
+    NeighborBackend,
+    Neighbors,
+    nearest_neighbors,
+)
 
 __all__ = [
     "AFFINITIES",
     "EDGE_WEIGHTS",
+    "NEIGHBOR_BACKENDS",
     "PRECOMPUTED",
     "Affinity",
     "CallableAffinity",
@@ -30,6 +36,8 @@ __all__ = [
     "GraphWarning",
     "KernelAffinity",
     "NeighborAffinity",
+    "NeighborBackend",
+    "Neighbors",
     "PrecomputedAffinity",
     "RBFAffinity",
     "edge_weights",

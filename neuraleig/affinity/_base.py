@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,11 +33,15 @@ class Graph:
     uniform : float, default=0.0
         Weight that every pair of nodes has in addition (the regularisation by a
         share of random pairs); it is never stored as a matrix.
+    neighbor_recall : float, default=1.0
+        Share of the nearest neighbours that the search found, on a sample; 1 where it
+        was exact, or where there was none.
     """
 
     weights: sp.csr_array
     index: IntArray
     uniform: float = 0.0
+    neighbor_recall: float = 1.0
 
     @property
     def n_nodes(self) -> int:
@@ -64,14 +68,14 @@ class Graph:
     def subgraph(self, nodes: IntArray) -> Graph:
         """Keep some nodes and the edges among them."""
         weights = sp.csr_array(self.weights[nodes][:, nodes])
-        return Graph(weights, self.index[nodes], self.uniform)
+        return replace(self, weights=weights, index=self.index[nodes])
 
     def regularized(self, share: float) -> Graph:
         """Add a share of random pairs: ``share`` times the mean degree per node."""
         if share == 0.0:
             return self
         mean_degree = float(self.weights.sum()) / self.n_nodes
-        return Graph(self.weights, self.index, share * mean_degree / self.n_nodes)
+        return replace(self, uniform=share * mean_degree / self.n_nodes)
 
 
 class Affinity(ABC):

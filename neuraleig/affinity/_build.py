@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import scipy.sparse as sp
+import torch
 
 from neuraleig.affinity._base import Affinity
 from neuraleig.affinity._graph import (
@@ -16,6 +17,7 @@ from neuraleig.affinity._graph import (
     neighbors_of_matrix,
 )
 from neuraleig.affinity._kernel import CallableAffinity, CosineAffinity, RBFAffinity
+from neuraleig.affinity._neighbors import NeighborBackend
 
 AFFINITIES = (
     "nearest_neighbors",
@@ -37,6 +39,9 @@ def make_affinity(
     gamma: float | None = None,
     regularization: float = 0.0,
     n_jobs: int | None = None,
+    backend: NeighborBackend = "auto",
+    device: torch.device | None = None,
+    approximate: bool | None = None,
 ) -> Affinity:
     """Make the affinity that the estimators' parameters describe.
 
@@ -48,6 +53,8 @@ def make_affinity(
         Affinity or distances of the precomputed kinds.
     n_neighbors, metric, edge_weights, gamma, regularization, n_jobs
         As in :class:`neuraleig.NeuralEigenSpectralClustering`.
+    backend, device, approximate
+        As in :func:`nearest_neighbors`; ``affinity="nearest_neighbors"`` reads them.
 
     Returns
     -------
@@ -62,8 +69,25 @@ def make_affinity(
         return CosineAffinity(regularization)
     if affinity == "nearest_neighbors":
         return NeighborAffinity(
-            n_neighbors, metric, edge_weights, regularization, n_jobs
+            n_neighbors,
+            metric,
+            edge_weights,
+            regularization,
+            n_jobs,
+            backend=backend,
+            device=device,
+            approximate=approximate,
         )
+    return _precomputed(affinity, matrix, n_neighbors, edge_weights, regularization)
+
+
+def _precomputed(
+    affinity: str,
+    matrix: sp.csr_array | None,
+    n_neighbors: int,
+    edge_weights: EdgeWeights,
+    regularization: float,
+) -> PrecomputedAffinity:
     if matrix is None:
         raise ValueError(
             f"affinity={affinity!r} needs the matrix: pass affinity_matrix=... (of "

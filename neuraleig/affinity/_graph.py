@@ -15,7 +15,11 @@ from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import SLICE_ELEMENTS
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning, symmetrized
-from neuraleig.affinity._neighbors import nearest_neighbors
+from neuraleig.affinity._neighbors import (
+    NeighborBackend,
+    Neighbors,
+    nearest_neighbors,
+)
 
 EdgeWeights = Literal["self_tuning", "heat", "binary"]
 EDGE_WEIGHTS: tuple[str, ...] = get_args(EdgeWeights)
@@ -132,6 +136,8 @@ class NeighborAffinity(Affinity):
         Share of random pairs, see :meth:`Graph.regularized`.
     n_jobs : int or None, default=None
         Processes of scikit-learn's search, where that is used.
+    backend, device, approximate
+        As in :func:`nearest_neighbors`, for the graph of all rows.
     """
 
     def __init__(
@@ -141,28 +147,36 @@ class NeighborAffinity(Affinity):
         weights: EdgeWeights = "self_tuning",
         regularization: float = 0.0,
         n_jobs: int | None = None,
+        *,
+        backend: NeighborBackend = "auto",
+        device: torch.device | None = None,
+        approximate: bool | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.weights = weights
         self.regularization = regularization
         self.n_jobs = n_jobs
+        self.backend = backend
+        self.device = device
+        self.approximate = approximate
 
     def build(self, X: Array, *, seed: int, shard: Shard = ALONE) -> Graph:
         """Build the graph over the distinct rows of ``X``.
 
-        Time O(n^2) with a small constant (see
-        :func:`~neuraleig.affinity.nearest_neighbors`), memory O(n n_neighbors).
+        Time and memory are those of
+        :func:`~neuraleig.affinity.nearest_neighbors`.
         """
         # By the rows themselves: a search by brute force finds identical rows at
         # distances of the size of its rounding.
         index = distinct_rows(X)
         rows = X if index.size == X.shape[0] else X[index]
-        distances, indices = self._search(rows, seed, shard)
-        graph = Graph(neighbor_graph(distances, indices, self.weights), index)
+        distances, indices, recall = self._search(rows, seed, shard)
+        weights = neighbor_graph(distances, indices, self.weights)
+        graph = Graph(weights, index, neighbor_recall=recall)
         return graph.regularized(self.regularization)
 
-    def _search(self, X: Array, seed: int, shard: Shard) -> tuple[FloatArray, IntArray]:
+    def _search(self, X: Array, seed: int, shard: Shard) -> Neighbors:
         n_samples = X.shape[0]
         if self.n_neighbors >= n_samples:
             warnings.warn(
@@ -172,12 +186,14 @@ class NeighborAffinity(Affinity):
                 stacklevel=2,
             )
         if n_samples == 1:
-            return np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64)
-        n_neighbors = min(self.n_neighbors, n_samples - 1)
+            return Neighbors(np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64), 1.0)
         return nearest_neighbors(
             X,
-            n_neighbors,
+            min(self.n_neighbors, n_samples - 1),
             metric=self.metric,
+            backend=self.backend,
+            device=self.device,
+            approximate=self.approximate,
             n_jobs=self.n_jobs,
             seed=seed,
             shard=shard,
@@ -187,7 +203,7 @@ class NeighborAffinity(Affinity):
         """Graph of the neighbours within the batch (the published recipe)."""
         n_neighbors = min(self.n_neighbors, len(rows) - 1)
         found = nearest_neighbors(rows, n_neighbors, metric=self.metric)
-        return _edges(neighbor_graph(*found, self.weights))
+        return _edges(neighbor_graph(found.distances, found.indices, self.weights))
 
 
 class PrecomputedAffinity(Affinity):

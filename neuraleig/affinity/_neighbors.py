@@ -1,38 +1,59 @@
-"""Exact nearest neighbours, by chunks, without an n x n array."""
+"""The nearest neighbours of every row: one interface, three backends."""
 
 from __future__ import annotations
+
+import warnings
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils.extmath import randomized_svd
-from torch import Tensor
 
 from neuraleig._shard import ALONE, Shard
-from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig.affinity._base import GraphWarning
+from neuraleig.affinity._neighbors_exact import Found
+from neuraleig.affinity._neighbors_faiss import faiss_neighbors
+from neuraleig.affinity._neighbors_torch import PROJECTED_FEATURES, torch_neighbors
 
-# Distances to all rows that one chunk of queries may hold: 128 MiB of float32.
-CHUNK_ELEMENTS = 2**25
-# Trees beat brute force up to about here.
+NeighborBackend = Literal["auto", "torch", "faiss", "sklearn"]
+NEIGHBOR_BACKENDS: tuple[str, ...] = get_args(NeighborBackend)
+
+# Metrics of torch and faiss: cosine distances are Euclidean ones of unit vectors.
+PRODUCT_METRICS = ("euclidean", "cosine")
+# Trees beat matrix products up to about here.
 TREE_FEATURES = 8
-# Candidates are found in a projected space where that is cheaper: from this many
-# rows, and from twice as many features as the projection has.
-PROJECTED_ROWS = 10_000
-PROJECTED_FEATURES = 64
-# Candidates per neighbour there, before they are ranked by exact distances.
-OVERSAMPLING = 4
-# The projection is dropped when it loses more than this share of the neighbours of
-# a sample of rows.
-MIN_RECALL = 0.95
-RECALL_ROWS = 256
-# Rounding in |x|^2 - 2xy + |y|^2 can swap near ties: this many spare candidates
-# are ranked again by exact differences.
-SPARE_CANDIDATES = 5
-# Squared distances below this share of |x|^2 drown in that rounding, as in tight
-# groups far from the mean: such rows are searched again in float64.
-ROUNDING = 64 * torch.finfo(torch.float32).eps
-SVD_ROWS = 5_000
+# Up to so many rows of 64 features an exact search takes ten seconds of one thread, and
+# an approximate one a quarter of that. Wide rows reach that time earlier, and
+# a GPU later.
+EXACT_ROWS = 50_000
+EXACT_WIDE_ROWS = 10_000
+EXACT_CUDA_ROWS = 1_000_000
+# Fewer rows than this are searched exactly whatever is asked for: it is faster.
+FEWEST_APPROXIMATE = 2_000
+# An approximate search that finds less says so.
+MIN_RECALL = 0.99
+
+CPU = torch.device("cpu")
+
+
+class Neighbors(NamedTuple):
+    """Nearest other rows of every row.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_samples, n_neighbors)
+        Ascending. Cosine distances are those of the unit vectors, in [0, 2].
+    indices : ndarray of shape (n_samples, n_neighbors), int64
+        Rows of the data; never the row itself.
+    recall : float
+        1 where the search was exact. Otherwise the share of the neighbours of a sample
+        of rows that were found, where an exact search for the sample is the truth.
+    """
+
+    distances: FloatArray
+    indices: IntArray
+    recall: float
 
 
 def nearest_neighbors(
@@ -40,164 +61,151 @@ def nearest_neighbors(
     n_neighbors: int,
     *,
     metric: str = "euclidean",
+    backend: NeighborBackend = "auto",
+    device: torch.device | None = None,
+    approximate: bool | None = None,
     n_jobs: int | None = None,
     seed: int = 0,
     shard: Shard = ALONE,
-) -> tuple[FloatArray, IntArray]:
+) -> Neighbors:
     """Distances and indices of the nearest other rows of every row.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Rows.
+        Rows; a memory map is read by slices.
     n_neighbors : int
         Neighbours per row, fewer than ``n_samples``.
     metric : str, default="euclidean"
         ``"euclidean"``, ``"cosine"`` or any other metric of
         :class:`sklearn.neighbors.NearestNeighbors`.
+    backend : {"auto", "torch", "faiss", "sklearn"}, default="auto"
+        What searches. ``"auto"``: scikit-learn's trees for up to 8 features and for
+        metrics other than the two named, torch otherwise. ``"faiss"`` needs the extra
+        ``faiss``.
+    device : torch.device or None, default=None
+        Where torch searches. The other backends use the CPU. ``None``: the CPU.
+    approximate : bool or None, default=None
+        Whether a few neighbours may be missed. ``None``: exact up to 50,000 rows
+        (10,000 of more than 128 features; 1,000,000 on a GPU), and always with
+        scikit-learn. Fewer than 2,000 rows are searched exactly anyway.
     n_jobs : int or None, default=None
         Processes of scikit-learn's search, where that is used.
     seed : int, default=0
-        Seed of the projection of wide data.
+        Seed of what an approximate search draws.
     shard : Shard, default=ALONE
-        Rows whose neighbours this process looks for, where torch does; the results
-        are those of all rows.
+        Share of this process, where several hold the same rows.
 
     Returns
     -------
-    distances : ndarray of shape (n_samples, n_neighbors)
-        Ascending. Cosine distances are those of the unit vectors, in [0, 2].
-    indices : ndarray of shape (n_samples, n_neighbors), int64
-        Rows of ``X``; never the row itself.
+    neighbors : Neighbors
+        The same on every process.
+
+    Raises
+    ------
+    ValueError
+        If the backend has not the metric, or no approximate search.
+    ImportError
+        If ``backend="faiss"`` and faiss is not installed.
+
+    Warns
+    -----
+    GraphWarning
+        If an approximate search finds less than 99 % of the neighbours of its sample.
 
     Notes
     -----
-    Time is O(n^2 min(d, 64)) from 10,000 rows, O(n^2 d) below; memory beyond ``X``
-    two float32 copies, 128 MiB for a chunk, and O(n n_neighbors); a float64 copy where
-    neighbours are within 0.3 % of a row's distance from the mean. Wide data
-    (more than 128 features) are searched among the nearest candidates along 64
-    principal axes, ranked by exact distances; where that would lose more than
-    5 % of the neighbours of a sample, the search is exact.
+    An exact search takes O(n^2 d) time. An approximate one compares every row with the
+    rows of so many near cells that 99.3 % of the neighbours of a sample are met, and
+    with 64 sqrt(n) rows at most: O(n^1.5 d) at worst, and far less where the data have
+    groups or few intrinsic dimensions. Memory beyond ``X`` is two float32 copies of it,
+    a few hundred MiB of distances, and O(n n_neighbors).
     """
+    device = CPU if device is None else device
+    chosen = _resolved(backend, metric, X.shape[1], approximate)
+    if chosen == "sklearn":
+        return _tree_neighbors(X, n_neighbors, metric, n_jobs, shard)
     if metric == "cosine":
-        norms = np.linalg.norm(X, axis=1, keepdims=True)
-        X = X / np.where(norms > 0, norms, 1.0)
-    elif metric != "euclidean" or X.shape[1] <= TREE_FEATURES:
-        return _tree_neighbors(X, n_neighbors, metric, n_jobs)
-    standardization = Standardization.of(X)
-    rows = standardization.apply(X)
-    own = torch.arange(len(rows))[shard.part(len(rows))]
-    distances, indices = _brute_neighbors(rows, own, n_neighbors, seed)
-    distances = distances.double()
-    drowned = distances[:, -1].square() < ROUNDING * rows[own].square().sum(dim=1)
-    if drowned.any():
-        exact = (X - standardization.shift) / standardization.scale
-        again = _full_search(torch.from_numpy(exact), own[drowned], n_neighbors)
-        distances[drowned], indices[drowned] = again
-    distances, indices = shard.gathered(distances), shard.gathered(indices)
-    return distances.numpy() * standardization.scale, indices.numpy()
+        X = _unit_rows(X)
+    loose = _is_approximate(X, approximate, device if chosen == "torch" else CPU)
+    if chosen == "faiss":
+        found, recall = faiss_neighbors(
+            X, n_neighbors, approximate=loose, seed=seed, shard=shard
+        )
+    else:
+        found, recall = torch_neighbors(
+            X, n_neighbors, approximate=loose, device=device, seed=seed, shard=shard
+        )
+    if recall < MIN_RECALL:
+        _warn_of_recall(recall)
+    return Neighbors(found.distances.numpy(), found.indices.numpy(), recall)
+
+
+def _resolved(
+    backend: str, metric: str, n_features: int, approximate: bool | None
+) -> str:
+    """The backend in use, or an error that says what does not go together."""
+    if backend not in NEIGHBOR_BACKENDS:
+        raise ValueError(f"backend={backend!r} is none of {NEIGHBOR_BACKENDS}.")
+    products = metric in PRODUCT_METRICS
+    if backend in ("torch", "faiss") and not products:
+        raise ValueError(
+            f"backend={backend!r} has no metric={metric!r}; choose "
+            "backend='sklearn', or metric='euclidean' or 'cosine'."
+        )
+    if backend == "auto":
+        trees = n_features <= TREE_FEATURES and not approximate
+        backend = "torch" if products and not trees else "sklearn"
+    if backend == "sklearn" and approximate:
+        raise ValueError(
+            "approximate=True has no search by scikit-learn, which is exact; choose "
+            "approximate=None, or backend='torch' with metric='euclidean' or 'cosine'."
+        )
+    return backend
+
+
+def _is_approximate(X: Array, approximate: bool | None, device: torch.device) -> bool:
+    n_samples, n_features = int(X.shape[0]), int(X.shape[1])
+    if approximate is not None:
+        return approximate and n_samples >= FEWEST_APPROXIMATE
+    if device.type == "cuda":
+        return n_samples > EXACT_CUDA_ROWS
+    wide = n_features > 2 * PROJECTED_FEATURES
+    return n_samples > (EXACT_WIDE_ROWS if wide else EXACT_ROWS)
+
+
+def _warn_of_recall(recall: float) -> None:
+    warnings.warn(
+        f"The approximate search found {recall:.1%} of the neighbours of a sample of "
+        f"rows, less than {MIN_RECALL:.0%}: the rows have many dimensions and no "
+        "groups. Pass approximate=False for all of them, at the price of time, or "
+        "reduce the features first.",
+        GraphWarning,
+        stacklevel=3,
+    )
+
+
+def _unit_rows(X: Array) -> Array:
+    norms = np.linalg.norm(X, axis=1, keepdims=True)
+    unit: Array = X / np.where(norms > 0, norms, 1.0)
+    return unit
 
 
 def _tree_neighbors(
-    X: Array, n_neighbors: int, metric: str, n_jobs: int | None
-) -> tuple[FloatArray, IntArray]:
+    X: Array, n_neighbors: int, metric: str, n_jobs: int | None, shard: Shard
+) -> Neighbors:
+    """Neighbours by scikit-learn, which chooses between trees and brute force."""
+    if metric == "cosine":
+        X, metric = _unit_rows(X), "euclidean"
     search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric, n_jobs=n_jobs)
-    distances, indices = search.fit(X).kneighbors()
-    return np.asarray(distances, dtype=np.float64), np.asarray(indices, np.int64)
-
-
-def _brute_neighbors(
-    rows: Tensor, queries: Tensor, n_neighbors: int, seed: int
-) -> tuple[Tensor, Tensor]:
-    n_rows, n_features = rows.shape
-    if n_rows >= PROJECTED_ROWS and n_features > 2 * PROJECTED_FEATURES:
-        projected = _principal_projection(rows, seed)
-        many = min(OVERSAMPLING * (n_neighbors + 1), n_rows)
-        sample = _sample(n_rows, seed)
-        truth = _full_search(rows, sample, n_neighbors)
-        found = _rank(rows, sample, _candidates(projected, sample, many), n_neighbors)
-        if _recall(truth[1], found[1]) >= MIN_RECALL:
-            candidates = _candidates(projected, queries, many)
-            return _rank(rows, queries, candidates, n_neighbors)
-    return _full_search(rows, queries, n_neighbors)
-
-
-def _full_search(
-    rows: Tensor, queries: Tensor, n_neighbors: int
-) -> tuple[Tensor, Tensor]:
-    many = min(n_neighbors + 1 + SPARE_CANDIDATES, rows.shape[0])
-    return _rank(rows, queries, _candidates(rows, queries, many), n_neighbors)
-
-
-def _sample(n_rows: int, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(n_rows, generator=generator)[:RECALL_ROWS]
-
-
-def _principal_projection(rows: Tensor, seed: int) -> Tensor:
-    generator = np.random.RandomState(seed % 2**32)
-    drawn = generator.choice(rows.shape[0], min(SVD_ROWS, rows.shape[0]), replace=False)
-    sample = rows[torch.from_numpy(np.sort(drawn))]
-    _, _, axes = randomized_svd(
-        sample.numpy(), PROJECTED_FEATURES, random_state=generator
-    )
-    return rows @ torch.from_numpy(np.ascontiguousarray(axes.T, np.float32))
-
-
-def _recall(truth: Tensor, found: Tensor) -> float:
-    hits = (truth[:, :, None] == found[:, None, :]).any(dim=2)
-    return float(hits.double().mean())
-
-
-def _candidates(rows: Tensor, queries: Tensor, n_candidates: int) -> Tensor:
-    """Indices of the nearest rows of each query, the query itself among them."""
-    n_rows = rows.shape[0]
-    half_norms = rows.square().sum(dim=1) / 2
-    transposed = rows.T.contiguous()
-    step = max(1, CHUNK_ELEMENTS // n_rows)
-    found = []
-    for start in range(0, queries.shape[0], step):
-        chunk = rows[queries[start : start + step]]
-        # Half the squared distance less a constant of the query: the same order.
-        ranks = torch.addmm(half_norms, chunk, transposed, alpha=-1)
-        found.append(_smallest(ranks, n_candidates))
-    return torch.cat(found)
-
-
-def _smallest(values: Tensor, count: int, group: int = 32) -> Tensor:
-    """Indices of the ``count`` smallest values per row, in no order.
-
-    Any of the ``count`` smallest values lies in one of the ``count`` groups with the
-    smallest minima, so only those groups are searched: exact, and several times
-    faster than a selection among all columns.
-    """
-    n_rows, n_columns = values.shape
-    n_groups = n_columns // group
-    if n_groups <= 2 * count:
-        return values.topk(count, dim=1, largest=False, sorted=False).indices
-    # Column c belongs to group c % n_groups; what is left over is searched as it is.
-    grouped = values[:, : n_groups * group].reshape(n_rows, group, n_groups)
-    best = grouped.amin(dim=1).topk(count, dim=1, largest=False, sorted=False).indices
-    members = best[:, :, None] + n_groups * torch.arange(group)
-    rest = torch.arange(n_groups * group, n_columns).expand(n_rows, -1)
-    members = torch.cat([members.flatten(1), rest], dim=1)
-    chosen = values.gather(1, members).topk(count, dim=1, largest=False, sorted=False)
-    return members.gather(1, chosen.indices)
-
-
-def _rank(
-    rows: Tensor, queries: Tensor, candidates: Tensor, n_neighbors: int
-) -> tuple[Tensor, Tensor]:
-    """Nearest candidates of each query by exact differences, without itself."""
-    step = max(1, CHUNK_ELEMENTS // (candidates.shape[1] * rows.shape[1]))
-    distances, indices = [], []
-    for start in range(0, queries.shape[0], step):
-        query = queries[start : start + step]
-        candidate = candidates[start : start + step]
-        difference = rows[candidate] - rows[query, None]
-        squared = difference.square().sum(dim=2)
-        squared[candidate == query[:, None]] = torch.inf
-        nearest = squared.topk(n_neighbors, dim=1, largest=False, sorted=True)
-        distances.append(nearest.values.sqrt())
-        indices.append(candidate.gather(1, nearest.indices))
-    return torch.cat(distances), torch.cat(indices)
+    queries = np.arange(X.shape[0])[shard.part(X.shape[0])]
+    distances, indices = search.fit(X).kneighbors(X[queries], n_neighbors + 1)
+    # The row itself goes; among its duplicates it may not be listed, and the last does.
+    others = indices != queries[:, None]
+    others[others.all(axis=1), -1] = False
+    shape = (len(queries), n_neighbors)
+    found = Found(
+        torch.from_numpy(distances[others].reshape(shape).astype(np.float64)),
+        torch.from_numpy(indices[others].reshape(shape).astype(np.int64)),
+    ).gathered(shard)
+    return Neighbors(found.distances.numpy(), found.indices.numpy(), 1.0)

@@ -34,6 +34,7 @@ from neuraleig._validation import (
 from neuraleig.affinity import (
     AFFINITIES,
     EDGE_WEIGHTS,
+    NEIGHBOR_BACKENDS,
     PRECOMPUTED,
     Affinity,
     RBFAffinity,
@@ -99,6 +100,8 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         "affinity": [StrOptions(set(AFFINITIES)), callable],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "metric": [StrOptions(set(METRICS))],
+        "neighbor_backend": [StrOptions(set(NEIGHBOR_BACKENDS))],
+        "approximate_neighbors": ["boolean", None],
         "edge_weights": [StrOptions(set(EDGE_WEIGHTS))],
         "gamma": [Interval(Real, 0, None, closed="neither"), None],
         "regularization": [Interval(Real, 0, None, closed="left")],
@@ -196,6 +199,9 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
             gamma=gamma,
             regularization=self.regularization,
             n_jobs=self.n_jobs,
+            backend=self.neighbor_backend,
+            device=resolve_device(self.device),
+            approximate=self.approximate_neighbors,
         )
 
     def _begin_fit(self, X: ArrayLike) -> FitTask:

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from neuraleig._random import RandomState
 from neuraleig._typing import IntArray
 from neuraleig._validation import check_n_clusters, check_temperature
-from neuraleig.affinity import EdgeWeights
+from neuraleig.affinity import EdgeWeights, NeighborBackend
 from neuraleig.estimators._base import (
     MAX_GRAPH_ROWS,
     EigenfunctionEstimator,
@@ -66,6 +66,11 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         Neighbours per row; lowered, with a warning, where there are fewer rows.
     metric : str, default="euclidean"
         Distance between rows, one of scikit-learn's names.
+    neighbor_backend : {"auto", "torch", "faiss", "sklearn"}, default="auto"
+        Who searches neighbours; ``"faiss"`` needs the extra of that name.
+    approximate_neighbors : bool or None, default=None
+        ``None``: exact up to 50,000 rows, less of wide ones; at least 99 % of the
+        neighbours beyond, measured on a sample and reported under ``verbose``.
     edge_weights : {"self_tuning", "heat", "binary"}, default="self_tuning"
         Edges weigh :math:`\exp(-d_{ij}^2 / s_i s_j)` by local scales, by one, or 1.
     gamma : float or None, default=None
@@ -218,6 +223,8 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         affinity: str | Callable[..., ArrayLike] = "nearest_neighbors",
         n_neighbors: int = 10,
         metric: str = "euclidean",
+        neighbor_backend: NeighborBackend = "auto",
+        approximate_neighbors: bool | None = None,
         edge_weights: EdgeWeights = "self_tuning",
         gamma: float | None = None,
         regularization: float = 0.0,
@@ -257,6 +264,8 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         self.affinity = affinity
         self.n_neighbors = n_neighbors
         self.metric = metric
+        self.neighbor_backend = neighbor_backend
+        self.approximate_neighbors = approximate_neighbors
         self.edge_weights = edge_weights
         self.gamma = gamma
         self.regularization = regularization

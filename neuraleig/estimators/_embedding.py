@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 
 from neuraleig._random import RandomState
 from neuraleig._typing import Array
-from neuraleig.affinity import EdgeWeights
+from neuraleig.affinity import EdgeWeights, NeighborBackend
 from neuraleig.estimators._base import (
     MAX_GRAPH_ROWS,
     EigenfunctionEstimator,
@@ -34,7 +34,9 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
     n_components : int, default=2
         Dimension of the embedding. The constant eigenfunction is left out, as in
         :class:`sklearn.manifold.SpectralEmbedding`.
-    affinity, n_neighbors, metric, edge_weights, gamma, regularization
+    affinity, n_neighbors, metric, neighbor_backend, approximate_neighbors
+        See :class:`NeuralEigenSpectralClustering`.
+    edge_weights, gamma, regularization
         See :class:`NeuralEigenSpectralClustering`.
     max_graph_rows, init, objective, sampling, walk_length
         See :class:`NeuralEigenSpectralClustering`.
@@ -107,6 +109,8 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         affinity: str | Callable[..., ArrayLike] = "nearest_neighbors",
         n_neighbors: int = 10,
         metric: str = "euclidean",
+        neighbor_backend: NeighborBackend = "auto",
+        approximate_neighbors: bool | None = None,
         edge_weights: EdgeWeights = "self_tuning",
         gamma: float | None = None,
         regularization: float = 0.0,
@@ -140,6 +144,8 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         self.affinity = affinity
         self.n_neighbors = n_neighbors
         self.metric = metric
+        self.neighbor_backend = neighbor_backend
+        self.approximate_neighbors = approximate_neighbors
         self.edge_weights = edge_weights
         self.gamma = gamma
         self.regularization = regularization

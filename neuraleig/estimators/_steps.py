@@ -89,8 +89,7 @@ class Problem:
         """Its size, and how many of the neighbours were found, for progress."""
         graph = self.graph
         words = f"{graph.n_nodes} nodes, {graph.weights.nnz // 2} edges"
-        # A share, where the graph says how many of the neighbours it has.
-        found = getattr(graph, "neighbor_recall", 1.0)
+        found = graph.neighbor_recall
         return words if found == 1.0 else f"{words}, recall {found:.3f}"
 
     @property

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from neuraleig.affinity import _neighbors, nearest_neighbors
+from neuraleig.affinity import _neighbors_exact, nearest_neighbors
 
 
 def brute_force(X, n_neighbors, metric="euclidean", algorithm="brute"):
@@ -49,7 +51,7 @@ def test_neighbours_are_those_of_brute_force(normal, n_features, metric):
 def test_cosine_distances_are_those_of_unit_vectors(normal, n_features):
     X = normal(300, n_features) * np.geomspace(1e-3, 1e3, 300)[:, None]
     _, exact = brute_force(X, 5, "cosine")
-    distances, indices = nearest_neighbors(X, 5, metric="cosine")
+    distances, indices, _ = nearest_neighbors(X, 5, metric="cosine")
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     expected = np.linalg.norm(unit[:, None] - unit[exact], axis=2)
     # Rounding in float32 is 1e-7 of the unit length.
@@ -62,7 +64,7 @@ def test_cosine_distances_are_those_of_unit_vectors(normal, n_features):
 def test_offset_and_unit_do_not_matter(normal, n_features, offset, unit):
     X = normal(250, n_features)
     expected = brute_force(X, 6)
-    distances, indices = nearest_neighbors(unit * (X + offset), 6)
+    distances, indices, _ = nearest_neighbors(unit * (X + offset), 6)
     assert_same_neighbors((distances / unit, indices), expected)
 
 
@@ -78,7 +80,7 @@ def test_tight_groups_far_apart_are_searched_exactly(normal, separation):
 @pytest.mark.parametrize("n_features", [2, 20])
 def test_a_row_is_never_its_own_neighbour(normal, n_features):
     X = np.repeat(normal(20, n_features), 30, axis=0)
-    distances, indices = nearest_neighbors(X, 10)
+    distances, indices, _ = nearest_neighbors(X, 10)
     assert np.all(indices != np.arange(600)[:, None])
     np.testing.assert_array_equal(distances, 0.0)
     np.testing.assert_array_equal(X[indices], np.repeat(X[:, None], 10, axis=1))
@@ -87,7 +89,7 @@ def test_a_row_is_never_its_own_neighbour(normal, n_features):
 @pytest.mark.parametrize("n_features", [2, 20])
 def test_all_other_rows_can_be_asked_for(normal, n_features):
     X = normal(12, n_features)
-    _, indices = nearest_neighbors(X, 11)
+    _, indices, _ = nearest_neighbors(X, 11)
     everyone = np.arange(12)
     for row in range(12):
         assert set(indices[row]) == set(everyone) - {row}
@@ -97,54 +99,114 @@ def test_all_other_rows_can_be_asked_for(normal, n_features):
 def test_rows_in_another_order_have_the_same_neighbours(normal, n_features):
     X = normal(200, n_features)
     order = np.random.default_rng(1).permutation(200)
-    _, indices = nearest_neighbors(X, 4)
-    _, permuted = nearest_neighbors(X[order], 4)
+    _, indices, _ = nearest_neighbors(X, 4)
+    _, permuted, _ = nearest_neighbors(X[order], 4)
     np.testing.assert_array_equal(order[permuted], indices[order])
 
 
-def test_chunks_do_not_show(normal, monkeypatch):
+@pytest.mark.parametrize("offset", [0.0, 1e5])
+def test_chunks_do_not_show(normal, monkeypatch, offset):
     X = normal(203, 20)
+    X[100:] += offset  # drowns in float32, so that float64 searches by tiles
     expected = nearest_neighbors(X, 4)
-    monkeypatch.setattr(_neighbors, "CHUNK_ELEMENTS", 1_000)
-    for found, exact in zip(nearest_neighbors(X, 4), expected, strict=True):
-        np.testing.assert_allclose(found, exact, rtol=1e-6)
+    for constant in ("CHUNK_ELEMENTS", "RANK_ELEMENTS"):
+        monkeypatch.setattr(_neighbors_exact, constant, 1_000)
+    found = nearest_neighbors(X, 4)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.distances, expected.distances, rtol=1e-6)
 
 
-@pytest.fixture
-def searched(monkeypatch):
-    """Widths of the rows among which the candidates of everyone were searched."""
-    widths = []
-    candidates = _neighbors._candidates
-
-    def spy(rows, queries, n_candidates):
-        if queries.shape[0] == rows.shape[0]:
-            widths.append(rows.shape[1])
-        return candidates(rows, queries, n_candidates)
-
-    monkeypatch.setattr(_neighbors, "_candidates", spy)
-    monkeypatch.setattr(_neighbors, "PROJECTED_ROWS", 500)
-    return widths
+@pytest.mark.parametrize("n_features", [2, 12, 150])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("backend", ["torch", "sklearn", "faiss"])
+def test_exact_backends_agree_with_float64(normal, backend, metric, n_features):
+    if backend == "faiss":
+        pytest.importorskip("faiss")
+    X = normal(400, n_features)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True) if metric == "cosine" else X
+    found = nearest_neighbors(X, 6, metric=metric, backend=backend)
+    assert_same_neighbors(found, brute_force(unit, 6), atol=1e-6)
+    assert found.recall == 1.0
 
 
-def test_wide_data_of_few_dimensions_are_searched_along_their_axes(normal, searched):
-    X = normal(800, 20) @ normal(20, 150, seed=1) + 1e-3 * normal(800, 150, seed=2)
-    found = nearest_neighbors(X, 6)
-    assert searched == [64]
-    assert_same_neighbors(found, brute_force(X, 6))
+@pytest.mark.parametrize("backend", ["torch", "sklearn", "faiss"])
+def test_backends_find_all_other_rows(backend):
+    if backend == "faiss":
+        pytest.importorskip("faiss")
+    X = np.repeat(np.eye(3, 10), 4, axis=0)
+    indices = nearest_neighbors(X, 11, backend=backend).indices
+    for row in range(12):
+        assert set(indices[row]) == set(range(12)) - {row}
 
 
-def test_isotropic_data_are_searched_in_full(normal, searched):
-    X = normal(800, 150)
-    found = nearest_neighbors(X, 6)
-    assert searched == [150]
-    assert_same_neighbors(found, brute_force(X, 6))
+def test_a_memory_map_is_searched_as_it_is(normal, tmp_path):
+    X = normal(300, 20).astype(np.float32)
+    np.save(tmp_path / "rows.npy", X)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    found, expected = nearest_neighbors(mapped, 5), nearest_neighbors(X, 5)
+    np.testing.assert_array_equal(found.indices, expected.indices)
 
 
-def test_the_projection_repeats_itself(normal, searched):
-    X = normal(500, 20) @ normal(20, 150, seed=1)
-    first, again = (nearest_neighbors(X, 6, seed=3) for _ in range(2))
-    np.testing.assert_array_equal(first[0], again[0])
-    np.testing.assert_array_equal(first[1], again[1])
+@pytest.mark.parametrize("world_size", [2, 3, 7])
+@pytest.mark.parametrize("backend", ["torch", "sklearn"])
+def test_several_processes_find_what_one_finds(normal, shared, backend, world_size):
+    X = normal(230, 12)
+    X[200:] += 1e5
+    alone = nearest_neighbors(X, 5, backend=backend)
+    for found in shared(
+        world_size, lambda shard: nearest_neighbors(X, 5, backend=backend, shard=shard)
+    ):
+        np.testing.assert_array_equal(found.indices, alone.indices)
+        np.testing.assert_array_equal(found.distances, alone.distances)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"backend": "annoy"}, "backend='annoy' is none of"),
+        (
+            {"backend": "torch", "metric": "manhattan"},
+            "backend='torch' has no metric='manhattan'; choose backend='sklearn'",
+        ),
+        ({"backend": "faiss", "metric": "l1"}, "backend='faiss' has no metric='l1'"),
+        (
+            {"backend": "sklearn", "approximate": True},
+            "approximate=True has no search by scikit-learn",
+        ),
+        (
+            {"metric": "manhattan", "approximate": True},
+            "approximate=True has no search by scikit-learn",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused(normal, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        nearest_neighbors(normal(20, 3), 2, **parameters)
+
+
+def test_without_faiss_the_extra_is_named(normal, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(ImportError, match=r"pip install 'neuraleig\[faiss\]'"):
+        nearest_neighbors(normal(20, 3), 2, backend="faiss")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("share", [0.5, 0.0])
+def test_a_gpu_finds_what_the_cpu_finds(normal, monkeypatch, share):
+    # With no share of its memory for the rows, they come by tiles.
+    monkeypatch.setattr(_neighbors_exact, "RESIDENT_SHARE", share)
+    X = normal(3_000, 24)
+    found = nearest_neighbors(X, 8, device=torch.device("cuda"), approximate=False)
+    assert_same_neighbors(found, nearest_neighbors(X, 8), atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_a_gpu_searches_cells(normal):
+    X = normal(20_000, 12)
+    found = nearest_neighbors(X, 8, device=torch.device("cuda"), approximate=True)
+    exact = nearest_neighbors(X, 8)
+    assert found.recall >= 0.99
+    assert np.mean(found.distances <= exact.distances[:, -1:] * (1 + 1e-5)) >= 0.985
 
 
 @given(
@@ -159,7 +221,7 @@ def test_smallest_is_the_full_selection(n_columns, count, group, levels, seed):
     generator = np.random.default_rng(seed)
     # Few levels make many ties.
     values = generator.integers(0, levels, size=(3, n_columns)).astype(np.float32)
-    found = _neighbors._smallest(torch.from_numpy(values), count, group).numpy()
+    found = _neighbors_exact.smallest(torch.from_numpy(values), count, group).numpy()
     assert found.shape == (3, count)
     for row, picked in zip(values, found, strict=True):
         assert len(set(picked)) == count
@@ -170,5 +232,5 @@ def test_smallest_is_the_full_selection(n_columns, count, group, levels, seed):
 def test_smallest_finds_a_minimum_wherever_it_is(n_columns):
     values = torch.ones(n_columns, n_columns)
     values.fill_diagonal_(0.0)
-    found = _neighbors._smallest(values, 2, 8)
+    found = _neighbors_exact.smallest(values, 2, 8)
     assert torch.all((found == torch.arange(n_columns)[:, None]).any(dim=1))

@@ -157,7 +157,7 @@ def values_of(n_rows):
 
 def neighbours_of(n_features, **options):
     X = blobs(N_ROWS, n_features)
-    distances, indices = nearest_neighbors(X, 6, shard=current_shard(), **options)
+    distances, indices, _ = nearest_neighbors(X, 6, shard=current_shard(), **options)
     return {"distances": distances, "indices": indices}
 
 

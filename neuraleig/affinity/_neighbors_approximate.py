@@ -1,0 +1,264 @@
+"""Approximate nearest neighbours: every row looks into the cells nearest to it.
+
+The cells are small groups of rows. Rows that share cells to look into are searched
+together, by matrix products, and a product is only read where it beats the distance of
+the last neighbour so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neuraleig._shard import Shard
+from neuraleig.affinity._neighbors_cells import Cells
+from neuraleig.affinity._neighbors_exact import (
+    Found,
+    chunk_elements,
+    rank,
+    smallest,
+)
+
+# Rows around a cell that all its rows are compared with, to have a first bound.
+FIRST_ROWS = 1_000
+# The nearest of the cells come first: they tighten the bound for the others.
+NEARER_SHARE = 8
+# Rows whose distances to the centres are ordered at once.
+SELECTED_ROWS = 1_024
+# Share of the neighbours of a sample whose cells are looked into: above the recall
+# that is asked for, since a sample is a sample.
+COVERAGE = 0.993
+# A row never looks into more than this many rows times the root of their number.
+MOST_PROBED = 64
+
+
+class Search(NamedTuple):
+    """What is searched, and how far.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n_rows, n_features)
+        Rows in the order of their cells.
+    coarse : Tensor of shape (n_rows, n_coarse)
+        What candidates are found by: the rows, or their projection.
+    cells : Cells
+        Cells of ``coarse``.
+    probes : int
+        Cells that every row looks into.
+    n_candidates : int
+        Candidates per row that are ranked by exact differences.
+    n_neighbors : int
+        How many of them are kept.
+    """
+
+    rows: Tensor
+    coarse: Tensor
+    cells: Cells
+    probes: int
+    n_candidates: int
+    n_neighbors: int
+
+
+class Hits(NamedTuple):
+    """Pairs of a query and a row that is nearer than the query's bound."""
+
+    query: Tensor
+    place: Tensor
+    squared: Tensor
+
+
+def probes_needed(coarse: Tensor, cells: Cells, queries: Tensor, truth: Tensor) -> int:
+    """Cells to look into, so that most neighbours of a sample are met.
+
+    Never more than ``MOST_PROBED`` times the root of the number of rows allows.
+    """
+    apart = _squared_distances(coarse[queries], cells.centres)
+    rank_of_cell = apart.argsort(dim=1).argsort(dim=1)
+    needed = rank_of_cell.gather(1, cells.labels()[truth]).flatten().sort().values + 1
+    enough = int(needed[min(int(COVERAGE * len(needed)), len(needed) - 1)])
+    most = MOST_PROBED * coarse.shape[0] ** 0.5 / float(cells.sizes.double().mean())
+    return min(enough, max(1, int(most)), cells.centres.shape[0])
+
+
+def search_cells(search: Search, shard: Shard) -> Found:
+    """Neighbours of all rows, of which every process searches a part.
+
+    Parameters
+    ----------
+    search : Search
+        What is searched.
+    shard : Shard
+        Share of this process.
+
+    Returns
+    -------
+    found : Found
+        In places of ``search.rows``.
+    """
+    part = shard.part(search.rows.shape[0])
+    # A process may have no rows: parts have a shape all the same.
+    distances = [search.rows.new_empty((0, search.n_neighbors))]
+    indices = [distances[0].long()]
+    for first, last in _blocks(search.cells, search.coarse.device):
+        start, stop = int(search.cells.bounds[first]), int(search.cells.bounds[last])
+        # Blocks on the border of two parts are searched by both: a block gives the
+        # same numbers whoever searches it.
+        own = slice(max(start, part.start), min(stop, part.stop))
+        if own.start >= own.stop:
+            continue
+        queries = torch.arange(own.start, own.stop, device=search.rows.device)
+        places = _block_candidates(search, first, last)[queries - start]
+        found = rank(search.rows, queries, places, search.n_neighbors)
+        distances.append(found.distances)
+        indices.append(found.indices)
+    return Found(torch.cat(distances), torch.cat(indices)).gathered(shard)
+
+
+def _blocks(cells: Cells, device: torch.device) -> list[tuple[int, int]]:
+    """Runs of cells whose rows, times the number of cells, are a chunk."""
+    most = max(1, chunk_elements(device) // len(cells.sizes))
+    blocks, first, size = [], 0, 0
+    for cell, rows in enumerate(cells.sizes.tolist()):
+        if size + rows > most and size > 0:
+            blocks.append((first, cell))
+            first, size = cell, 0
+        size += rows
+    return [*blocks, (first, len(cells.sizes))]
+
+
+def _block_candidates(search: Search, first: int, last: int) -> Tensor:
+    """Places of the candidates of the rows of a run of cells."""
+    cells, coarse = search.cells, search.coarse
+    start = int(cells.bounds[first])
+    block = coarse[start : int(cells.bounds[last])]
+    apart = _squared_distances(block, cells.centres)
+    nearer = max(1, search.probes // NEARER_SHARE)
+    bounds = _order_statistics(apart, (nearer, search.probes))
+    squared, places = [], []
+    for cell in range(first, last):
+        near = _surroundings(search, cell)
+        own = slice(
+            int(cells.bounds[cell]) - start, int(cells.bounds[cell + 1]) - start
+        )
+        apart[own.start : own.stop, near] = torch.inf
+        found = _first_candidates(search, cell, near)
+        squared.append(found.distances)
+        places.append(found.indices)
+    best = Found(torch.cat(squared), torch.cat(places))
+    for upper in bounds.T:
+        chosen = apart <= upper[:, None]
+        best = _merged(best, _hits(search, block, chosen, best.distances.amax(dim=1)))
+        apart.masked_fill_(chosen, torch.inf)  # once is enough
+    return best.indices
+
+
+def _squared_distances(left: Tensor, right: Tensor) -> Tensor:
+    origin = right.mean(dim=0)
+    left, right = left - origin, right - origin
+    norms = right.square().sum(dim=1)
+    return torch.addmm(norms, left, right.T, alpha=-2) + left.square().sum(1)[:, None]
+
+
+def _order_statistics(values: Tensor, ranks: tuple[int, ...]) -> Tensor:
+    """The smallest values of each row of the given ranks, from 1."""
+    ends = [r - 1 for r in ranks]
+    if values.device.type == "cpu":
+        # NumPy's selection is ten times as fast as torch's on a CPU.
+        # It copies what it is given: some rows at a time.
+        parts = [
+            torch.from_numpy(np.partition(part.numpy(), ends, axis=1)[:, ends])
+            for part in torch.split(values, SELECTED_ROWS)
+        ]
+        return torch.cat(parts)
+    return torch.stack([values.kthvalue(r, dim=1).values for r in ranks], dim=1)
+
+
+def _surroundings(search: Search, cell: int) -> Tensor:
+    """The cell and those nearest to it, with rows enough for a first bound."""
+    nearest = search.cells.nearest(cell)
+    enough = max(FIRST_ROWS, 2 * search.n_candidates)
+    reached = search.cells.sizes[nearest].cumsum(dim=0)
+    return nearest[: int((reached < enough).sum()) + 1]
+
+
+def _first_candidates(search: Search, cell: int, near: Tensor) -> Found:
+    """Nearest rows of the surroundings, with squared distances."""
+    places = search.cells.positions(near)
+    # Around the centre of the cell: a tight group far from the mean does not drown.
+    local = search.coarse.index_select(0, places) - search.cells.centres[cell]
+    norms = local.square().sum(dim=1)
+    size = int(search.cells.sizes[cell])
+    squared = torch.addmm(norms, local[:size], local.T, alpha=-2)
+    squared += norms[:size, None]
+    picked = smallest(squared, min(search.n_candidates, len(places)))
+    return Found(squared.gather(1, picked), places[picked])
+
+
+def _hits(search: Search, block: Tensor, chosen: Tensor, bound: Tensor) -> Hits:
+    """Rows of the chosen cells that are nearer to a query than its bound."""
+    queries = torch.empty(0, dtype=torch.int64, device=block.device)
+    hits = [Hits(queries, queries, block.new_empty(0))]
+    for cell, queries in _by_column(chosen):
+        start, stop = (int(b) for b in search.cells.bounds[cell : cell + 2])
+        centre = search.cells.centres[cell]
+        members = search.coarse[start:stop] - centre
+        rows = block.index_select(0, queries) - centre
+        norms = rows.square().sum(dim=1)
+        ranks = torch.addmm(members.square().sum(dim=1), rows, members.T, alpha=-2)
+        near = _true_places(ranks < (bound[queries] - norms)[:, None])
+        query = near // (stop - start)
+        squared = ranks.flatten()[near] + norms[query]
+        hits.append(Hits(queries[query], start + near % (stop - start), squared))
+    return Hits(*(torch.cat(part) for part in zip(*hits, strict=True)))
+
+
+def _by_column(chosen: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Columns with a true entry, and the rows of theirs."""
+    n_rows, n_columns = chosen.shape
+    flat = _true_places(chosen.T.contiguous())
+    counts = (flat // n_rows).bincount(minlength=n_columns).tolist()
+    for column, rows in enumerate(torch.split(flat % n_rows, counts)):
+        if len(rows):
+            yield column, rows
+
+
+def _true_places(mask: Tensor) -> Tensor:
+    """Places of the true entries of a flattened mask."""
+    if mask.device.type == "cpu":
+        # Several times as fast as torch's where few are true.
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.flatten().nonzero().ravel()
+
+
+def _merged(best: Found, hits: Hits) -> Found:
+    """Nearest of what was found before and of the hits, which are other rows."""
+    n_queries, width = best.indices.shape
+    # One integer sorts by query and then by distance: floats of one sign are in the
+    # order of their bits.
+    bits = hits.squared.clamp(min=0.0).view(torch.int32).long()
+    order = _argsort((hits.query << 32) | bits)
+    query = hits.query[order]
+    counts = query.bincount(minlength=n_queries)
+    column = torch.arange(len(query), device=query.device)
+    column -= (counts.cumsum(dim=0) - counts)[query]
+    kept = column < width
+    query, column, order = query[kept], column[kept], order[kept]
+    squared = torch.full_like(best.distances, torch.inf)
+    squared[query, column] = hits.squared[order]
+    places = torch.zeros_like(best.indices)
+    places[query, column] = hits.place[order]
+    squared = torch.cat([best.distances, squared], dim=1)
+    nearest = squared.topk(width, dim=1, largest=False, sorted=False)
+    places = torch.cat([best.indices, places], dim=1).gather(1, nearest.indices)
+    return Found(nearest.values, places)
+
+
+def _argsort(keys: Tensor) -> Tensor:
+    if keys.device.type == "cpu":
+        # Several times as fast as torch's.
+        return torch.from_numpy(np.argsort(keys.numpy()))
+    return keys.argsort()

@@ -1,0 +1,211 @@
+"""Nearest neighbours by torch: exact, or approximate with a measured recall."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.utils.extmath import randomized_svd
+from torch import Tensor
+
+from neuraleig._shard import Shard
+from neuraleig._standardize import Standardization
+from neuraleig._typing import Array
+from neuraleig.affinity._neighbors_approximate import (
+    Search,
+    probes_needed,
+    search_cells,
+)
+from neuraleig.affinity._neighbors_cells import make_cells
+from neuraleig.affinity._neighbors_exact import (
+    SPARE_CANDIDATES,
+    ExactRows,
+    Found,
+    candidates,
+    drowned,
+    full_search,
+    rank,
+    recall_of,
+    resident,
+)
+
+# Rows on which recall is measured, against an exact search for them.
+SAMPLE_ROWS = 1_000
+# Cells and candidates of wide data are found along this many principal axes, where
+# they have more than twice as many features.
+PROJECTED_FEATURES = 64
+SVD_ROWS = 5_000
+# Candidates along the axes per neighbour: the first number that keeps enough of them.
+# Where none does, the data have more dimensions than axes and are searched as they are.
+OVERSAMPLING = (2, 4, 6, 8)
+PROJECTED_RECALL = 0.998
+
+CPU = torch.device("cpu")
+
+
+def torch_neighbors(
+    X: Array,
+    n_neighbors: int,
+    *,
+    approximate: bool,
+    device: torch.device,
+    seed: int,
+    shard: Shard,
+) -> tuple[Found, float]:
+    """Neighbours of all rows by Euclidean distance, and their recall.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+    n_neighbors : int
+        Neighbours per row.
+    approximate : bool
+        Whether a few may be missed.
+    device : torch.device
+        Where to search; rows that do not fit there come by tiles.
+    seed : int
+        Seed of the cells, the axes and the sample.
+    shard : Shard
+        Share of this process.
+
+    Returns
+    -------
+    found : Found
+        In the units of ``X``, in float64, on the CPU.
+    recall : float
+        Share of the neighbours of a sample that were found.
+    """
+    standardization = Standardization.of(X)
+    exact = ExactRows(X, standardization)
+    # No name is kept for the rows: they are freed once they are put in order.
+    if approximate:
+        found, recall = approximate_search(
+            resident(standardization.apply(X), device), exact, n_neighbors, seed, shard
+        )
+    else:
+        rows = resident(standardization.apply(X), device)
+        own = torch.arange(X.shape[0])[shard.part(X.shape[0])]
+        found = exact_search(rows, exact, own, n_neighbors, device).gathered(shard)
+        recall = 1.0
+    return Found(found.distances * standardization.scale, found.indices), recall
+
+
+def exact_search(
+    rows: Tensor,
+    exact: ExactRows,
+    queries: Tensor,
+    n_neighbors: int,
+    device: torch.device,
+) -> Found:
+    """Neighbours of some rows among all rows, in float64 where float32 drowns them."""
+    found = full_search(rows, queries.to(rows.device), n_neighbors, device)
+    return without_rounding(found, rows, exact, queries)
+
+
+def without_rounding(
+    found: Found, rows: Tensor, exact: ExactRows, queries: Tensor
+) -> Found:
+    """Search again, in float64, where neighbours are too near for float32."""
+    again = drowned(found, squared_norms(rows)[queries.to(rows.device)]).cpu()
+    found = Found(found.distances.double().cpu(), found.indices.cpu())
+    if len(again):
+        n_neighbors = found.indices.shape[1]
+        better = full_search(exact, queries[again], n_neighbors, CPU)
+        found.distances[again], found.indices[again] = better
+    return found
+
+
+def approximate_search(
+    rows: Tensor, exact: ExactRows, n_neighbors: int, seed: int, shard: Shard
+) -> tuple[Found, float]:
+    """Neighbours by cells, and the recall on a sample of rows."""
+    n_rows, device = rows.shape[0], rows.device
+    sample = sample_of(n_rows, seed)
+    truth = true_neighbors(rows, exact, sample, n_neighbors, device, shard)
+    coarse, n_candidates = _coarse(rows, sample, truth, seed)
+    cells = make_cells(coarse, seed)
+    order = cells.order
+    place = torch.empty_like(order)
+    place[order] = torch.arange(n_rows, device=device)
+    wide = coarse is not rows
+    rows = rows.index_select(0, order)
+    coarse = coarse.index_select(0, order) if wide else rows
+    probes = probes_needed(
+        coarse, cells, place[sample.to(device)], place[truth.indices.to(device)]
+    )
+    width = min(n_neighbors + SPARE_CANDIDATES, n_rows - 1)
+    search = Search(rows, coarse, cells, probes, n_candidates, width)
+    found = search_cells(search, shard)
+    found = Found(found.distances[place], order[found.indices[place]])
+    norms = squared_norms(rows)[place]
+    found = refined(found, exact, norms, n_neighbors, shard)
+    return found, recall_of(found.distances[sample], truth.distances)
+
+
+def refined(
+    found: Found, exact: ExactRows, norms: Tensor, n_neighbors: int, shard: Shard
+) -> Found:
+    """Distances in float64, where those of float32 are mostly rounding."""
+    found, norms = Found(found.distances.cpu(), found.indices.cpu()), norms.cpu()
+    again = drowned(found, norms)
+    own = again[shard.part(len(again))]
+    best = Found(
+        found.distances[:, :n_neighbors].double(),
+        found.indices[:, :n_neighbors].contiguous(),
+    )
+    if len(again):
+        better = rank(exact, own, found.indices[own], n_neighbors).gathered(shard)
+        best.distances[again], best.indices[again] = better
+    return best
+
+
+def true_neighbors(
+    rows: Tensor,
+    exact: ExactRows,
+    sample: Tensor,
+    n_neighbors: int,
+    device: torch.device,
+    shard: Shard,
+) -> Found:
+    """Exact neighbours of a sample, of which every process searches a part."""
+    own = sample[shard.part(len(sample))]
+    return exact_search(rows, exact, own, n_neighbors, device).gathered(shard)
+
+
+def sample_of(n_rows: int, seed: int) -> Tensor:
+    """Rows on which recall is measured."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(n_rows, generator=generator)[:SAMPLE_ROWS]
+
+
+def squared_norms(rows: Tensor) -> Tensor:
+    """Squared length of every row, without a copy of the rows."""
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1)
+    return norms.square()
+
+
+def _coarse(
+    rows: Tensor, sample: Tensor, truth: Found, seed: int
+) -> tuple[Tensor, int]:
+    """What candidates are found by, and how many are needed."""
+    n_neighbors = truth.indices.shape[1]
+    if rows.shape[1] > 2 * PROJECTED_FEATURES:
+        projected = _principal_projection(rows, seed)
+        queries = sample.to(rows.device)
+        for factor in OVERSAMPLING:
+            many = factor * (n_neighbors + 1)
+            near = candidates(projected, queries, many, rows.device)
+            found = rank(rows, queries, near, n_neighbors)
+            if recall_of(found.distances.cpu(), truth.distances) >= PROJECTED_RECALL:
+                return projected, many
+    return rows, n_neighbors + 1 + SPARE_CANDIDATES
+
+
+def _principal_projection(rows: Tensor, seed: int) -> Tensor:
+    generator = np.random.RandomState(seed % 2**32)
+    drawn = generator.choice(rows.shape[0], min(SVD_ROWS, rows.shape[0]), replace=False)
+    chosen = torch.from_numpy(np.sort(drawn)).to(rows.device)
+    sample = rows.index_select(0, chosen).cpu().numpy()
+    _, _, axes = randomized_svd(sample, PROJECTED_FEATURES, random_state=generator)
+    turned = torch.from_numpy(np.ascontiguousarray(axes.T, np.float32))
+    return rows @ turned.to(rows.device)
