@@ -162,6 +162,20 @@ def test_large_graphs_are_solved_as_well_as_by_arpack(monkeypatch):
     np.testing.assert_allclose(gram, np.eye(8), atol=1e-5)
 
 
+def test_the_bulk_may_be_rough(monkeypatch):
+    weights = sp.csr_array(knn_matrix(1_500, 4, seed=2))
+    monkeypatch.setattr(_solvers, "MAX_FACTOR_ENTRIES", 0)
+    rough = graph_spectrum(weights, 12, tol=1e-3, n_precise=4)
+    dense = normalized(weights.toarray())
+    vectors = rough.eigenvectors
+    residuals = np.linalg.norm(dense @ vectors - vectors * rough.eigenvalues, axis=0)
+    allowed = 1e-3 * (1 - rough.eigenvalues) + 1e-8
+    assert np.all(residuals[:5] <= allowed[:5])
+    assert np.all(residuals <= 10 * allowed)
+    exact = scipy.linalg.eigvalsh(dense)[::-1][:12]
+    np.testing.assert_allclose(rough.eigenvalues, exact, atol=1e-3)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("small", [0, 2**30])
 def test_cuda_and_cpu_find_the_same_eigenpairs(monkeypatch, small):

@@ -19,7 +19,7 @@ from neuraleig.estimators._checkpoint import recall
 from neuraleig.estimators._judge import judge_labels, judged_graph
 from neuraleig.estimators._progress import Supervision
 from neuraleig.objectives import SpectralRegression
-from neuraleig.spectrum import CPU, graph_spectrum
+from neuraleig.spectrum import CPU, Spectrum, graph_spectrum
 from neuraleig.training import NOTHING_KEPT, Checkpoint, OptimizerName
 
 # A component below this share of the mean cluster size is an outlier where there are
@@ -237,7 +237,9 @@ def solve_targets(
         component_labels=graph.component_labels,
         seed=seeds.spectrum,
         device=device,
+        n_precise=n_components,
     )
+    spectrum = without_localized(spectrum, n_clusters, n_components)
     judged, nodes = judged_graph(graph, seeds.labels)
     reading = read_clusters(
         spectrum.functions,
@@ -254,4 +256,36 @@ def solve_targets(
         torch.from_numpy(functions),
         torch.from_numpy(reading.labels),
         spectrum.eigenvalues,
+    )
+
+
+def without_localized(spectrum: Spectrum, n_clusters: int, n_least: int) -> Spectrum:
+    """Leave out functions that tell but a few nodes from the rest.
+
+    Outliers that hang on the graph by a thread have eigenvalues near 1 and functions
+    of their own, as small components have. No network can learn those, and no cluster
+    is read off them. The support of a function of unit mean square is the inverse of
+    its mean fourth power, as a share of the volume.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Leading eigenpairs.
+    n_clusters : int
+        Clusters to be read.
+    n_least : int
+        Functions that must remain, or all do.
+
+    Returns
+    -------
+    spectrum : Spectrum
+        Those whose support is that of a component that would not be an outlier.
+    """
+    shares = spectrum.degrees / (spectrum.degrees.sum() or 1.0)
+    support = 1.0 / np.maximum(shares @ spectrum.functions**4, 1.0)
+    kept = support >= OUTLIER_SHARE / n_clusters
+    if kept.all() or kept.sum() < n_least:
+        return spectrum
+    return Spectrum(
+        spectrum.eigenvalues[kept], spectrum.eigenvectors[:, kept], spectrum.degrees
     )

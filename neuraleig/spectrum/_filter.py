@@ -135,7 +135,7 @@ def filtered_subspace(
     known: FloatArray,
     start: FloatArray,
     n_wanted: int,
-    tol: float,
+    tol: FloatArray,
     max_products: int,
 ) -> Filtered:
     """Leading Ritz pairs by subspace iteration under a filter of the lower spectrum.
@@ -152,8 +152,8 @@ def filtered_subspace(
         Block to begin with, wider than ``n_wanted``.
     n_wanted : int
         Pairs that are to converge.
-    tol : float
-        Residual relative to one minus the eigenvalue.
+    tol : ndarray of shape (n_wanted,)
+        Residuals relative to one minus the eigenvalue.
     max_products : int
         Products of the operator with a block before it is given up.
 
@@ -173,12 +173,13 @@ def filtered_subspace(
        Computational Physics, 2006.
     """
     constant, block = operator.load(known), operator.load(start)
+    relative = torch.from_numpy(tol).to(operator.device)
     degree, n_products, last = FILTER_DEGREES[0], 0, np.inf
     while True:
         block = orthonormalized(block.addr_(constant, constant @ block, alpha=-1))
         values, block, image = _ritz(operator, block)
         residual = _column_norms(image - block * values.to(block.dtype))[:n_wanted]
-        allowed = tol * (1 - values[:n_wanted]) + MIN_RESIDUAL[block.dtype]
+        allowed = relative * (1 - values[:n_wanted]) + MIN_RESIDUAL[block.dtype]
         excess = float((residual / allowed).max())
         if excess <= 1 or n_products >= max_products:
             found = values.cpu().numpy()

@@ -53,6 +53,7 @@ def graph_spectrum(
     tol: float = 0.03,
     seed: int = 0,
     device: torch.device = CPU,
+    n_precise: int | None = None,
 ) -> Spectrum:
     """Leading eigenpairs of the normalised affinity.
 
@@ -77,6 +78,9 @@ def graph_spectrum(
         Seed of the start vectors.
     device : torch.device, default=CPU
         Where large graphs are multiplied.
+    n_precise : int or None, default=None
+        Leading pairs that are to meet ``tol``, the others but ten times it; ``None``:
+        all.
 
     Returns
     -------
@@ -117,7 +121,7 @@ def graph_spectrum(
                 np.sqrt(degrees[nodes]),
             )
             n_wanted = min(n_components - 1, nodes.size - 1)
-            found = block_eigenpairs(block, n_wanted, tol, generator, device)
+            found = block_eigenpairs(block, n_wanted, tol, generator, device, n_precise)
             warn_of_residuals(found.excess)
             parts.append(_Part(nodes, found.values, found.vectors))
     return _leading(null_vectors, parts, degrees, n_components)

@@ -39,6 +39,9 @@ MAX_WORK = 5e11
 # Larger graphs start from the eigenvectors of a smaller one, solved this well.
 COARSEN_NODES = 20_000
 COARSE_TOLERANCE = 0.1
+# Tolerances of pairs that need not be precise. In the bulk of the spectrum they lie so
+# close that to tell them apart takes far longer than to find what they span.
+ROUGHLY = 10.0
 
 
 class Eigenpairs(NamedTuple):
@@ -65,6 +68,7 @@ def block_eigenpairs(
     tol: float,
     generator: np.random.Generator,
     device: torch.device = CPU,
+    n_precise: int | None = None,
 ) -> Eigenpairs:
     """Largest eigenpairs of one connected block below its eigenvalue 1.
 
@@ -80,6 +84,9 @@ def block_eigenpairs(
         Draws the start vectors.
     device : torch.device
         Where the filter runs.
+    n_precise : int or None
+        Largest pairs that are to meet the tolerance, the others but ten times it.
+        ``None``: all.
 
     Returns
     -------
@@ -100,14 +107,18 @@ def block_eigenpairs(
     precision = filter_precision(block.n_nodes * n_wanted, tol)
     operator = BlockOperator(normalized, rank_one, precision, device)
     start = _start(block, n_wanted, generator, device)
-    filtered = filtered_subspace(operator, known, start, n_wanted, tol, EASY_PRODUCTS)
+    allowed = np.full(n_wanted, tol)
+    allowed[n_precise:] *= ROUGHLY if n_precise is not None else 1.0
+    filtered = filtered_subspace(
+        operator, known, start, n_wanted, allowed, EASY_PRODUCTS
+    )
     if filtered.excess > 1:
         if predicted_factor_entries(normalized) <= MAX_FACTOR_ENTRIES:
             return _shift_invert(block, known, n_wanted, tol, generator)
         affordable = int(MAX_WORK / (normalized.nnz * start.shape[1])) - EASY_PRODUCTS
         many = min(max(affordable, 0), MAX_PRODUCTS)
         filtered = filtered_subspace(
-            operator, known, filtered.block, n_wanted, tol, many
+            operator, known, filtered.block, n_wanted, allowed, many
         )
     values, vectors = filtered.values[:n_wanted], filtered.block[:, :n_wanted]
     return Eigenpairs(values, vectors, filtered.excess)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from sklearn.datasets import make_blobs
 
 from neuraleig import (
     GraphWarning,
+    NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
 )
 from neuraleig._random import Seeds
@@ -16,6 +18,7 @@ from neuraleig.affinity import Graph, NeighborAffinity, RBFAffinity
 from neuraleig.estimators._judge import judge_labels
 from neuraleig.estimators._steps import (
     build_problem,
+    without_localized,
     without_outliers,
 )
 from neuraleig.metrics import clustering_accuracy, modularity, normalized_cut
@@ -121,3 +124,56 @@ def test_the_judge_of_labels_is_the_graph(problem, blobs):
     weights = problem.graph.weights
     assert judgement.cut == pytest.approx(normalized_cut(weights, blobs[1]))
     assert judgement.modularity == pytest.approx(modularity(weights, blobs[1]))
+
+
+# Functions of a few nodes
+
+
+def thread_of(n_nodes, n_outliers, seed=0):
+    """Two groups, and outliers that hang on them by a thread."""
+    generator = np.random.default_rng(seed)
+    half = n_nodes // 2
+    dense = 1.0 * (generator.random((n_nodes, n_nodes)) < 0.2)
+    dense[:half, half:] *= generator.random((half, n_nodes - half)) < 0.02
+    full = np.zeros((n_nodes + n_outliers,) * 2)
+    full[:n_nodes, :n_nodes] = np.triu(dense, k=1)
+    for pair in range(n_nodes, n_nodes + n_outliers, 2):
+        full[pair, pair + 1] = 1.0
+        full[0, pair] = 1e-4
+    return sp.csr_array(full + full.T)
+
+
+def test_functions_of_a_few_nodes_are_left_out():
+    weights = thread_of(200, 6)
+    spectrum = graph_spectrum(weights, 8)
+    # Three pairs of outliers come before the cut between the groups.
+    assert np.abs(spectrum.functions[:200, 1:4]).max() < 1.0
+    kept = without_localized(spectrum, 2, 3)
+    assert kept.eigenvalues.size == 5
+    np.testing.assert_array_equal(kept.functions[:, 0], spectrum.functions[:, 0])
+    groups = np.arange(200) < 100
+    assert np.all((kept.functions[:200, 1] > 0) == groups) or np.all(
+        (kept.functions[:200, 1] < 0) == groups
+    )
+
+
+def test_functions_of_clusters_stay():
+    spectrum = graph_spectrum(components_of(50, 30, 20).weights, 6)
+    assert without_localized(spectrum, 3, 3) is spectrum
+
+
+def test_too_few_functions_are_not_made_fewer():
+    spectrum = graph_spectrum(thread_of(200, 6), 4)
+    assert without_localized(spectrum, 2, 3) is spectrum
+
+
+def test_outliers_on_a_thread_leave_the_clusters_alone():
+    X, y = make_blobs(400, centers=[[0, 0], [8, 0]], random_state=0)
+    far = 50.0 * np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    pairs = np.concatenate([far, far + 0.01])
+    weights = NeighborAffinity().build(np.concatenate([X, pairs]), seed=0).weights
+    model = NeuralEigenSpectralClustering(
+        2, affinity="precomputed", hidden_sizes=(32,), random_state=0
+    )
+    model.fit(np.concatenate([X, pairs]), affinity_matrix=weights)
+    assert clustering_accuracy(y, model.labels_[:400]) > 0.99
