@@ -25,8 +25,8 @@ from neuraleig.estimators._labels import (
     labels_of,
     warn_of_dead_clusters,
 )
-from neuraleig.estimators._prediction import ClusterPredictor
 from neuraleig.estimators._sklearn_callbacks import with_callbacks
+from neuraleig.estimators._stream import StreamClusterer
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import ASSIGNMENTS, Assignment, Head, TrunkFactory
 from neuraleig.spectrum import suggest_n_clusters
@@ -36,7 +36,7 @@ from neuraleig.training import Callback, OptimizerName, Precision
 READ_PER_CLUSTER = 3
 
 
-class NeuralEigenSpectralClustering(ClusterPredictor):
+class NeuralEigenSpectralClustering(StreamClusterer):
     r"""Spectral clustering by neural eigenfunctions, with ``predict`` for new rows.
 
     The fit builds a sparse graph of the rows, solves it exactly, teaches a network
@@ -160,6 +160,8 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
         Connected components of the graph, outliers left out.
     loss_curve_ : list of float
         Loss of every step of fine-tuning.
+    n_samples_seen_ : int
+        Rows behind the model: of the fit, or of the stream when it was renewed.
     n_iter_ : int
         Least squares of the warm start and steps of training: may pass ``max_iter``.
     gamma_ : float
@@ -357,7 +359,9 @@ class NeuralEigenSpectralClustering(ClusterPredictor):
                 )
             )
             self._store(fitted)
+            self._stream = None
             self._discretizer = discretizer
+            self.n_samples_seen_ = start.drawn.n_rows
             labels = labels_of(discretizer, functions, logits)
             self.labels_ = labels if start.drawn.index is None else self.predict(X)
             self.suggested_n_clusters_ = suggest_n_clusters(self.graph_eigenvalues_)

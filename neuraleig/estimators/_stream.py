@@ -1,0 +1,195 @@
+"""Clusters of a stream: batches that come one by one and do not return."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils import check_random_state
+
+from neuraleig._random import numbered_generator
+from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig.discretize import Discretizer
+from neuraleig.estimators._base import unchanged_on_failure
+from neuraleig.estimators._evaluation import joined
+from neuraleig.estimators._labels import labels_of
+from neuraleig.estimators._prediction import ClusterPredictor
+
+# Rows of a stream that are kept: a fit of so many takes some seconds.
+KEPT_ROWS = 20_000
+# The model is made anew when the stream stands for so many times the rows behind it:
+# the number of fits grows with the logarithm of the stream alone.
+GROWTH = 1.1
+
+
+@dataclass(frozen=True)
+class StreamSample:
+    """Uniform sample of the rows of a stream so far.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_kept, n_features)
+        Rows that are kept, in the order in which they came.
+    numbers : ndarray of shape (n_kept,)
+        What they drew: those of the smallest numbers stay.
+    n_seen : int
+        Rows of the stream so far.
+    seed : int
+        Seed of the draws.
+    """
+
+    rows: Array
+    numbers: FloatArray
+    n_seen: int
+    seed: int
+
+    @classmethod
+    def empty(cls, n_features: int, seed: int) -> StreamSample:
+        """Sample of a stream that has not begun."""
+        return cls(np.empty((0, n_features), np.float32), np.empty(0), 0, seed)
+
+    def extended(self, rows: Array, most: int) -> StreamSample:
+        """Sample of the stream after some more rows."""
+        generator = numbered_generator(self.seed, 0, self.n_seen)
+        numbers = np.concatenate([self.numbers, generator.random(len(rows))])
+        together = np.concatenate([self.rows, rows]) if len(self.rows) else rows
+        if len(numbers) > most:
+            kept = np.sort(np.argpartition(numbers, most - 1)[:most])
+            numbers, together = numbers[kept], together[kept]
+        return StreamSample(together, numbers, self.n_seen + len(rows), self.seed)
+
+
+class Renumbered:
+    """A discretiser whose clusters have other numbers.
+
+    Parameters
+    ----------
+    discretizer : Discretizer
+        Labels rows.
+    order : ndarray of shape (n_clusters,), int64
+        Its cluster that comes first, second, ...
+    """
+
+    def __init__(self, discretizer: Discretizer, order: IntArray) -> None:
+        self.discretizer = discretizer
+        self.order = order
+
+    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
+        """Probability of every cluster, in the new order."""
+        return self.discretizer.probabilities(functions, logits)[:, self.order]
+
+
+def order_of_former(former: IntArray, labels: IntArray) -> IntArray:
+    """Order of clusters in which they keep the numbers that their rows had.
+
+    Parameters
+    ----------
+    former, labels : ndarray of shape (n_samples,), int64
+        Labels of the same rows before and now, from 0.
+
+    Returns
+    -------
+    order : ndarray of shape (n_clusters,), int64
+        Clusters of ``labels``, by the former number with which they share most rows
+        under the best one-to-one map.
+    """
+    size = max(former.max(), labels.max()) + 1
+    shared = np.zeros((size, size))
+    table = contingency_matrix(former, labels)
+    shared[np.ix_(np.unique(former), np.unique(labels))] = table
+    _, now = linear_sum_assignment(shared, maximize=True)
+    return np.asarray(now[now <= labels.max()], dtype=np.int64)
+
+
+class StreamClusterer(ClusterPredictor):
+    """Base of what clusters streams, by fits to a sample of bounded size."""
+
+    _stream: StreamSample | None
+    feature_names_in_: object
+    labels_: IntArray
+    n_samples_seen_: int
+
+    @abstractmethod
+    def fit(
+        self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
+    ) -> Self:
+        """Learn eigenfunctions and clusters."""
+
+    def partial_fit(self, X: ArrayLike, y: None = None) -> Self:
+        """Go on with the next rows of a stream.
+
+        A uniform sample of up to 20,000 rows of the stream is kept (fewer, if
+        ``max_graph_rows`` is smaller), and no graph. The model is fitted to it anew
+        whenever a tenth more rows have come than are behind it; clusters keep their
+        numbers, by the rows that they share with the former ones. Eigenfunctions may
+        change their signs.
+
+        Parameters
+        ----------
+        X : array-like, sliceable or iterable of batches
+            Rows; those of the first call must be at least ``n_clusters``.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : estimator
+            Fitted; ``labels_`` are those of the rows of this call. After ``fit``,
+            whose rows are not kept, the stream counts once it is longer than they were.
+
+        Notes
+        -----
+        Memory and time of a fit of 20,000 rows, and of the rows of the call. A stream
+        of n rows costs O(log n) fits.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_blobs
+        >>> from neuraleig import NeuralEigenSpectralClustering
+        >>> X, _ = make_blobs(900, centers=3, random_state=0)
+        >>> model = NeuralEigenSpectralClustering(3, random_state=0)
+        >>> for start in range(0, 900, 300):
+        ...     model = model.partial_fit(X[start : start + 300])
+        >>> model.n_samples_seen_
+        900
+        """
+        with unchanged_on_failure(self):
+            is_first = not hasattr(self, "eigenfunctions_")
+            if is_first:
+                self._check_parameters()
+            rows = joined(self._checked_parts(X, reset=is_first, ensure_min_samples=1))
+            stream = getattr(self, "_stream", None) or self._new_stream(rows.shape[1])
+            stream = stream.extended(rows, min(KEPT_ROWS, self.max_graph_rows))
+            if is_first or stream.n_seen >= GROWTH * self.n_samples_seen_:
+                self._renew(stream)
+            self._stream = stream
+            self.labels_ = self._labels_at(rows)
+        return self
+
+    def _labels_at(self, rows: Array) -> IntArray:
+        """Labels of rows that were checked."""
+        slices = self.eigenfunctions_.slices(rows)
+        return joined(labels_of(self._discretizer, *values) for values in slices)
+
+    def _new_stream(self, n_features: int) -> StreamSample:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        return StreamSample.empty(n_features, seed)
+
+    def _renew(self, stream: StreamSample) -> None:
+        """Fit to the sample of a stream; clusters keep their numbers."""
+        is_first = not hasattr(self, "eigenfunctions_")
+        former = None if is_first else self._labels_at(stream.rows)
+        # The sample has lost the names of its features.
+        names = getattr(self, "feature_names_in_", None)
+        self.fit(stream.rows)
+        if names is not None:
+            self.feature_names_in_ = names
+        if former is not None:
+            order = order_of_former(former, self.labels_)
+            self._discretizer = Renumbered(self._discretizer, order)
+        self.n_samples_seen_ = stream.n_seen
