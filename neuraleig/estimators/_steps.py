@@ -25,6 +25,9 @@ from neuraleig.training import NOTHING_KEPT, Checkpoint, OptimizerName
 # A component below this share of the mean cluster size is an outlier where there are
 # more components than clusters: it would take an eigenvector of its own.
 OUTLIER_SHARE = 0.1
+# A function of less support than this share of the mean cluster is one of single
+# outliers: no network learns it. Small groups have more.
+LOCAL_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -279,11 +282,11 @@ def without_localized(spectrum: Spectrum, n_clusters: int, n_least: int) -> Spec
     Returns
     -------
     spectrum : Spectrum
-        Those whose support is that of a component that would not be an outlier.
+        Those that more than a few nodes have a part in.
     """
     shares = spectrum.degrees / (spectrum.degrees.sum() or 1.0)
     support = 1.0 / np.maximum(shares @ spectrum.functions**4, 1.0)
-    kept = support >= OUTLIER_SHARE / n_clusters
+    kept = support >= LOCAL_SHARE / n_clusters
     if kept.all() or kept.sum() < n_least:
         return spectrum
     return Spectrum(
