@@ -12,6 +12,8 @@ from neuraleig._typing import Array, FloatArray
 
 # Elements of the data that are standardised at once: 32 MiB in float64.
 SLICE_ELEMENTS = 2**22
+# Elements that stay in the cache through several operations.
+CACHED_ELEMENTS = 2**15
 # Rows reach the network no farther out than this. The data of a fit cannot: n numbers
 # of unit mean square stay below sqrt(n). A network may multiply what is farther by
 # 10,000 before its square overflows float32, and infinities would become NaN.
@@ -51,11 +53,12 @@ class Standardization(NamedTuple):
     def apply(self, X: Array) -> Tensor:
         """Rows of ``X`` as the network takes them, in float32, within ``FARTHEST``."""
         rows = np.empty(X.shape, dtype=np.float32)
-        step = max(1, SLICE_ELEMENTS // X.shape[1])
+        step = max(1, CACHED_ELEMENTS // X.shape[1])
+        # Before the division, which may overflow even float64.
+        reach = FARTHEST * self.scale
         for start in range(0, X.shape[0], step):
             part = slice(start, start + step)
             moved = X[part] - self.shift
-            # Before the division, which may overflow even float64.
-            reach = FARTHEST * self.scale
-            rows[part] = np.clip(moved, -reach, reach, out=moved) / self.scale
+            np.clip(moved, -reach, reach, out=moved)
+            np.divide(moved, self.scale, out=rows[part], casting="same_kind")
         return torch.from_numpy(rows)
