@@ -59,7 +59,7 @@ def slices_of(X: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever a user passes
         for batch in X:
             yield _rows_of_batch(batch)
     elif is_sliced(X):
-        step = max(1, SLICE_ELEMENTS // X.shape[1])
+        step = max(1, SLICE_ELEMENTS // max(1, X.shape[1]))
         for start in range(0, X.shape[0], step):
             yield np.asarray(X[start : start + step])
     else:
@@ -71,7 +71,10 @@ def _rows_of_batch(batch: Any) -> Any:  # noqa: ANN401
     if is_group and isinstance(batch[0], torch.Tensor | np.ndarray):
         first = batch[0]
         batch = first if first.ndim == 2 else batch
-    return batch.numpy(force=True) if isinstance(batch, torch.Tensor) else batch
+    if isinstance(batch, torch.Tensor):
+        batch = batch.numpy(force=True)
+    # A copy: streams may write the next batch to the same memory.
+    return batch.copy() if isinstance(batch, np.ndarray) else batch
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def draw_rows(parts: Iterable[Array], most: int, seed: int) -> DrawnRows:
 
     Notes
     -----
-    Memory of the rows that are kept, twice, and of one part.
+    Memory of up to five times the rows that are kept, and of one part.
 
     References
     ----------

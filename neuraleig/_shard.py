@@ -67,8 +67,11 @@ class Shard:
         """Whether all processes hold an equal value."""
         return True
 
-    def forward(self, network: nn.Module, inputs: Tensor) -> Outputs:
-        """Outputs of a network for all rows, with gradients for those of this part."""
+    def forward(self, network: nn.Module, inputs: Tensor, number: int = 0) -> Outputs:
+        """Outputs of a network for all rows, with gradients for those of this part.
+
+        Layers that draw, draw anew for every number.
+        """
         outputs: Outputs = network(inputs)
         return outputs
 

@@ -86,6 +86,17 @@ def test_streams_give_their_batches(stream, once):
     np.testing.assert_array_equal(np.concatenate(list(slices_of(stream))), X)
 
 
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_streams_may_use_their_memory_again(as_tensor):
+    def reused():
+        buffer = np.empty((2, 2))
+        for start in range(0, 10, 2):
+            buffer[:] = X[start : start + 2]
+            yield torch.from_numpy(buffer) if as_tensor else buffer
+
+    np.testing.assert_array_equal(draw_rows(slices_of(reused()), 10, 0).rows, X)
+
+
 def test_lists_of_rows_are_rows_not_batches():
     batch = X[:2].tolist()
     (part,) = slices_of(iter([batch]))

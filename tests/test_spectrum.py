@@ -162,6 +162,43 @@ def test_large_graphs_are_solved_as_well_as_by_arpack(monkeypatch):
     np.testing.assert_allclose(gram, np.eye(8), atol=1e-5)
 
 
+@pytest.mark.parametrize("n_features", [5, 60])
+def test_float32_loses_no_function_and_lets_no_constant_in(monkeypatch, n_features):
+    # Of 60 features the spectrum ends in a bulk far below 1: high degrees would make
+    # all functions alike.
+    weights = sp.csr_array(knn_matrix(2_000, n_features, seed=6))
+    monkeypatch.setattr(_solvers, "MAX_FACTOR_ENTRIES", 0)
+    exact = graph_spectrum(weights, 10, tol=1e-6)
+    monkeypatch.setattr(_filter, "SMALL_ELEMENTS", 0)
+    found = graph_spectrum(weights, 10)
+    np.testing.assert_allclose(found.eigenvalues, exact.eigenvalues, atol=5e-3)
+    gram = found.eigenvectors.T @ found.eigenvectors
+    np.testing.assert_allclose(gram, np.eye(10), atol=1e-5)
+
+
+def test_columns_of_zeros_become_random_ones():
+    block = torch.zeros(30, 3)
+    block[:, 0] = torch.arange(30.0)
+    basis = orthonormalized(block + 0.0)
+    assert torch.isfinite(basis).all()
+
+
+def test_nodes_without_edges_are_not_grouped_for_ever(monkeypatch):
+    monkeypatch.setattr(_solvers, "COARSEN_NODES", 500)
+    levels = []
+
+    def recorded(block, generator):
+        levels.append(block.n_nodes)
+        return coarsened(block, generator)
+
+    monkeypatch.setattr(_solvers, "coarsened", recorded)
+    matrix = np.zeros((1_000, 1_000))
+    matrix[:200, :200] = knn_matrix(200, 3, seed=1)
+    found = graph_spectrum(sp.csr_array(matrix), 4, uniform=1e-4)
+    assert levels == [1_000]
+    assert_leading_eigenpairs(found, matrix, 1e-4, atol=1e-3)
+
+
 def test_the_bulk_may_be_rough(monkeypatch):
     weights = sp.csr_array(knn_matrix(1_500, 4, seed=2))
     monkeypatch.setattr(_solvers, "MAX_FACTOR_ENTRIES", 0)

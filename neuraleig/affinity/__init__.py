@@ -18,6 +18,7 @@ from neuraleig.affinity._kernel import (
 )
 from neuraleig.affinity._neighbors import (
     NEIGHBOR_BACKENDS,
+    PRODUCT_METRICS,
     NeighborBackend,
     Neighbors,
     nearest_neighbors,
@@ -28,6 +29,7 @@ __all__ = [
     "EDGE_WEIGHTS",
     "NEIGHBOR_BACKENDS",
     "PRECOMPUTED",
+    "PRODUCT_METRICS",
     "Affinity",
     "CallableAffinity",
     "CosineAffinity",

@@ -36,6 +36,7 @@ from neuraleig.affinity import (
     EDGE_WEIGHTS,
     NEIGHBOR_BACKENDS,
     PRECOMPUTED,
+    PRODUCT_METRICS,
     Affinity,
     RBFAffinity,
     make_affinity,
@@ -151,6 +152,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         refuse_module(self.network)
         check_callbacks(self.callbacks)
         resolve_precision(self.precision, resolve_device(self.device))
+        self._check_neighbor_search()
         kernel = callable(self.affinity) or self.affinity in ("rbf", "cosine")
         if kernel and self.sampling == "edges":
             raise ValueError(
@@ -161,6 +163,25 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
             raise ValueError(
                 f"walk_length={self.walk_length} needs stored edges to walk along; it "
                 "must be 1 with sampling='nodes' and with kernels."
+            )
+
+    def _check_neighbor_search(self) -> None:
+        """Refuse searches that no backend has."""
+        if self.affinity != "nearest_neighbors":
+            return
+        backend, metric = self.neighbor_backend, self.metric
+        has_products = metric in PRODUCT_METRICS
+        if backend in ("torch", "faiss") and not has_products:
+            raise ValueError(
+                f"neighbor_backend={backend!r} has no metric={metric!r}; use 'auto' or "
+                "'sklearn', or metric='euclidean' or 'cosine'."
+            )
+        if self.approximate_neighbors and (backend == "sklearn" or not has_products):
+            raise ValueError(
+                f"approximate_neighbors=True is not compatible with neighbor_backend="
+                f"{backend!r} and metric={metric!r}: scikit-learn's search is exact; "
+                "use None, or neighbor_backend='auto' with metric='euclidean' or "
+                "'cosine'."
             )
 
     def _draw_fit_rows(self, X: ArrayLike, seed: int) -> DrawnRows:
@@ -220,9 +241,11 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         drawn = self._draw_fit_rows(X, seeds.rows)
         rows = drawn.rows
         affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
-        check_common(self, rows, shard)
+        check_common(self, rows, affinity_matrix, shard)
         check_same_data(checkpoint, X=rows, affinity_matrix=affinity_matrix)
-        progress = Progress(int(self.verbose), fit_task)
+        # One process tells for all.
+        verbose = int(self.verbose) if shard.rank == 0 else 0
+        progress = Progress(verbose, fit_task)
         supervision = Supervision(progress, checkpoint, check_callbacks(self.callbacks))
         return FitStart(drawn, affinity, seeds, shard, supervision)
 

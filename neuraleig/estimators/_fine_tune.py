@@ -49,11 +49,11 @@ def fine_tune(network: EigenNetwork, context: FitContext) -> TrainingState:
     functions = function_objective(settings.objective, network.n_functions)
     labels = label_objective(settings.label_objective, network.n_clusters)
     objective = SumObjective((1.0, functions), (1.0, labels))
-    is_known = targets is not None
     # Labels that are fitted anew fall back on known ones: the functions count alone.
-    judged = functions if is_known and network.has_solvable_labels else objective
+    is_solved = targets is not None and network.has_solvable_labels
+    judged = functions if is_solved else objective
     use_edges = settings.sampling == "edges"
-    if use_edges and targets is not None and is_known:
+    if use_edges and targets is not None:
         objective = SumObjective((1.0, objective), (ANCHOR, targets.regression(device)))
     make_sampler = _edge_sampler if use_edges else _node_sampler
     held_out = _held_out_share(problem, settings)

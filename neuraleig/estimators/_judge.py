@@ -47,7 +47,7 @@ def judged_graph(graph: Graph, seed: int) -> tuple[Graph, IntArray | None]:
         Nodes at the ends of these edges; ``None`` for all.
     """
     weights = graph.weights
-    if weights.nnz // 2 <= JUDGED_EDGES or graph.uniform > 0:
+    if weights.nnz // 2 <= JUDGED_EDGES:
         return graph, None
     generator = np.random.default_rng(seed)
     cumulative = np.cumsum(weights.data)
@@ -61,4 +61,8 @@ def judged_graph(graph: Graph, seed: int) -> tuple[Graph, IntArray | None]:
     counts = sp.coo_array(
         (np.ones(drawn.size), (source, target)), shape=(nodes.size, nodes.size)
     )
-    return Graph(sp.csr_array(counts + counts.T), graph.index[nodes]), nodes
+    # As large a share of random pairs as in the graph.
+    pairs = graph.uniform * graph.n_nodes**2 / nodes.size**2
+    uniform = pairs * 2 * JUDGED_EDGES / cumulative[-1]
+    sampled = sp.csr_array(counts + counts.T)
+    return Graph(sampled, graph.index[nodes], uniform), nodes

@@ -18,6 +18,9 @@ from neuraleig.discretize import (
 )
 from neuraleig.estimators._judge import judge_labels, judged_graph
 
+# Rows that are labelled at once: probabilities are of float64.
+SLICE_ROWS = 65_536
+
 
 def fit_discretizer(
     assign_labels: str,
@@ -77,8 +80,12 @@ def fit_discretizer(
 
 def labels_of(discretizer: Discretizer, functions: Array, logits: Array) -> IntArray:
     """Most probable cluster of every row."""
-    probabilities = discretizer.probabilities(functions, logits)
-    return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
+    labels = np.empty(len(logits), dtype=np.int64)
+    for start in range(0, len(labels), SLICE_ROWS):
+        part = slice(start, start + SLICE_ROWS)
+        probabilities = discretizer.probabilities(functions[part], logits[part])
+        labels[part] = probabilities.argmax(axis=1)
+    return labels
 
 
 def warn_of_dead_clusters(labels: IntArray, n_clusters: int) -> None:

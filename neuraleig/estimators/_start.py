@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 
 from neuraleig._random import RandomState, Seeds
@@ -13,7 +14,7 @@ from neuraleig._rows import DrawnRows
 from neuraleig._shard import Shard
 from neuraleig._typing import Array
 from neuraleig.affinity import Affinity
-from neuraleig.estimators._checkpoint import recall_seeds
+from neuraleig.estimators._checkpoint import WITHOUT_EFFECT, recall_seeds
 from neuraleig.estimators._progress import Supervision
 from neuraleig.training import Checkpoint, CheckpointError
 
@@ -21,7 +22,7 @@ from neuraleig.training import Checkpoint, CheckpointError
 # or of another part of the data, differ in nearly all.
 COMPARED_ROWS = 64
 # Parameters that may differ, and types of those that can be told to be equal.
-OWN_PARAMETERS = ("random_state", "device", "n_jobs", "verbose")
+OWN_PARAMETERS = ("random_state", "device", *WITHOUT_EFFECT)
 PLAIN = (bool, int, float, str, tuple, list, type(None))
 
 
@@ -99,17 +100,23 @@ def common_seeds(
     return recall_seeds(checkpoint, shard.first(lambda: Seeds.draw(random_state)))
 
 
-def check_common(estimator: BaseEstimator, rows: Array, shard: Shard) -> None:
-    """Refuse processes that were given other rows, or other parameters."""
+def check_common(
+    estimator: BaseEstimator, rows: Array, affinity_matrix: object, shard: Shard
+) -> None:
+    """Refuse processes that were given other data, or other parameters."""
     plain = {
         name: value
         for name, value in estimator.get_params(deep=False).items()
         if name not in OWN_PARAMETERS and isinstance(value, PLAIN)
     }
     sample = rows[:: max(1, len(rows) // COMPARED_ROWS)]
-    if not shard.is_common((plain, rows.shape, sample.tobytes())):
+    matrix = None
+    if affinity_matrix is not None:
+        weights = sp.csr_array(affinity_matrix)
+        matrix = (weights.shape, weights.nnz, float(weights.sum()))
+    if not shard.is_common((plain, rows.shape, sample.tobytes(), matrix)):
         raise ValueError(
-            "X or the parameters differ between the processes of this fit. All "
-            "must pass the same rows in the same order; call fit inside "
+            "X, affinity_matrix or the parameters differ between the processes of this "
+            "fit. All must pass the same rows in the same order; call fit inside "
             "neuraleig.training.fit_alone() for a model per process."
         )

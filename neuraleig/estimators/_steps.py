@@ -242,6 +242,7 @@ def solve_targets(
         device=device,
         n_precise=n_components,
     )
+    eigenvalues = spectrum.eigenvalues
     spectrum = without_localized(spectrum, n_clusters, n_components)
     judged, nodes = judged_graph(graph, seeds.labels)
     reading = read_clusters(
@@ -258,7 +259,7 @@ def solve_targets(
     return Targets(
         torch.from_numpy(functions),
         torch.from_numpy(reading.labels),
-        spectrum.eigenvalues,
+        eigenvalues,
     )
 
 
@@ -285,8 +286,11 @@ def without_localized(spectrum: Spectrum, n_clusters: int, n_least: int) -> Spec
         Those that more than a few nodes have a part in.
     """
     shares = spectrum.degrees / (spectrum.degrees.sum() or 1.0)
-    support = 1.0 / np.maximum(shares @ spectrum.functions**4, 1.0)
-    kept = support >= LOCAL_SHARE / n_clusters
+    # Column by column: fourth powers of all would be another block.
+    fourth = [shares @ column**4 for column in spectrum.functions.T]
+    support = 1.0 / np.maximum(fourth, 1.0)
+    # Components that were kept are clusters, however small they are.
+    kept = (spectrum.eigenvalues == 1.0) | (support >= LOCAL_SHARE / n_clusters)
     if kept.all() or kept.sum() < n_least:
         return spectrum
     return Spectrum(

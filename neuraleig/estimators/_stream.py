@@ -14,11 +14,13 @@ from sklearn.utils import check_random_state
 
 from neuraleig._random import numbered_generator
 from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig.affinity import PRECOMPUTED
 from neuraleig.discretize import Discretizer
 from neuraleig.estimators._base import unchanged_on_failure
 from neuraleig.estimators._evaluation import joined
 from neuraleig.estimators._labels import labels_of
 from neuraleig.estimators._prediction import ClusterPredictor
+from neuraleig.training import current_shard
 
 # Rows of a stream that are kept: a fit of so many takes some seconds.
 KEPT_ROWS = 20_000
@@ -57,7 +59,8 @@ class StreamSample:
         """Sample of the stream after some more rows."""
         generator = numbered_generator(self.seed, 0, self.n_seen)
         numbers = np.concatenate([self.numbers, generator.random(len(rows))])
-        together = np.concatenate([self.rows, rows]) if len(self.rows) else rows
+        # Copies: callers may write the next rows to the same memory.
+        together = np.concatenate([self.rows, rows]) if len(self.rows) else rows.copy()
         if len(numbers) > most:
             kept = np.sort(np.argpartition(numbers, most - 1)[:most])
             numbers, together = numbers[kept], together[kept]
@@ -126,8 +129,9 @@ class StreamClusterer(ClusterPredictor):
         A uniform sample of up to 20,000 rows of the stream is kept (fewer, if
         ``max_graph_rows`` is smaller), and no graph. The model is fitted to it anew
         whenever a tenth more rows have come than are behind it; clusters keep their
-        numbers, by the rows that they share with the former ones. Eigenfunctions may
-        change their signs.
+        numbers, by the rows that they share with the former ones, unless one of them
+        is gone. Eigenfunctions may change signs. With a ``checkpoint``, a fit that
+        was interrupted goes on only if it is called with the same rows.
 
         Parameters
         ----------
@@ -159,9 +163,13 @@ class StreamClusterer(ClusterPredictor):
         900
         """
         with unchanged_on_failure(self):
+            self._check_parameters()
+            if self.affinity in PRECOMPUTED:
+                raise ValueError(
+                    f"affinity={self.affinity!r} has no weights for the rows of a "
+                    "stream; choose another affinity, or use fit."
+                )
             is_first = not hasattr(self, "eigenfunctions_")
-            if is_first:
-                self._check_parameters()
             rows = joined(self._checked_parts(X, reset=is_first, ensure_min_samples=1))
             stream = getattr(self, "_stream", None) or self._new_stream(rows.shape[1])
             stream = stream.extended(rows, min(KEPT_ROWS, self.max_graph_rows))
@@ -177,7 +185,8 @@ class StreamClusterer(ClusterPredictor):
         return joined(labels_of(self._discretizer, *values) for values in slices)
 
     def _new_stream(self, n_features: int) -> StreamSample:
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        generator = check_random_state(self.random_state)
+        seed = current_shard().first(lambda: int(generator.randint(2**31 - 1)))
         return StreamSample.empty(n_features, seed)
 
     def _renew(self, stream: StreamSample) -> None:

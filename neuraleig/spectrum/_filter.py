@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import NamedTuple
 
@@ -176,7 +177,9 @@ def filtered_subspace(
     relative = torch.from_numpy(tol).to(operator.device)
     degree, n_products, last = FILTER_DEGREES[0], 0, np.inf
     while True:
-        block = orthonormalized(block.addr_(constant, constant @ block, alpha=-1))
+        # Twice: what is left of the constant grows with what was nearly lost.
+        for _ in range(2):
+            block = orthonormalized(block.addr_(constant, constant @ block, alpha=-1))
         values, block, image = _ritz(operator, block)
         residual = _column_norms(image - block * values.to(block.dtype))[:n_wanted]
         allowed = relative * (1 - values[:n_wanted]) + MIN_RESIDUAL[block.dtype]
@@ -187,8 +190,10 @@ def filtered_subspace(
         if excess > last / 10:
             degree = min(2 * degree, FILTER_DEGREES[1])
         last = excess
-        block = _chebyshev(operator, block, image, float(values[-1]), degree)
-        n_products += degree
+        cutoff = float(values[-1])
+        safe = min(degree, _highest_degree(cutoff, block.dtype))
+        block = _chebyshev(operator, block, image, cutoff, safe)
+        n_products += safe
 
 
 def orthonormalized(block: Tensor) -> Tensor:
@@ -206,7 +211,8 @@ def orthonormalized(block: Tensor) -> Tensor:
     eps = torch.finfo(block.dtype).eps
     eye = torch.eye(block.shape[1], dtype=torch.float64, device=block.device)
     for _ in range(MAX_PASSES):
-        norms = _column_norms(block).clamp_min(torch.finfo(block.dtype).tiny)
+        norms = _column_norms(block)
+        norms = torch.where(norms > 0, norms, 1.0)
         gram = _products(block, block) / torch.outer(norms, norms)
         values, axes = torch.linalg.eigh(gram)
         scale = values.clamp_min(eps * float(values[-1])).rsqrt()
@@ -243,6 +249,18 @@ def _column_norms(block: Tensor) -> Tensor:
         for i in range(0, block.shape[0], SUM_ROWS)
     ]
     return torch.stack(squares).sum(dim=0).sqrt()
+
+
+def _highest_degree(cutoff: float, dtype: torch.dtype) -> int:
+    """Degree at which the filter still leaves something of every column.
+
+    It grows by its Chebyshev polynomial between the cutoff and 1; beyond the inverse
+    root of the precision, columns would be what rounding makes of the leading ones.
+    """
+    half_width, centre = (cutoff + 1) / 2, (cutoff - 1) / 2
+    growth = math.acosh(max((1 - centre) / half_width, 1 + 1e-12))
+    most = math.log(2 / torch.finfo(dtype).eps ** 0.5)
+    return max(2, int(most / growth))
 
 
 def _chebyshev(

@@ -163,7 +163,8 @@ def _leading(
     for position, (value, part, column) in enumerate(pairs, start=n_null):
         values[position] = min(value, 1.0)
         vectors[part.nodes, position] = part.vectors[:, column]
-    return Spectrum(values, vectors * column_signs(vectors), degrees)
+    vectors *= column_signs(vectors)
+    return Spectrum(values, vectors, degrees)
 
 
 def _components(weights: sp.csr_array) -> IntArray:

@@ -116,5 +116,6 @@ def _whitening(mass: FloatArray) -> FloatArray:
 
 def column_signs(vectors: FloatArray) -> FloatArray:
     """Sign per column that makes its largest entry positive."""
-    largest = np.abs(vectors).argmax(axis=0)[None]
-    return np.where(np.take_along_axis(vectors, largest, axis=0)[0] < 0, -1.0, 1.0)
+    # Column by column: absolute values of all would be another block.
+    largest = [column[np.abs(column).argmax()] for column in vectors.T]
+    return np.where(np.asarray(largest) < 0, -1.0, 1.0)

@@ -39,6 +39,7 @@ MAX_WORK = 5e11
 # Larger graphs start from the eigenvectors of a smaller one, solved this well.
 COARSEN_NODES = 20_000
 COARSE_TOLERANCE = 0.1
+MAX_COARSE_SHARE = 0.5
 # Tolerances of pairs that need not be precise. In the bulk of the spectrum they lie so
 # close that to tell them apart takes far longer than to find what they span.
 ROUGHLY = 10.0
@@ -107,15 +108,17 @@ def block_eigenpairs(
     precision = filter_precision(block.n_nodes * n_wanted, tol)
     operator = BlockOperator(normalized, rank_one, precision, device)
     start = _start(block, n_wanted, generator, device)
+    width = start.shape[1]
     allowed = np.full(n_wanted, tol)
     allowed[n_precise:] *= ROUGHLY if n_precise is not None else 1.0
     filtered = filtered_subspace(
         operator, known, start, n_wanted, allowed, EASY_PRODUCTS
     )
+    del start
     if filtered.excess > 1:
         if predicted_factor_entries(normalized) <= MAX_FACTOR_ENTRIES:
             return _shift_invert(block, known, n_wanted, tol, generator)
-        affordable = int(MAX_WORK / (normalized.nnz * start.shape[1])) - EASY_PRODUCTS
+        affordable = int(MAX_WORK / (normalized.nnz * width)) - EASY_PRODUCTS
         many = min(max(affordable, 0), MAX_PRODUCTS)
         filtered = filtered_subspace(
             operator, known, filtered.block, n_wanted, allowed, many
@@ -133,6 +136,9 @@ def _start(
     if block.n_nodes <= COARSEN_NODES:
         return generator.standard_normal((block.n_nodes, width))
     coarse, prolongation = coarsened(block, generator)
+    if coarse.n_nodes > MAX_COARSE_SHARE * block.n_nodes:
+        # Most nodes have no stored edge: there is nothing to group them by.
+        return generator.standard_normal((block.n_nodes, width))
     found = block_eigenpairs(
         coarse, min(width, coarse.n_nodes - 1), COARSE_TOLERANCE, generator, device
     )

@@ -123,7 +123,6 @@ class ProcessShard(Shard):
             for device, backend in backends.items()
             if device == "cpu" or backend != "gloo"
         }
-        self._n_forwards = 0
 
     def gathered(self, part: Tensor) -> Tensor:
         """Parts of all processes one below the other, in order of rank."""
@@ -168,7 +167,7 @@ class ProcessShard(Shard):
         dist.all_gather_object(values, value)
         return all(other == values[0] for other in values)
 
-    def forward(self, network: nn.Module, inputs: Tensor) -> Outputs:
+    def forward(self, network: nn.Module, inputs: Tensor, number: int = 0) -> Outputs:
         """Outputs of a network for all rows, with gradients for those of this part.
 
         Soft assignments are made anew for all rows, so that their noise is that of
@@ -179,7 +178,7 @@ class ProcessShard(Shard):
         # Networks may refuse an empty batch, and every parameter is to have a
         # gradient on all processes or on none: who has no row takes one for nothing.
         rows = inputs[own] if own.stop > own.start else inputs[:1]
-        with self._own_draws(network, inputs.device):
+        with self._own_draws(network, inputs.device, number):
             outputs: Outputs = network(rows)
         assignment = getattr(network, "assignment", None)
         sent = outputs if assignment is None else outputs[:2]
@@ -204,13 +203,12 @@ class ProcessShard(Shard):
             parameter.grad = piece.view_as(parameter).to(parameter.dtype)
 
     def _own_draws(
-        self, network: nn.Module, device: torch.device
+        self, network: nn.Module, device: torch.device, number: int
     ) -> AbstractContextManager[None]:
         """Let what layers draw differ by process, and leave what all draw in step."""
         if not network.training:
             return nullcontext()
-        self._n_forwards += 1
-        shift = self._n_forwards * self.world_size + self.rank
+        shift = (number + 1) * self.world_size + self.rank
         return seeded_torch((torch.initial_seed() + shift) % LARGEST_SEED, device)
 
     def _gather_rows(self, parts: Sequence[Tensor], n_rows: int) -> list[Tensor]:

@@ -191,7 +191,9 @@ class _Steps:
 
     def _step(self, batch: Batch) -> float:
         with self.mixed.forward_pass():
-            outputs = self.state.shard.forward(self.forward, batch.inputs)
+            outputs = self.state.shard.forward(
+                self.forward, batch.inputs, self.state.step
+            )
         loss = self.objective(outputs, batch)
         scaler = self.mixed.scaler
         self.state.network.zero_grad(set_to_none=True)

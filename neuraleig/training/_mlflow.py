@@ -60,7 +60,7 @@ class MLflowLogger(MetricLogger):
         client = MlflowClient(self.tracking_uri)
         if self.run_id is not None:
             self.run_id_ = self.run_id
-        elif self._warm_started != id(state.network):
+        elif state.phase == "warm_start" or self._warm_started != id(state.network):
             self.run_id_ = self._new_run(client)
         self._client = client
         super().on_train_begin(state)

@@ -422,3 +422,24 @@ def test_impossible_values_never_reach_training(name, value):
         with pytest.raises((ValueError, TypeError), match=name):
             model.fit(X)
     assert "n_features_in_" not in vars(model)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"neighbor_backend": "torch", "metric": "manhattan"}, "neighbor_backend='tor"),
+        ({"neighbor_backend": "faiss", "metric": "l1"}, "neighbor_backend='faiss'"),
+        (
+            {"neighbor_backend": "sklearn", "approximate_neighbors": True},
+            "approximate_neighbors=True",
+        ),
+        (
+            {"approximate_neighbors": True, "metric": "manhattan"},
+            "approximate_neighbors=True",
+        ),
+    ],
+)
+def test_searches_that_no_backend_has_are_refused(parameters, message):
+    model = NeuralEigenSpectralClustering(2, **parameters)
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.random.default_rng(0).normal(size=(30, 3)))

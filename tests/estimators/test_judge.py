@@ -47,9 +47,15 @@ def test_judgements_of_samples_are_right_in_the_mean(graph, monkeypatch):
     np.testing.assert_allclose(np.mean(found, axis=0), exact, rtol=0.01, atol=0.003)
 
 
-def test_uniform_weight_is_judged_whole(graph, monkeypatch):
-    monkeypatch.setattr(_judge, "JUDGED_EDGES", 300)
-    assert judged_graph(graph.regularized(0.1), seed=0)[1] is None
+def test_uniform_weight_keeps_its_share(graph, monkeypatch):
+    labels = (np.arange(graph.n_nodes) % 3).astype(np.int64)
+    regularized = graph.regularized(0.1)
+    exact = judge_labels(regularized, labels)
+    monkeypatch.setattr(_judge, "JUDGED_EDGES", 5_000)
+    judged, nodes = judged_graph(regularized, seed=0)
+    assert nodes is not None
+    found = judge_labels(judged, labels[nodes])
+    np.testing.assert_allclose(found, exact, rtol=0.03, atol=0.02)
 
 
 @pytest.mark.parametrize("assign_labels", ["argmax", "kmeans"])

@@ -194,7 +194,24 @@ def test_names_of_features_are_kept(blobs):
         model.partial_fit(frame.rename(columns={"a": "c"}))
 
 
+def test_callers_may_use_their_memory_again(blobs):
+    X = blobs[0]
+    buffer = np.empty((300, 2))
+    reused, fresh = clustering(), clustering()
+    for start in range(0, 900, 300):
+        buffer[:] = X[start : start + 300]
+        reused.partial_fit(buffer)
+        fresh.partial_fit(X[start : start + 300])
+    np.testing.assert_array_equal(reused.predict(X), fresh.predict(X))
+
+
 # Bad input
+
+
+def test_parameters_are_checked_at_every_call(blobs):
+    model = clustering().partial_fit(blobs[0][:300])
+    with pytest.raises(ValueError, match="n_clusters"):
+        model.set_params(n_clusters=0).partial_fit(blobs[0][300:310])
 
 
 def test_bad_rows_leave_the_model_as_it_was(blobs):
@@ -214,11 +231,6 @@ def test_the_first_rows_must_be_enough():
         clustering().partial_fit(np.zeros((2, 2)))
 
 
-def test_parameters_are_checked_at_the_first_call(blobs):
-    with pytest.raises(ValueError, match="max_iter"):
-        clustering(max_iter=-1).partial_fit(blobs[0])
-
-
 def test_streams_have_no_precomputed_affinity(blobs):
-    with pytest.raises(ValueError, match="needs the matrix"):
+    with pytest.raises(ValueError, match="rows of a stream"):
         clustering(affinity="precomputed").partial_fit(blobs[0])
