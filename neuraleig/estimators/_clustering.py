@@ -67,7 +67,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     metric : str, default="euclidean"
         Distance between rows, one of scikit-learn's names.
     neighbor_backend : {"auto", "torch", "faiss", "sklearn"}, default="auto"
-        Who searches neighbours; ``"faiss"`` needs the extra of that name.
+        Who searches neighbours, where rows are to be searched for the graph;
+        ``"faiss"`` needs the extra of that name.
     approximate_neighbors : bool or None, default=None
         ``None``: exact up to 50,000 rows, less of wide ones; at least 99 % of the
         neighbours beyond, measured on a sample and reported under ``verbose``.
@@ -312,7 +313,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         X : array-like, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all. Memory maps, arrays on disk
             that can be sliced (zarr, h5py) and ``DataLoader`` are never loaded
-            beyond ``max_graph_rows`` rows.
+            beyond ``max_graph_rows`` rows. Those that shuffle give ``labels_`` in
+            the order of their last pass.
         y : None
             Ignored.
         affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None

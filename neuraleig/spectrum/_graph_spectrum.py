@@ -121,7 +121,9 @@ def graph_spectrum(
                 np.sqrt(degrees[nodes]),
             )
             n_wanted = min(n_components - 1, nodes.size - 1)
-            found = block_eigenpairs(block, n_wanted, tol, generator, device, n_precise)
+            # The constant is known.
+            precise = None if n_precise is None else max(n_precise - 1, 0)
+            found = block_eigenpairs(block, n_wanted, tol, generator, device, precise)
             warn_of_residuals(found.excess)
             parts.append(_Part(nodes, found.values, found.vectors))
     return _leading(null_vectors, parts, degrees, n_components)

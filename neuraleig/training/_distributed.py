@@ -23,7 +23,7 @@ T = TypeVar("T")
 # What torchrun tells every process, and torch needs to find the others.
 LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 # Longest wait for another process. It is long since some work is done by the first
-# process alone: eigenvectors of 200,000 nodes take minutes.
+# process alone: eigenvectors of a million nodes take ten minutes.
 TIMEOUT = timedelta(minutes=30)
 # Seconds for threads of gloo to drop what they have sent, for which they need the
 # interpreter: one that still waits for it when the interpreter ends aborts the process.
