@@ -21,6 +21,7 @@ from neuraleig.affinity import nearest_neighbors
 from neuraleig.eigenfunctions import Eigenfunctions, Standardization
 from neuraleig.networks import least_squares, make_network
 from neuraleig.training import (
+    BaseCallback,
     EarlyStopping,
     Schedule,
     current_shard,
@@ -201,6 +202,48 @@ def failing_score():
     )
 
 
+class InterruptionError(Exception):
+    """Ends a fit."""
+
+
+class InterruptAt(BaseCallback):
+    """Ends a fit after some steps of fine-tuning."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_epoch_end(self, state):
+        if state.phase == "fine_tuning" and state.step >= self.step:
+            raise InterruptionError
+
+
+def resumed(folder):
+    """A fit that draws, interrupted and gone on with, beside one that was not."""
+    parameters = {
+        "max_iter": 100,
+        "checkpoint_interval": 1,
+        "early_stopping": False,
+        "network": lambda n: nn.Sequential(
+            nn.Linear(n, 16), nn.GELU(), nn.Dropout(0.5)
+        ),
+    }
+    whole = summary(clustering(3, **parameters).fit(blobs()))
+    parameters["checkpoint"] = folder / "checkpoint"
+    interrupted = clustering(3, callbacks=[InterruptAt(100)], **parameters)
+    error = error_of(lambda: interrupted.fit(blobs()))
+    kept = sorted(path.name for path in parameters["checkpoint"].iterdir())
+    again = summary(clustering(3, **parameters).fit(blobs()))
+    return {"error": error, "kept": kept, "whole": whole, "resumed": again}
+
+
+def streamed():
+    """A stream whose seed is no number."""
+    model = clustering(3, random_state=None, max_graph_rows=60)
+    for part in np.array_split(blobs(), 4):
+        model.partial_fit(part)
+    return summary(model)
+
+
 def only_together(rank):
     """What has no meaning for one process."""
     own = blobs()[rank:]
@@ -217,6 +260,10 @@ def only_together(rank):
         "no seed": summary(clustering(3, random_state=None).fit(blobs())),
         "differing seeds": summary(differing.fit(blobs())),
         "dropout": summary(dropping.fit(blobs())),
+        "stream": streamed(),
+        "callbacks": summary(
+            clustering(3, callbacks=[BaseCallback()], verbose=rank).fit(blobs())
+        ),
         "diverging": error_of(lambda: diverging.fit(blobs())),
         "differing rows": error_of(lambda: clustering(3).fit(own)),
         "differing parameters": error_of(lambda: clustering(2 + rank).fit(blobs())),
@@ -242,6 +289,7 @@ def main(folder):
     rank, world_size = dist.get_rank(), dist.get_world_size()
     found["parts"] = {name: part() for name, part in PARTS.items()}
     found["together"] = only_together(rank)
+    found["resumed"] = resumed(folder)
     found["given group"] = in_a_given_group(rank, world_size, folder)
     (folder / f"rank{rank}.pickle").write_bytes(pickle.dumps(found))
 

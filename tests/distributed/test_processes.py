@@ -95,7 +95,17 @@ def test_all_processes_have_the_same_model(found, name):
     assert_same(*(process["fits"][name] for process in found))
 
 
-@pytest.mark.parametrize("name", ["no seed", "differing seeds", "dropout"])
+def test_processes_go_on_together(found):
+    for process in found:
+        case = process["resumed"]
+        assert case["error"] == "InterruptionError: "
+        assert "neuraleig-fine_tuning.safetensors" in case["kept"]
+        assert_same(case["resumed"], case["whole"])
+
+
+@pytest.mark.parametrize(
+    "name", ["no seed", "differing seeds", "dropout", "stream", "callbacks"]
+)
 def test_what_is_drawn_is_the_same_in_all_processes(found, name):
     assert_same(*(process["together"][name] for process in found))
 
@@ -104,8 +114,11 @@ def test_what_is_drawn_is_the_same_in_all_processes(found, name):
     ("name", "message"),
     [
         ("diverging", "FloatingPointError: the loss is"),
-        ("differing rows", "ValueError: X or the parameters differ"),
-        ("differing parameters", "ValueError: X or the parameters differ"),
+        ("differing rows", "ValueError: X, affinity_matrix or the parameters differ"),
+        (
+            "differing parameters",
+            "ValueError: X, affinity_matrix or the parameters differ",
+        ),
         ("failing score", "ArithmeticError: the score failed"),
         ("first", "IndexError"),
     ],
