@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -204,13 +205,17 @@ class Eigenfunctions(nn.Module):
         )
         return functions, logits
 
-    def slices(self, X: Array) -> Iterator[tuple[Array, Array]]:
+    def slices(
+        self, X: Array, *, with_functions: bool = True
+    ) -> Iterator[tuple[Array, Array]]:
         """Functions and scores of clusters, slice by slice.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
             Rows; may lie on disk.
+        with_functions : bool, default=True
+            Without, functions have no columns, and cost nothing.
 
         Yields
         ------
@@ -223,7 +228,15 @@ class Eigenfunctions(nn.Module):
         """
         step = max(SLICE_ROWS, SLICE_ELEMENTS // X.shape[1] // SLICE_ROWS * SLICE_ROWS)
         for start in range(0, X.shape[0], step):
-            yield _evaluate(self, self._standardize(X[start : start + step]))
+            rows = self._standardize(X[start : start + step])
+            yield _evaluate(self, rows, self if with_functions else self._scores)
+
+    def _scores(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """No functions, and the scores of clusters."""
+        scores: Callable[[Tensor], Tensor] | None
+        scores = getattr(self.network, "scores", None)
+        logits = self.network(inputs).logits if scores is None else scores(inputs)
+        return logits[:, :0], logits
 
     def _standardize(self, X: Array) -> Tensor:
         shift, scale = self.shift.cpu().numpy(), float(self.scale)
@@ -252,8 +265,11 @@ def _mass_and_energy(
     return np.asarray(shard.total(torch.from_numpy(sums)).numpy())
 
 
-def _evaluate(module: nn.Module, rows: Tensor) -> tuple[Array, Array]:
-    """First two outputs of a module, in slices of fixed shapes."""
+def _evaluate(
+    module: nn.Module, rows: Tensor, function: Callable[..., Any] | None = None
+) -> tuple[Array, Array]:
+    """First two outputs of a module or one of its methods, by fixed shapes."""
+    function = module if function is None else function
     device = next(module.parameters()).device
     functions, logits = [], []
     was_training = module.training
@@ -267,7 +283,7 @@ def _evaluate(module: nn.Module, rows: Tensor) -> tuple[Array, Array]:
             if missing:
                 last = part[-1:] if count else part.new_zeros(1, part.shape[1])
                 part = torch.cat([part, last.expand(missing, -1)])
-            outputs = module(part)
+            outputs = function(part)
             functions.append(outputs[0][:count].cpu())
             logits.append(outputs[1][:count].cpu())
     module.train(was_training)

@@ -232,3 +232,11 @@ def test_evaluation_ignores_and_keeps_the_training_mode():
     np.testing.assert_array_equal(first, second)
     assert module.training
     assert module.network.trunk.training
+
+
+def test_scores_alone_are_those_with_functions(matrix):
+    found = fitted(np.random.default_rng(2).normal(size=(N_NODES, 4)), matrix)
+    rows = np.eye(N_NODES)
+    ((functions, alone),) = found.slices(rows, with_functions=False)
+    assert functions.shape == (N_NODES, 0)
+    np.testing.assert_array_equal(alone, found.evaluate(rows)[1])

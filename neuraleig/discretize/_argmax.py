@@ -18,6 +18,8 @@ class Argmax:
         belongs to are left out here.
     """
 
+    needs_functions = False
+
     def __init__(self, clusters: IntArray) -> None:
         self.clusters = clusters
 

@@ -13,7 +13,17 @@ class Discretizer(Protocol):
     """A fitted map from what the network gives for a row to its label.
 
     It never looks at other rows, so a label is the same alone and in company.
+
+    Attributes
+    ----------
+    needs_functions : bool
+        Whether it looks at the functions; they may else have no columns.
     """
+
+    @property
+    def needs_functions(self) -> bool:
+        """Whether it looks at the functions; they may else have no columns."""
+        ...
 
     def probabilities(self, functions: Array, logits: Array) -> FloatArray:
         """Probability of every cluster; its largest entry is the label.

@@ -208,6 +208,8 @@ class NearestCentre:
         See :func:`diffused_rows`.
     """
 
+    needs_functions = True
+
     def __init__(
         self,
         centres: FloatArray,

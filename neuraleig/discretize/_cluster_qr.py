@@ -50,6 +50,8 @@ class ClusterQR:
         See :func:`diffused_rows`.
     """
 
+    needs_functions = True
+
     def __init__(
         self, rotation: FloatArray, eigenvalues: FloatArray, diffusion_time: float
     ) -> None:

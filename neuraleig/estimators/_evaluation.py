@@ -80,12 +80,6 @@ class EigenfunctionTransformer(
         """Functions that ``transform`` returns."""
         return functions
 
-    def _iter_values(self, X: ArrayLike) -> Iterator[tuple[Array, Array]]:
-        """Functions and scores of clusters, part by part."""
-        parts = self._iter_rows(X)
-        slices = self.eigenfunctions_.slices
-        return (values for rows in parts for values in slices(rows))
-
     def _iter_rows(self, X: ArrayLike) -> Iterator[Array]:
         """Rows of a fitted estimator, checked, part by part."""
         check_is_fitted(self)

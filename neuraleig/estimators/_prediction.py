@@ -81,6 +81,13 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
             self._discretizer.probabilities(*values) for values in self._iter_values(X)
         )
 
+    def _iter_values(self, X: ArrayLike) -> Iterator[tuple[Array, Array]]:
+        """What the discretiser looks at, part by part."""
+        parts = self._iter_rows(X)
+        wanted = self._discretizer.needs_functions
+        slices = self.eigenfunctions_.slices
+        return (v for rows in parts for v in slices(rows, with_functions=wanted))
+
     def score(
         self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
     ) -> float:

@@ -82,6 +82,11 @@ class Renumbered:
         self.discretizer = discretizer
         self.order = order
 
+    @property
+    def needs_functions(self) -> bool:
+        """Whether the discretiser looks at the functions."""
+        return self.discretizer.needs_functions
+
     def probabilities(self, functions: Array, logits: Array) -> FloatArray:
         """Probability of every cluster, in the new order."""
         return self.discretizer.probabilities(functions, logits)[:, self.order]

@@ -73,6 +73,11 @@ class EigenNetwork(nn.Module):
             del matrices[0]
         return [weight for weight in matrices if weight.requires_grad]
 
+    def scores(self, inputs: Tensor) -> Tensor:
+        """Scores of clusters alone, of shape (n_rows, n_clusters)."""
+        logits: Tensor = self.label_head(self.trunk(inputs))
+        return logits
+
     def forward(self, inputs: Tensor) -> Outputs:
         """Functions, scores of clusters and soft assignments of a batch.
 

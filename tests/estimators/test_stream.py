@@ -90,6 +90,8 @@ def test_a_cluster_that_is_new_comes_where_there_is_room():
 
 def test_renumbered_probabilities_move_with_the_clusters():
     class Fixed:
+        needs_functions = False
+
         def probabilities(self, functions, logits):
             return logits
 
