@@ -16,9 +16,10 @@ from neuraleig.discretize._base import diffused_rows, softmax
 
 # Candidate numbers of functions per cluster, of which the best reading is kept.
 FUNCTIONS_PER_CLUSTER = (1.0, 1.5, 2.0, 2.5, 3.0)
-# Starts of k-means for each of them; more, where it sees but a sample of the rows, and
-# the rest of a fit takes far longer.
+# Starts of k-means for each of them; more beyond so many rows, where the rest of a fit
+# takes far longer.
 N_STARTS, MANY_STARTS = 10, 30
+FEW_STARTS_ROWS = 50_000
 # A reading may cut this much more than the best one does. Modularity alone would
 # merge small clusters to split large ones; the cut alone likes tiny clusters. Where
 # hardly anything need be cut, it may cut a little more, if modularity gains by it.
@@ -122,8 +123,8 @@ def read_clusters(
 
     Notes
     -----
-    Time O(n_judged n_clusters n_components) for each of 50 starts (150 beyond 10,000
-    rows, of which k-means sees as many), each with one call of ``judge``.
+    Time O(n_judged n_clusters n_components) for each of 50 starts (150 beyond 50,000
+    rows), each with one call of ``judge``; k-means sees at most 10,000 rows.
     """
     generator = np.random.RandomState(seed)
     readings = []
@@ -136,7 +137,7 @@ def read_clusters(
         if rows.shape[0] > MAX_ROWS:
             picked = generator.choice(rows.shape[0], MAX_ROWS, replace=False)
             drawn = rows[np.sort(picked)]
-        for _ in range(N_STARTS if drawn is rows else MANY_STARTS):
+        for _ in range(N_STARTS if len(rows) <= FEW_STARTS_ROWS else MANY_STARTS):
             kmeans = _kmeans(drawn, n_clusters, generator)
             labels = np.asarray(kmeans.predict(rows), dtype=np.int64)
             readings.append(_reading(labels, kmeans.cluster_centers_, rows, judge))
