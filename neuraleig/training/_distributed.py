@@ -215,7 +215,9 @@ class ProcessShard(Shard):
         """Rows of all processes, of several tensors in one message."""
         sizes = [rows.stop - rows.start for rows in self.parts(n_rows)]
         table = torch.cat(list(parts), dim=1)
-        rows: Tensor = _Gather.apply(table, self, sizes)  # type: ignore[no-untyped-call]
+        # Some versions of torch have types for this, others have not.
+        gather: Callable[..., Any] = _Gather.apply
+        rows: Tensor = gather(table, self, sizes)
         columns = torch.split(rows, [part.shape[1] for part in parts], dim=1)
         return [c.to(part.dtype) for c, part in zip(columns, parts, strict=True)]
 
