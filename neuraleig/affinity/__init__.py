@@ -18,9 +18,9 @@ from neuraleig.affinity._kernel import (
 )
 from neuraleig.affinity._neighbors import (
     NEIGHBOR_BACKENDS,
-    PRODUCT_METRICS,
     NeighborBackend,
     Neighbors,
+    check_search,
     nearest_neighbors,
 )
 
@@ -29,7 +29,6 @@ __all__ = [
     "EDGE_WEIGHTS",
     "NEIGHBOR_BACKENDS",
     "PRECOMPUTED",
-    "PRODUCT_METRICS",
     "Affinity",
     "CallableAffinity",
     "CosineAffinity",
@@ -42,6 +41,7 @@ __all__ = [
     "Neighbors",
     "PrecomputedAffinity",
     "RBFAffinity",
+    "check_search",
     "edge_weights",
     "make_affinity",
     "nearest_neighbors",

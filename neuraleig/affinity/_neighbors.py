@@ -14,7 +14,11 @@ from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import GraphWarning
 from neuraleig.affinity._neighbors_exact import Found
 from neuraleig.affinity._neighbors_faiss import faiss_neighbors
-from neuraleig.affinity._neighbors_torch import PROJECTED_FEATURES, torch_neighbors
+from neuraleig.affinity._neighbors_torch import (
+    CPU,
+    PROJECTED_FEATURES,
+    torch_neighbors,
+)
 
 NeighborBackend = Literal["auto", "torch", "faiss", "sklearn"]
 NEIGHBOR_BACKENDS: tuple[str, ...] = get_args(NeighborBackend)
@@ -33,8 +37,6 @@ EXACT_CUDA_ROWS = 1_000_000
 FEWEST_APPROXIMATE = 2_000
 # An approximate search that finds less says so.
 MIN_RECALL = 0.99
-
-CPU = torch.device("cpu")
 
 
 class Neighbors(NamedTuple):
@@ -141,27 +143,52 @@ def nearest_neighbors(
     return Neighbors(found.distances.numpy(), found.indices.numpy(), recall)
 
 
+def check_search(
+    backend: str,
+    metric: str,
+    approximate: bool | None,
+    names: tuple[str, str] = ("backend", "approximate"),
+) -> None:
+    """Refuse a search that no backend has, by the names of the caller's parameters.
+
+    Parameters
+    ----------
+    backend, metric, approximate
+        As for :func:`nearest_neighbors`.
+    names : tuple of two str
+        What the caller calls ``backend`` and ``approximate``.
+
+    Raises
+    ------
+    ValueError
+        If they do not go together.
+    """
+    backend_name, approximate_name = names
+    if backend not in NEIGHBOR_BACKENDS:
+        raise ValueError(f"{backend_name}={backend!r} is none of {NEIGHBOR_BACKENDS}.")
+    has_products = metric in PRODUCT_METRICS
+    if backend in ("torch", "faiss") and not has_products:
+        raise ValueError(
+            f"{backend_name}={backend!r} has no metric={metric!r}; choose "
+            f"{backend_name}='sklearn', or metric='euclidean' or 'cosine'."
+        )
+    if approximate and (backend == "sklearn" or not has_products):
+        raise ValueError(
+            f"{approximate_name}=True has no search by scikit-learn, which is exact; "
+            f"choose {approximate_name}=None, or {backend_name}='torch' with "
+            "metric='euclidean' or 'cosine'."
+        )
+
+
 def _resolved(
     backend: str, metric: str, n_features: int, approximate: bool | None
 ) -> str:
-    """The backend in use, or an error that says what does not go together."""
-    if backend not in NEIGHBOR_BACKENDS:
-        raise ValueError(f"backend={backend!r} is none of {NEIGHBOR_BACKENDS}.")
-    products = metric in PRODUCT_METRICS
-    if backend in ("torch", "faiss") and not products:
-        raise ValueError(
-            f"backend={backend!r} has no metric={metric!r}; choose "
-            "backend='sklearn', or metric='euclidean' or 'cosine'."
-        )
-    if backend == "auto":
-        trees = n_features <= TREE_FEATURES and not approximate
-        backend = "torch" if products and not trees else "sklearn"
-    if backend == "sklearn" and approximate:
-        raise ValueError(
-            "approximate=True has no search by scikit-learn, which is exact; choose "
-            "approximate=None, or backend='torch' with metric='euclidean' or 'cosine'."
-        )
-    return backend
+    """The backend in use."""
+    check_search(backend, metric, approximate)
+    if backend != "auto":
+        return backend
+    trees = n_features <= TREE_FEATURES and not approximate
+    return "torch" if metric in PRODUCT_METRICS and not trees else "sklearn"
 
 
 def _is_approximate(X: Array, approximate: bool | None, device: torch.device) -> bool:

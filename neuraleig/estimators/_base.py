@@ -36,9 +36,9 @@ from neuraleig.affinity import (
     EDGE_WEIGHTS,
     NEIGHBOR_BACKENDS,
     PRECOMPUTED,
-    PRODUCT_METRICS,
     Affinity,
     RBFAffinity,
+    check_search,
     make_affinity,
 )
 from neuraleig.estimators._checkpoint import check_same_data, identity_of
@@ -152,7 +152,13 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         refuse_module(self.network)
         check_callbacks(self.callbacks)
         resolve_precision(self.precision, resolve_device(self.device))
-        self._check_neighbor_search()
+        if self.affinity == "nearest_neighbors":
+            check_search(
+                self.neighbor_backend,
+                self.metric,
+                self.approximate_neighbors,
+                ("neighbor_backend", "approximate_neighbors"),
+            )
         kernel = callable(self.affinity) or self.affinity in ("rbf", "cosine")
         if kernel and self.sampling == "edges":
             raise ValueError(
@@ -163,25 +169,6 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
             raise ValueError(
                 f"walk_length={self.walk_length} needs stored edges to walk along; it "
                 "must be 1 with sampling='nodes' and with kernels."
-            )
-
-    def _check_neighbor_search(self) -> None:
-        """Refuse searches that no backend has."""
-        if self.affinity != "nearest_neighbors":
-            return
-        backend, metric = self.neighbor_backend, self.metric
-        has_products = metric in PRODUCT_METRICS
-        if backend in ("torch", "faiss") and not has_products:
-            raise ValueError(
-                f"neighbor_backend={backend!r} has no metric={metric!r}; use 'auto' or "
-                "'sklearn', or metric='euclidean' or 'cosine'."
-            )
-        if self.approximate_neighbors and (backend == "sklearn" or not has_products):
-            raise ValueError(
-                f"approximate_neighbors=True is not compatible with neighbor_backend="
-                f"{backend!r} and metric={metric!r}: scikit-learn's search is exact; "
-                "use None, or neighbor_backend='auto' with metric='euclidean' or "
-                "'cosine'."
             )
 
     def _draw_fit_rows(self, X: ArrayLike, seed: int) -> DrawnRows:
