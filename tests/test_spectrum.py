@@ -176,10 +176,10 @@ def test_float32_loses_no_function_and_lets_no_constant_in(monkeypatch, n_featur
     np.testing.assert_allclose(gram, np.eye(10), atol=1e-5)
 
 
-def test_columns_of_zeros_become_random_ones():
+def test_columns_of_zeros_do_no_harm():
     block = torch.zeros(30, 3)
     block[:, 0] = torch.arange(30.0)
-    basis = orthonormalized(block + 0.0)
+    basis = orthonormalized(block)
     assert torch.isfinite(basis).all()
 
 
