@@ -10,9 +10,8 @@ from typing import Any, overload
 import numpy as np
 from torch import Tensor
 
-from neuraleig.segmentation._image_arrays import CHANNELS
+from neuraleig.segmentation._image_arrays import CHANNELS, RGB
 from neuraleig.segmentation._image_files import (
-    RGB,
     ImageError,
     image_size,
     is_pillow_image,
@@ -90,7 +89,7 @@ class ImageSet(Sequence[RGB]):
         """File of an image, or None where it comes from memory or a data set."""
         if not isinstance(self._items, list):
             return None
-        item = self._items[self._positions[index]]
+        item = self._item(self._positions[index])
         return Path(item) if isinstance(item, str | os.PathLike) else None
 
     def subset(self, indices: Iterable[int]) -> ImageSet:
