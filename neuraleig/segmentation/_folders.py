@@ -35,13 +35,12 @@ from neuraleig.segmentation._label_files import (
     Settings,
     label_names,
 )
+from neuraleig.segmentation._names import ClusterNames, names_of_clusters
 from neuraleig.segmentation._palette import Palette, label_colors, overlay
 
 OVERLAYS = "overlays"
 # Of the images that a warning names.
 N_NAMED = 5
-
-ClusterNames = Mapping[int, str] | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -130,16 +129,18 @@ def predict_folder(
     -----
     Every file is written under another name and renamed, so that none is ever half
     there. An image counts as done when the record of an earlier run with the same
-    settings names it, it has not changed, and its label file has its size.
+    settings names it, it has not changed, and its label file has its size. Only one
+    process may write to ``out`` at a time.
     """
     out = Path(out)
     images = _source_images(source, out)
     colors = label_colors(n_labels) if colors is None else _checked(colors, n_labels)
-    targets = label_names(images.names)
-    _check_targets(images, out, targets)
+    image_names = images.names
+    targets = label_names(image_names)
+    _check_targets(images, out, [*targets, *map(_overlay, targets)])
     hexes = ["#" + bytes(color).hex() for color in colors]
     record = FolderRecord(out, Settings(fingerprint, n_labels, hexes))
-    job = _Job(label, images, out, targets, colors, overlays)
+    job = _Job(label, images, image_names, out, targets, colors, overlays)
     cluster_names = names_of_clusters(names, n_labels)
     out.mkdir(parents=True, exist_ok=True)
     if overwrite:
@@ -163,24 +164,29 @@ class _Job:
 
     label: Callable[[RGB], Labels]
     images: ImageSet
+    names: list[str]
     out: Path
     targets: list[str]
     colors: Palette
     overlays: bool
 
     def finished(self, records: Mapping[str, ImageRecord]) -> dict[int, ImageRecord]:
-        """Records of earlier runs that still hold, by position."""
-        named = enumerate(zip(self.images.names, self.targets, strict=True))
+        """Records of earlier runs that still hold, by position.
+
+        ``records`` are by label file, of which no two are the same.
+        """
         return {
-            index: records[name]
-            for index, (name, target) in named
-            if name in records and self._holds(index, target, records[name])
+            index: records[target]
+            for index, target in enumerate(self.targets)
+            if target in records and self._holds(index, records[target])
         }
 
-    def _holds(self, index: int, target: str, record: ImageRecord) -> bool:
-        if record.labels != target:
+    def _holds(self, index: int, record: ImageRecord) -> bool:
+        target = self.targets[index]
+        if record.source != self.names[index]:
             return False
-        if self.overlays and not self._overlay(target).is_file():
+        laid_over = record.overlay and (self.out / _overlay(target)).is_file()
+        if self.overlays and not laid_over:
             return False
         try:
             written = image_size(self.out / target) == (record.height, record.width)
@@ -200,10 +206,10 @@ class _Job:
         return new
 
     def _label(self, index: int) -> ImageRecord:
-        name, target = self.images.names[index], self.targets[index]
+        name, target = self.names[index], self.targets[index]
         try:
-            stamp = _stamp(self.images, index)
             rgb = self.images[index]
+            stamp = _stamp(self.images, index, rgb)
         except ImageError as error:
             return ImageRecord(name, error=str(error))
         labels = np.asarray(self.label(rgb))
@@ -217,33 +223,22 @@ class _Job:
         self._write(target, rgb, labels)
         counts = np.bincount(labels.ravel())
         pixels = {str(i): int(counts[i]) for i in np.flatnonzero(counts)}
-        return ImageRecord(name, stamp, target, height, width, pixels)
+        return ImageRecord(
+            name, stamp, target, height, width, pixels, overlay=self.overlays
+        )
 
     def _write(self, target: str, rgb: RGB, labels: Labels) -> None:
         path = self.out / target
         path.parent.mkdir(parents=True, exist_ok=True)
         write_labels(path, labels, self.colors)
         if self.overlays:
-            path = self._overlay(target)
+            path = self.out / _overlay(target)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_image(path, overlay(rgb, labels, self.colors))
 
-    def _overlay(self, target: str) -> Path:
-        return self.out / OVERLAYS / f"{target.removesuffix('.png')}.jpg"
 
-
-def names_of_clusters(names: ClusterNames | None, n_clusters: int) -> list[str]:
-    """Name of every cluster, empty where it has none."""
-    if names is None:
-        return [""] * n_clusters
-    by_label = names if isinstance(names, Mapping) else dict(enumerate(names))
-    unknown = [label for label in by_label if label not in range(n_clusters)]
-    if unknown:
-        raise ValueError(
-            f"names has a name for cluster {unknown[0]!r}, but clusters are 0 to "
-            f"{n_clusters - 1}."
-        )
-    return [str(by_label.get(label, "")) for label in range(n_clusters)]
+def _overlay(target: str) -> str:
+    return f"{OVERLAYS}/{target.removesuffix('.png')}.jpg"
 
 
 def _checked(colors: Palette, n_labels: int) -> Palette:
@@ -269,11 +264,12 @@ def _source_images(source: Any, out: Path) -> ImageSet:  # noqa: ANN401
 
 def _check_targets(images: ImageSet, out: Path, targets: Sequence[str]) -> None:
     """Refuse to write over an image."""
-    sources = {
-        path.resolve()
-        for path in map(images.path, range(len(images)))
-        if path is not None
-    }
+    paths = [images.path(index) for index in range(len(images))]
+    sources = set[Path]()
+    for path in paths:
+        if path is not None:
+            # A link is lost too if its name is.
+            sources |= {path.resolve(), path.parent.resolve() / path.name}
     root = out.resolve()
     for target in targets:
         if root / target in sources:
@@ -283,14 +279,14 @@ def _check_targets(images: ImageSet, out: Path, targets: Sequence[str]) -> None:
             )
 
 
-def _stamp(images: ImageSet, index: int) -> str:
+def _stamp(images: ImageSet, index: int, rgb: RGB | None = None) -> str:
     """Content of an image in short, without decoding where it has a file.
 
-    The size of a file and not its time: a copy is the same image.
+    Of a file the size of a file and not its time: a copy is the same image.
     """
     path = images.path(index)
     if path is None:
-        pixels = images[index]
+        pixels = images[index] if rgb is None else rgb
         head = repr(pixels.shape).encode()
         return hashlib.blake2b(head + pixels.tobytes(), digest_size=16).hexdigest()
     try:
@@ -314,7 +310,9 @@ def _report(
     manifest: Path, records: Sequence[ImageRecord], new: set[int], n_labels: int
 ) -> FolderReport:
     pixels = np.zeros(n_labels, dtype=np.int64)
-    written, skipped, unreadable = [], [], []
+    written: list[str] = []
+    skipped: list[str] = []
+    unreadable: list[tuple[str, str]] = []
     for index, record in enumerate(records):
         if record.error is not None:
             unreadable.append((record.source, record.error))

@@ -88,6 +88,8 @@ class ImageRecord:
         Of the labels, in pixels.
     pixels : dict
         Number of pixels per cluster that has any.
+    overlay : bool
+        Whether its overlay was written too.
     error : str, optional
         Why it could not be read.
     """
@@ -98,6 +100,7 @@ class ImageRecord:
     height: int = 0
     width: int = 0
     pixels: dict[str, int] = field(default_factory=dict)
+    overlay: bool = False
     error: str | None = None
 
 
@@ -126,15 +129,14 @@ class FolderRecord:
         return self.out / MANIFEST
 
     def done(self) -> dict[str, ImageRecord]:
-        """Images that earlier runs finished, by name.
+        """Images that earlier runs finished, by label file.
 
         Raises
         ------
         ValueError
             If those runs had other settings, or their record cannot be read.
         """
-        records = self._of_manifest() | self._of_journal()
-        return {name: record for name, record in records.items() if not record.error}
+        return self._of_manifest() | self._of_journal()
 
     def forget(self) -> None:
         """Remove the record of earlier runs."""
@@ -220,7 +222,8 @@ class FolderRecord:
 
 def _records(entries: Iterable[dict[str, Any]]) -> dict[str, ImageRecord]:
     records = (ImageRecord(**entry) for entry in entries)
-    return {record.source: record for record in records}
+    # What could not be read has no label file, and is tried again.
+    return {record.labels: record for record in records if record.labels}
 
 
 def _whole_lines(text: str) -> Iterable[dict[str, Any]]:
