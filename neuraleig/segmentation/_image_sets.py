@@ -180,6 +180,16 @@ def as_image_set(
         If there are no images.
     TypeError
         If ``images`` is something else, such as a generator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuraleig.segmentation._image_sets import as_image_set
+    >>> images = as_image_set([np.zeros((4, 6), np.uint8), np.ones((5, 5, 3))])
+    >>> len(images), images.names
+    (2, ['image_0000', 'image_0001'])
+    >>> images.size(0), images[0].shape
+    ((4, 6), (4, 6, 3))
     """
     if isinstance(images, ImageSet):
         result = images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,12 @@ def label_colors(n_labels: int) -> Palette:
     -----
     The first ten are those of the plots. Up to 1024, each is the colour of a grid that
     is farthest in CIELAB from all before it; the rest fill the cube of colours.
+
+    Examples
+    --------
+    >>> from neuraleig.segmentation._palette import label_colors
+    >>> label_colors(2).tolist()
+    [[63, 144, 218], [255, 169, 14]]
     """
     if n_labels < 1:
         raise ValueError(f"n_labels={n_labels} must be at least 1.")
@@ -116,7 +123,7 @@ def lab_of(colors: NDArray[np.integer | np.floating]) -> FloatArray:
     return lab
 
 
-def boundaries(labels: Labels) -> NDArray[np.bool_]:
+def boundaries(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Pixels whose label is not that of the one to the right or below, and those."""
     edge = np.zeros(labels.shape, dtype=bool)
     across = labels[:, 1:] != labels[:, :-1]
@@ -159,6 +166,15 @@ def overlay(
     ------
     ValueError
         If the shapes differ, a label has no colour or ``opacity`` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuraleig.segmentation._palette import overlay
+    >>> colors = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
+    >>> image = np.full((1, 3, 3), 100, np.uint8)
+    >>> overlay(image, np.array([[0, 0, 1]]), colors)[0, :, 0].tolist()
+    [50, 0, 255]
     """
     if labels.shape != rgb.shape[:2]:
         raise ValueError(

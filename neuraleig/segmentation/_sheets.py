@@ -23,8 +23,8 @@ TEXT_WIDTH = 150
 FONT_SIZE = 14
 SMALL_FONT_SIZE = 12
 INK, PALE_INK, PAPER, EMPTY = (20, 20, 20), (110, 110, 110), 255, 242
-# What is not the cluster is seen through so much white.
-VEIL = 0.45
+# What is not the cluster is grey, and seen through so much white.
+VEIL = 0.5
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def cluster_sheet(
         Number of clusters.
     n_crops : int, default=8
         Crops per cluster: its largest regions, of as many images as there are. The
-        rest of a crop is paler, and the cluster is outlined in its colour.
+        rest of a crop is pale and grey, and the cluster is outlined in its colour.
     crop_size : int, default=96
         Side of a crop, in pixels.
     names : mapping from int to str, or sequence of str, optional
@@ -89,6 +89,16 @@ def cluster_sheet(
     Notes
     -----
     Memory: the page and ``n_clusters * n_crops`` crops.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuraleig.segmentation._sheets import cluster_sheet
+    >>> image = np.zeros((40, 40, 3), np.uint8)
+    >>> labels = np.repeat([0, 1], [10, 30])[:, None].repeat(40, axis=1)
+    >>> sheet = cluster_sheet([(image, labels)], 2, names={1: "road"})
+    >>> sheet.shares.tolist()
+    [0.25, 0.75]
     """
     if n_clusters < 1 or n_crops < 0 or crop_size < 8:
         raise ValueError(
@@ -150,18 +160,20 @@ def _row(
 def _write_words(row: RGB, label: int, name: str, share: float, middle: int) -> None:
     left = 2 * MARGIN + SWATCH
     width = TEXT_WIDTH - 2 * MARGIN
-    title = f"{label}  {name}".rstrip()
-    # "0.00 %" would say that there is none.
-    percent = "< 0.01 %" if 0 < share < 1e-4 else f"{100 * share:.2f} %"
+    title = f"{label} {name}".rstrip()
+    percent = f"{100 * share:.2f} %"
+    if share < 1e-4:  # "0.00 %" would leave open whether there are any
+        percent = "< 0.01 %" if share else "no pixels"
     draw_text(row, title, left, middle - 9, size=FONT_SIZE, color=INK, max_width=width)
     draw_text(row, percent, left, middle + 10, size=SMALL_FONT_SIZE, color=PALE_INK)
 
 
 def _drawn(crop: Crop, color: NDArray[np.uint8]) -> RGB:
-    """Crop with its cluster outlined and the rest paler."""
+    """Crop with its cluster outlined, and the rest pale and grey."""
     drawn = crop.rgb.copy()
     outside = ~crop.inside
-    pale = drawn[outside] * (1 - VEIL) + 255 * VEIL
-    drawn[outside] = pale.astype(np.uint8)
-    drawn[boundaries(crop.inside)] = color
+    grey = drawn[outside].mean(axis=1, keepdims=True)
+    drawn[outside] = (grey * (1 - VEIL) + 255 * VEIL).astype(np.uint8)
+    # Beside the cluster, of which nothing is hidden.
+    drawn[boundaries(crop.inside) & outside] = color
     return drawn
