@@ -36,7 +36,7 @@ from neuraleig.segmentation._label_files import (
     label_names,
 )
 from neuraleig.segmentation._names import ClusterNames, names_of_clusters
-from neuraleig.segmentation._palette import Palette, label_colors, overlay
+from neuraleig.segmentation._palette import Palette, overlay, resolve_colors
 
 OVERLAYS = "overlays"
 # Of the images that a warning names.
@@ -134,7 +134,7 @@ def predict_folder(
     """
     out = Path(out)
     images = _source_images(source, out)
-    colors = label_colors(n_labels) if colors is None else _checked(colors, n_labels)
+    colors = resolve_colors(colors, n_labels)
     image_names = images.names
     targets = label_names(image_names)
     _check_targets(images, out, [*targets, *map(_overlay, targets)])
@@ -239,16 +239,6 @@ class _Job:
 
 def _overlay(target: str) -> str:
     return f"{OVERLAYS}/{target.removesuffix('.png')}.jpg"
-
-
-def _checked(colors: Palette, n_labels: int) -> Palette:
-    colors = np.asarray(colors)
-    if colors.shape != (n_labels, 3) or colors.dtype != np.uint8:
-        raise ValueError(
-            f"colors of shape {colors.shape} and type {colors.dtype} must be uint8 of "
-            f"shape ({n_labels}, 3), one colour for each cluster."
-        )
-    return colors
 
 
 def _source_images(source: Any, out: Path) -> ImageSet:  # noqa: ANN401

@@ -31,16 +31,21 @@ NaturalKey = tuple[tuple[tuple[int, int, str], ...], ...]
 
 def natural_key(path: str) -> tuple[NaturalKey, str]:
     """Key that sorts ``image_9`` before ``image_10``, folder by folder."""
-    parts = tuple(
-        tuple(
-            (0, int(text), "") if text.isdecimal() and text.isascii() else (1, 0, text)
-            for text in DIGITS.split(part.casefold())
-            if text
-        )
-        for part in path.split("/")
-    )
+    folders, _, name = path.rpartition("/")
+    # By itself, so that b.png comes before b2.png.
+    stem, dot, suffix = name.rpartition(".")
+    parts = [*folders.split("/"), stem or name, dot + suffix]
     # Names that differ in case or in leading zeros need an order too.
-    return parts, path
+    return tuple(_tokens(part.casefold()) for part in parts), path
+
+
+def _tokens(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Words and numbers of a text; numbers come first."""
+    return tuple(
+        (0, int(token), "") if DIGITS.fullmatch(token) else (1, 0, token)
+        for token in DIGITS.split(text)
+        if token
+    )
 
 
 def image_files(folder: Path, exclude: Path | None = None) -> list[Path]:

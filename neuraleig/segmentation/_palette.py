@@ -88,6 +88,19 @@ def label_colors(n_labels: int) -> Palette:
     return np.concatenate([_separated(length)[:n_separated], filling])
 
 
+def resolve_colors(colors: Palette | None, n_labels: int) -> Palette:
+    """Colours of the user, checked, or those of :func:`label_colors`."""
+    if colors is None:
+        return label_colors(n_labels)
+    colors = np.asarray(colors)
+    if colors.shape != (n_labels, 3) or colors.dtype != np.uint8:
+        raise ValueError(
+            f"colors of shape {colors.shape} and type {colors.dtype} must be uint8 of "
+            f"shape ({n_labels}, 3), one colour for each cluster."
+        )
+    return colors
+
+
 @lru_cache
 def _separated(length: int) -> Palette:
     """Farthest points, one after the other."""

@@ -15,7 +15,7 @@ from neuraleig.segmentation._drawing import draw_text
 from neuraleig.segmentation._image_arrays import RGB, Labels, check_labels
 from neuraleig.segmentation._image_files import write_image
 from neuraleig.segmentation._names import ClusterNames, names_of_clusters
-from neuraleig.segmentation._palette import Palette, boundaries, label_colors
+from neuraleig.segmentation._palette import Palette, boundaries, resolve_colors
 
 MARGIN = 6
 SWATCH = 24
@@ -106,7 +106,7 @@ def cluster_sheet(
             f"and crop_size={crop_size} at least 8."
         )
     labels_of = names_of_clusters(names, n_clusters)
-    colors = label_colors(n_clusters) if colors is None else colors
+    colors = resolve_colors(colors, n_clusters)
     crops = BestCrops(n_clusters, n_crops, crop_size)
     totals = np.zeros(n_clusters, dtype=np.int64)
     for rgb, labels in items:

@@ -58,9 +58,14 @@ def test_numbers_in_names_are_in_order(numbers):
 
 
 @given(names=st.lists(st.text(min_size=1), unique=True))
-def test_the_order_of_any_names_is_one(names):
-    once = sorted(names, key=natural_key)
-    assert sorted(reversed(names), key=natural_key) == once
+def test_any_names_have_an_order(names):
+    backwards = names[::-1]
+    assert sorted(names, key=natural_key) == sorted(backwards, key=natural_key)
+
+
+def test_a_name_comes_before_those_that_begin_with_it():
+    names = ["b.png", "b2.png", "b10.png", "ba.png", "c.png"]
+    assert sorted(names, key=natural_key) == names
 
 
 def test_links_do_not_loop(folder):
