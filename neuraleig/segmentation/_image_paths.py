@@ -34,7 +34,8 @@ def natural_key(path: str) -> tuple[NaturalKey, str]:
     folders, _, name = path.rpartition("/")
     # By itself, so that b.png comes before b2.png.
     stem, dot, suffix = name.rpartition(".")
-    parts = [*folders.split("/"), stem or name, dot + suffix]
+    parts = folders.split("/") if folders else []
+    parts += [stem, dot + suffix]
     # Names that differ in case or in leading zeros need an order too.
     return tuple(_tokens(part.casefold()) for part in parts), path
 
