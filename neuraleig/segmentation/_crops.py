@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,6 +16,9 @@ from neuraleig.segmentation._image_arrays import RGB, Labels
 
 # Side of a crop in sides of a square with the area of its region: with surroundings.
 CONTEXT = 1.5
+# Regions are looked for among so many pixels of an image: every other one of a larger
+# image, or every third, shows the same regions.
+MAX_PIXELS = 2**16
 
 
 @dataclass(order=True, frozen=True)
@@ -89,15 +93,15 @@ class BestCrops:
     def _add_regions(
         self, label: int, rgb: RGB, labels: Labels, box: tuple[slice, slice]
     ) -> None:
-        inside = labels == label
-        for rank, (area, center) in enumerate(self._regions(inside[box])):
+        for rank, (area, center) in enumerate(self._regions(labels[box] == label)):
             share = area / labels.size
             if not self._wants(label, -rank, share):
                 return
             middle = (center[0] + box[0].start, center[1] + box[1].start)
             side = max(round(CONTEXT * area**0.5), self.size)
             window = _window(labels.shape, middle, side)
-            pixels, mask = _square(rgb[window], inside[window], self.size)
+            inside = labels[window] == label
+            pixels, mask = _square(rgb[window], inside, self.size)
             crop = Crop(-rank, share, -self._n_seen, pixels, mask)
             heap = self._heaps[label]
             if len(heap) < self.n_crops:
@@ -109,7 +113,10 @@ class BestCrops:
         self, inside: NDArray[np.bool_]
     ) -> Iterator[tuple[int, tuple[int, int]]]:
         """Area and innermost pixel of the largest regions, the largest first."""
-        regions, _ = ndimage.label(inside)
+        step = math.ceil((inside.size / MAX_PIXELS) ** 0.5)
+        if not inside[::step, ::step].any():  # too thin to be left pixels out of
+            step = 1
+        regions, _ = ndimage.label(inside[::step, ::step])
         areas = np.bincount(regions.ravel())[1:]
         boxes = ndimage.find_objects(regions)
         for region in np.argsort(-areas, kind="stable")[: self.n_crops]:
@@ -119,7 +126,7 @@ class BestCrops:
             depth = ndimage.distance_transform_cdt(alone)[1:-1, 1:-1]
             row, column = np.unravel_index(depth.argmax(), depth.shape)
             center = (int(row) + box[0].start, int(column) + box[1].start)
-            yield int(areas[region]), center
+            yield int(areas[region]) * step**2, (center[0] * step, center[1] * step)
 
 
 def _window(

@@ -106,6 +106,21 @@ def test_the_middle_of_a_crop_is_inside_the_region():
     assert crop.inside.sum() == 9
 
 
+def test_regions_of_large_images_are_found():
+    rgb, labels = square(300, 900, 1200, at=(450, 600))
+    labels[7, :] = 2  # a line that every other row would miss
+    crops = crops_of([(rgb, labels)], 3, 1, size=60)
+    (crop,) = crops.best(1)
+    assert crop.share == pytest.approx(300**2 / (900 * 1200), rel=0.02)
+    assert 0.4 < crop.inside.mean() < 0.5  # 1 / CONTEXT ** 2
+    (line,) = crops.best(2)
+    assert line.inside.any(axis=0).all()
+    labels = np.zeros((600, 600), int)
+    labels[301, 301] = labels[-1, -1] = labels[0, 1] = 1
+    (point,) = crops_of([(np.zeros((600, 600, 3), np.uint8), labels)], 2, 1).best(1)
+    assert point.inside.any()
+
+
 def test_crops_are_what_the_image_shows():
     rgb, labels = scene(60, 60, n_clusters=9)
     for label in np.unique(labels):
