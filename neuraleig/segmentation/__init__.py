@@ -1,0 +1,1 @@
+"""Unsupervised semantic segmentation of images."""
