@@ -159,7 +159,7 @@ def match_clusters(confusion: ArrayLike, how: Matching = "majority") -> ClusterM
     are in no union; of classes with the same IoU the first is taken. IoU favours
     small classes more than a plain vote of the pixels does: a large cluster goes to a
     rare class of which it holds nearly all rather than to a common class of which it
-    holds a sliver. Each cluster is judged alone, thus
+    holds a sliver. Each cluster is judged alone by the majority rule, thus
 
     - the map does not depend on the numbering of clusters, and
     - clusters of pixels of one class only can be split or merged freely.
