@@ -187,7 +187,7 @@ def confusion_matrix(
            [2, 0]])
     """
     confusion = ConfusionMatrix(n_classes, n_clusters, ignore_index)
-    nothing = object()
+    nothing: Any = object()
     for mask, label_map in zip_longest(masks, labels, fillvalue=nothing):
         if mask is nothing or label_map is nothing:
             more, fewer = ("masks", "labels")

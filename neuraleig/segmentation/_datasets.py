@@ -224,8 +224,8 @@ def load_dataset(
     root : path
         Folder that holds the set; an error shows the layout expected.
     split : {"train", "val", "test"}, default="val"
-        Part of the set; "test" for CamVid and Cityscapes only (whose masks of it hold
-        no class).
+        Part of the set; "test" for CamVid and Cityscapes only, and the masks of the
+        latter's hold no class: its scores are the evaluation server's.
 
     Returns
     -------
@@ -266,8 +266,9 @@ def load_dataset(
     try:
         files = known.find(Path(root), split, known.table)
     except (FileNotFoundError, ValueError) as error:
-        raise type(error)(
-            f"{error}.\n{name!r} is expected in this layout, ROOT being {root}:\n"
+        kind = FileNotFoundError if isinstance(error, OSError) else ValueError
+        raise kind(
+            f"{error}\n{name!r} is expected in this layout, ROOT being {root}:\n"
             f"{known.layout}"
         ) from error
     return SegmentationDataset(
