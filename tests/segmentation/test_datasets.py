@@ -330,8 +330,7 @@ def test_masks_of_something_else_are_refused(tmp_path, name, tree, value):
 def test_palette_masks_are_read_by_index(tmp_path):
     camvid(tmp_path)
     dataset = load_dataset("camvid", tmp_path)
-    indexed = PIL.fromarray(np.array(CAMVID_VALUES, dtype=np.uint8), mode=None)
-    indexed = indexed.convert("L")
+    indexed = PIL.fromarray(np.array(CAMVID_VALUES, dtype=np.uint8))
     indexed.putpalette([(i * 7) % 256 for i in range(768)])
     assert indexed.mode == "P"
     indexed.save(dataset.masks[0])
