@@ -174,3 +174,20 @@ def test_no_scale_is_refused():
         averaged_scores(
             an_image(8, 8), Lattice.of(8, 8, 4), pooled, batch_size=1, scales=()
         )
+
+
+def test_without_a_window_size_an_image_is_one_window_at_every_scale():
+    sizes = []
+
+    def recorded(images):
+        sizes.append(tuple(images.shape))
+        return pooled(images)
+
+    averaged_scores(
+        an_image(20, 32),
+        Lattice.of(20, 32, PATCH),
+        recorded,
+        batch_size=4,
+        scales=(1.0, 2.0),
+    )
+    assert sizes == [(1, 3, 20, 32), (1, 3, 40, 64)]

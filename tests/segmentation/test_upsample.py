@@ -172,3 +172,22 @@ def test_large_scores_do_not_overflow():
     (_, values), *_ = probabilities_in_strips(scores, lattice)
     assert np.isfinite(values).all()
     assert np.isfinite(top_probability(scores, lattice)).all()
+
+
+def test_half_precision_scores_are_interpolated_in_single():
+    lattice = Lattice.of(50, 40, 8)
+    scores = some_scores(lattice, 6).bfloat16()
+    np.testing.assert_array_equal(
+        labels_from_scores(scores, lattice), labels_from_scores(scores.float(), lattice)
+    )
+    (_, values), *_ = probabilities_in_strips(scores, lattice)
+    assert values.dtype == np.float32
+
+
+def test_scores_are_not_written_to():
+    lattice = Lattice.of(50, 40, 8)
+    scores = some_scores(lattice, 6)
+    before = scores.clone()
+    labels_from_scores(scores, lattice)
+    top_probability(scores, lattice)
+    assert torch.equal(scores, before)
