@@ -30,10 +30,10 @@ import trial
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neuraleig.segmentation._refine import refined_labels
-from neuraleig.segmentation._sliding_window import scores_on_lattice
-from neuraleig.segmentation._upsample import labels_from_scores
-from neuraleig.segmentation._windows import Lattice
+from neuraleig.segmentation.inference._refine import refined_labels
+from neuraleig.segmentation.inference._sliding_window import scores_on_lattice
+from neuraleig.segmentation.inference._upsample import labels_from_scores
+from neuraleig.segmentation.inference._windows import Lattice
 
 BACKBONE = "vit_small_patch14_dinov2"
 PATCH = 14

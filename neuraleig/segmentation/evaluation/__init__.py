@@ -1,0 +1,1 @@
+"""Evaluation: confusion, matching, data sets and protocols."""

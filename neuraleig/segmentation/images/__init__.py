@@ -1,0 +1,1 @@
+"""Images: reading, sets of them, sizes."""

@@ -1,0 +1,1 @@
+"""Inference: windows of images, blending, upsampling, refinement."""

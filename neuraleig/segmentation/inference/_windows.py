@@ -1,0 +1,286 @@
+"""The token lattice of an image, and the windows that lie on it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Integral
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+Image = NDArray[np.uint8]
+"""RGB image of shape (height, width, 3)."""
+
+# Default stride in windows, as in the published settings.
+STRIDE_SHARE = 2 / 3
+# Side in tokens of a window that holds any image, resized ones included.
+UNLIMITED = 2**31
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rectangle of tokens.
+
+    Parameters
+    ----------
+    top, left : int
+        First token of each direction.
+    height, width : int
+        Tokens in each direction.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def tokens(self) -> tuple[slice, slice]:
+        """Its part of an array of shape (h, w, ...)."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Tokens of an image that is padded to whole patches, and windows of them.
+
+    Token (i, j) is the patch whose first pixel is (i * patch_size, j * patch_size);
+    the padding, less than one patch, is at the bottom and on the right. Windows begin
+    at multiples of the stride, and the last of each direction ends with the image, so
+    that all have one shape. An image smaller than a window is one window.
+
+    Parameters
+    ----------
+    height, width : int
+        Pixels of the image.
+    patch_size : int
+        Side of a patch in pixels.
+    window_tokens, stride_tokens : int
+        Side of a window and distance of neighbouring windows, in tokens.
+
+    Examples
+    --------
+    >>> from neuraleig.segmentation.inference._windows import Lattice
+    >>> lattice = Lattice.of(360, 480, 14, window_size=320, stride=200)
+    >>> lattice.shape, lattice.padded_shape, len(lattice.windows)
+    ((26, 35), (364, 490), 4)
+    """
+
+    height: int
+    width: int
+    patch_size: int
+    window_tokens: int
+    stride_tokens: int
+
+    @classmethod
+    def of(
+        cls,
+        height: int,
+        width: int,
+        patch_size: int,
+        window_size: int | None = None,
+        stride: int | None = None,
+    ) -> Lattice:
+        """Lattice of an image of that size.
+
+        Parameters
+        ----------
+        height, width, patch_size : int
+            As above.
+        window_size, stride : int or None, default=None
+            In pixels, rounded by :func:`window_in_tokens`. Without a window size the
+            image is one window.
+
+        Raises
+        ------
+        ValueError
+            If the stride is larger than the window, or one of them is not positive.
+        """
+        if window_size is None:
+            return cls(height, width, patch_size, UNLIMITED, UNLIMITED)
+        tokens = window_in_tokens(window_size, stride, patch_size)
+        return cls(height, width, patch_size, *tokens)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Tokens in each direction."""
+        patch = self.patch_size
+        return math.ceil(self.height / patch), math.ceil(self.width / patch)
+
+    @property
+    def padded_shape(self) -> tuple[int, int]:
+        """Pixels in each direction, the padding included."""
+        h, w = self.shape
+        return h * self.patch_size, w * self.patch_size
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """All windows, row by row; they have one shape."""
+        h, w = self.shape
+        height, width = min(h, self.window_tokens), min(w, self.window_tokens)
+        return tuple(
+            Window(top, left, height, width)
+            for top in _starts(h, height, self.stride_tokens)
+            for left in _starts(w, width, self.stride_tokens)
+        )
+
+    def pad(self, rgb: Image) -> Tensor:
+        """Image as a tensor whose sides are whole patches.
+
+        Parameters
+        ----------
+        rgb : ndarray of shape (height, width, 3), uint8
+            The image.
+
+        Returns
+        -------
+        padded : Tensor of shape (3, *padded_shape), float32
+            In [0, 1]; the last row and column go on into the padding.
+        """
+        (bottom, right), (height, width) = self.padded_shape, rgb.shape[:2]
+        image = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+        image = image.to(torch.float32).div_(255)
+        padding = (0, right - width, 0, bottom - height)
+        return F.pad(image[None], padding, mode="replicate")[0]
+
+    def window(self, padded: Tensor, index: int) -> Tensor:
+        """Pixels of a window: a view of the padded image."""
+        rows, columns = self.windows[index].tokens
+        patch = self.patch_size
+        return padded[
+            :,
+            rows.start * patch : rows.stop * patch,
+            columns.start * patch : columns.stop * patch,
+        ]
+
+    def token_colors(self, padded: Tensor) -> Tensor:
+        """Mean colour of the pixels of every token, those of the padding left out.
+
+        Parameters
+        ----------
+        padded : Tensor of shape (3, *padded_shape)
+            As :meth:`pad` returns it.
+
+        Returns
+        -------
+        colors : Tensor of shape (h, w, 3)
+            RGB in [0, 1].
+        """
+        (h, w), patch = self.shape, self.patch_size
+        bottom, right = self.padded_shape
+        real = padded[:, : self.height, : self.width]
+        zeros = F.pad(real, (0, right - self.width, 0, bottom - self.height))
+        sums = zeros.reshape(3, h, patch, w, patch).sum(dim=(2, 4))
+        rows = _pixels_of_tokens(self.height, h, patch).to(padded.device)
+        columns = _pixels_of_tokens(self.width, w, patch).to(padded.device)
+        return (sums / (rows[:, None] * columns)).permute(1, 2, 0).contiguous()
+
+
+def window_in_tokens(
+    window_size: int, stride: int | None, patch_size: int
+) -> tuple[int, int]:
+    """Window and stride as whole numbers of tokens.
+
+    Both are rounded to the nearest multiple of the patch size, halves up, and are at
+    least one patch; the stride is at most the window.
+
+    Parameters
+    ----------
+    window_size : int
+        Side of a window in pixels.
+    stride : int or None
+        Distance of neighbouring windows in pixels; None: two thirds of a window.
+    patch_size : int
+        Side of a patch in pixels.
+
+    Returns
+    -------
+    window_tokens, stride_tokens : int
+        Sides in tokens.
+
+    Raises
+    ------
+    ValueError
+        If the stride is larger than the window, or one of them is not positive.
+    """
+    for name, value in (("window_size", window_size), ("stride", stride)):
+        if value is not None and not (isinstance(value, Integral) and value > 0):
+            raise ValueError(
+                f"{name}={value!r} is not a positive number of pixels; pass an integer "
+                "or None."
+            )
+    if stride is not None and stride > window_size:
+        raise ValueError(
+            f"stride={stride} is larger than window_size={window_size}, which would "
+            "leave pixels that no window sees; pass a stride of at most the window."
+        )
+    window = max(1, (2 * window_size + patch_size) // (2 * patch_size))
+    wanted = round(STRIDE_SHARE * window_size) if stride is None else stride
+    step = max(1, (2 * wanted + patch_size) // (2 * patch_size))
+    return window, min(step, window)
+
+
+def resize_image(rgb: Image, size: int) -> Image:
+    """Image whose shorter side has ``size`` pixels, its aspect kept.
+
+    Bilinear, with a filter against aliasing where the image shrinks.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (height, width, 3), uint8
+        The image.
+    size : int
+        Pixels of the shorter side.
+
+    Returns
+    -------
+    resized : ndarray of shape (new_height, new_width, 3), uint8
+        The image itself where it has that size.
+    """
+    height, width = rgb.shape[:2]
+    short = min(height, width)
+    return resized_to(
+        rgb,
+        max(1, round(height * size / short)),
+        max(1, round(width * size / short)),
+    )
+
+
+def resized_to(rgb: Image, height: int, width: int) -> Image:
+    """Image of that size, see :func:`resize_image`."""
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    resized = np.empty((height, width, 3), dtype=np.uint8)
+    # A channel at a time: large images need a third of the memory.
+    for channel in range(3):
+        values = torch.from_numpy(rgb[..., channel].astype(np.float32))
+        found = F.interpolate(
+            values[None, None],
+            size=(height, width),
+            mode="bilinear",
+            align_corners=False,
+            antialias=True,
+        )
+        resized[..., channel] = found[0, 0].round_().clamp_(0, 255).to(torch.uint8)
+    return resized
+
+
+def _starts(n_tokens: int, window: int, stride: int) -> list[int]:
+    """First tokens of the windows of one direction."""
+    last = n_tokens - window
+    return [*range(0, last, stride), last]
+
+
+def _pixels_of_tokens(n_pixels: int, n_tokens: int, patch_size: int) -> Tensor:
+    """Real pixels that each token of one direction has."""
+    counts = torch.full((n_tokens,), float(patch_size))
+    counts[-1] = n_pixels - (n_tokens - 1) * patch_size
+    return counts

@@ -1,0 +1,1 @@
+"""What is written and drawn: folders of labels, palettes, contact sheets."""

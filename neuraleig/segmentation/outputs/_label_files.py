@@ -1,0 +1,235 @@
+"""Names of the files that labels are written to, and the record of what is done."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from neuraleig.segmentation.images._atomic import atomic_file, write_json
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+# Hidden, and there only while a run is unfinished.
+JOURNAL = ".manifest.journal"
+
+
+def label_names(names: Sequence[str]) -> list[str]:
+    """Names of the label files of images, unique also where case does not count.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the images, with ``/`` between folders.
+
+    Returns
+    -------
+    names : list of str
+        ``a/b.png`` for ``a/b.jpg``. Images that differ in no more than their suffix
+        keep it: ``a/b.jpg.png`` and ``a/b.tif.png``. What is then still the same gets
+        a number.
+    """
+    stems = [_stem(name) for name in names]
+    n_same = Counter(stem.casefold() for stem in stems)
+    taken = {stem.casefold() for stem in stems if n_same[stem.casefold()] == 1}
+    result = []
+    for name, stem in zip(names, stems, strict=True):
+        chosen = stem
+        if n_same[stem.casefold()] > 1:
+            chosen, number = name, 1
+            while chosen.casefold() in taken:
+                number += 1
+                chosen = f"{name}-{number}"
+            taken.add(chosen.casefold())
+        result.append(f"{chosen}.png")
+    return result
+
+
+def _stem(name: str) -> str:
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{Path(last).stem}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the content of label files.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of whatever makes the labels.
+    n_labels : int
+        Number of clusters.
+    colors : list of str
+        Colour per cluster, such as ``"#3f90da"``.
+    """
+
+    fingerprint: str
+    n_labels: int
+    colors: list[str]
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """What is known of an image that is done.
+
+    Parameters
+    ----------
+    source : str
+        Name of the image.
+    stamp : str
+        Changes when the image does.
+    labels : str, optional
+        Name of its label file; None where it could not be read.
+    height, width : int
+        Of the labels, in pixels.
+    pixels : dict
+        Number of pixels per cluster that has any.
+    overlay : bool
+        Whether its overlay was written too.
+    error : str, optional
+        Why it could not be read.
+    """
+
+    source: str
+    stamp: str = ""
+    labels: str | None = None
+    height: int = 0
+    width: int = 0
+    pixels: dict[str, int] = field(default_factory=dict)
+    overlay: bool = False
+    error: str | None = None
+
+
+class FolderRecord:
+    """Manifest of a folder of labels, and the journal that it is made from.
+
+    A journal has a line per image and is appended to while a run goes on. The
+    manifest is written once, at the end.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    settings : Settings
+        Of this run.
+    """
+
+    def __init__(self, out: Path, settings: Settings) -> None:
+        self.out = out
+        self.settings = settings
+        self._journal: IO[str] | None = None
+
+    @property
+    def manifest(self) -> Path:
+        """The file of the finished record."""
+        return self.out / MANIFEST
+
+    def done(self) -> dict[str, ImageRecord]:
+        """Images that earlier runs finished, by label file.
+
+        Raises
+        ------
+        ValueError
+            If those runs had other settings, or their record cannot be read.
+        """
+        return self._of_manifest() | self._of_journal()
+
+    def forget(self) -> None:
+        """Remove the record of earlier runs."""
+        self.manifest.unlink(missing_ok=True)
+        (self.out / JOURNAL).unlink(missing_ok=True)
+
+    def start(self, done: Iterable[ImageRecord]) -> None:
+        """Begin a journal that holds what is done."""
+        lines = [asdict(self.settings) | {"schema": SCHEMA}, *map(asdict, done)]
+        # A whole new file: the last line of the old one may be torn.
+        with atomic_file(self.out / JOURNAL) as file:
+            file.writelines(f"{json.dumps(line)}\n".encode() for line in lines)
+        self._journal = (self.out / JOURNAL).open("a", encoding="utf-8")
+
+    def add(self, record: ImageRecord) -> None:
+        """Append an image whose files are written."""
+        if self._journal is None:
+            raise RuntimeError("the journal has not been started.")
+        self._journal.write(f"{json.dumps(asdict(record))}\n")
+        self._journal.flush()
+
+    def close(self) -> None:
+        """Close the journal; it stays for the next run."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    def finish(self, records: Sequence[ImageRecord], names: Sequence[str]) -> None:
+        """Write the manifest, and remove the journal."""
+        self.close()
+        clusters = [
+            {"id": label, "name": name or None, "color": color}
+            for label, (name, color) in enumerate(
+                zip(names, self.settings.colors, strict=True)
+            )
+        ]
+        content = {
+            "schema": SCHEMA,
+            "fingerprint": self.settings.fingerprint,
+            "n_clusters": self.settings.n_labels,
+            "clusters": clusters,
+            "images": [asdict(record) for record in records],
+        }
+        write_json(self.manifest, content)
+        (self.out / JOURNAL).unlink(missing_ok=True)
+
+    def _of_manifest(self) -> dict[str, ImageRecord]:
+        if not self.manifest.exists():
+            return {}
+        try:
+            content = json.loads(self.manifest.read_text(encoding="utf-8"))
+            colors = [cluster["color"] for cluster in content["clusters"]]
+            found = content | {"n_labels": content["n_clusters"], "colors": colors}
+            self._check(found)
+            return _records(content["images"])
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f"{str(self.manifest)!r} is not a manifest of labels; choose another "
+                "out, or pass overwrite=True to replace it."
+            ) from error
+
+    def _of_journal(self) -> dict[str, ImageRecord]:
+        journal = self.out / JOURNAL
+        if not journal.exists():
+            return {}
+        entries = list(_whole_lines(journal.read_text(encoding="utf-8")))
+        if not entries:
+            return {}
+        self._check(entries[0])
+        return _records(entries[1:])
+
+    def _check(self, found: Mapping[str, Any]) -> None:
+        """Refuse to go on with what was made otherwise."""
+        expected = asdict(self.settings) | {"schema": SCHEMA}
+        others = [name for name in expected if found.get(name) != expected[name]]
+        if others:
+            raise ValueError(
+                f"out={str(self.out)!r} holds labels that were made with another "
+                f"{' and '.join(others)}; choose another out, or pass overwrite=True "
+                "to make all of them again."
+            )
+
+
+def _records(entries: Iterable[dict[str, Any]]) -> dict[str, ImageRecord]:
+    records = (ImageRecord(**entry) for entry in entries)
+    # What could not be read has no label file, and is tried again.
+    return {record.labels: record for record in records if record.labels}
+
+
+def _whole_lines(text: str) -> Iterable[dict[str, Any]]:
+    """Entries of a journal up to where its writer was killed."""
+    for line in text.splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            return

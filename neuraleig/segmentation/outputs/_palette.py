@@ -1,0 +1,211 @@
+"""Colours of clusters, and clusters laid over their image."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuraleig._typing import FloatArray
+from neuraleig.segmentation.images._image_arrays import RGB, Labels, check_labels
+
+Palette = NDArray[np.uint8]
+"""Colours of shape (n_labels, 3), RGB."""
+
+# Ten colours chosen for normal and deficient colour vision, the same as those of the
+# plots: M. A. Petroff, "Accessible color sequences for data visualization", 2021.
+FIRST_COLORS = (
+    0x3F90DA,
+    0xFFA90E,
+    0xBD1F01,
+    0x94A4A2,
+    0x832DB6,
+    0xA96B59,
+    0xE76300,
+    0xB9AC70,
+    0x717581,
+    0x92DADD,
+)
+# Every further colour is the one of this grid that is farthest from all before it.
+GRID_LEVELS = 24
+# Black and white are paper and ink.
+LIGHTNESS = (25.0, 93.0)
+# So many colours are still told apart; the search for one takes a millisecond.
+MAX_SEPARATED = 1024
+# Powers of 1 / x where x^4 = x + 1: their multiples fill a cube evenly (Roberts).
+FILLING = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
+
+# To XYZ of linear sRGB, divided by that of white (D65).
+TO_XYZ = np.array(
+    [
+        [0.4124564 / 0.95047, 0.3575761 / 0.95047, 0.1804375 / 0.95047],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339 / 1.08883, 0.1191920 / 1.08883, 0.9503041 / 1.08883],
+    ]
+)
+TO_LAB = np.array([[0.0, 116.0, 0.0], [500.0, -500.0, 0.0], [0.0, 200.0, -200.0]])
+
+# Rows of an image that are blended at a time.
+STRIP = 256
+# Opacity in whole numbers.
+OPAQUE = 256
+
+
+def label_colors(n_labels: int) -> Palette:
+    """Colours that tell labels apart.
+
+    Parameters
+    ----------
+    n_labels : int
+        Number of colours.
+
+    Returns
+    -------
+    colors : uint8 ndarray of shape (n_labels, 3)
+        RGB. A colour is a function of its position alone, so that a label keeps its
+        colour whatever their number.
+
+    Notes
+    -----
+    The first ten are those of the plots. Up to 1024, each is the colour of a grid that
+    is farthest in CIELAB from all before it; the rest fill the cube of colours.
+
+    Examples
+    --------
+    >>> from neuraleig.segmentation.outputs._palette import label_colors
+    >>> label_colors(2).tolist()
+    [[63, 144, 218], [255, 169, 14]]
+    """
+    if n_labels < 1:
+        raise ValueError(f"n_labels={n_labels} must be at least 1.")
+    n_separated = min(n_labels, MAX_SEPARATED)
+    # Few lengths, so that few are kept.
+    length = max(64, 1 << (n_separated - 1).bit_length())
+    steps = np.arange(1, n_labels - n_separated + 1)[:, None]
+    filling = (steps * FILLING % 1.0 * 256).astype(np.uint8)
+    return np.concatenate([_separated(length)[:n_separated], filling])
+
+
+def resolve_colors(colors: Palette | None, n_labels: int) -> Palette:
+    """Colours of the user, checked, or those of :func:`label_colors`."""
+    if colors is None:
+        return label_colors(n_labels)
+    colors = np.asarray(colors)
+    if colors.shape != (n_labels, 3) or colors.dtype != np.uint8:
+        raise ValueError(
+            f"colors of shape {colors.shape} and type {colors.dtype} must be uint8 of "
+            f"shape ({n_labels}, 3), one colour for each cluster."
+        )
+    return colors
+
+
+@lru_cache
+def _separated(length: int) -> Palette:
+    """Farthest points, one after the other."""
+    first = np.array([[c >> 16, c >> 8 & 255, c & 255] for c in FIRST_COLORS])
+    levels = np.linspace(0, 255, GRID_LEVELS).round()
+    grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
+    candidates = grid.reshape(-1, 3)
+    places = lab_of(candidates)
+    usable = (places[:, 0] >= LIGHTNESS[0]) & (places[:, 0] <= LIGHTNESS[1])
+    candidates, places = candidates[usable], places[usable]
+    nearest = np.full(len(places), np.inf)
+    chosen = list(first)
+    for step in range(max(length, len(first))):
+        if step >= len(first):
+            chosen.append(candidates[nearest.argmax()])
+        distances = ((places - lab_of(chosen[step][None])) ** 2).sum(axis=1)
+        np.minimum(nearest, distances, out=nearest)
+    colors = np.array(chosen).astype(np.uint8)
+    colors.setflags(write=False)  # it is shared
+    return colors
+
+
+def lab_of(colors: NDArray[np.integer | np.floating]) -> FloatArray:
+    """Places of sRGB colours, 0 to 255, in CIELAB."""
+    values = np.asarray(colors, dtype=np.float64) / 255
+    linear = np.where(
+        values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
+    )
+    ratios = linear @ TO_XYZ.T
+    small = ratios * (841 / 108) + 4 / 29
+    roots = np.where(ratios > (6 / 29) ** 3, np.cbrt(ratios), small)
+    lab: FloatArray = roots @ TO_LAB.T - np.array([16.0, 0.0, 0.0])
+    return lab
+
+
+def boundaries(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Pixels whose label is not that of the one to the right or below, and those."""
+    edge = np.zeros(labels.shape, dtype=bool)
+    across = labels[:, 1:] != labels[:, :-1]
+    down = labels[1:] != labels[:-1]
+    edge[:, 1:] |= across
+    edge[:, :-1] |= across
+    edge[1:] |= down
+    edge[:-1] |= down
+    return edge
+
+
+def overlay(
+    rgb: RGB,
+    labels: Labels,
+    colors: Palette,
+    opacity: float = 0.5,
+    outline: bool = True,
+) -> RGB:
+    """Lay the colours of labels over their image.
+
+    Parameters
+    ----------
+    rgb : uint8 ndarray of shape (height, width, 3)
+        Image.
+    labels : integer ndarray of shape (height, width)
+        Between 0 and ``n_labels - 1``.
+    colors : uint8 ndarray of shape (n_labels, 3)
+        Colour per label.
+    opacity : float, default=0.5
+        Between 0, the image, and 1, the colours.
+    outline : bool, default=True
+        Whether the borders between labels are drawn in full colour.
+
+    Returns
+    -------
+    rgb : uint8 ndarray of shape (height, width, 3)
+        A new image.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a label has no colour or ``opacity`` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuraleig.segmentation.outputs._palette import overlay
+    >>> colors = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
+    >>> image = np.full((1, 3, 3), 100, np.uint8)
+    >>> overlay(image, np.array([[0, 0, 1]]), colors)[0, :, 0].tolist()
+    [50, 0, 255]
+    """
+    if labels.shape != rgb.shape[:2]:
+        raise ValueError(
+            f"labels have shape {labels.shape}, but the image has {rgb.shape[:2]}."
+        )
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"opacity={opacity} must be between 0 and 1.")
+    check_labels(labels, len(colors))
+    weight = np.uint16(round(opacity * OPAQUE))
+    half = np.uint16(OPAQUE // 2)
+    result = np.empty_like(rgb)
+    for top in range(0, rgb.shape[0], STRIP):
+        rows = slice(top, top + STRIP)
+        # At most 255 * 256 + 128, which uint16 holds.
+        paint = colors[labels[rows]] * weight
+        paint += rgb[rows] * (np.uint16(OPAQUE) - weight)
+        result[rows] = (paint + half) // np.uint16(OPAQUE)
+    if outline:
+        edge = boundaries(labels)
+        result[edge] = colors[labels[edge]]
+    return result
