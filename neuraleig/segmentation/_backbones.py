@@ -263,14 +263,15 @@ def extract(
     # Made outside of inference mode, whose tensors no network can be trained on.
     shape = n_windows, rows, columns, sum(backbone.n_channels)
     features = torch.empty(shape, dtype=torch.float32, device=device)
-    levels = features.split(backbone.n_channels, dim=-1)
+    ends = [sum(backbone.n_channels[: i + 1]) for i in range(len(backbone.n_channels))]
     budget = CUDA_TOKENS if device.type == "cuda" else CPU_TOKENS
     step = max(1, budget // (rows * columns))
     with torch.inference_mode(), _products_in(dtype, device):
         for start in range(0, n_windows, step):
             part = windows[start : start + step].to(device)
-            for level, found in zip(levels, backbone(part), strict=True):
-                level[start : start + step] = found.permute(0, 2, 3, 1)
+            for end, level in zip(ends, backbone(part), strict=True):
+                place = features[start : start + step, ..., end - level.shape[1] : end]
+                place.copy_(level.permute(0, 2, 3, 1))
     return features
 
 
@@ -296,7 +297,7 @@ def digest(state: dict[str, Any], *tensors: Tensor) -> str:
             continue
         total.update(f"{name}:{value.dtype}{tuple(value.shape)};".encode())
         flat = value.detach().cpu().contiguous().reshape(-1)
-        total.update(flat.view(torch.uint8).numpy())
+        total.update(flat.view(torch.uint8).numpy().data)
     return total.hexdigest()
 
 

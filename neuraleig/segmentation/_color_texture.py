@@ -166,7 +166,7 @@ class ColorTexture(Backbone):
             lab = rgb_to_lab(images.float())
             raw = torch.cat([self._color(lab), *self._texture(lab)], dim=1)
             patches = (raw - self.center) * self.scale
-        low, mid = patches.split([self.n_channels[0], self.n_channels[1]], dim=1)
+        low, mid = patches[:, : self.n_channels[0]], patches[:, self.n_channels[0] :]
         high = [
             F.avg_pool2d(patches, side, 1, side // 2, count_include_pad=False)
             for side in CONTEXTS
@@ -260,5 +260,5 @@ def _along(weights: list[Tensor], sums: list[Tensor]) -> Tensor:
     """Weighted sums of maps of one channel, one channel per angle."""
     return sum(
         (w.reshape(1, -1, 1, 1) * m for w, m in zip(weights, sums, strict=True)),
-        start=torch.zeros((), device=sums[0].device),
+        start=sums[0].new_zeros(()),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import pickle
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from numbers import Integral
 from pathlib import Path
 from types import ModuleType
@@ -162,8 +163,7 @@ class TimmBackbone(Backbone):
             if isinstance(self.model.norm, nn.Identity):
                 # Models that pool their tokens before the norm.
                 tokens = self.model.fc_norm(tokens)
-        high = tokens.mT.unflatten(2, maps[-1].shape[2:])
-        return [*maps[:-1], high]
+        return [*maps[:-1], tokens.mT.reshape(maps[-1].shape)]
 
     def _keys(self, tokens: Tensor) -> Tensor:
         """Keys of the last level's block, heads side by side."""
@@ -173,7 +173,7 @@ class TimmBackbone(Backbone):
         bias = attention.qkv.bias
         bias = None if bias is None else bias.chunk(3)[1]
         keys = F.linear(block.norm1(tokens), weight, bias)
-        heads = keys.unflatten(-1, (attention.num_heads, -1))
+        heads = keys.reshape(*keys.shape[:2], attention.num_heads, -1)
         normalized: Tensor = attention.k_norm(heads).flatten(-2)
         return normalized
 
@@ -249,7 +249,7 @@ def _check_layers(layers: Layers, depth: int) -> tuple[int, ...]:
             f"{-depth} to {depth - 1}."
         )
     numbers = tuple(int(n) % depth for n in layers)
-    if any(b <= a for a, b in zip(numbers, numbers[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(numbers)):
         raise ValueError(
             f"layers={layers!r} are the blocks {numbers}; they must ascend, and the "
             "token graphs are built on the last."
