@@ -93,7 +93,10 @@ def half_precision(features: Tensor | NDArray[Any]) -> Features:
     ValueError
         If they have other than three axes, or are empty or not finite.
     """
-    found = torch.as_tensor(features).detach()
+    # A copy of arrays: torch takes none that are read-only, as stored ones are.
+    found = torch.as_tensor(
+        features if isinstance(features, Tensor) else np.array(features)
+    ).detach()
     if found.ndim != 3 or found.numel() == 0:
         raise ValueError(
             f"features have shape {tuple(found.shape)}; those of a window have three "
@@ -229,11 +232,11 @@ class FeatureCache(FeatureStore):
         """Stored features of an item, None where there are none that can be used."""
         path, address = self._place(item)
         try:
-            features = np.load(path, mmap_mode="r", allow_pickle=False)
+            features = np.lib.format.open_memmap(path, mode="r")
             problem = _problem(features, path, address)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError, SyntaxError, TypeError) as error:
+        except (OSError, ValueError, SyntaxError, TypeError) as error:
             problem = str(error)
         if problem is None:
             return _read_only(np.asarray(features))
@@ -289,12 +292,12 @@ class FeatureCache(FeatureStore):
             raise
 
 
-def _problem(features: NDArray[Any], path: Path, address: bytes) -> str | None:
+def _problem(features: np.memmap[Any, Any], path: Path, address: bytes) -> str | None:
     """Why a file cannot be trusted, None if it can."""
     if features.dtype != np.float16 or features.ndim != 3:
         return f"an array of type {features.dtype} and shape {features.shape}"
-    if not isinstance(features, np.memmap) or not features.flags.c_contiguous:
-        return "not a plain array"
+    if not features.flags.c_contiguous:
+        return "an array in another order"
     end = features.offset + features.nbytes
     if path.stat().st_size != end + ADDRESS_BYTES + CHECKSUM_BYTES:
         return "wrong size"
