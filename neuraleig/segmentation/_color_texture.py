@@ -164,7 +164,7 @@ class ColorTexture(Backbone):
         # Squares of small differences, and logarithms: no place for half precision.
         with torch.autocast(images.device.type, enabled=False):
             lab = rgb_to_lab(images.float())
-            raw = torch.cat([self._color(lab), *self._texture(lab)], dim=1)
+            raw = torch.cat([self._color(lab), self._texture(lab)], dim=1)
             patches = (raw - self.center) * self.scale
         low, mid = patches[:, : self.n_channels[0]], patches[:, self.n_channels[0] :]
         high = [
@@ -180,51 +180,63 @@ class ColorTexture(Backbone):
         variance = F.avg_pool2d((lab - offset).square(), self.patch_size)
         return torch.cat([mean, (variance + NOISE**2).log() / 2], dim=1)
 
-    def _texture(self, lab: Tensor) -> list[Tensor]:
+    def _texture(self, lab: Tensor) -> Tensor:
         """Logarithms of the energies of derivatives, lightness before colour."""
         angles = torch.deg2rad(lab.new_tensor(ORIENTATIONS))
         c, s = angles.cos(), angles.sin()
         slopes, bends, colors = [], [], []
         for number, scale in enumerate(SCALES):
-            filters = gaussian_derivatives(scale * self.patch_size)
+            step = _step(self.patch_size, scale * self.patch_size)
+            filters = gaussian_derivatives(scale * self.patch_size / step)
             channels = lab if number < N_COLOR_SCALES else lab[:, :1]
-            x, y = self._gradients(channels, filters)
-            xx, yy, xy = self._energy(x, x), self._energy(y, y), self._energy(x, y)
+            channels = F.avg_pool2d(channels, step)
+            x, y = _gradients(channels, filters)
+            patch = self.patch_size // step
+            xx, yy, xy = (
+                F.avg_pool2d(a * b, patch) for a, b in ((x, x), (y, y), (x, y))
+            )
             # Energy along an angle, of which the patch's three sums say all.
             slopes.append(
                 _along([c * c, 2 * c * s, s * s], [xx[:, :1], xy[:, :1], yy[:, :1]])
             )
-            bends.append(self._bends(lab[:, :1], filters, c, s))
+            bends.append(_bends(channels[:, :1], filters, patch, angles))
             if number < N_COLOR_SCALES:
                 colors.append(xx[:, 1:] + yy[:, 1:])
         energies = torch.cat([*slopes, *bends, *colors], dim=1)
-        return [(energies.clamp_min(0) + NOISE**2).log() / 2]
+        return (energies.clamp_min(0) + NOISE**2).log() / 2
 
-    def _bends(
-        self, lightness: Tensor, filters: tuple[Tensor, ...], c: Tensor, s: Tensor
-    ) -> Tensor:
-        """Energies of second derivatives along the angles."""
-        smooth, first, second = filters
-        xx = _filtered(lightness, second, smooth)
-        yy = _filtered(lightness, smooth, second)
-        xy = _filtered(lightness, first, first)
-        pairs = [
-            self._energy(a, b)
-            for a, b in ((xx, xx), (xx, xy), (xy, xy), (xx, yy), (xy, yy), (yy, yy))
-        ]
-        c2, s2, cs = c * c, s * s, 2 * c * s
-        weights = [c2 * c2, 2 * c2 * cs, cs * cs, 2 * c2 * s2, 2 * cs * s2, s2 * s2]
-        return _along(weights, pairs)
 
-    @staticmethod
-    def _gradients(
-        channels: Tensor, filters: tuple[Tensor, ...]
-    ) -> tuple[Tensor, Tensor]:
-        smooth, first, _ = filters
-        return _filtered(channels, first, smooth), _filtered(channels, smooth, first)
+def _step(patch_size: int, sigma: float) -> int:
+    """Pixels per side that are averaged before a wide filter, which saves time.
 
-    def _energy(self, a: Tensor, b: Tensor) -> Tensor:
-        return F.avg_pool2d(a * b, self.patch_size)
+    They divide patches evenly, and are at most half as wide as the filter, whose
+    response hardly changes over them.
+    """
+    return max(
+        n
+        for n in range(1, patch_size + 1)
+        if patch_size % n == 0 and 2 * n <= max(sigma, 2)
+    )
+
+
+def _gradients(channels: Tensor, filters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    smooth, first, _ = filters
+    return _filtered(channels, first, smooth), _filtered(channels, smooth, first)
+
+
+def _bends(
+    lightness: Tensor, filters: tuple[Tensor, ...], patch_size: int, angles: Tensor
+) -> Tensor:
+    """Energies of second derivatives along the angles."""
+    smooth, first, second = filters
+    xx = _filtered(lightness, second, smooth)
+    yy = _filtered(lightness, smooth, second)
+    xy = _filtered(lightness, first, first)
+    pairs = (xx, xx), (xx, xy), (xy, xy), (xx, yy), (xy, yy), (yy, yy)
+    sums = [F.avg_pool2d(a * b, patch_size) for a, b in pairs]
+    c2, s2, cs = angles.cos() ** 2, angles.sin() ** 2, (2 * angles).sin()
+    weights = [c2 * c2, 2 * c2 * cs, cs * cs, 2 * c2 * s2, 2 * cs * s2, s2 * s2]
+    return _along(weights, sums)
 
 
 def _constants() -> tuple[Tensor, Tensor]:
@@ -247,13 +259,19 @@ def _constants() -> tuple[Tensor, Tensor]:
 
 def _filtered(channels: Tensor, along_x: Tensor, along_y: Tensor) -> Tensor:
     """Every channel correlated with a filter per axis, its border repeated."""
-    shape = channels.shape
-    single = channels.reshape(-1, 1, *shape[2:])
-    radius = along_x.shape[0] // 2
-    single = F.pad(single, (radius, radius, radius, radius), mode="replicate")
-    single = F.conv2d(single, along_x.to(single).reshape(1, 1, 1, -1))
-    single = F.conv2d(single, along_y.to(single).reshape(1, 1, -1, 1))
-    return single.reshape(shape)
+    return _correlated(_correlated(channels, along_x, 3), along_y, 2)
+
+
+def _correlated(channels: Tensor, taps: Tensor, dim: int) -> Tensor:
+    # Sums of shifted images: convolutions of single channels are several times slower
+    # on a CPU, and on a GPU they may drop digits that small differences need.
+    radius, size = taps.shape[0] // 2, channels.shape[dim]
+    sides = (radius, radius, 0, 0) if dim == 3 else (0, 0, radius, radius)
+    padded = F.pad(channels, sides, mode="replicate")
+    result = torch.zeros_like(channels)
+    for start, tap in enumerate(taps.tolist()):
+        result.add_(padded.narrow(dim, start, size), alpha=tap)
+    return result
 
 
 def _along(weights: list[Tensor], sums: list[Tensor]) -> Tensor:

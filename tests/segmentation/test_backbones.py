@@ -243,8 +243,9 @@ def test_a_gpu_gives_the_features_of_a_cpu():
     for given in (make_convolution(), "color_texture"):
         expected = extract(make_backbone(given, device=CPU), windows, CPU)
         backbone = make_backbone(given, device=device)
-        for dtype, error in ((torch.float32, 1e-3), (torch.bfloat16, 3e-2)):
+        for dtype in (torch.float32, torch.bfloat16):
             found = extract(backbone, windows, device, dtype)
             assert found.device.type == "cuda"
             assert found.dtype == torch.float32
-            torch.testing.assert_close(found.cpu(), expected, rtol=error, atol=error)
+            # Convolutions of float32 may have as few digits there as bfloat16's.
+            torch.testing.assert_close(found.cpu(), expected, rtol=3e-2, atol=3e-2)

@@ -157,6 +157,18 @@ def test_photographs_are_centred_and_every_kind_weighs_the_same(photographs):
     assert (high @ high.T).mean().abs() < 0.2
 
 
+@pytest.mark.parametrize(("patch_size", "factor"), [(12, 1.5), (16, 2), (32, 4)])
+def test_patches_grow_with_the_image(photographs, patch_size, factor):
+    images = photographs[0][..., :208, :320]
+    larger = torch.nn.functional.interpolate(
+        images, scale_factor=factor, mode="bicubic"
+    )
+    expected = ColorTexture()(images)[1]
+    found = ColorTexture(patch_size)(larger.clamp(0, 1))[1]
+    # In spreads of a channel.
+    assert (found - expected).abs().mean() * 24**0.5 < 0.05
+
+
 def test_half_precision_is_not_taken():
     backbone, images = ColorTexture(), torch.rand(1, 3, 16, 16)
     with torch.autocast("cpu", torch.bfloat16):

@@ -248,6 +248,23 @@ def test_files_of_dinov2s_authors_are_read(tmp_path):
     torch.testing.assert_close(loaded(images), backbone(images))
 
 
+def test_files_of_deit3s_authors_are_read(tmp_path):
+    name = "deit3_small_patch16_224"
+    backbone = random_backbone(name)
+    path = tmp_path / "deit3.pth"
+    state = backbone.model.state_dict()
+    torch.save(
+        {
+            "model": {
+                k.replace("ls1.gamma", "gamma_1").replace("ls2.gamma", "gamma_2"): v
+                for k, v in state.items()
+            }
+        },
+        path,
+    )
+    assert TimmBackbone(name, checkpoint=path, seed=1).identity == backbone.identity
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
