@@ -1,0 +1,338 @@
+"""Features of windows on disk, so that a fit runs the backbone once per window."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import warnings
+import weakref
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Features = NDArray[np.float16]
+
+# Part of every address: files of another layout are never found.
+FORMAT = "neuraleig-features-1"
+SUFFIX = ".features"
+# After the array: fingerprint of the address, and checksum of the values.
+ADDRESS_BYTES = 16
+CHECKSUM_BYTES = 4
+LARGEST = float(np.finfo(np.float16).max)
+# All exponent bits of a float16: infinite or not a number.
+NOT_FINITE = 0x7C00
+
+
+class FeatureCacheWarning(UserWarning):
+    """Stored features cannot be used or written; they are computed instead."""
+
+
+def cache_key(*parts: object) -> str:
+    """Fingerprint of what all entries of a cache share.
+
+    Parameters
+    ----------
+    *parts : object
+        Whatever decides the features beside the image: the backbone's identity, the
+        type of its products, the size of the windows. Compared by ``repr``.
+
+    Returns
+    -------
+    key : str
+        32 hexadecimal digits.
+    """
+    return _fingerprint(repr(parts).encode()).hex()
+
+
+def image_identity(image: str | Path | NDArray[Any]) -> str:
+    """What tells an image from all others, and from itself after a change.
+
+    Parameters
+    ----------
+    image : path or ndarray
+        A file is known by its path, size and time of change, without reading it; an
+        array by its shape, type and values.
+
+    Returns
+    -------
+    identity : str
+        To be completed by the place of the window in the image.
+    """
+    if isinstance(image, np.ndarray):
+        head = f"{image.dtype}{image.shape}".encode()
+        return f"array:{_fingerprint(head, np.ascontiguousarray(image).data).hex()}"
+    path = Path(image).resolve()
+    found = path.stat()
+    return f"file:{path}:{found.st_size}:{found.st_mtime_ns}"
+
+
+def half_precision(features: Tensor | NDArray[Any]) -> Features:
+    """Features as they are stored: float16, larger values cut to its range.
+
+    Parameters
+    ----------
+    features : Tensor or ndarray of shape (rows, columns, n_channels)
+        Features of a window.
+
+    Returns
+    -------
+    features : ndarray of the same shape
+        Contiguous float16.
+
+    Raises
+    ------
+    ValueError
+        If they have other than three axes, or are empty or not finite.
+    """
+    # A copy of arrays: torch takes none that are read-only, as stored ones are.
+    found = torch.as_tensor(
+        features if isinstance(features, Tensor) else np.array(features)
+    ).detach()
+    if found.ndim != 3 or found.numel() == 0:
+        raise ValueError(
+            f"features have shape {tuple(found.shape)}; those of a window have three "
+            "axes, none of them empty: rows, columns and channels."
+        )
+    if not bool(torch.isfinite(found).all()):
+        raise ValueError(
+            "features are not finite: the backbone fails on this window, or its "
+            "weights are damaged."
+        )
+    # Rounded where they are: half as much to copy from a GPU.
+    rounded = found.clamp(-LARGEST, LARGEST).to(torch.float16).contiguous()
+    values: Features = rounded.cpu().numpy()
+    return values
+
+
+class FeatureStore(ABC):
+    """Where the features of windows come from, a disk or the backbone."""
+
+    @abstractmethod
+    def get(self, item: str) -> Features | None:
+        """Stored features of an item, None where there are none."""
+
+    @abstractmethod
+    def put(self, item: str, features: Tensor | NDArray[Any]) -> Features:
+        """Store the features of an item where possible, and return them rounded."""
+
+    def fetch(
+        self,
+        items: Sequence[str],
+        compute: Callable[[list[int]], Sequence[Tensor | NDArray[Any]]],
+    ) -> list[Features]:
+        """Features of items, computed where they are not stored.
+
+        Parameters
+        ----------
+        items : sequence of str
+            Image and place of every window.
+        compute : callable
+            Gets the positions in ``items`` of those that are missing, in one call,
+            and returns their features in that order. Not called if none is.
+
+        Returns
+        -------
+        features : list of ndarray of shape (rows, columns, n_channels)
+            Float16, one per item; read-only, and mapped from the disk where stored.
+        """
+        found = [self.get(item) for item in items]
+        missing = [i for i, features in enumerate(found) if features is None]
+        computed = compute(missing) if missing else []
+        for i, features in zip(missing, computed, strict=True):
+            found[i] = self.put(items[i], features)
+        return [features for features in found if features is not None]
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what it holds."""
+
+    def __enter__(self) -> FeatureStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class NoCache(FeatureStore):
+    """Stores nothing: every request runs the backbone.
+
+    Values are rounded as those of a :class:`FeatureCache` are, so that a fit does not
+    depend on which of the two it uses.
+    """
+
+    def get(self, item: str) -> Features | None:
+        """None."""
+        return None
+
+    def put(self, item: str, features: Tensor | NDArray[Any]) -> Features:
+        """The features, rounded."""
+        return _read_only(half_precision(features))
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class FeatureCache(FeatureStore):
+    """Features in files, one per window, mapped into memory when read.
+
+    Parameters
+    ----------
+    folder : path or None
+        Where the files are kept, for later fits as well. None: a temporary folder,
+        removed by :meth:`close`, or when the cache or the process ends.
+    key : str
+        From :func:`cache_key`. Caches of several keys may share a folder.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made.
+
+    Notes
+    -----
+    A window of ``h`` x ``w`` tokens with ``C`` features takes ``2 h w C`` bytes and
+    about 150 more: a megabyte for 30 x 45 tokens of 384. Nothing is held in memory.
+    Several processes may share a folder: files appear complete or not at all. A file
+    that is damaged, cut off or not from here is computed anew, with a warning. Where
+    writing fails, on a full disk for one, there is one warning and nothing more is
+    written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuraleig.segmentation._feature_cache import FeatureCache, cache_key
+    >>> with FeatureCache(None, cache_key("backbone", "float32")) as cache:
+    ...     _ = cache.put("a.png/0,0", np.ones((2, 3, 4)))
+    ...     cache.get("a.png/0,0").shape
+    (2, 3, 4)
+    """
+
+    def __init__(self, folder: str | Path | None, key: str) -> None:
+        self.key = key
+        self.writes = True
+        self._finalizer: weakref.finalize[Any, Any] | None = None
+        if folder is None:
+            temporary = tempfile.mkdtemp(prefix="neuraleig-features-")
+            self._finalizer = weakref.finalize(self, _remove, temporary, os.getpid())
+            folder = temporary
+        # Entries of one key together, so that stale ones are easy to remove.
+        self.folder = Path(folder) / cache_key(FORMAT, key)[:16]
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, item: str) -> Features | None:
+        """Stored features of an item, None where there are none that can be used."""
+        path, address = self._place(item)
+        try:
+            features = np.lib.format.open_memmap(path, mode="r")
+            problem = _problem(features, path, address)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, SyntaxError, TypeError) as error:
+            problem = str(error)
+        if problem is None:
+            return _read_only(np.asarray(features))
+        warnings.warn(
+            f"the cached features in {path} are damaged or not from here ({problem}); "
+            "they are computed again.",
+            FeatureCacheWarning,
+            stacklevel=3,
+        )
+        return None
+
+    def put(self, item: str, features: Tensor | NDArray[Any]) -> Features:
+        """Store the features of an item, and return them as they are stored."""
+        values = half_precision(features)
+        if self.writes:
+            try:
+                self._write(item, values)
+            except OSError as error:
+                self.writes = False
+                warnings.warn(
+                    f"features cannot be written to {self.folder} ({error}); the fit "
+                    "goes on and computes what is not stored in every pass, which is "
+                    "slower. Make room there, or choose another folder.",
+                    FeatureCacheWarning,
+                    stacklevel=3,
+                )
+        return _read_only(values)
+
+    def close(self) -> None:
+        """Remove a temporary folder; others stay."""
+        if self._finalizer is not None:
+            self._finalizer()
+            self.writes = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy in another process must not remove the folder.
+        return {**self.__dict__, "_finalizer": None}
+
+    def _place(self, item: str) -> tuple[Path, bytes]:
+        address = _fingerprint(f"{FORMAT}\0{self.key}\0{item}".encode())
+        return self.folder / f"{address.hex()}{SUFFIX}", address
+
+    def _write(self, item: str, values: Features) -> None:
+        path, address = self._place(item)
+        descriptor, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.save(file, values, allow_pickle=False)
+                file.write(address + _checksum(values))
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def _problem(features: np.memmap[Any, Any], path: Path, address: bytes) -> str | None:
+    """Why a file cannot be trusted, None if it can."""
+    if features.dtype != np.float16 or features.ndim != 3:
+        return f"an array of type {features.dtype} and shape {features.shape}"
+    if not features.flags.c_contiguous:
+        return "an array in another order"
+    end = features.offset + features.nbytes
+    if path.stat().st_size != end + ADDRESS_BYTES + CHECKSUM_BYTES:
+        return "wrong size"
+    with path.open("rb") as file:
+        file.seek(end)
+        footer = file.read()
+    if footer[:ADDRESS_BYTES] != address:
+        return "features of something else"
+    if footer[ADDRESS_BYTES:] != _checksum(features):
+        return "wrong checksum"
+    return None if _is_finite(features) else "values that are not finite"
+
+
+def _is_finite(values: Features) -> bool:
+    bits = values.view(np.uint16) & np.uint16(NOT_FINITE)
+    return not bool((bits == NOT_FINITE).any())
+
+
+def _checksum(values: Features) -> bytes:
+    return zlib.crc32(values.data).to_bytes(CHECKSUM_BYTES)
+
+
+def _fingerprint(*parts: Any) -> bytes:  # noqa: ANN401 - bytes or buffers
+    total = hashlib.blake2b(digest_size=ADDRESS_BYTES)
+    for part in parts:
+        total.update(part)
+    return total.digest()
+
+
+def _read_only(values: Features) -> Features:
+    values.flags.writeable = False
+    return values
+
+
+def _remove(folder: str, owner: int) -> None:
+    """Remove a folder, unless this is a fork of the process that made it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
