@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from neuraleig.segmentation._backbones import (
+from neuraleig.segmentation.backbones._backbones import (
     CallableBackbone,
     digest,
     extract,
     make_backbone,
 )
-from neuraleig.segmentation._color_texture import ColorTexture
+from neuraleig.segmentation.backbones._color_texture import ColorTexture
 
 CPU = torch.device("cpu")
 
@@ -198,7 +198,7 @@ def test_features_do_not_depend_on_the_slices(monkeypatch):
     backbone = make_backbone(make_convolution(), device=CPU)
     windows = torch.rand(5, 3, 32, 48)
     whole = extract(backbone, windows, CPU)
-    monkeypatch.setattr("neuraleig.segmentation._backbones.CPU_TOKENS", 13)
+    monkeypatch.setattr("neuraleig.segmentation.backbones._backbones.CPU_TOKENS", 13)
     sizes = []
     hook = backbone.register_forward_pre_hook(lambda m, x: sizes.append(len(x[0])))
     torch.testing.assert_close(extract(backbone, windows, CPU), whole)

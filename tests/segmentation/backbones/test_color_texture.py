@@ -5,8 +5,8 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
-from neuraleig.segmentation._backbones import extract
-from neuraleig.segmentation._color_texture import (
+from neuraleig.segmentation.backbones._backbones import extract
+from neuraleig.segmentation.backbones._color_texture import (
     ColorTexture,
     gaussian_derivatives,
     rgb_to_lab,

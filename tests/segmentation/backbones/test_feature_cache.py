@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from neuraleig.segmentation._feature_cache import (
+from neuraleig.segmentation.backbones._feature_cache import (
     FeatureCache,
     FeatureCacheWarning,
     NoCache,

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from neuraleig.segmentation._backbones import extract, make_backbone
-from neuraleig.segmentation._timm_backbone import TimmBackbone
+from neuraleig.segmentation.backbones._backbones import extract, make_backbone
+from neuraleig.segmentation.backbones._timm_backbone import TimmBackbone
 
 timm = pytest.importorskip("timm")
 
@@ -366,7 +366,7 @@ def test_offline_mode_of_the_hub(tmp_path):
     # The hub's client reads its environment when it is imported: another process.
     lines = [
         "import torch",
-        "from neuraleig.segmentation._backbones import make_backbone",
+        "from neuraleig.segmentation.backbones._backbones import make_backbone",
         f"make_backbone({TINY!r}, device=torch.device('cpu'))",
     ]
     run = subprocess.run(

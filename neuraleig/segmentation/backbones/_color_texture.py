@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neuraleig.segmentation._backbones import Backbone
+from neuraleig.segmentation.backbones._backbones import Backbone
 
 SMALLEST_PATCH = 4
 # Widths of the filters, in patches.

@@ -194,8 +194,8 @@ def make_backbone(
         If weights cannot be read or fetched.
     """
     # Both import this module.
-    from neuraleig.segmentation._color_texture import ColorTexture
-    from neuraleig.segmentation._timm_backbone import TimmBackbone
+    from neuraleig.segmentation.backbones._color_texture import ColorTexture
+    from neuraleig.segmentation.backbones._timm_backbone import TimmBackbone
 
     if isinstance(backbone, str) and backbone != "color_texture":
         return TimmBackbone(

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from neuraleig._random import seeded_torch
-from neuraleig.segmentation._backbones import Backbone, Layers, digest
+from neuraleig.segmentation.backbones._backbones import Backbone, Layers, digest
 
 # timm's modules of plain transformers: one resolution, global attention, and levels
 # that forward_intermediates reads.
