@@ -119,13 +119,52 @@ class Eigenfunctions(nn.Module):
         Memory O(n_nodes n_functions).
         """
         evaluated, _ = _evaluate(network, inputs[shard.part(len(inputs))])
-        gathered = shard.gathered(torch.from_numpy(evaluated))
+        values = shard.gathered(torch.from_numpy(evaluated)).numpy()
+        return cls.from_values(
+            network,
+            standardization,
+            values,
+            weights,
+            degrees,
+            uniform,
+            n_components,
+            known,
+            shard,
+        )
+
+    @classmethod
+    def from_values(
+        cls,
+        network: nn.Module,
+        standardization: Standardization,
+        values: Array,
+        weights: sp.csr_array,
+        degrees: FloatArray,
+        uniform: float = 0.0,
+        n_components: int | None = None,
+        known: FloatArray | None = None,
+        shard: Shard = ALONE,
+    ) -> Eigenfunctions:
+        """Rotate a network's functions, whose values at the nodes are at hand.
+
+        Parameters
+        ----------
+        network, standardization, weights, degrees, uniform, n_components, known, shard
+            As for :meth:`from_graph`.
+        values : ndarray of shape (n_nodes, n_functions)
+            The network's functions at every node.
+
+        Returns
+        -------
+        eigenfunctions : Eigenfunctions
+            On the device of the network.
+        """
         # A graph without edges has no volume: its rows then count alike.
         if not np.any(degrees > 0):
             degrees = np.ones_like(degrees)
         volume = degrees.sum()
         shares = degrees / volume
-        values, mean = _centred(gathered.numpy().astype(np.float64), shares)
+        values, mean = _centred(values.astype(np.float64), shares)
         mass, energy = _mass_and_energy(values, shares, weights, shard)
         total = values.sum(axis=0)
         energy = energy + uniform * np.outer(total, total)

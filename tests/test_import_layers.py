@@ -34,11 +34,12 @@ MATHEMATICS = {
 RUNNERS = {"sampling", "training", "eigenfunctions"}
 # What each part may import besides itself and the foundation.
 ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
+    "_targets": MATHEMATICS,
     "sampling": {"affinity"},
     "training": set(),
     "eigenfunctions": {"spectrum", "training._device", "training._distributed"},
-    "estimators": MATHEMATICS | RUNNERS,
-    "segmentation": MATHEMATICS | RUNNERS | {"estimators._base"},
+    "estimators": MATHEMATICS | RUNNERS | {"_targets"},
+    "segmentation": MATHEMATICS | RUNNERS | {"_targets", "estimators._progress"},
     "persistence": {"estimators", "eigenfunctions"},
     "onnx": {"estimators", "eigenfunctions"},
     "plotting": {"estimators", "eigenfunctions"},

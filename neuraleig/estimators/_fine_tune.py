@@ -10,11 +10,9 @@ from neuraleig._batch import Objective
 from neuraleig.estimators._steps import FitContext, Problem, Settings
 from neuraleig.networks import EigenNetwork
 from neuraleig.objectives import (
-    NestedLowRank,
-    NeuralEF,
-    NormalizedCut,
-    Rayleigh,
     SumObjective,
+    function_objective,
+    label_objective,
 )
 from neuraleig.sampling import EdgeSampler, NodeSampler
 from neuraleig.training import (
@@ -34,8 +32,6 @@ ANCHOR = 0.3
 # Held-out edges (or rows) on which training is judged, and the fewest that can.
 VALIDATION_SIZE = 2_048
 MIN_VALIDATION = 256
-# The published weight of NeuralEF's penalty, times the number of functions.
-NEURALEF_PENALTY = 20.48
 
 
 def fine_tune(network: EigenNetwork, context: FitContext) -> TrainingState:
@@ -125,20 +121,6 @@ def _held_out_share(problem: Problem, settings: Settings) -> float:
     if not settings.early_stopping or share * available < MIN_VALIDATION:
         return 0.0
     return share
-
-
-def function_objective(name: str, n_functions: int) -> Objective:
-    """Objective of the eigenfunctions that the estimators' ``objective`` names."""
-    if name == "neuralef":
-        return NeuralEF(NEURALEF_PENALTY / n_functions)
-    return NestedLowRank() if name == "nested_low_rank" else Rayleigh()
-
-
-def label_objective(name: str, n_clusters: int) -> Objective:
-    """Objective of the labels that the estimators' ``label_objective`` names."""
-    if name == "neuralef":
-        return NeuralEF(NEURALEF_PENALTY / n_clusters, discrete=True)
-    return NormalizedCut()
 
 
 def _edge_sampler(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from neuraleig._random import seeded_torch
+from neuraleig._targets import Targets, solve_targets
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators._checkpoint import recall
 from neuraleig.estimators._fine_tune import fine_tune
@@ -17,9 +18,7 @@ from neuraleig.estimators._steps import (
     FitContext,
     Problem,
     Settings,
-    Targets,
     build_problem,
-    solve_targets,
 )
 from neuraleig.estimators._warm_start import refit_labels, warm_start
 from neuraleig.networks import Assignment, EigenNetwork
@@ -71,7 +70,7 @@ def fit_functions(
         size = (n_components, task.n_read, n_clusters)
         targets = _recall_targets(
             lambda: solve_targets(
-                problem, *size, task.diffusion_time, seeds, device=device
+                problem.graph, *size, task.diffusion_time, seeds, device=device
             ),
             start,
         )

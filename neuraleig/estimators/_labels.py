@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from neuraleig._targets import judge_labels, judged_graph
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Graph
 from neuraleig.discretize import (
@@ -16,7 +17,6 @@ from neuraleig.discretize import (
     NearestCentre,
     read_clusters,
 )
-from neuraleig.estimators._judge import judge_labels, judged_graph
 
 # Rows that are labelled at once: probabilities are of float64.
 SLICE_ROWS = 65_536

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from neuraleig._random import Seeds
 from neuraleig._shard import Shard
+from neuraleig._targets import Targets, judge_labels
 from neuraleig._typing import IntArray
 from neuraleig.discretize import MIN_GAIN
-from neuraleig.estimators._judge import judge_labels
-from neuraleig.estimators._steps import FitContext, Problem, Targets
+from neuraleig.estimators._steps import FitContext, Problem
 from neuraleig.networks import EigenNetwork, RowLinear, least_squares
 from neuraleig.sampling import NodeSampler
 from neuraleig.training import (

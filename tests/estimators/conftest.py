@@ -5,8 +5,9 @@ import torch
 from sklearn.datasets import make_blobs
 
 from neuraleig._random import Seeds
+from neuraleig._targets import solve_targets
 from neuraleig.affinity import NeighborAffinity
-from neuraleig.estimators._steps import Settings, build_problem, solve_targets
+from neuraleig.estimators._steps import Settings, build_problem
 from neuraleig.networks import make_network
 
 SEEDS = Seeds.draw(0)
@@ -42,7 +43,7 @@ def problem(blobs):
 
 @pytest.fixture(scope="session")
 def targets(problem):
-    return solve_targets(problem, 4, 9, 3, 10.0, SEEDS)
+    return solve_targets(problem.graph, 4, 9, 3, 10.0, SEEDS)
 
 
 @pytest.fixture

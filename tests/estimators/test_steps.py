@@ -14,11 +14,10 @@ from neuraleig import (
     NeuralSpectralEmbedding,
 )
 from neuraleig._random import Seeds
+from neuraleig._targets import judge_labels, without_localized
 from neuraleig.affinity import Graph, NeighborAffinity, RBFAffinity
-from neuraleig.estimators._judge import judge_labels
 from neuraleig.estimators._steps import (
     build_problem,
-    without_localized,
     without_outliers,
 )
 from neuraleig.metrics import clustering_accuracy, modularity, normalized_cut

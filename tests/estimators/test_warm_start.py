@@ -9,8 +9,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig._random import Seeds
+from neuraleig._targets import judge_labels
 from neuraleig.estimators import _fit, _warm_start
-from neuraleig.estimators._judge import judge_labels
 from neuraleig.estimators._steps import FitContext
 from neuraleig.estimators._warm_start import WarmStart, refit_labels, warm_start
 from neuraleig.metrics import clustering_accuracy

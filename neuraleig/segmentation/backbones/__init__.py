@@ -1,1 +1,35 @@
 """Frozen backbones and their features."""
+
+from neuraleig.segmentation.backbones._backbones import (
+    Backbone,
+    CallableBackbone,
+    Layers,
+    extract,
+    make_backbone,
+)
+from neuraleig.segmentation.backbones._color_texture import ColorTexture
+from neuraleig.segmentation.backbones._feature_cache import (
+    FeatureCache,
+    FeatureCacheWarning,
+    FeatureStore,
+    NoCache,
+    cache_key,
+    image_identity,
+)
+from neuraleig.segmentation.backbones._timm_backbone import TimmBackbone
+
+__all__ = [
+    "Backbone",
+    "CallableBackbone",
+    "ColorTexture",
+    "FeatureCache",
+    "FeatureCacheWarning",
+    "FeatureStore",
+    "Layers",
+    "NoCache",
+    "TimmBackbone",
+    "cache_key",
+    "extract",
+    "image_identity",
+    "make_backbone",
+]

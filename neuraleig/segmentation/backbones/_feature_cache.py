@@ -209,7 +209,7 @@ class FeatureCache(FeatureStore):
     Examples
     --------
     >>> import numpy as np
-    >>> from neuraleig.segmentation.backbones._feature_cache import FeatureCache, cache_key
+    >>> from neuraleig.segmentation.backbones import FeatureCache, cache_key
     >>> with FeatureCache(None, cache_key("backbone", "float32")) as cache:
     ...     _ = cache.put("a.png/0,0", np.ones((2, 3, 4)))
     ...     cache.get("a.png/0,0").shape

@@ -1,0 +1,45 @@
+"""Sizes at which images are seen: resizing, windows, tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neuraleig.segmentation.images import RGB
+from neuraleig.segmentation.inference import Lattice, resized_to
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How images of any size become windows of tokens, in a fit and ever after.
+
+    Parameters
+    ----------
+    patch_size : int
+        Pixels of a token, along both sides.
+    image_size : int or None
+        Pixels of the shorter side of an image as it is seen; ``None``: its own.
+    window_size, stride : int or None
+        Side of a window and distance of neighbouring ones, in pixels, see
+        :func:`~neuraleig.segmentation.inference.window_in_tokens`.
+    """
+
+    patch_size: int
+    image_size: int | None
+    window_size: int | None
+    stride: int | None
+
+    def seen_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width at which an image of that size is seen."""
+        if self.image_size is None:
+            return height, width
+        factor = self.image_size / min(height, width)
+        return max(1, round(height * factor)), max(1, round(width * factor))
+
+    def lattice(self, height: int, width: int) -> Lattice:
+        """Tokens and windows of an image of that size, as it is seen."""
+        seen = self.seen_size(height, width)
+        return Lattice.of(*seen, self.patch_size, self.window_size, self.stride)
+
+    def seen(self, rgb: RGB) -> RGB:
+        """Image as it is seen."""
+        return resized_to(rgb, *self.seen_size(*rgb.shape[:2]))
