@@ -98,11 +98,11 @@ def token_graph(
     colors: Sequence[Tensor],
     *,
     n_neighbors: int = 64,
-    pixel_weight: float = 0.3,
-    neighborhoods: Neighborhoods = NEIGHBORHOODS,
     others: Tensor | None = None,
     max_candidates: int = 8192,
     seed: int = 0,
+    pixel_weight: float = 0.3,
+    neighborhoods: Neighborhoods = NEIGHBORHOODS,
 ) -> Edges:
     r"""Affinity among the tokens of some windows, as published.
 

@@ -42,8 +42,8 @@ def linear_attention(
        WACV 2021.
     """
     attended = []
-    parts = zip(queries.split(sizes), keys.split(sizes), values.split(sizes))
-    for query, key, value in parts:
+    parts = (torch.split(tokens, sizes) for tokens in (queries, keys, values))
+    for query, key, value in zip(*parts, strict=True):
         context = torch.einsum("nhd,nhe->hde", key.softmax(dim=0), value)
         attended.append(torch.einsum("nhd,hde->nhe", query.softmax(dim=2), context))
     return torch.cat(attended)

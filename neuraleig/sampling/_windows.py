@@ -57,7 +57,7 @@ class Windows(Protocol):
 class _Queued(NamedTuple):
     """Tokens of preceding batches: which they are, and what they are compared by."""
 
-    index: Tensor
+    tokens: IntArray
     features: Tensor
 
 
@@ -170,14 +170,8 @@ class WindowSampler:
         """Yield batches without end, from number ``start`` on."""
         queue = self._queue_before(start)
         for number in count(start):
-            chosen = self._windows_of(number)
-            loaded = [self.windows[int(window)] for window in chosen]
-            if self.queue_size > 0:
-                added = self._queued(number, chosen, loaded)
-            batch = self._batch(number, chosen, loaded, _others(queue, chosen, self))
-            yield batch
-            if self.queue_size > 0:
-                queue = [*queue, added][-QUEUE_BATCHES:]
+            # Handed on at once: what is kept here would be held beside the next.
+            yield self._next(number, queue)
 
     def validation_batch(self, n_windows: int) -> Batch:
         """Batch of windows that training never sees, without a queue.
@@ -190,7 +184,7 @@ class WindowSampler:
         Returns
         -------
         batch : Batch
-            Always the same.
+            The same at every call.
 
         Raises
         ------
@@ -200,6 +194,97 @@ class WindowSampler:
         chosen = self._held_out[:n_windows]
         if chosen.size == 0:
             raise ValueError(
-                f"no window of {self._counts.size} is held out; held_out must be larger."
+                f"no window of {self._counts.size} is held out; held_out must be "
+                "larger."
             )
-        return self._batch(0, chosen, [self.windows[int(i)] for i in chosen], None)
+        return self._batch(0, chosen, None)
+
+    def _windows_of(self, number: int) -> IntArray:
+        """Windows of a batch."""
+        pass_number, at = divmod(number, self._train.size // self.batch_size)
+        generator = numbered_generator(self.seed, PASSES, pass_number)
+        order = generator.permutation(self._train)
+        return order[at * self.batch_size : (at + 1) * self.batch_size]
+
+    def _next(self, number: int, queue: list[_Queued]) -> Batch:
+        """Batch of a number; its tokens enter the queue and push old ones out."""
+        chosen = self._windows_of(number)
+        batch = self._batch(number, chosen, self._others(queue, chosen))
+        if self.queue_size > 0:
+            queue.append(self._queued(number, chosen, batch.inputs))
+            del queue[:-QUEUE_BATCHES]
+        return batch
+
+    def _batch(self, number: int, chosen: IntArray, others: _Queued | None) -> Batch:
+        inputs, colors = self._read(chosen)
+        index = self._index(chosen)
+        graph = token_graph(
+            [self._compared(*pair) for pair in zip(inputs, colors, strict=True)],
+            colors,
+            n_neighbors=self.n_neighbors,
+            pixel_weight=self.pixel_weight,
+            neighborhoods=self.neighborhoods,
+            others=None if others is None else others.features,
+            max_candidates=self.max_candidates,
+            seed=int(numbered_generator(self.seed, GRAPHS, number).integers(2**31)),
+        )
+        if others is not None:
+            index = np.concatenate([index, others.tokens])
+        return Batch(inputs, graph, torch.from_numpy(index))
+
+    def _read(self, chosen: IntArray) -> tuple[Tensor, list[Tensor]]:
+        """Inputs and colours of some windows."""
+        windows = [self.windows[int(window)] for window in chosen]
+        inputs = padded_inputs([window.features for window in windows])
+        return inputs, [window.colors for window in windows]
+
+    def _compared(self, inputs: Tensor, colors: Tensor) -> Tensor:
+        """Features by which the tokens of a window are compared, on its lattice."""
+        height, width = colors.shape[:2]
+        features = inputs[: height * width, self._first_channel :]
+        features = features.reshape(height, width, -1)
+        return features.to(self.device or inputs.device)
+
+    @property
+    def _first_channel(self) -> int:
+        """First channel of the inputs by which tokens are compared."""
+        return 1 if self.n_graph_channels is None else -self.n_graph_channels
+
+    def _index(self, chosen: IntArray) -> IntArray:
+        """Numbers of all tokens of some windows."""
+        spans = [np.arange(*self._offsets[window : window + 2]) for window in chosen]
+        return np.concatenate(spans)
+
+    def _queued(self, number: int, chosen: IntArray, inputs: Tensor) -> _Queued:
+        """Tokens of a batch that enter the queue."""
+        index = self._index(chosen)
+        size = min(-(-self.queue_size // QUEUE_BATCHES), index.size)
+        generator = numbered_generator(self.seed, QUEUE, number)
+        drawn = np.sort(generator.choice(index.size, size, replace=False))
+        starts = np.cumsum([0, *self._counts[chosen]])
+        row = np.searchsorted(starts, drawn, side="right") - 1
+        features = inputs[row, drawn - starts[row], self._first_channel :]
+        return _Queued(index[drawn], features)
+
+    def _queue_before(self, start: int) -> list[_Queued]:
+        """Queue of the batch of a number."""
+        if self.queue_size == 0:
+            return []
+        queue = []
+        for number in range(max(0, start - QUEUE_BATCHES), start):
+            chosen = self._windows_of(number)
+            queue.append(self._queued(number, chosen, self._read(chosen)[0]))
+        return queue
+
+    def _others(self, queue: list[_Queued], chosen: IntArray) -> _Queued | None:
+        """Tokens of the queue, each once, without those of the batch itself."""
+        if not queue:
+            return None
+        index = np.concatenate([part.tokens for part in queue])
+        features = torch.cat([part.features for part in queue])
+        newest_first = np.arange(index.size)[::-1]
+        _, kept = np.unique(index[newest_first], return_index=True)
+        kept = np.sort(newest_first[kept])
+        windows = np.searchsorted(self._offsets, index[kept], side="right") - 1
+        kept = kept[~np.isin(windows, chosen)][-self.queue_size :]
+        return _Queued(index[kept], features[torch.from_numpy(kept)])
