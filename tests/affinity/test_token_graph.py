@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from segmentation import dense_reference
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from neuraleig._batch import Edges
 from neuraleig.affinity import (
@@ -163,6 +164,21 @@ def test_edges_are_bounded_whatever_the_number_of_tokens():
         for n in (200, 400, 800)
     ]
     assert max(counts) <= 16 * 100
+
+
+def test_no_array_of_tokens_by_tokens_is_made(monkeypatch):
+    monkeypatch.setattr(_tokens, "CHUNK_ELEMENTS", 5_000)
+    most = []
+
+    class Largest(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            out = function(*args, **(kwargs or {}))
+            most.extend(t.numel() for t in (out, *args) if isinstance(t, torch.Tensor))
+            return out
+
+    with Largest():
+        cosine_neighbor_edges(torch.rand(500, 8), 5)
+    assert max(most) <= 5_000
 
 
 class TestOperations:

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from neuraleig.networks import (
     OrthogonalLinear,
@@ -184,7 +185,7 @@ def test_bytes_of_a_token_are_what_is_kept():
 def test_no_array_of_tokens_by_tokens_is_made():
     n_tokens, most = 600, []
 
-    class Largest(torch.utils._python_dispatch.TorchDispatchMode):
+    class Largest(TorchDispatchMode):
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
             out = function(*args, **(kwargs or {}))
             if isinstance(out, torch.Tensor):
