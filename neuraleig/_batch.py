@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+# Elements that sums over edges hold at once, 8 MiB in float32: a dense row per edge
+# would take gigabytes for the graph of some images.
+CHUNK_ELEMENTS = 2**21
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,43 @@ class Edges:
         return degrees.index_add_(0, self.target, self.weight)
 
     def matmul(self, values: Tensor) -> Tensor:
-        """Product ``W @ values`` for ``values`` of shape (n_nodes, n_columns)."""
+        """Product ``W @ values`` for ``values`` of shape (n_nodes, n_columns).
+
+        Of many edges some at a time, in the backward pass as well; there is then no
+        gradient by weights.
+        """
+        if self._is_small(values):
+            return self._product(values)
+        return cast(Tensor, _Product.apply(values, self))
+
+    def squared_differences(self, values: Tensor) -> Tensor:
+        """Sum ``weight_e (values[s_e] - values[t_e])^2`` over edges, per column.
+
+        In the same way as :meth:`matmul`.
+        """
+        if self._is_small(values):
+            difference = values[self.source] - values[self.target]
+            return self.weight.to(values.dtype) @ difference.square()
+        return cast(Tensor, _SquaredDifferences.apply(values, self))
+
+    def _is_small(self, values: Tensor) -> bool:
+        elements = self.weight.shape[0] * values.shape[1]
+        return elements <= CHUNK_ELEMENTS or self.weight.requires_grad
+
+    def _product(self, values: Tensor) -> Tensor:
         weight = self.weight[:, None].to(values.dtype)
         product = torch.zeros_like(values)
         product = product.index_add(0, self.source, weight * values[self.target])
         return product.index_add(0, self.target, weight * values[self.source])
+
+    def _chunks(self, values: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Some edges at a time, their weights as columns of the type of ``values``."""
+        n_edges = self.weight.shape[0]
+        step = max(1, CHUNK_ELEMENTS // values.shape[1])
+        for start, stop in pairwise([*range(0, n_edges, step), n_edges]):
+            part = slice(start, stop)
+            weight = self.weight[part, None].to(values.dtype)
+            yield self.source[part], self.target[part], weight
 
     def to(self, device: torch.device) -> Edges:
         """Copy to a device."""
@@ -72,6 +110,48 @@ class Edges:
             self.weight.to(device),
             self.n_nodes,
         )
+
+
+class _Product(torch.autograd.Function):
+    """Product with a symmetric matrix, which is its own transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, edges: Edges) -> Tensor:  # noqa: ANN401
+        ctx.edges = edges
+        product = torch.zeros_like(values)
+        for source, target, weight in edges._chunks(values):
+            product.index_add_(0, source, values[target].mul_(weight))
+            product.index_add_(0, target, values[source].mul_(weight))
+        return product
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        return ctx.edges.matmul(gradient), None
+
+
+class _SquaredDifferences(torch.autograd.Function):
+    """Sums whose gradient is made of the same differences."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, edges: Edges) -> Tensor:  # noqa: ANN401
+        ctx.edges = edges
+        ctx.save_for_backward(values)
+        total = values.new_zeros(values.shape[1])
+        for source, target, weight in edges._chunks(values):
+            difference = values[source].sub_(values[target])
+            total += weight[:, 0] @ difference.square_()
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        (values,) = ctx.saved_tensors
+        result = torch.zeros_like(values)
+        for source, target, weight in ctx.edges._chunks(values):
+            difference = values[source].sub_(values[target]).mul_(weight)
+            result.index_add_(0, source, difference)
+            result.index_add_(0, target, difference, alpha=-1)
+        return result.mul_(2 * gradient), None
 
 
 @dataclass(frozen=True)

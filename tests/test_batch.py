@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from neuraleig import _batch
 from neuraleig._batch import Batch, Edges
 
 
@@ -79,3 +81,57 @@ def test_to_moves_every_tensor():
     ]
     assert all(tensor.device.type == "meta" for tensor in tensors)
     assert batch.affinity.n_nodes == 4
+
+
+class TestInChunks:
+    """Sums over more edges than are looked at at once."""
+
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch):
+        monkeypatch.setattr(_batch, "CHUNK_ELEMENTS", 7)
+
+    @pytest.fixture
+    def edges(self, dense_affinity):
+        return Edges.from_dense(torch.from_numpy(dense_affinity(9, seed=5)))
+
+    @pytest.mark.parametrize("n_columns", [1, 3, 20])
+    def test_they_are_those_of_the_dense_matrix(self, edges, n_columns):
+        matrix = edges.matmul(torch.eye(9, dtype=torch.float64))
+        torch.testing.assert_close(matrix.sum(dim=1), edges.degrees())
+        values = torch.randn(9, n_columns, dtype=torch.float64)
+        torch.testing.assert_close(edges.matmul(values), matrix @ values)
+        difference = (values[:, None] - values[None]).square()
+        expected = (matrix[:, :, None] * difference).sum(dim=(0, 1)) / 2
+        torch.testing.assert_close(edges.squared_differences(values), expected)
+
+    def test_gradients_are_finite_differences(self, edges):
+        values = torch.randn(9, 3, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(edges.matmul, (values,))
+        assert torch.autograd.gradgradcheck(edges.matmul, (values,))
+        assert torch.autograd.gradcheck(edges.squared_differences, (values,))
+
+    def test_weights_that_are_trained_have_gradients(self, edges):
+        weight = edges.weight.clone().requires_grad_()
+        edges = Edges(edges.source, edges.target, weight, 9)
+        values = torch.randn(9, 3, dtype=torch.float64)
+        (found,) = torch.autograd.grad(edges.squared_differences(values).sum(), weight)
+        difference = values[edges.source] - values[edges.target]
+        torch.testing.assert_close(found, difference.square().sum(dim=1))
+
+    def test_no_row_per_edge_is_held(self, monkeypatch, dense_affinity):
+        monkeypatch.setattr(_batch, "CHUNK_ELEMENTS", 30)
+        edges = Edges.from_dense(torch.from_numpy(dense_affinity(30)))
+        values = torch.randn(30, 3, dtype=torch.float64, requires_grad=True)
+        most = []
+
+        class Largest(TorchDispatchMode):
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+                out = function(*args, **(kwargs or {}))
+                if isinstance(out, torch.Tensor):
+                    most.append(out.numel())
+                return out
+
+        with Largest():
+            loss = edges.squared_differences(values) + edges.matmul(values)[0]
+            torch.autograd.backward(loss.sum())
+        assert max(most) <= 30 * 3 < edges.weight.shape[0]

@@ -10,6 +10,13 @@ from neuraleig.affinity._graph import (
     edge_weights,
     neighbor_graph,
 )
+from neuraleig.affinity._grid import (
+    NEIGHBORHOODS,
+    Neighborhoods,
+    batch_edges,
+    pixel_grid_edges,
+    token_graph,
+)
 from neuraleig.affinity._kernel import (
     CallableAffinity,
     CosineAffinity,
@@ -23,10 +30,16 @@ from neuraleig.affinity._neighbors import (
     check_search,
     nearest_neighbors,
 )
+from neuraleig.affinity._tokens import (
+    cosine_neighbor_edges,
+    normalized_edges,
+    sum_edges,
+)
 
 __all__ = [
     "AFFINITIES",
     "EDGE_WEIGHTS",
+    "NEIGHBORHOODS",
     "NEIGHBOR_BACKENDS",
     "PRECOMPUTED",
     "Affinity",
@@ -38,12 +51,19 @@ __all__ = [
     "KernelAffinity",
     "NeighborAffinity",
     "NeighborBackend",
+    "Neighborhoods",
     "Neighbors",
     "PrecomputedAffinity",
     "RBFAffinity",
+    "batch_edges",
     "check_search",
+    "cosine_neighbor_edges",
     "edge_weights",
     "make_affinity",
     "nearest_neighbors",
     "neighbor_graph",
+    "normalized_edges",
+    "pixel_grid_edges",
+    "sum_edges",
+    "token_graph",
 ]

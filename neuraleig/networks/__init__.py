@@ -4,6 +4,7 @@ from neuraleig.networks._build import (
     EigenNetwork,
     TrunkFactory,
     make_network,
+    make_token_network,
     refuse_module,
 )
 from neuraleig.networks._heads import (
@@ -18,6 +19,7 @@ from neuraleig.networks._heads import (
     make_head,
 )
 from neuraleig.networks._mlp import MLP
+from neuraleig.networks._token_transformer import TokenTransformer, linear_attention
 
 __all__ = [
     "ASSIGNMENTS",
@@ -29,9 +31,12 @@ __all__ = [
     "OrthogonalLinear",
     "RowLinear",
     "SoftAssignment",
+    "TokenTransformer",
     "TrunkFactory",
     "least_squares",
+    "linear_attention",
     "make_head",
     "make_network",
+    "make_token_network",
     "refuse_module",
 ]

@@ -35,12 +35,12 @@ def normalized_cut_loss(assignments: Tensor, affinity: Edges) -> Tensor:
     .. [1] J. Shi and J. Malik, "Normalized cuts and image segmentation", IEEE
        Transactions on Pattern Analysis and Machine Intelligence, 2000.
     """
-    weight = affinity.weight.to(assignments.dtype)
-    source = assignments[affinity.source]
-    target = assignments[affinity.target]
-    cut = weight @ (source * (1 - target) + target * (1 - source))
-    volume = affinity.degrees().to(assignments.dtype) @ assignments
-    return (cut / volume.clamp_min(MIN_VOLUME)).sum()
+    degrees = affinity.degrees().to(assignments.dtype)
+    # s (1 - t) + t (1 - s) = (s - t)^2 + s (1 - s) + t (1 - t), of terms that are not
+    # negative: nothing cancels where the cut is small.
+    within = degrees @ (assignments * (1 - assignments))
+    cut = affinity.squared_differences(assignments) + within
+    return (cut / (degrees @ assignments).clamp_min(MIN_VOLUME)).sum()
 
 
 class NormalizedCut:

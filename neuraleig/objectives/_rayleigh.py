@@ -63,9 +63,8 @@ def dirichlet_energy(functions: Tensor, affinity: Edges) -> Tensor:
     energy : Tensor of shape (n_functions,)
         Energies.
     """
-    difference = functions[affinity.source] - functions[affinity.target]
-    weight = affinity.weight.to(functions.dtype)
-    return (weight @ difference.square()) / (2 * weight.sum()).clamp_min(MIN_WEIGHT)
+    weight = affinity.weight.sum().to(functions.dtype)
+    return affinity.squared_differences(functions) / (2 * weight).clamp_min(MIN_WEIGHT)
 
 
 def rayleigh_loss(functions: Tensor, affinity: Edges) -> Tensor:

@@ -1,6 +1,20 @@
-"""Samplers: batches of edges or rows."""
+"""Samplers: batches of edges, rows or windows of images."""
 
 from neuraleig.sampling._edges import EdgeSampler
 from neuraleig.sampling._nodes import NodeSampler, no_edges
+from neuraleig.sampling._windows import (
+    TokenWindow,
+    Windows,
+    WindowSampler,
+    padded_inputs,
+)
 
-__all__ = ["EdgeSampler", "NodeSampler", "no_edges"]
+__all__ = [
+    "EdgeSampler",
+    "NodeSampler",
+    "TokenWindow",
+    "WindowSampler",
+    "Windows",
+    "no_edges",
+    "padded_inputs",
+]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuraleig.segmentation.images import RGB
-from neuraleig.segmentation.inference import Lattice, resized_to
+from neuraleig.segmentation.images import RGB, resized_to
+from neuraleig.segmentation.inference import Lattice
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,7 @@ class ImageWindows:
         self.extract = extract
         self.store = store
         self._geometry = geometry
-        self._lattices = [
-            geometry.lattice(*images.size(i)) for i in range(len(images))
-        ]
+        self._lattices = [geometry.lattice(*images.size(i)) for i in range(len(images))]
         counts = [len(lattice.windows) for lattice in self._lattices]
         self._first = list(accumulate(counts, initial=0))
         self._identities: dict[int, str] = {}

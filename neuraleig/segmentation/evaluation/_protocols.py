@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 
 from neuraleig._typing import IntArray
@@ -20,7 +18,7 @@ from neuraleig.segmentation.evaluation._matching import (
     match_clusters,
 )
 from neuraleig.segmentation.evaluation._metrics import SegmentationScores
-from neuraleig.segmentation.images._image_files import read_image
+from neuraleig.segmentation.images import read_image, resized_to
 
 Image = NDArray[np.uint8]
 
@@ -121,7 +119,7 @@ class Protocol:
             return image, mask
         height, width = short_side_size(image.shape[0], image.shape[1], self.size)
         return (
-            center_crop(resize_image(image, height, width), self.size),
+            center_crop(resized_to(image, height, width), self.size),
             center_crop(resize_mask(mask, height, width), self.size),
         )
 
@@ -303,19 +301,6 @@ def short_side_size(height: int, width: int, size: int) -> tuple[int, int]:
     """Height and width at which the short side is ``size``, the long one cut down."""
     short = min(height, width)
     return height * size // short, width * size // short
-
-
-def resize_image(image: Image, height: int, width: int) -> Image:
-    """Image of another size, bilinear and antialiased, rounded to integers."""
-    if image.shape[:2] == (height, width):
-        return image
-    # The copy is writable, which torch asks for.
-    pixels = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
-    resized = F.interpolate(
-        pixels, (height, width), mode="bilinear", align_corners=False, antialias=True
-    )
-    rounded = resized[0].round().clamp(0, 255).to(torch.uint8)
-    return np.ascontiguousarray(rounded.permute(1, 2, 0).numpy())
 
 
 def resize_mask(mask: NDArray[Any], height: int, width: int) -> NDArray[Any]:

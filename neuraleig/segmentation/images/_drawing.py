@@ -11,13 +11,6 @@ from neuraleig.segmentation.images._image_arrays import RGB
 from neuraleig.segmentation.images._image_files import pillow
 
 
-def resize_image(rgb: RGB, height: int, width: int) -> RGB:
-    """Image at another size, averaged where it shrinks and smooth where it grows."""
-    library = pillow().Image
-    resized = library.fromarray(rgb).resize((width, height), library.Resampling.BICUBIC)
-    return np.array(resized)
-
-
 def draw_text(
     rgb: RGB,
     text: str,

@@ -9,12 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuraleig.segmentation.inference._upsample import (
-    Labels,
-    label_dtype,
-    pixel_centers,
-)
-from neuraleig.segmentation.inference._windows import Image, Lattice
+from neuraleig.segmentation.images import RGB, Labels, label_dtype
+from neuraleig.segmentation.inference._upsample import pixel_centers
+from neuraleig.segmentation.inference._windows import Lattice
 
 # Cells of the filter in a patch, in each direction: scores vary no faster than tokens,
 # and edges keep their place since the filter is applied to pixels.
@@ -49,7 +46,7 @@ class _Direction:
 @torch.no_grad()
 def refined_labels(
     scores: Tensor,
-    rgb: Image,
+    rgb: RGB,
     lattice: Lattice,
     *,
     radius: float = 1.0,
@@ -250,7 +247,7 @@ def _interpolation(coordinates: Tensor, n: int) -> Tensor:
     return (1 - distance).clamp_(min=0).to(torch.float32)
 
 
-def _mean_colors(rgb: Image, cell: int) -> Tensor:
+def _mean_colors(rgb: RGB, cell: int) -> Tensor:
     """Mean colours of cells (3, rows, columns) in [0, 1], those at the ends smaller."""
     bands = []
     for start in range(0, rgb.shape[0], cell):
@@ -261,6 +258,6 @@ def _mean_colors(rgb: Image, cell: int) -> Tensor:
     return torch.from_numpy(means.astype(np.float32)).permute(2, 0, 1).contiguous()
 
 
-def _tensor_of(rgb: Image) -> Tensor:
+def _tensor_of(rgb: RGB) -> Tensor:
     """Colours (3, height, width) in [0, 1]."""
     return torch.from_numpy(rgb.transpose(2, 0, 1).astype(np.float32) / 255)

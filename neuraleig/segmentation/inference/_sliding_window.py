@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from neuraleig.segmentation.images import RGB, resized_to
 from neuraleig.segmentation.inference._upsample import resampled
-from neuraleig.segmentation.inference._windows import Image, Lattice, resized_to
+from neuraleig.segmentation.inference._windows import Lattice
 
 Score = Callable[[Tensor], Tensor]
 """Windows (N, 3, height, width) to the scores (N, h, w, k) of their tokens."""
@@ -96,7 +97,7 @@ def scores_on_lattice(
 
 
 def averaged_scores(
-    rgb: Image,
+    rgb: RGB,
     lattice: Lattice,
     score: Score,
     *,
@@ -139,7 +140,7 @@ def averaged_scores(
 
 
 def _views(
-    rgb: Image,
+    rgb: RGB,
     lattice: Lattice,
     score: Score,
     batch_size: int,

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neuraleig.segmentation.images import Labels, label_dtype
 from neuraleig.segmentation.inference._windows import Lattice
-
-Labels = NDArray[np.unsignedinteger[Any]]
-"""Labels of an image, of the smallest integer type that holds them."""
 
 # What a strip or a group of blocks may take in memory; about three such arrays are
 # held at a time.
@@ -28,11 +25,6 @@ STRIP_BYTES = 2**24
 LONGEST_BLOCK = 64
 # Pixels worked on at a time: few enough to stay in the cache of a core.
 BLOCK_PIXELS = 2**17
-
-
-def label_dtype(n_clusters: int) -> np.dtype[Any]:
-    """Smallest unsigned integer type for labels below ``n_clusters``."""
-    return np.min_scalar_type(n_clusters - 1)
 
 
 def pixel_centers(n_pixels: int, n_seen: int, patch_size: int) -> Tensor:

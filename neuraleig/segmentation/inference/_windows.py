@@ -10,11 +10,9 @@ from numbers import Integral
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-Image = NDArray[np.uint8]
-"""RGB image of shape (height, width, 3)."""
+from neuraleig.segmentation.images import RGB
 
 # Default stride in windows, as in the published settings.
 STRIDE_SHARE = 2 / 3
@@ -132,7 +130,7 @@ class Lattice:
             for left in _starts(w, width, self.stride_tokens)
         )
 
-    def pad(self, rgb: Image) -> Tensor:
+    def pad(self, rgb: RGB) -> Tensor:
         """Image as a tensor whose sides are whole patches.
 
         Parameters
@@ -226,51 +224,6 @@ def window_in_tokens(
     wanted = round(STRIDE_SHARE * window_size) if stride is None else stride
     step = max(1, (2 * wanted + patch_size) // (2 * patch_size))
     return window, min(step, window)
-
-
-def resize_image(rgb: Image, size: int) -> Image:
-    """Image whose shorter side has ``size`` pixels, its aspect kept.
-
-    Bilinear, with a filter against aliasing where the image shrinks.
-
-    Parameters
-    ----------
-    rgb : ndarray of shape (height, width, 3), uint8
-        The image.
-    size : int
-        Pixels of the shorter side.
-
-    Returns
-    -------
-    resized : ndarray of shape (new_height, new_width, 3), uint8
-        The image itself where it has that size.
-    """
-    height, width = rgb.shape[:2]
-    short = min(height, width)
-    return resized_to(
-        rgb,
-        max(1, round(height * size / short)),
-        max(1, round(width * size / short)),
-    )
-
-
-def resized_to(rgb: Image, height: int, width: int) -> Image:
-    """Image of that size, see :func:`resize_image`."""
-    if rgb.shape[:2] == (height, width):
-        return rgb
-    resized = np.empty((height, width, 3), dtype=np.uint8)
-    # A channel at a time: large images need a third of the memory.
-    for channel in range(3):
-        values = torch.from_numpy(rgb[..., channel].astype(np.float32))
-        found = F.interpolate(
-            values[None, None],
-            size=(height, width),
-            mode="bilinear",
-            align_corners=False,
-            antialias=True,
-        )
-        resized[..., channel] = found[0, 0].round_().clamp_(0, 255).to(torch.uint8)
-    return resized
 
 
 def _starts(n_tokens: int, window: int, stride: int) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from neuraleig.segmentation.images._drawing import resize_image
+from neuraleig.segmentation.images import resized_to
 from neuraleig.segmentation.images._image_arrays import RGB, Labels
 
 # Side of a crop in sides of a square with the area of its region: with surroundings.
@@ -150,4 +150,4 @@ def _square(
     columns = (np.arange(size) * inside.shape[1] + inside.shape[1] // 2) // size
     rows = np.minimum(rows, inside.shape[0] - 1)
     columns = np.minimum(columns, inside.shape[1] - 1)
-    return resize_image(rgb, size, size), inside[np.ix_(rows, columns)]
+    return resized_to(rgb, size, size), inside[np.ix_(rows, columns)]

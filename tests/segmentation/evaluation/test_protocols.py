@@ -10,10 +10,10 @@ from neuraleig.segmentation.evaluation._protocols import (
     Protocol,
     center_crop,
     evaluate,
-    resize_image,
     resize_mask,
     short_side_size,
 )
+from neuraleig.segmentation.images import resized_to
 
 PIL = pytest.importorskip("PIL.Image")
 
@@ -98,7 +98,7 @@ def test_full_size_leaves_images_as_they_are():
 @pytest.mark.parametrize("size", [(31, 47), (64, 64), (100, 75), (7, 200)])
 def test_images_are_resized_as_pillow_does(size):
     image = np.random.default_rng(0).integers(0, 256, (64, 50, 3)).astype(np.uint8)
-    resized = resize_image(image, *size)
+    resized = resized_to(image, *size)
     expected = PIL.fromarray(image).resize(size[::-1], resample=2)  # bilinear
     # Pillow rounds after each axis.
     difference = np.abs(resized.astype(int) - np.asarray(expected).astype(int))

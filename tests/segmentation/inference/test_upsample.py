@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from neuraleig.segmentation.inference import _upsample
 from neuraleig.segmentation.inference._upsample import (
-    label_dtype,
     labels_from_scores,
     pixel_centers,
     probabilities_in_strips,
@@ -129,7 +128,6 @@ def test_a_cluster_that_wins_at_no_token_can_win_between_them():
     [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65537, np.uint32)],
 )
 def test_labels_have_the_smallest_type(n_clusters, expected):
-    assert label_dtype(n_clusters) == expected
     scores = torch.zeros(1, 2, n_clusters)
     scores[..., -1] = 1
     labels = labels_from_scores(scores, Lattice.of(4, 8, 4))

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from neuraleig.segmentation.inference._windows import (
     Lattice,
-    resize_image,
     window_in_tokens,
 )
 
@@ -144,25 +143,3 @@ def test_colours_of_tokens_are_means_of_real_pixels(lattice):
         own = image[row * patch : row * patch + patch, column * patch :][:, :patch]
         expected = own.reshape(-1, 3).mean(axis=0) / 255
         np.testing.assert_allclose(colors[i, j], expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("shape", "size", "expected"),
-    [((60, 90), 30, (30, 45)), ((90, 61), 30, (44, 30)), ((10, 10), 25, (25, 25))],
-)
-def test_resizing_sets_the_shorter_side(shape, size, expected):
-    assert resize_image(an_image(*shape), size).shape == (*expected, 3)
-
-
-def test_resizing_to_its_own_size_changes_nothing():
-    image = an_image(31, 40)
-    assert resize_image(image, 31) is image
-
-
-def test_resizing_keeps_constants_and_does_not_alias():
-    constant = np.full((50, 70, 3), (3, 128, 255), dtype=np.uint8)
-    assert (resize_image(constant, 13) == (3, 128, 255)).all()
-    stripes = np.zeros((64, 64, 3), dtype=np.uint8)
-    stripes[:, ::2] = 255
-    inner = resize_image(stripes, 16)[:, 2:-2].astype(float)
-    assert np.abs(inner - 127.5).max() < 8

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("PIL.Image")
 
-from neuraleig.segmentation.images._drawing import draw_text, resize_image
+from neuraleig.segmentation.images._drawing import draw_text
 from neuraleig.segmentation.images._image_files import read_image
 from neuraleig.segmentation.outputs._crops import BestCrops
 from neuraleig.segmentation.outputs._palette import label_colors
@@ -185,13 +185,6 @@ def test_text_is_around_its_middle():
     draw_text(page, "8", 10, 30, size=20)
     rows = np.flatnonzero((page != 255).any(axis=(1, 2)))
     assert abs((rows.min() + rows.max()) / 2 - 30) <= 2
-
-
-def test_resized_images_keep_their_mean():
-    rgb, _ = scene()
-    smaller = resize_image(rgb, 20, 15)
-    assert smaller.shape == (20, 15, 3)
-    assert abs(smaller.mean() - rgb.mean()) < 2
 
 
 def test_a_sheet_is_saved(tmp_path):
