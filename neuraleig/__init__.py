@@ -6,8 +6,10 @@ from neuraleig.estimators import (
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
 )
+from neuraleig.segmentation import DenseSegmenter
 
 __all__ = [
+    "DenseSegmenter",
     "GraphWarning",
     "NeuralEigenSpectralClustering",
     "NeuralSpectralEmbedding",

@@ -14,6 +14,7 @@ from neuraleig._batch import Batch
 from neuraleig._random import numbered_generator
 from neuraleig._typing import IntArray
 from neuraleig.affinity import NEIGHBORHOODS, Neighborhoods, token_graph
+from neuraleig.sampling._nodes import no_edges
 
 # What is drawn: the windows that are held out, the order of every pass, the
 # candidates of every graph, and the tokens of every batch that enter the queue.
@@ -102,7 +103,8 @@ class WindowSampler:
     n_graph_channels : int or None, default=None
         Tokens are compared by so many of their last channels; ``None``: by all.
     n_neighbors, pixel_weight, neighborhoods, max_candidates
-        As in :func:`neuraleig.affinity.token_graph`.
+        As in :func:`neuraleig.affinity.token_graph`. Without neighbours, ``n_neighbors
+        = 0``, no graph is built: tokens are looked at one by one.
     queue_size : int, default=0
         Tokens of the eight preceding batches that are nodes of the graph as well, so
         that it reaches beyond the batch; fewer at the start and where the same tokens
@@ -156,6 +158,12 @@ class WindowSampler:
     def n_held_out(self) -> int:
         """Number of windows that are never drawn for training."""
         return int(self._held_out.size)
+
+    @property
+    def queue_reach(self) -> int:
+        """Most tokens of the batches that the queue is drawn from."""
+        largest = int(self._counts.max(initial=0))
+        return QUEUE_BATCHES * self.batch_size * largest
 
     @property
     def n_tokens(self) -> int:
@@ -218,6 +226,8 @@ class WindowSampler:
     def _batch(self, number: int, chosen: IntArray, others: _Queued | None) -> Batch:
         inputs, colors = self._read(chosen)
         index = self._index(chosen)
+        if self.n_neighbors == 0:
+            return Batch(inputs, no_edges(index), torch.from_numpy(index))
         graph = token_graph(
             [self._compared(*pair) for pair in zip(inputs, colors, strict=True)],
             colors,

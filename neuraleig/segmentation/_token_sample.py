@@ -1,9 +1,9 @@
-"""A sample of tokens of many windows, and the graph among them."""
+"""Every few tokens of windows, and a sample of them with its graph."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,36 +13,92 @@ from torch import Tensor
 
 from neuraleig._batch import Edges
 from neuraleig._random import numbered_generator
-from neuraleig._typing import IntArray
-from neuraleig.affinity import Graph, token_graph
+from neuraleig._typing import FloatArray
+from neuraleig.affinity import (
+    Graph,
+    batch_edges,
+    nearest_neighbors,
+    neighbor_graph,
+    normalized_edges,
+    pixel_grid_edges,
+)
 from neuraleig.sampling import TokenWindow, Windows
 
-# Tokens of a window that are enough of it: neighbouring tokens say nearly the same,
-# and as many more windows say more.
-TOKENS_PER_WINDOW = 300
+# Neighbours of a token in the graph of the sample, as in that of rows.
+SAMPLE_NEIGHBORS = 10
+# Windows whose channels say what the mean and the unit of each is.
+STANDARD_WINDOWS = 256
+
+# What is drawn: windows for the units of channels, windows of the sample, and from
+# which token on each window is read.
+STANDARD, SAMPLE, OFFSETS = range(3)
 
 
-@dataclass(frozen=True)
-class SampledWindow:
-    """Every few tokens of a window, along both sides.
+class PreparedWindows:
+    """Windows as training sees them: standardised, and every few of their tokens.
+
+    Neighbouring tokens say nearly the same; the same number of tokens from more
+    windows says more.
 
     Parameters
     ----------
-    number : int
-        Which window.
-    size : (int, int)
-        Its tokens in each direction.
-    tokens : ndarray of shape (rows, columns), int64
-        Sampled tokens, numbered row by row within the window.
+    windows : Windows
+        Where tokens are read.
+    shift, scale : Tensor of shape (n_channels,)
+        Mean and unit of every channel.
+    tokens_per_window : int or None
+        About as many tokens of a window are kept, on a lattice; ``None``: all.
+    seed : int
+        Seed of where in a window that lattice begins.
     """
 
-    number: int
-    size: tuple[int, int]
-    tokens: IntArray
+    def __init__(
+        self,
+        windows: Windows,
+        shift: Tensor,
+        scale: Tensor,
+        tokens_per_window: int | None,
+        seed: int,
+    ) -> None:
+        self.windows = windows
+        self.shift = shift
+        self.scale = scale
+        self._kept = [
+            _every_few(size, tokens_per_window, seed, number)
+            for number, size in enumerate(windows.sizes)
+        ]
+        self.sizes = [
+            (len(range(h)[rows]), len(range(w)[columns]))
+            for (h, w), (rows, columns) in zip(windows.sizes, self._kept, strict=True)
+        ]
 
-    def of(self, values: Tensor) -> Tensor:
-        """Values (height, width, c) of the window at the tokens, on their lattice."""
-        return values.flatten(0, 1)[torch.from_numpy(self.tokens)]
+    def __getitem__(self, index: int, /) -> TokenWindow:
+        """Read a window."""
+        features, colors = self.windows[index]
+        rows, columns = self._kept[index]
+        standardized = (features[rows, columns] - self.shift) / self.scale
+        return TokenWindow(standardized, colors[rows, columns])
+
+
+class HeldWindows:
+    """Windows that are kept in memory.
+
+    Parameters
+    ----------
+    windows : sequence of TokenWindow
+        The windows.
+    """
+
+    def __init__(self, windows: Sequence[TokenWindow]) -> None:
+        self._windows = windows
+        self.sizes = [
+            (int(window.colors.shape[0]), int(window.colors.shape[1]))
+            for window in windows
+        ]
+
+    def __getitem__(self, index: int, /) -> TokenWindow:
+        """A window."""
+        return self._windows[index]
 
 
 @dataclass(frozen=True)
@@ -51,126 +107,103 @@ class TokenSample:
 
     Parameters
     ----------
-    windows : list of SampledWindow
-        Windows and their tokens; nodes of the graph in this order.
+    windows : HeldWindows
+        The windows; their tokens are the nodes, window by window, row by row.
     graph : Graph
         Of the features of the tokens, and of their pixels within every window.
     """
 
-    windows: list[SampledWindow]
+    windows: HeldWindows
     graph: Graph
 
-    @property
-    def sizes(self) -> list[tuple[int, int]]:
-        """Height and width of every window in tokens."""
-        return [window.size for window in self.windows]
 
-    def nodes(self, position: int) -> IntArray:
-        """Node of every token of a window, row by row; -1 where there is none."""
-        window = self.windows[position]
-        first = sum(w.tokens.size for w in self.windows[:position])
-        nodes = np.full(math.prod(window.size), -1, dtype=np.int64)
-        nodes[window.tokens.ravel()] = np.arange(window.tokens.size) + first
-        return nodes
-
-
-def draw_tokens(
-    sizes: Sequence[tuple[int, int]], max_tokens: int, seed: int
-) -> list[SampledWindow]:
-    """Draw windows, and every few tokens of each.
+def channel_units(windows: Windows, seed: int) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of every channel, over some windows.
 
     Parameters
     ----------
-    sizes : sequence of (int, int)
-        Height and width of every window in tokens.
+    windows : Windows
+        Up to 256 of them are read.
+    seed : int
+        Seed of which.
+
+    Returns
+    -------
+    shift, scale : Tensor of shape (n_channels,)
+        A channel that does not vary has the unit 1.
+    """
+    generator = numbered_generator(seed, STANDARD)
+    drawn = generator.permutation(len(windows.sizes))[:STANDARD_WINDOWS]
+    n_tokens, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for number in drawn:
+        rows = windows[int(number)].features.flatten(0, 1).double()
+        n_tokens += len(rows)
+        total = total + rows.sum(dim=0)
+        squares = squares + rows.square().sum(dim=0)
+    mean = total / n_tokens
+    variance = (squares / n_tokens - mean.square()).clamp_min(0)
+    # What is left of a constant is rounding.
+    varies = variance > 1e-12 * mean.square()
+    scale = torch.where(varies, variance.sqrt(), 1.0)
+    return mean.float(), scale.float()
+
+
+def draw_sample(
+    windows: Windows,
+    max_tokens: int,
+    *,
+    n_graph_channels: int,
+    pixel_weight: float,
+    device: torch.device,
+    seed: int,
+) -> TokenSample:
+    """Draw windows, and build the graph of all of their tokens.
+
+    Parameters
+    ----------
+    windows : Windows
+        Where tokens are read.
     max_tokens : int
         Most tokens in all, but that one window is always drawn.
+    n_graph_channels : int
+        Last channels by which tokens are compared.
+    pixel_weight : float
+        Weight of the graphs of pixels.
+    device : torch.device
+        Where tokens are compared.
     seed : int
         Seed of the draw.
 
     Returns
     -------
-    windows : list of SampledWindow
-        In ascending order of their numbers. If all windows together have few tokens,
-        all of these.
-    """
-    generator = numbered_generator(seed, 0)
-    sparse = sum(h * w for h, w in sizes) > max_tokens
-    drawn: list[SampledWindow] = []
-    n_tokens = 0
-    for number in generator.permutation(len(sizes)):
-        h, w = sizes[number]
-        step = math.isqrt(h * w // TOKENS_PER_WINDOW) if sparse else 1
-        window = _every(max(step, 1), int(number), (h, w), generator)
-        n_tokens += window.tokens.size
-        if drawn and n_tokens > max_tokens:
-            break
-        drawn.append(window)
-    return sorted(drawn, key=lambda window: window.number)
-
-
-def _every(
-    step: int, number: int, size: tuple[int, int], generator: np.random.Generator
-) -> SampledWindow:
-    """Every ``step``-th token of a window, from a random one on."""
-    first = generator.integers(step, size=2)
-    rows, columns = (np.arange(f, n, step) for f, n in zip(first, size, strict=True))
-    tokens = rows[:, None] * size[1] + columns
-    return SampledWindow(number, size, tokens.astype(np.int64))
-
-
-def sample_graph(
-    windows: Windows,
-    drawn: Sequence[SampledWindow],
-    *,
-    n_graph_channels: int,
-    n_neighbors: int,
-    pixel_weight: float,
-    device: torch.device,
-) -> TokenSample:
-    """Build the graph among sampled tokens.
-
-    Parameters
-    ----------
-    windows : Windows
-        Where the tokens are read.
-    drawn : sequence of SampledWindow
-        Which tokens.
-    n_graph_channels : int
-        Last channels by which they are compared.
-    n_neighbors, pixel_weight
-        As in :func:`neuraleig.affinity.token_graph`.
-    device : torch.device
-        Where they are compared.
-
-    Returns
-    -------
     sample : TokenSample
-        With an exact graph, however many tokens there are.
+        Windows in their own order.
 
     Notes
     -----
-    Time O(n_tokens^2 n_graph_channels), memory O(n_tokens (n_channels + n_neighbors)).
+    Time is that of a neighbour search among the tokens; memory O(n_tokens n_channels).
     """
-    features, colors = [], []
-    for window in drawn:
-        read: TokenWindow = windows[window.number]
-        kept = window.of(read.features[..., -n_graph_channels:])
-        features.append(kept.to(device))
-        colors.append(window.of(read.colors))
-    n_tokens = sum(window.tokens.size for window in drawn)
-    edges = token_graph(
-        features,
-        colors,
-        n_neighbors=min(n_neighbors, max(n_tokens - 1, 1)),
-        pixel_weight=pixel_weight,
-        max_candidates=n_tokens,
-    )
-    weights = _matrix(edges)
-    return TokenSample(list(drawn), Graph(weights, np.arange(n_tokens)))
+    drawn = _drawn_windows(windows.sizes, max_tokens, seed)
+    held = [windows[number] for number in drawn]
+    rows = torch.cat([w.features[..., -n_graph_channels:].flatten(0, 1) for w in held])
+    weights = _feature_weights(rows.numpy(), device, seed)
+    if pixel_weight > 0:
+        edges = batch_edges([pixel_grid_edges(window.colors) for window in held])
+        pixels = matrix_of(normalized_edges(edges))
+        weights = sp.csr_array(normalized(weights) + pixel_weight * pixels)
+    index = np.arange(len(rows), dtype=np.int64)
+    return TokenSample(HeldWindows(held), Graph(weights, index))
 
 
-def _matrix(edges: Edges) -> sp.csr_array:
+def normalized(weights: sp.csr_array) -> sp.csr_array:
+    """Symmetrically normalised affinity; rows without edges stay as they are."""
+    degrees = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
+    inverse_root = 1.0 / np.sqrt(np.where(degrees > 0, degrees, 1.0))
+    scaling = sp.dia_array((inverse_root[None], [0]), shape=weights.shape)
+    return sp.csr_array(scaling @ weights @ scaling)
+
+
+def matrix_of(edges: Edges) -> sp.csr_array:
     """Symmetric matrix of a graph whose pairs are listed once."""
     source, target, weight = (
         part.cpu().numpy() for part in (edges.source, edges.target, edges.weight)
@@ -178,3 +211,35 @@ def _matrix(edges: Edges) -> sp.csr_array:
     shape = (edges.n_nodes, edges.n_nodes)
     upper = sp.coo_array((weight.astype(np.float64), (source, target)), shape=shape)
     return sp.csr_array(upper + upper.T)
+
+
+def _feature_weights(rows: FloatArray, device: torch.device, seed: int) -> sp.csr_array:
+    """Graph of the nearest neighbours of every token."""
+    n_neighbors = min(SAMPLE_NEIGHBORS, len(rows) - 1)
+    if n_neighbors < 1:
+        return sp.csr_array((len(rows), len(rows)), dtype=np.float64)
+    found = nearest_neighbors(rows, n_neighbors, device=device, seed=seed)
+    return neighbor_graph(found.distances, found.indices, "self_tuning")
+
+
+def _drawn_windows(
+    sizes: Sequence[tuple[int, int]], max_tokens: int, seed: int
+) -> Iterable[int]:
+    """Windows of up to ``max_tokens`` tokens in all, ascending."""
+    order = numbered_generator(seed, SAMPLE).permutation(len(sizes))
+    counts = np.array([math.prod(sizes[number]) for number in order])
+    n_drawn = max(1, int((np.cumsum(counts) <= max_tokens).sum()))
+    return sorted(int(number) for number in order[:n_drawn])
+
+
+def _every_few(
+    size: tuple[int, int], tokens_per_window: int | None, seed: int, number: int
+) -> tuple[slice, slice]:
+    """Rows and columns of a window that are kept."""
+    n_tokens = math.prod(size)
+    step = 1
+    if tokens_per_window is not None:
+        step = max(1, round(math.sqrt(n_tokens / tokens_per_window)))
+    step = min(step, *size)
+    first = numbered_generator(seed, OFFSETS, number).integers(step, size=2)
+    return slice(int(first[0]), None, step), slice(int(first[1]), None, step)

@@ -4,6 +4,7 @@ from neuraleig.segmentation.backbones._backbones import (
     Backbone,
     CallableBackbone,
     Layers,
+    digest,
     extract,
     make_backbone,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "NoCache",
     "TimmBackbone",
     "cache_key",
+    "digest",
     "extract",
     "image_identity",
     "make_backbone",

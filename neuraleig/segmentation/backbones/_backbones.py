@@ -7,6 +7,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -157,7 +158,7 @@ def make_backbone(
     *,
     device: torch.device,
     pretrained: bool = True,
-    checkpoint: str | Path | None = None,
+    checkpoint: str | PathLike[str] | None = None,
     layers: Layers = "auto",
     seed: int = 0,
 ) -> Backbone:
@@ -201,7 +202,7 @@ def make_backbone(
         return TimmBackbone(
             backbone,
             pretrained=pretrained,
-            checkpoint=checkpoint,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
             layers=layers,
             seed=seed,
         ).to(device)

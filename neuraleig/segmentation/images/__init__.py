@@ -22,7 +22,11 @@ from neuraleig.segmentation.images._image_files import (
     write_image,
     write_labels,
 )
-from neuraleig.segmentation.images._image_sets import ImageSet, as_image_set
+from neuraleig.segmentation.images._image_sets import (
+    ImageSet,
+    as_image_set,
+    is_one_image,
+)
 from neuraleig.segmentation.images._resize import resize_short_side, resized_to
 
 __all__ = [
@@ -37,6 +41,7 @@ __all__ = [
     "check_labels",
     "draw_text",
     "image_size",
+    "is_one_image",
     "label_dtype",
     "read_image",
     "read_mask",

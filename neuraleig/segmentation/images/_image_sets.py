@@ -195,7 +195,7 @@ def as_image_set(
         result = images
     elif isinstance(images, str | os.PathLike):
         result = _of_path(Path(images), None if exclude is None else Path(exclude))
-    elif is_pillow_image(images) or _is_one_image(images):
+    elif is_pillow_image(images) or _is_one_array(images):
         result = _of_list([images])
     elif isinstance(images, list | tuple) or hasattr(images, "iloc"):
         result = _of_list(list(images))  # by position, as a series of pandas is not
@@ -208,7 +208,26 @@ def as_image_set(
     return result
 
 
-def _is_one_image(images: Any) -> bool:  # noqa: ANN401
+def is_one_image(images: Any) -> bool:  # noqa: ANN401
+    """Whether :func:`as_image_set` takes something for a single image.
+
+    Parameters
+    ----------
+    images : object
+        Whatever a user passes.
+
+    Returns
+    -------
+    single : bool
+        True for the path of a file, an image of Pillow, an array or a tensor of one
+        image; False for folders and sequences, those of length 1 too.
+    """
+    if isinstance(images, str | os.PathLike):
+        return not Path(images).is_dir()
+    return is_pillow_image(images) or _is_one_array(images)
+
+
+def _is_one_array(images: Any) -> bool:  # noqa: ANN401
     """Whether an array or a tensor is an image; its reader says what is wrong."""
     if not isinstance(images, np.ndarray | Tensor):
         return False

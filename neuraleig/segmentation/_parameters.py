@@ -1,0 +1,172 @@
+"""What the parameters of the segmenter stand for."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from neuraleig._validation import check_temperature
+from neuraleig.networks import ASSIGNMENTS, HEADS
+from neuraleig.segmentation._fit import TokenTask
+from neuraleig.segmentation._geometry import Geometry
+from neuraleig.segmentation._naming import ClusterNaming
+from neuraleig.segmentation._training import TokenSettings
+from neuraleig.segmentation.backbones import (
+    Backbone,
+    FeatureCache,
+    FeatureStore,
+    NoCache,
+    cache_key,
+)
+from neuraleig.segmentation.images import ImageSet, ImageWarning
+from neuraleig.segmentation.inference import window_in_tokens
+from neuraleig.training import OPTIMIZERS, PRECISIONS, resolve_precision
+
+# Most steps of fine-tuning where max_iter is left open.
+MAX_ITER = {"spectral": 200, "random": 1_000}
+# Eigenvectors per cluster that labels are read from.
+READ_PER_CLUSTER = 2
+
+
+class SegmenterParameters(ClusterNaming):
+    """Base that checks parameters, and hands them to the parts."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "backbone": [str, callable],
+        "pretrained": ["boolean"],
+        "checkpoint": [str, PathLike, None],
+        "layers": [StrOptions({"auto"}), tuple, list],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "pixel_weight": [Interval(Real, 0, None, closed="left")],
+        "queue_size": [Interval(Integral, 0, None, closed="left")],
+        "init": [StrOptions({"spectral", "random"})],
+        "max_graph_tokens": [Interval(Integral, 2, None, closed="left")],
+        "tokens_per_window": [Interval(Integral, 1, None, closed="left"), None],
+        "objective": [StrOptions({"rayleigh", "neuralef", "nested_low_rank"})],
+        "label_objective": [StrOptions({"normalized_cut", "neuralef"})],
+        "assign_labels": [StrOptions({"argmax", "kmeans"})],
+        "diffusion_time": [Interval(Real, 0, None, closed="left")],
+        "hidden_size": [Interval(Integral, 1, None, closed="left"), None],
+        "n_blocks": [Interval(Integral, 0, None, closed="left")],
+        "n_heads": [Interval(Integral, 1, None, closed="left")],
+        "mlp_size": [Interval(Integral, 1, None, closed="left"), None],
+        "head": [StrOptions(set(HEADS))],
+        "assignment": [StrOptions(set(ASSIGNMENTS))],
+        "temperature": [tuple, list],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left"), None],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "early_stopping": ["boolean"],
+        "image_size": [Interval(Integral, 1, None, closed="left"), None],
+        "window_size": [Interval(Integral, 1, None, closed="left"), None],
+        "stride": [Interval(Integral, 1, None, closed="left"), None],
+        "scales": [tuple, list],
+        "flip": ["boolean"],
+        "refine": [StrOptions({"guided"}), None],
+        "refine_radius": [Interval(Real, 0, None, closed="neither")],
+        "feature_cache": [str, PathLike, None],
+        "device": [str],
+        "precision": [StrOptions(set(PRECISIONS))],
+        "callbacks": [list, tuple, None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def _check_parameters(self) -> None:
+        """Check parameters before any work."""
+        self._validate_params()
+        check_temperature(self.temperature)
+        if self.window_size is not None:
+            window_in_tokens(self.window_size, self.stride, 1)
+        if not self.scales or any(not 0 < scale < np.inf for scale in self.scales):
+            raise ValueError(
+                f"scales={self.scales!r} must be one or more positive numbers, such as "
+                "(1.0,)."
+            )
+        if self.head == "orthogonal" and self.hidden_size is not None:
+            most = max(self.n_clusters, (self.n_components or self.n_clusters) - 1)
+            if self.hidden_size < most:
+                raise ValueError(
+                    f"hidden_size={self.hidden_size} is not compatible with "
+                    f"head='orthogonal'; it must be at least {most}, the number of "
+                    "clusters or eigenfunctions."
+                )
+
+    def _backbone_dtype(self, device: torch.device) -> torch.dtype:
+        if self.precision == "auto" and device.type == "cuda":
+            return torch.bfloat16
+        return resolve_precision(self.precision, device)
+
+    def _open_store(
+        self, backbone: Backbone, geometry: Geometry, dtype: torch.dtype
+    ) -> FeatureStore:
+        """Where features of the windows are kept during the fit."""
+        if self.feature_cache is None:
+            return NoCache()
+        folder = None if self.feature_cache == "auto" else str(self.feature_cache)
+        return FeatureCache(folder, cache_key(backbone.identity, str(dtype), geometry))
+
+    def _settings(self) -> TokenSettings:
+        """Parameters of training, with what None stands for."""
+        max_iter = MAX_ITER[self.init] if self.max_iter is None else self.max_iter
+        return TokenSettings(
+            init=self.init,
+            objective=self.objective,
+            label_objective=self.label_objective,
+            n_neighbors=self.n_neighbors,
+            pixel_weight=self.pixel_weight,
+            queue_size=self.queue_size,
+            hidden_size=self.hidden_size,
+            n_blocks=self.n_blocks,
+            n_heads=self.n_heads,
+            mlp_size=self.mlp_size,
+            head=self.head,
+            assignment=self.assignment,
+            temperature=check_temperature(self.temperature),
+            batch_size=self.batch_size,
+            max_iter=max_iter,
+            lr=self.lr,
+            optimizer=self.optimizer,
+            early_stopping=self.early_stopping,
+        )
+
+    def _task(self) -> TokenTask:
+        return TokenTask(
+            n_clusters=self.n_clusters,
+            n_components=self.n_components or self.n_clusters,
+            n_read=READ_PER_CLUSTER * self.n_clusters,
+            diffusion_time=self.diffusion_time,
+            assign_labels=self.assign_labels,
+            tokens_per_window=self.tokens_per_window,
+            max_graph_tokens=self.max_graph_tokens,
+        )
+
+
+def readable(images: ImageSet) -> ImageSet:
+    """Images that can be read; a warning names the others."""
+    kept, unreadable = images.readable()
+    if not len(kept):
+        name, reason = unreadable[0]
+        raise ValueError(
+            f"none of the {len(images)} images can be read; the first is {name!r}: "
+            f"{reason}"
+        )
+    if unreadable:
+        named = "; ".join(f"{name}: {reason}" for name, reason in unreadable[:3])
+        more = f"; and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""
+        warnings.warn(
+            f"{len(unreadable)} of {len(images)} images cannot be read and are left "
+            f"out: {named}{more}",
+            ImageWarning,
+            stacklevel=4,
+        )
+    return kept
