@@ -99,8 +99,8 @@ class DenseSegmenter(SegmenterParameters):
         Most steps of fine-tuning; ``None``: 200, or 1,000 with ``init="random"``.
     lr : float, default=1e-3
         Highest learning rate of fine-tuning, which falls along a cosine.
-    optimizer : {"muon", "adam"}, default="muon"
-        Muon orthogonalises the steps of hidden layers; the rest goes by Adam.
+    optimizer : {"adam", "muon"}, default="adam"
+        Muon orthogonalises the steps of hidden layers, which takes time on CPUs.
     early_stopping : bool, default=True
         Keep the best state by a tenth of the windows, where there are at least 40.
     image_size : int or None, default=None
@@ -214,7 +214,7 @@ class DenseSegmenter(SegmenterParameters):
         batch_size: int = 16,
         max_iter: int | None = None,
         lr: float = 1e-3,
-        optimizer: OptimizerName = "muon",
+        optimizer: OptimizerName = "adam",
         early_stopping: bool = True,
         image_size: int | None = None,
         window_size: int | None = 512,

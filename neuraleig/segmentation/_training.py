@@ -155,25 +155,10 @@ def fine_tune(
 ) -> TrainingState:
     """Train the network on the graphs of batches of windows, from where it stands."""
     settings = context.settings
-    objective: Objective = SumObjective(
-        (1.0, function_objective(settings.objective, network.n_functions)),
-        (1.0, label_objective(settings.label_objective, network.n_clusters)),
-    )
-    n_windows = len(windows.sizes)
-    judged = settings.early_stopping and n_windows >= MIN_WINDOWS
-    sampler = WindowSampler(
-        windows,
-        settings.batch_size,
-        seed=context.seeds.sampling,
-        n_graph_channels=context.n_graph_channels,
-        n_neighbors=settings.n_neighbors,
-        pixel_weight=settings.pixel_weight,
-        queue_size=settings.queue_size,
-        held_out=HELD_OUT if judged else 0.0,
-        device=context.device,
-    )
+    objective = token_objective(network, settings)
+    sampler = _sampler(windows, context)
     judges = []
-    if judged:
+    if sampler.n_held_out > 0:
         batch = sampler.validation_batch(VALIDATION_WINDOWS).to(context.device)
         judges.append(EarlyStopping(objective, batch))
     if settings.queue_size > 0:
@@ -194,3 +179,28 @@ def fine_tune(
             phase="fine_tuning",
             epoch_steps=EPOCH_STEPS,
         )
+
+
+def token_objective(network: EigenNetwork, settings: TokenSettings) -> Objective:
+    """Sum of the objectives of eigenfunctions and of clusters."""
+    return SumObjective(
+        (1.0, function_objective(settings.objective, network.n_functions)),
+        (1.0, label_objective(settings.label_objective, network.n_clusters)),
+    )
+
+
+def _sampler(windows: Windows, context: TokenContext) -> WindowSampler:
+    """Batches of windows with their graphs, some held out where there are many."""
+    settings = context.settings
+    judged = settings.early_stopping and len(windows.sizes) >= MIN_WINDOWS
+    return WindowSampler(
+        windows,
+        settings.batch_size,
+        seed=context.seeds.sampling,
+        n_graph_channels=context.n_graph_channels,
+        n_neighbors=settings.n_neighbors,
+        pixel_weight=settings.pixel_weight,
+        queue_size=settings.queue_size,
+        held_out=HELD_OUT if judged else 0.0,
+        device=context.device,
+    )

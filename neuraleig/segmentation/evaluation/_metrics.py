@@ -36,7 +36,7 @@ UNMATCHED = -1
 class SegmentationScores:
     """How well classes were predicted, pixel by pixel.
 
-    Attributes
+    Parameters
     ----------
     pixel_accuracy : float
         Share of the pixels with a class whose predicted class is right.

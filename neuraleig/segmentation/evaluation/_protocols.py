@@ -134,7 +134,7 @@ PROTOCOLS = {
 class Evaluation:
     """What an evaluation found.
 
-    Attributes
+    Parameters
     ----------
     scores : SegmentationScores
         Pixel accuracy, mean IoU and those of every class.

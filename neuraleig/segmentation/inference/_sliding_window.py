@@ -24,6 +24,11 @@ def window_weights(height: int, width: int) -> Tensor:
     A raised cosine in each direction: tokens near the border of a window see little
     of their surroundings, and sums of overlapping windows have no seams.
 
+    Parameters
+    ----------
+    height, width : int
+        Tokens of a window.
+
     Returns
     -------
     weights : Tensor of shape (height, width), float32
