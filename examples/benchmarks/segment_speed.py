@@ -24,65 +24,29 @@ from pathlib import Path
 import children
 import numpy as np
 import report
-import timm
 import torch
 import trial
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from neuraleig.segmentation.inference._refine import refined_labels
-from neuraleig.segmentation.inference._sliding_window import scores_on_lattice
-from neuraleig.segmentation.inference._upsample import labels_from_scores
-from neuraleig.segmentation.inference._windows import Lattice
+from neuraleig.networks import EigenNetwork, make_token_network
+from neuraleig.sampling import padded_inputs
+from neuraleig.segmentation import Backbone, TimmBackbone
+from neuraleig.segmentation.backbones import extract
+from neuraleig.segmentation.inference import (
+    Lattice,
+    labels_from_scores,
+    refined_labels,
+    scores_on_lattice,
+)
 
 BACKBONE = "vit_small_patch14_dinov2"
 PATCH = 14
 WINDOW = 518
 # Height and width.
 SIZES = ((518, 518), (1024, 2048))
-LEVELS = (0, 5, 11)
-WIDTH = 384
-N_BLOCKS = 2
-HEADS = 6
 LIMITS = children.Limits(600.0)
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-class Block(nn.Module):
-    """Pre-norm linear attention and an MLP."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList([nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)])
-        self.to_heads = nn.Linear(WIDTH, 3 * WIDTH)
-        self.from_heads = nn.Linear(WIDTH, WIDTH)
-        layers = nn.Linear(WIDTH, 2 * WIDTH), nn.GELU(), nn.Linear(2 * WIDTH, WIDTH)
-        self.mlp = nn.Sequential(*layers)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens (n, t, WIDTH) to tokens."""
-        heads = self.to_heads(self.norms[0](tokens)).unflatten(-1, (3, HEADS, -1))
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
-        context = key.softmax(dim=2).mT @ value
-        found = (query.softmax(dim=3) @ context).transpose(1, 2).flatten(2)
-        tokens = tokens + self.from_heads(found)
-        return tokens + self.mlp(self.norms[1](tokens))
-
-
-class TokenNetwork(nn.Module):
-    """About three million parameters from the features of a backbone to scores."""
-
-    def __init__(self, n_clusters: int) -> None:
-        super().__init__()
-        first = nn.Linear(len(LEVELS) * WIDTH, WIDTH)
-        blocks = [Block() for _ in range(N_BLOCKS)]
-        last = nn.Linear(WIDTH, n_clusters)
-        self.layers = nn.Sequential(first, *blocks, nn.LayerNorm(WIDTH), last)
-
-    def forward(self, maps: list[Tensor]) -> Tensor:
-        """Maps (n, WIDTH, h, w) to scores (n, h, w, k)."""
-        features = torch.cat(maps, dim=1).permute(0, 2, 3, 1)
-        return self.layers(features.flatten(1, 2)).unflatten(1, features.shape[1:3])
 
 
 class Clock:
@@ -132,38 +96,32 @@ def piecewise(lattice: Lattice, n_clusters: int) -> Tensor:
     return (means[region] + noise).to(DEVICE)
 
 
-def models(n_clusters: int) -> tuple[nn.Module, nn.Module]:
-    """Backbone and token network with random weights."""
-    torch.manual_seed(0)
-    backbone = timm.create_model(
-        BACKBONE, pretrained=False, num_classes=0, img_size=WINDOW
+def models(n_clusters: int) -> tuple[Backbone, EigenNetwork]:
+    """Backbone, and token network of the default size, with random weights."""
+    backbone = TimmBackbone(BACKBONE, pretrained=False).to(DEVICE)
+    network = make_token_network(
+        sum(backbone.n_channels), n_functions=n_clusters - 1, n_clusters=n_clusters
     )
-    network = TokenNetwork(n_clusters)
-    return backbone.eval().to(DEVICE), network.eval().to(DEVICE)
+    return backbone, network.eval().to(DEVICE)
 
 
 @torch.no_grad()
 def segment(
-    rgb: np.ndarray, parts: tuple[nn.Module, nn.Module], scores: Tensor, batch: int
+    rgb: np.ndarray, parts: tuple[Backbone, EigenNetwork], scores: Tensor, batch: int
 ) -> dict[str, float]:
     """Seconds of the parts of one prediction."""
     backbone, network = parts
     clock = Clock()
     lattice = Lattice.of(*rgb.shape[:2], PATCH, WINDOW)
+    dtype = torch.bfloat16 if DEVICE.type == "cuda" else torch.float32
 
     def score(windows: Tensor) -> Tensor:
         clock.stop("windows")
-        half = torch.autocast(
-            DEVICE.type, torch.bfloat16, enabled=DEVICE.type == "cuda"
-        )
-        with half:
-            maps = backbone.forward_intermediates(
-                windows.to(DEVICE), indices=LEVELS, intermediates_only=True
-            )
-            clock.stop("backbone")
-            found = network(maps)
+        features = extract(backbone, windows, DEVICE, dtype)
+        clock.stop("backbone")
+        found = network.scores(padded_inputs(list(features)))
         clock.stop("network")
-        return found
+        return found.reshape(*features.shape[:3], -1)
 
     clock.start()
     padded = lattice.pad(rgb)
