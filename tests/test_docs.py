@@ -29,6 +29,7 @@ DOCUMENTED = [
     "neuraleig.objectives",
     "neuraleig.plotting",
     "neuraleig.sampling",
+    "neuraleig.segmentation",
     "neuraleig.spectrum",
     "neuraleig.training",
 ]
