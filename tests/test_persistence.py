@@ -245,43 +245,45 @@ def test_what_a_model_does_not_need_is_refused(path, brought, message):
         load(path, device="cpu", **brought)
 
 
-class TestTimm:
-    """Random weights, and files of weights."""
+# A small model of timm's own tests.
+TIMM = "test_vit.r160_in1k"
 
-    name = "vit_tiny_patch16_224"
 
-    @pytest.fixture(scope="class")
-    def drawn(self):
-        pytest.importorskip("timm")
-        return fitted(backbone=self.name, pretrained=False, random_state=None)
+@pytest.fixture(scope="module")
+def drawn():
+    pytest.importorskip("timm")
+    return fitted(backbone=TIMM, pretrained=False, random_state=None)
 
-    def test_random_weights_come_back_without_being_stored(self, drawn, tmp_path):
-        save(drawn, tmp_path / "m")
-        assert (tmp_path / "m").stat().st_size < 2**20
-        loaded = load(tmp_path / "m", device="cpu")
-        assert loaded.backbone_.identity == drawn.backbone_.identity
-        assert_same(drawn, loaded, pictures(1))
 
-    def test_weights_are_read_from_a_file_or_another(self, drawn, tmp_path):
-        weights = tmp_path / "w.safetensors"
-        save_file(drawn.backbone_.model.state_dict(), weights)
-        model = fitted(backbone=self.name, checkpoint=weights, layers=(2, 5))
-        save(model, tmp_path / "m")
-        assert_same(model, load(tmp_path / "m", device="cpu"), pictures(1))
-        moved = weights.rename(tmp_path / "moved.safetensors")
-        with pytest.raises(OSError, match=rf"{self.name}.*pass checkpoint="):
-            load(tmp_path / "m", device="cpu")
-        loaded = load(tmp_path / "m", device="cpu", checkpoint=moved)
-        assert (loaded.checkpoint, loaded.layers) == (moved, (2, 5))
-        assert_same(model, loaded, pictures(1))
+def test_random_weights_come_back_without_being_stored(drawn, tmp_path):
+    save(drawn, tmp_path / "m")
+    assert (tmp_path / "m").stat().st_size < 2**20
+    loaded = load(tmp_path / "m", device="cpu")
+    assert loaded.backbone_.identity == drawn.backbone_.identity
+    assert_same(drawn, loaded, pictures(1))
 
-    def test_other_weights_are_refused(self, drawn, tmp_path):
-        save(drawn, tmp_path / "m")
-        state = drawn.backbone_.model.state_dict()
-        state["norm.bias"] = state["norm.bias"] + 1
-        save_file(state, tmp_path / "w.safetensors")
-        with pytest.raises(ModelFileError, match=self.name):
-            load(tmp_path / "m", checkpoint=tmp_path / "w.safetensors", device="cpu")
+
+def test_weights_are_read_from_a_file_or_another(drawn, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    save_file(drawn.backbone_.model.state_dict(), weights)
+    model = fitted(backbone=TIMM, checkpoint=weights, layers=(2, 5))
+    save(model, tmp_path / "m")
+    assert_same(model, load(tmp_path / "m", device="cpu"), pictures(1))
+    moved = weights.rename(tmp_path / "moved.safetensors")
+    with pytest.raises(OSError, match=rf"{TIMM}.*pass checkpoint="):
+        load(tmp_path / "m", device="cpu")
+    loaded = load(tmp_path / "m", device="cpu", checkpoint=moved)
+    assert (loaded.checkpoint, loaded.layers) == (moved, (2, 5))
+    assert_same(model, loaded, pictures(1))
+
+
+def test_other_weights_are_refused(drawn, tmp_path):
+    save(drawn, tmp_path / "m")
+    state = drawn.backbone_.model.state_dict()
+    state["norm.bias"] = state["norm.bias"] + 1
+    save_file(state, tmp_path / "w.safetensors")
+    with pytest.raises(ModelFileError, match=TIMM):
+        load(tmp_path / "m", checkpoint=tmp_path / "w.safetensors", device="cpu")
 
 
 def edited(path, change):
