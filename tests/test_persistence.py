@@ -119,6 +119,10 @@ def test_every_parameter_and_attribute_comes_back(model, path):
             assert (type(one), one) == (type(other), other), name
 
 
+def test_the_parameter_device_is_the_one_of_now(path):
+    assert load(path).device == "auto"
+
+
 def test_a_loaded_model_can_be_named_saved_cloned_and_fitted_again(model, path):
     loaded = load(path, device="cpu").name_clusters({1: "road"})
     save(loaded, path)

@@ -120,7 +120,7 @@ def load(
         drawn from the same seed.
     device : str, default="auto"
         ``"auto"`` (CUDA where present) or a name that torch knows: where the estimator
-        is to run from now on, whatever it was fitted on.
+        is to run from now on, whatever it was fitted on; its parameter ``device``.
     checkpoint : str, PathLike or None, default=None
         File of the weights of a timm model to read instead.
 
@@ -159,6 +159,7 @@ def load(
     estimator: DenseSegmenter = FORMATS[file.class_name].restore(
         file, Brought(backbone, checkpoint), where
     )
+    estimator.device = device
     return estimator
 
 

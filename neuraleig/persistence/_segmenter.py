@@ -110,7 +110,7 @@ def segmenter_from(
     segmenter = saved.segmenter
     segmenter.eigenfunctions_.to(device)
     segmenter.backbone_ = backbone
-    segmenter.device_ = segmenter.device = str(device)
+    segmenter.device_ = str(device)
     if saved.had_object:
         given = brought.backbone
         segmenter.backbone = backbone if given is None else given
