@@ -6,6 +6,7 @@ from neuraleig.estimators import (
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
 )
+from neuraleig.persistence import load, save
 from neuraleig.segmentation import DenseSegmenter
 
 __all__ = [
@@ -14,4 +15,6 @@ __all__ = [
     "NeuralEigenSpectralClustering",
     "NeuralSpectralEmbedding",
     "__version__",
+    "load",
+    "save",
 ]

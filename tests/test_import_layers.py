@@ -40,7 +40,13 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
     "eigenfunctions": {"spectrum", "training._device", "training._distributed"},
     "estimators": MATHEMATICS | RUNNERS | {"_targets"},
     "segmentation": MATHEMATICS | RUNNERS | {"_targets", "estimators._progress"},
-    "persistence": {"estimators", "eigenfunctions"},
+    "persistence": {
+        "estimators",
+        "segmentation",
+        "eigenfunctions",
+        "networks",
+        "training",
+    },
     "onnx": {"estimators", "eigenfunctions"},
     "plotting": {"estimators", "eigenfunctions"},
 }

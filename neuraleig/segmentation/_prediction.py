@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from neuraleig.segmentation.inference import (
     labels_from_scores,
     probabilities_in_strips,
     refined_labels,
+    window_in_tokens,
 )
 
 
@@ -162,6 +164,40 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         """
         values = [self._functions(rgb) for rgb in self._checked_images(images)]
         return values[0] if is_one_image(images) else values
+
+    def with_windows(self, window_size: int | None, stride: int | None = None) -> Self:
+        """Make a copy that sees images in other windows.
+
+        A fit settles the windows, since tokens are seen together with those of their
+        window. Protocols of published scores have theirs.
+
+        Parameters
+        ----------
+        window_size : int or None
+            Side of the windows in pixels; ``None``: whole images.
+        stride : int or None, default=None
+            Distance of neighbouring windows; ``None``: two thirds of a window.
+
+        Returns
+        -------
+        segmenter : DenseSegmenter
+            With these parameters. It shares the fitted modules with this one, which
+            stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If one is no number of pixels, or the stride is larger than the window.
+        """
+        check_is_fitted(self)
+        if window_size is not None:
+            window_in_tokens(window_size, stride, self.backbone_.patch_size)
+        other = copy.copy(self)
+        other.set_params(window_size=window_size, stride=stride)
+        other._geometry = replace(
+            self._geometry, window_size=window_size, stride=stride
+        )
+        return other
 
     def fit_predict(self, X: Any, y: None = None) -> Labels | list[Labels]:  # noqa: ANN401
         """Fit to images, and label them.

@@ -78,6 +78,8 @@ class TimmBackbone(Backbone):
         Blocks of the levels.
     uses_keys : bool
         Whether the last level are keys rather than tokens.
+    options : dict
+        What it was made of, in plain JSON: ``TimmBackbone(**options)`` makes it anew.
 
     Raises
     ------
@@ -121,6 +123,15 @@ class TimmBackbone(Backbone):
             value = torch.tensor(config[key]).reshape(3, 1, 1)
             self.register_buffer(key, value, persistent=False)
         self._describe(name, layers)
+        self.options = {
+            "name": name,
+            "pretrained": bool(pretrained),
+            "checkpoint": None
+            if checkpoint is None
+            else str(Path(checkpoint).resolve()),
+            "layers": layers if isinstance(layers, str) else [int(n) for n in layers],
+            "seed": int(seed),
+        }
         self.eval()
 
     def _describe(self, name: str, layers: Layers) -> None:

@@ -1,0 +1,77 @@
+"""What the commands have in common: parsers, and types of arguments."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+# scikit-learn's generators take seeds of 32 bits.
+MAX_SEED = 2**32 - 1
+FORMAT = argparse.RawDescriptionHelpFormatter
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with status 2."""
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+Commands = argparse._SubParsersAction  # argparse has no other name for it
+
+
+def seed(text: str) -> int:
+    """Seed of 32 bits."""
+    number = _integer(text)
+    if number is None or not 0 <= number <= MAX_SEED:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an integer between 0 and {MAX_SEED}"
+        )
+    return number
+
+
+def positive(text: str) -> int:
+    """Integer of at least 1."""
+    number = _integer(text)
+    if number is None or number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return number
+
+
+def counted(text: str) -> int:
+    """Integer of at least 0."""
+    number = _integer(text)
+    if number is None or number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least 0")
+    return number
+
+
+def or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Type that also takes the word none."""
+
+    def convert(text: str) -> Any:  # noqa: ANN401 - whatever the kind is
+        return None if text == "none" else kind(text)
+
+    return convert
+
+
+def check_output(path: Path, option: str) -> None:
+    """Refuse a file that cannot be written, before any work."""
+    folder = path.parent
+    if path.is_dir():
+        raise OSError(f"{path} is a folder; {option} must name a file")
+    if not folder.is_dir():
+        raise OSError(f"there is no folder {folder} for {option} {path}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise OSError(f"the folder {folder} of {option} {path} cannot be written to")
+
+
+def _integer(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None

@@ -1,0 +1,102 @@
+"""Parses arguments, hands them on, and turns errors into lines and statuses.
+
+Every command has one function that adds its parser and one that runs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+from neuraleig import __version__
+from neuraleig.cli._arguments import FORMAT, Parser
+from neuraleig.cli._demo import add_demo
+from neuraleig.cli._segment import add_segment
+
+# What a shell reports for a process that was interrupted.
+INTERRUPTED = 130
+
+EXAMPLES = """\
+examples:
+  neuraleig demo                compare with other methods on handwritten digits
+  neuraleig segment fit photos -o model.safetensors
+                                segment a folder of images
+  neuraleig demo --help         options of a command
+"""
+
+
+def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str or None, default=None
+        Arguments after the program's name; ``None``: those of the process.
+    out : text stream or None, default=None
+        Where results are written; ``None``: standard output.
+
+    Returns
+    -------
+    status : int
+        0; 1 after an error that is on standard error in one line; 130 if interrupted.
+        Wrong arguments leave through ``SystemExit`` with status 2, as argparse has it.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        with _warnings_in_lines():
+            status: int = arguments.run(arguments, sys.stdout if out is None else out)
+    except BrokenPipeError:
+        # The reader of a pipe has left. Python would complain at exit, when it
+        # flushes standard output once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except arguments.errors as error:
+        sys.stderr.write(f"neuraleig: error: {_one_line(error)}\n")
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="neuraleig",
+        description="Spectral clustering that predicts.",
+        epilog=EXAMPLES,
+        formatter_class=FORMAT,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"neuraleig {__version__}"
+    )
+    commands = parser.add_subparsers(metavar="command", required=True)
+    add_demo(commands)
+    add_segment(commands)
+    return parser
+
+
+@contextmanager
+def _warnings_in_lines() -> Iterator[None]:
+    """Show warnings as lines of the command, not of its source."""
+
+    def show(message: Warning | str, *rest: object, **more: object) -> None:
+        sys.stderr.write(f"neuraleig: warning: {_first_line(str(message))}\n")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        named = f"{error.filename}: " if error.filename else ""
+        return f"{named}{error.strerror}"
+    return _first_line(str(error)) or type(error).__name__
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

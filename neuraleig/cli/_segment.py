@@ -1,0 +1,128 @@
+"""``neuraleig segment``: fit to a folder of images, and label folders."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TextIO
+
+from neuraleig import save
+from neuraleig.cli._arguments import FORMAT, Commands, Parser, check_output
+from neuraleig.cli._segment_evaluate import add_evaluate
+from neuraleig.cli._segment_name import add_name
+from neuraleig.cli._segment_options import (
+    ERRORS,
+    add_command,
+    add_fit_options,
+    add_model_options,
+    add_prediction_options,
+    add_verbosity,
+    loaded_model,
+    new_segmenter,
+)
+
+EXAMPLES = """\
+examples:
+  neuraleig segment fit photos -o model.safetensors --clusters 12
+  neuraleig segment predict model.safetensors photos -o labels --overlays
+  neuraleig segment name model.safetensors --set 3=road --merge 1,4
+  neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
+  neuraleig segment fit --help             options of a command
+"""
+FIT_EXAMPLES = """\
+  neuraleig segment fit photos -o model.safetensors
+  neuraleig segment fit photos -o m.safetensors --clusters 12 --refine guided
+  neuraleig segment fit photos -o m.safetensors --backbone color_texture
+  neuraleig segment fit photos -o m.safetensors --checkpoint dinov2.pth
+"""
+PREDICT_EXAMPLES = """\
+  neuraleig segment predict model.safetensors photos -o labels
+  neuraleig segment predict model.safetensors photos -o labels --overlays
+"""
+
+
+def add_segment(commands: Commands[Parser]) -> None:
+    """Add the commands."""
+    parser = commands.add_parser(
+        "segment",
+        help="segment images without labels",
+        description="Unsupervised semantic segmentation of folders of images.",
+        epilog=EXAMPLES,
+        formatter_class=FORMAT,
+        allow_abbrev=False,
+    )
+    segment_commands = parser.add_subparsers(metavar="command", required=True)
+    _add_fit(segment_commands)
+    _add_predict(segment_commands)
+    add_evaluate(segment_commands)
+    add_name(segment_commands)
+
+
+def _add_fit(commands: Commands[Parser]) -> None:
+    parser = add_command(
+        commands,
+        "fit",
+        "learn clusters from a folder of images",
+        "Learn clusters from the images of a folder and all below it, and save a\n"
+        "model. A line per stage goes to stderr.",
+        FIT_EXAMPLES,
+    )
+    parser.add_argument("images", metavar="FOLDER", help="images")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="MODEL", help="model file"
+    )
+    add_verbosity(parser)
+    add_fit_options(parser)
+    add_prediction_options(parser)
+    add_model_options(parser)
+    parser.set_defaults(run=_fit, errors=ERRORS)
+
+
+def _fit(arguments: argparse.Namespace, out: TextIO) -> int:
+    check_output(arguments.output, "--output")
+    model = new_segmenter(arguments).fit(arguments.images)
+    save(model, arguments.output)
+    out.write(
+        f"{arguments.output}: {model.n_clusters_} clusters of {model.n_images_} "
+        f"images, modularity {model.modularity_:.3f}; the spectrum suggests "
+        f"{model.suggested_n_clusters_} clusters\n"
+    )
+    return 0
+
+
+def _add_predict(commands: Commands[Parser]) -> None:
+    parser = add_command(
+        commands,
+        "predict",
+        "label the pixels of a folder of images",
+        "Write a PNG file of labels for every image of a folder, and manifest.json.\n"
+        "A run that was stopped goes on where it was.",
+        PREDICT_EXAMPLES,
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
+    parser.add_argument("images", metavar="FOLDER", help="images")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder"
+    )
+    parser.add_argument(
+        "--overlays", action="store_true", help="write coloured images, too"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="begin anew")
+    add_prediction_options(parser)
+    add_model_options(parser)
+    parser.set_defaults(run=_predict, errors=ERRORS)
+
+
+def _predict(arguments: argparse.Namespace, out: TextIO) -> int:
+    report = loaded_model(arguments).predict_folder(
+        arguments.images,
+        arguments.output,
+        overlays=arguments.overlays,
+        overwrite=arguments.overwrite,
+    )
+    written, skipped = len(report.written), len(report.skipped)
+    out.write(
+        f"{report.manifest}: {written} images labelled, {skipped} done before, "
+        f"{len(report.unreadable)} unreadable\n"
+    )
+    return 0 if written + skipped else 1

@@ -1,0 +1,201 @@
+"""The file of a model: one safetensors file, whose header says the rest in JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from neuraleig.segmentation.images import atomic_file
+
+FORMAT = "neuraleig model"
+# What the state of a class is made of. Raise it when earlier files cannot be read.
+SCHEMA = 1
+# Entries of the header. All are text, as safetensors has it.
+KEYS = ("format", "schema", "class", "versions", "column_major", "content")
+DAMAGED = "is damaged ({}); take another copy of it, or save the model again"
+
+
+class ModelFileError(ValueError):
+    """A file holds no model, not a whole one, or one that cannot be used here."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a fitted estimator comes to.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor
+        Weights and other numbers.
+    content : dict
+        The rest, in plain JSON.
+    """
+
+    tensors: dict[str, Tensor]
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a file of a model says.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is.
+    class_name : str
+        Class of the estimator.
+    versions : dict of str to str
+        Libraries that wrote it.
+    state : State
+        State of the estimator, on the CPU.
+    """
+
+    path: Path
+    class_name: str
+    versions: dict[str, str]
+    state: State
+
+    def refusal(self, what: str) -> ModelFileError:
+        """Error that names the file and says what is wrong."""
+        return refusal(self.path, what)
+
+    def damaged(self, reason: str) -> ModelFileError:
+        """Error for what no save wrote."""
+        return self.refusal(DAMAGED.format(reason))
+
+
+def write_model(
+    path: Path, class_name: str, versions: Mapping[str, str], state: State
+) -> None:
+    """Write a model, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        File, which is replaced.
+    class_name, versions, state
+        As in :class:`ModelFile`; tensors may be on any device.
+    """
+    # Copies: safetensors refuses tensors that share memory.
+    tensors = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in state.tensors.items()
+    }
+    turned = [n for n, value in state.tensors.items() if _is_column_major(value)]
+    header = {
+        "format": FORMAT,
+        "schema": str(SCHEMA),
+        "class": class_name,
+        "versions": json.dumps(dict(versions)),
+        "column_major": json.dumps(turned),
+        "content": json.dumps(state.content),
+    }
+    header["hash"] = _hash(header, tensors)
+    content = safetensors.torch.save(tensors, header)
+    with atomic_file(path) as file:
+        file.write(content)
+
+
+def read_model(path: Path) -> ModelFile:
+    """Read a model.
+
+    Parameters
+    ----------
+    path : Path
+        What :func:`write_model` wrote.
+
+    Returns
+    -------
+    file : ModelFile
+        With tensors of memory of their own.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no such file, of another schema, or damaged.
+    OSError
+        If it cannot be read.
+    """
+    header, tensors = _read(path)
+    if header.get("format") != FORMAT:
+        raise refusal(
+            path, "is no model of neuraleig; pass a file that neuraleig.save wrote"
+        )
+    if header.get("schema") != str(SCHEMA):
+        raise refusal(
+            path,
+            f"has schema {header.get('schema')!r}, and this version of neuraleig reads "
+            f"schema {SCHEMA}; load it with the version that wrote it "
+            f"({header.get('versions')})",
+        )
+    found = header.pop("hash", None)
+    missing = [key for key in KEYS if key not in header]
+    if missing or found != _hash(header, tensors):
+        reason = f"no {missing[0]}" if missing else "its hash is wrong"
+        raise refusal(path, DAMAGED.format(reason))
+    try:
+        versions, turned, content = (
+            json.loads(header[key]) for key in ("versions", "column_major", "content")
+        )
+        for name in turned:
+            tensors[name] = tensors[name].T.contiguous().T
+    except (ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
+        raise refusal(path, DAMAGED.format(f"its header: {error}")) from error
+    if not isinstance(versions, dict) or not isinstance(content, dict):
+        raise refusal(path, DAMAGED.format("its header holds something else"))
+    return ModelFile(path, header["class"], versions, State(tensors, content))
+
+
+def refusal(path: Path, what: str) -> ModelFileError:
+    """Error that names a file and says what is wrong."""
+    return ModelFileError(f"{str(path)!r} {what}.")
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Header and tensors of a safetensors file."""
+    # Errors of the system first: safetensors has its own for some.
+    with path.open("rb") as file:
+        file.read(1)
+    try:
+        with safetensors.safe_open(path, framework="pt") as content:
+            header = dict(content.metadata() or {})
+            # Copies: aligned as torch does it, and free of the file.
+            tensors = {key: content.get_tensor(key).clone() for key in content.keys()}
+    except (
+        safetensors.SafetensorError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RuntimeError,
+    ) as error:
+        raise refusal(
+            path, f"is no whole safetensors file ({error}); take another copy of it"
+        ) from error
+    return header, tensors
+
+
+def _is_column_major(tensor: Tensor) -> bool:
+    """Whether a matrix is stored by columns: products round by how it is stored."""
+    return tensor.ndim == 2 and not tensor.is_contiguous() and tensor.T.is_contiguous()
+
+
+def _hash(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """Hash of everything in a file."""
+    found = hashlib.blake2b(digest_size=16)
+    found.update(json.dumps(sorted(header.items())).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(json.dumps([name, str(tensor.dtype), *tensor.shape]).encode())
+        # Bytes whatever the type: numpy does not know bfloat16.
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()

@@ -1,0 +1,439 @@
+"""Models in files: what comes back is what was saved, or one clear error."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from torch import nn
+
+import neuraleig
+from neuraleig import DenseSegmenter, load, save
+from neuraleig.persistence import ModelFileError
+from neuraleig.persistence import _model_file as files
+from neuraleig.segmentation import ColorTexture
+from neuraleig.training import BaseCallback
+
+
+def pictures(n_images=2, seed=0):
+    """Two textures side by side, and noise on all of it."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 40, (n_images, 64, 96, 3))
+    images[:, :, 48:] += generator.integers(0, 2, (n_images, 64, 48, 1)) * 180
+    images[:, 32:, :48, 0] += 120
+    return list(images.astype(np.uint8))
+
+
+def fitted(**changes):
+    parameters = {
+        "backbone": "color_texture",
+        "max_iter": 2,
+        "hidden_size": 32,
+        "n_heads": 2,
+        "random_state": 0,
+        "device": "cpu",
+    }
+    return DenseSegmenter(3, **{**parameters, **changes}).fit(pictures())
+
+
+class Shrunk(nn.Module):
+    """Mean colours of patches, times a weight."""
+
+    def __init__(self, seed=0, patch_size=8):
+        super().__init__()
+        self.patch_size = patch_size
+        generator = torch.Generator().manual_seed(seed)
+        self.weight = nn.Parameter(torch.randn(12, 3, generator=generator))
+
+    def forward(self, images):
+        small = torch.nn.functional.avg_pool2d(images, self.patch_size)
+        return torch.einsum("oc,nchw->nohw", self.weight, small)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fitted().name_clusters({0: "sky", 2: "Straße"}).merge_clusters([(0, 1)])
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    save(model, tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+def assert_same(one, other, images):
+    for rgb in images:
+        assert np.array_equal(one.predict(rgb), other.predict(rgb))
+        assert np.array_equal(one.transform(rgb), other.transform(rgb))
+        (mine,), (theirs,) = one.predict_proba(rgb), other.predict_proba(rgb)
+        assert np.array_equal(np.asarray(mine), np.asarray(theirs))
+
+
+def test_a_loaded_model_says_the_same_bit_for_bit(model, path):
+    loaded = load(path, device="cpu")
+    assert_same(model, loaded, [*pictures(), np.zeros((30, 50, 3), np.uint8)])
+    assert loaded._fingerprint() == model._fingerprint()
+    assert loaded.score(pictures()) == model.score(pictures())
+
+
+def test_in_a_later_process_it_does_too(model, path, tmp_path):
+    np.save(tmp_path / "images.npy", np.stack(pictures()))
+    code = (
+        "import sys, numpy as np; from neuraleig import load; "
+        "model = load(sys.argv[1], device='cpu'); "
+        "images = np.load(sys.argv[2]); "
+        "np.savez(sys.argv[3], labels=model.predict(list(images)), "
+        "functions=model.transform(list(images)))"
+    )
+    out = tmp_path / "labels.npz"
+    command = [sys.executable, "-c", code, path, tmp_path / "images.npy", out]
+    subprocess.run(command, check=True, timeout=120)
+    found = np.load(out)
+    assert np.array_equal(found["labels"], model.predict(pictures()))
+    assert np.array_equal(found["functions"], model.transform(pictures()))
+
+
+def test_every_parameter_and_attribute_comes_back(model, path):
+    loaded = load(path, device="cpu")
+    assert loaded.get_params() == model.get_params()
+    assert list(map(type, loaded.get_params().values())) == list(
+        map(type, model.get_params().values())
+    )
+    assert vars(loaded).keys() == vars(model).keys()
+    for name in vars(model).keys() - model.get_params().keys():
+        one, other = getattr(model, name), getattr(loaded, name)
+        if isinstance(one, nn.Module):
+            assert one.state_dict().keys() == other.state_dict().keys()
+            assert not other.training
+        elif isinstance(one, np.ndarray):
+            assert np.array_equal(one, other)
+            assert one.dtype == other.dtype
+        else:
+            assert (type(one), one) == (type(other), other), name
+
+
+def test_the_parameter_device_is_the_one_of_now(path):
+    assert load(path).device == "auto"
+
+
+def test_a_loaded_model_can_be_named_saved_cloned_and_fitted_again(model, path):
+    loaded = load(path, device="cpu").name_clusters({1: "road"})
+    save(loaded, path)
+    again = load(path, device="cpu")
+    assert again.cluster_names_ == {0: "sky", 1: "road"}
+    refitted = clone(again).fit(pictures())
+    assert np.array_equal(refitted.predict(pictures()), fitted().predict(pictures()))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"init": "random", "head": "orthogonal", "assignment": "gumbel_softmax"},
+        {"assign_labels": "kmeans", "hidden_size": None, "mlp_size": 24},
+        {"n_blocks": 0, "n_components": 1},
+        {"window_size": 32, "stride": 16, "image_size": 48, "flip": True},
+        {"scales": [1, 0.5], "refine": "guided", "layers": "auto"},
+    ],
+)
+def test_all_networks_and_ways_of_seeing_come_back(changes, tmp_path):
+    model = fitted(**changes)
+    save(model, tmp_path / "m")
+    loaded = load(tmp_path / "m", device="cpu")
+    assert_same(model, loaded, pictures(1))
+    assert loaded.get_params() == model.get_params()
+
+
+def test_parameters_changed_after_the_fit_do_not_change_the_network(tmp_path):
+    model = fitted().set_params(hidden_size=64, n_blocks=7, window_size=16)
+    save(model, tmp_path / "m")
+    assert_same(model, load(tmp_path / "m", device="cpu"), pictures(1))
+
+
+def test_a_column_major_matrix_stays_one(model, path):
+    weight = model.eigenfunctions_.rotation
+    turned = torch.randn(*weight.shape[::-1]).T
+    state = files.State({"a": turned, "b": turned.contiguous()}, {})
+    files.write_model(path, "Nothing", {}, state)
+    found = files.read_model(path).state.tensors
+    assert found["a"].stride() == turned.stride()
+    assert torch.equal(found["a"], turned)
+    assert found["b"].is_contiguous()
+
+
+def test_files_hold_no_images_no_code_and_no_backbone(path):
+    with safetensors.safe_open(path, framework="pt") as file:
+        header, names = file.metadata(), list(file.keys())
+    content = json.loads(header["content"])
+    assert header["class"] == "DenseSegmenter"
+    assert header["schema"] == "1"
+    assert json.loads(header["versions"])["torch"] == torch.__version__
+    assert content["parameters"]["n_clusters"] == 3
+    assert content["backbone"]["identity"].startswith("color_texture")
+    assert content["cluster_names"] == {"0": "sky", "1": "Straße"}
+    assert {n for n in names if not n.startswith("eigenfunctions.")} == {
+        "groups",
+        "graph_eigenvalues",
+        "loss_curve",
+    }
+
+
+def test_what_is_not_plain_is_dropped_or_refused(tmp_path):
+    model = fitted(callbacks=[BaseCallback()], random_state=np.random.RandomState(0))
+    save(model, tmp_path / "m")
+    loaded = load(tmp_path / "m", device="cpu")
+    assert (loaded.callbacks, loaded.random_state) == (None, None)
+    model.set_params(lr=torch.tensor(0.1))
+    with pytest.raises(TypeError, match=r"lr is a Tensor.*set_params"):
+        save(model, tmp_path / "m")
+    assert load(tmp_path / "m", device="cpu").lr == 1e-3
+
+
+def test_paths_and_numbers_of_numpy_become_plain(tmp_path):
+    model = fitted(feature_cache=tmp_path / "cache", lr=np.float64(0.01))
+    save(model, tmp_path / "m")
+    loaded = load(tmp_path / "m", device="cpu")
+    assert loaded.feature_cache == str(tmp_path / "cache")
+    assert type(loaded.lr) is float
+
+
+def test_a_backbone_of_ones_own_is_passed_again(tmp_path):
+    own = Shrunk()
+    model = fitted(backbone=own)
+    save(model, tmp_path / "m")
+    with pytest.raises(ModelFileError, match=r"Shrunk.*pass it as backbone="):
+        load(tmp_path / "m", device="cpu")
+    loaded = load(tmp_path / "m", backbone=own, device="cpu")
+    assert loaded.backbone is own
+    assert_same(model, loaded, pictures(1))
+    for other in (Shrunk(seed=1), Shrunk(patch_size=16), lambda x: own(x) + 0.1):
+        with pytest.raises(ModelFileError, match=r"pass the one of the fit as back"):
+            load(tmp_path / "m", backbone=other, device="cpu")
+
+
+def test_a_callable_is_known_by_its_features_where_rounding_differs(tmp_path):
+    own = Shrunk()
+    model = fitted(backbone=own)
+    save(model, tmp_path / "m")
+
+    def rounded(images):
+        return own(images) * (1 + 1e-4)
+
+    assert load(tmp_path / "m", backbone=rounded, device="cpu").n_clusters_ > 0
+
+
+def test_an_object_with_a_description_needs_not_be_passed(tmp_path):
+    model = fitted(backbone=ColorTexture(patch_size=16))
+    save(model, tmp_path / "m")
+    loaded = load(tmp_path / "m", device="cpu")
+    assert isinstance(loaded.backbone, ColorTexture)
+    assert_same(model, loaded, pictures(1))
+
+
+@pytest.mark.parametrize(
+    ("brought", "message"),
+    [
+        ({"backbone": "color_texture"}, "names are in the file"),
+        ({"backbone": Shrunk()}, "color_texture.*version of neuraleig"),
+        ({"checkpoint": "weights.pth"}, "checkpoint='weights.pth'.*timm"),
+    ],
+)
+def test_what_a_model_does_not_need_is_refused(path, brought, message):
+    with pytest.raises(ModelFileError, match=message):
+        load(path, device="cpu", **brought)
+
+
+# A small model of timm's own tests.
+TIMM = "test_vit.r160_in1k"
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    pytest.importorskip("timm")
+    return fitted(backbone=TIMM, pretrained=False, random_state=None)
+
+
+def test_random_weights_come_back_without_being_stored(drawn, tmp_path):
+    save(drawn, tmp_path / "m")
+    assert (tmp_path / "m").stat().st_size < 2**20
+    loaded = load(tmp_path / "m", device="cpu")
+    assert loaded.backbone_.identity == drawn.backbone_.identity
+    assert_same(drawn, loaded, pictures(1))
+
+
+def test_weights_are_read_from_a_file_or_another(drawn, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    save_file(drawn.backbone_.model.state_dict(), weights)
+    model = fitted(backbone=TIMM, checkpoint=weights, layers=(2, 5))
+    save(model, tmp_path / "m")
+    assert_same(model, load(tmp_path / "m", device="cpu"), pictures(1))
+    moved = weights.rename(tmp_path / "moved.safetensors")
+    with pytest.raises(OSError, match=rf"{TIMM}.*pass checkpoint="):
+        load(tmp_path / "m", device="cpu")
+    loaded = load(tmp_path / "m", device="cpu", checkpoint=moved)
+    assert (loaded.checkpoint, loaded.layers) == (moved, (2, 5))
+    assert_same(model, loaded, pictures(1))
+
+
+def test_other_weights_are_refused(drawn, tmp_path):
+    save(drawn, tmp_path / "m")
+    state = drawn.backbone_.model.state_dict()
+    state["norm.bias"] = state["norm.bias"] + 1
+    save_file(state, tmp_path / "w.safetensors")
+    with pytest.raises(ModelFileError, match=TIMM):
+        load(tmp_path / "m", checkpoint=tmp_path / "w.safetensors", device="cpu")
+
+
+def edited(path, change):
+    """Write a file whose hash is right and whose state is not."""
+    file = files.read_model(path)
+    tensors, content = file.state.tensors, file.state.content
+    change(tensors, content)
+    files.write_model(
+        path, file.class_name, file.versions, files.State(tensors, content)
+    )
+
+
+WEIGHT = "eigenfunctions.network.label_head.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t, c: t.pop(WEIGHT), "without 'network.label_head.weight'"),
+        (lambda t, c: t.update(more=torch.ones(1)), "unknown 'more'"),
+        (lambda t, c: t[WEIGHT].fill_(torch.nan), "not finite"),
+        (lambda t, c: t.update({WEIGHT: t[WEIGHT].double()}), "float64"),
+        (lambda t, c: t.update({WEIGHT: t[WEIGHT][:1]}), "shape"),
+        (lambda t, c: t.pop("groups"), "groups"),
+        (lambda t, c: t["groups"].add_(1), "groups"),
+        (lambda t, c: c.pop("geometry"), "geometry"),
+        (lambda t, c: c["geometry"].update(window_size=-1), "window_size"),
+        (lambda t, c: c["geometry"].update(patch_size=4), "for its backbone"),
+        (lambda t, c: c.update(dtype="torch.int8"), "int8"),
+        (lambda t, c: c["network"]["trunk"].update(n_blocks=10**9), "blocks"),
+        (lambda t, c: c["network"]["trunk"].update(width=10**12), "damaged"),
+        (lambda t, c: c["parameters"].update(speed=1), "no parameter 'speed'"),
+        (lambda t, c: c["parameters"].update(n_clusters="9"), "n_clusters"),
+        (lambda t, c: c["cluster_names"].update({"7": "x"}), "cluster 7"),
+        (lambda t, c: c.update(backbone=[]), "damaged"),
+        (lambda t, c: c["backbone"].update(kind="cloud"), "'cloud'"),
+        (lambda t, c: c["backbone"].update(identity="other"), "fitted|was other"),
+        (lambda t, c: c["fit"].update(n_iter_=None), "damaged"),
+    ],
+)
+def test_states_that_no_save_wrote_are_refused(path, change, message):
+    edited(path, change)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load(path, device="cpu")
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format", "poem", "no model of neuraleig"),
+        ("schema", "2", "schema '2'.*reads schema 1"),
+        ("class", "Dog", "hash"),
+        ("content", "{", "hash"),
+        ("hash", "0", "hash"),
+    ],
+)
+def test_headers_that_no_save_wrote_are_refused(path, key, value, message):
+    with safetensors.safe_open(path, framework="pt") as file:
+        header = file.metadata()
+    save_file(load_file(path), path, {**header, key: value})
+    with pytest.raises(ModelFileError, match=message):
+        load(path)
+
+
+def test_another_class_is_refused(path):
+    file = files.read_model(path)
+    files.write_model(path, "Dog", file.versions, file.state)
+    with pytest.raises(ModelFileError, match=r"'Dog'.*DenseSegmenter"):
+        load(path)
+
+
+def test_a_file_cut_off_anywhere_or_changed_is_refused(path):
+    whole = path.read_bytes()
+    for length in (0, 1, 7, 8, 9, 200, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelFileError):
+            load(path)
+    for at in range(8, len(whole), len(whole) // 40):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(ModelFileError):
+            load(path)
+    path.write_bytes(b"\x89PNG" * 100)
+    with pytest.raises(ModelFileError, match="no whole safetensors file"):
+        load(path)
+
+
+def test_weights_of_others_are_no_model(tmp_path):
+    save_file({"weight": torch.ones(2)}, tmp_path / "m")
+    with pytest.raises(ModelFileError, match="no model of neuraleig"):
+        load(tmp_path / "m")
+
+
+def test_files_that_are_not_there_are_errors_of_the_system(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "none")
+    with pytest.raises(OSError, match="directory"):
+        load(tmp_path)
+
+
+def test_a_save_that_fails_leaves_the_file_as_it_was(model, path, monkeypatch):
+    before = path.read_bytes()
+
+    def full(self, *arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        save(model, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_only_fitted_estimators_of_known_classes_are_saved(tmp_path):
+    class Mine(DenseSegmenter):
+        pass
+
+    with pytest.raises(NotFittedError):
+        save(DenseSegmenter(), tmp_path / "m")
+    for estimator in (Mine(), nn.Linear(1, 1)):
+        with pytest.raises(TypeError, match="only DenseSegmenter"):
+            save(estimator, tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_devices_are_refused_first(path):
+    with pytest.raises(ValueError, match="device='abacus'"):
+        load(path, device="abacus")
+
+
+@pytest.mark.gpu
+def test_a_model_of_one_device_runs_on_another(path, model, tmp_path):
+    there = load(path, device="cuda")
+    assert there.device_.startswith("cuda")
+    same = np.mean(there.predict(pictures()) == np.stack(model.predict(pictures())))
+    assert same > 0.99
+    save(there, tmp_path / "back")
+    assert_same(model, load(tmp_path / "back", device="cpu"), pictures(1))
+
+
+def test_importing_the_package_imports_nothing_optional():
+    code = (
+        "import sys, neuraleig; neuraleig.save, neuraleig.load; "
+        "sys.exit(any(m in sys.modules for m in ('timm', 'PIL', 'torchvision')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=120)
+    assert done.returncode == 0
+    assert {"load", "save"} <= set(neuraleig.__all__)
