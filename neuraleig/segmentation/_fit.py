@@ -24,6 +24,7 @@ from neuraleig.segmentation._token_sample import (
     TokenSample,
     channel_units,
     draw_sample,
+    usual_tokens,
 )
 from neuraleig.segmentation._training import TokenContext, fine_tune, warm_start
 
@@ -43,7 +44,7 @@ class TokenTask:
     assign_labels : {"argmax", "kmeans"}
         What clusters are in the end.
     tokens_per_window : int or None
-        Tokens of a window that training looks at; ``None``: all.
+        Tokens of a window that training looks at; ``None``: :func:`usual_tokens`.
     max_graph_tokens : int
         Tokens of the sample.
     """
@@ -109,9 +110,10 @@ def fit_tokens(
     """
     seeds, device = context.seeds, context.device
     shift, scale = channel_units(windows, seeds.rows)
-    prepared = PreparedWindows(
-        windows, shift, scale, task.tokens_per_window, seeds.rows
-    )
+    tokens = task.tokens_per_window
+    if tokens is None:
+        tokens = usual_tokens(len(windows.sizes), task.max_graph_tokens)
+    prepared = PreparedWindows(windows, shift, scale, tokens, seeds.rows)
     sample = _sample(prepared, task, context)
     targets = None
     if context.settings.init == "spectral":

@@ -15,7 +15,11 @@ from neuraleig.metrics import modularity
 from neuraleig.segmentation._fit import labels_of_sample
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._prediction import ImagePredictor
-from neuraleig.segmentation._token_sample import PreparedWindows, draw_sample
+from neuraleig.segmentation._token_sample import (
+    PreparedWindows,
+    draw_sample,
+    usual_tokens,
+)
 from neuraleig.segmentation.backbones import NoCache, cache_key, digest, extract
 from neuraleig.segmentation.evaluation import (
     IGNORE_INDEX,
@@ -283,9 +287,12 @@ class ClusterNaming(ImagePredictor):
             NoCache(),
         )
         shift, scale = trunk.shift.cpu(), trunk.scale.cpu()
+        tokens = self.tokens_per_window
+        if tokens is None:
+            tokens = usual_tokens(len(windows), self.max_graph_tokens)
         # Seed 0: the same tokens on every call.
         sample = draw_sample(
-            PreparedWindows(windows, shift, scale, self.tokens_per_window, 0),
+            PreparedWindows(windows, shift, scale, tokens, 0),
             self.max_graph_tokens,
             n_graph_channels=self.backbone_.n_channels[-1],
             pixel_weight=self.pixel_weight,

@@ -61,7 +61,7 @@ class SegmenterParameters(ClusterNaming):
         "head": [StrOptions(set(HEADS))],
         "assignment": [StrOptions(set(ASSIGNMENTS))],
         "temperature": [tuple, list],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "max_iter": [Interval(Integral, 0, None, closed="left"), None],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "optimizer": [StrOptions(set(OPTIMIZERS))],

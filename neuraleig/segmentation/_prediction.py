@@ -36,6 +36,9 @@ from neuraleig.segmentation.inference import (
     window_in_tokens,
 )
 
+# Windows of an image that go through the networks together.
+WINDOWS_AT_A_TIME = 4
+
 
 @dataclass(frozen=True)
 class PixelProbabilities:
@@ -243,7 +246,7 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
             self._geometry.seen(rgb),
             lattice,
             of_windows,
-            batch_size=self.batch_size,
+            batch_size=WINDOWS_AT_A_TIME,
             scales=self.scales,
             flip=self.flip,
         ).cpu()

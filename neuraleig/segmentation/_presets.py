@@ -12,7 +12,8 @@ PUBLISHED: dict[str, Any] = {
     "n_neighbors": 256,
     "pixel_weight": 0.3,
     "init": "random",
-    "tokens_per_window": None,
+    # More than any of their windows has: all.
+    "tokens_per_window": 10_000,
     "label_objective": "neuralef",
     "hidden_size": None,
     "n_blocks": 2,

@@ -70,9 +70,9 @@ class DenseSegmenter(SegmenterParameters):
         published.
     max_graph_tokens : int, default=30_000
         Tokens of that sample.
-    tokens_per_window : int or None, default=400
-        About as many tokens of a window, on a lattice, take part in a step of
-        training; ``None``: all. Prediction looks at all.
+    tokens_per_window : int or None, default=None
+        About as many tokens of a window, on a lattice, take part in training;
+        ``None``: 100 to 400, the fewer the more windows. Prediction looks at all.
     objective : {"rayleigh", "neuralef", "nested_low_rank"}, default="rayleigh"
         Objective of the eigenfunctions.
     label_objective : {"normalized_cut", "neuralef"}, default="normalized_cut"
@@ -93,8 +93,8 @@ class DenseSegmenter(SegmenterParameters):
         Soft assignments in training.
     temperature : tuple of two floats, default=(1.0, 1.0)
         Temperature of the soft assignments at the first and last step.
-    batch_size : int, default=16
-        Windows per step, and per pass of a prediction.
+    batch_size : int or None, default=None
+        Windows per step; ``None``: as many as have 6,400 tokens in training.
     max_iter : int or None, default=None
         Most steps of fine-tuning; ``None``: 200, or 1,000 with ``init="random"``.
     lr : float, default=1e-3
@@ -199,7 +199,7 @@ class DenseSegmenter(SegmenterParameters):
         queue_size: int = 0,
         init: str = "spectral",
         max_graph_tokens: int = 30_000,
-        tokens_per_window: int | None = 400,
+        tokens_per_window: int | None = None,
         objective: str = "rayleigh",
         label_objective: str = "normalized_cut",
         assign_labels: str = "argmax",
@@ -211,7 +211,7 @@ class DenseSegmenter(SegmenterParameters):
         head: Head = "linear",
         assignment: Assignment = "softmax",
         temperature: tuple[float, float] = (1.0, 1.0),
-        batch_size: int = 16,
+        batch_size: int | None = None,
         max_iter: int | None = None,
         lr: float = 1e-3,
         optimizer: OptimizerName = "adam",

@@ -29,6 +29,9 @@ SAMPLE_NEIGHBORS = 10
 # Windows whose channels say what the mean and the unit of each is.
 STANDARD_WINDOWS = 256
 
+# Tokens of a window in a step of training, where that is left open.
+FEWEST_TOKENS, MOST_TOKENS = 100, 400
+
 # What is drawn: windows for the units of channels, windows of the sample, and from
 # which token on each window is read.
 STANDARD, SAMPLE, OFFSETS = range(3)
@@ -46,8 +49,8 @@ class PreparedWindows:
         Where tokens are read.
     shift, scale : Tensor of shape (n_channels,)
         Mean and unit of every channel.
-    tokens_per_window : int or None
-        About as many tokens of a window are kept, on a lattice; ``None``: all.
+    tokens_per_window : int
+        About as many tokens of a window are kept, on a lattice.
     seed : int
         Seed of where in a window that lattice begins.
     """
@@ -57,7 +60,7 @@ class PreparedWindows:
         windows: Windows,
         shift: Tensor,
         scale: Tensor,
-        tokens_per_window: int | None,
+        tokens_per_window: int,
         seed: int,
     ) -> None:
         self.windows = windows
@@ -115,6 +118,27 @@ class TokenSample:
 
     windows: HeldWindows
     graph: Graph
+
+
+def usual_tokens(n_windows: int, max_tokens: int) -> int:
+    """Tokens of a window that training looks at, where nothing else is asked for.
+
+    As many as let all windows take part in the sample, within bounds: fewer say too
+    little of a window, and more say the same again.
+
+    Parameters
+    ----------
+    n_windows : int
+        Number of windows.
+    max_tokens : int
+        Tokens of the sample.
+
+    Returns
+    -------
+    tokens_per_window : int
+        Between 100 and 400.
+    """
+    return min(max(max_tokens // n_windows, FEWEST_TOKENS), MOST_TOKENS)
 
 
 def channel_units(windows: Windows, seed: int) -> tuple[Tensor, Tensor]:
@@ -233,13 +257,10 @@ def _drawn_windows(
 
 
 def _every_few(
-    size: tuple[int, int], tokens_per_window: int | None, seed: int, number: int
+    size: tuple[int, int], tokens_per_window: int, seed: int, number: int
 ) -> tuple[slice, slice]:
     """Rows and columns of a window that are kept."""
-    n_tokens = math.prod(size)
-    step = 1
-    if tokens_per_window is not None:
-        step = max(1, round(math.sqrt(n_tokens / tokens_per_window)))
-    step = min(step, *size)
+    step = round(math.sqrt(math.prod(size) / tokens_per_window))
+    step = min(max(step, 1), *size)
     first = numbered_generator(seed, OFFSETS, number).integers(step, size=2)
     return slice(int(first[0]), None, step), slice(int(first[1]), None, step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +38,8 @@ WARM_STEPS = 100
 WARM_LR = 3e-3
 # Share of a training in which the learning rate rises: attention diverges without.
 WARMUP = 0.05
+# Tokens of a batch, where its size is left open: enough for graphs among them.
+BATCH_TOKENS = 6_400
 # Steps of an epoch, and the most windows on which training is judged.
 EPOCH_STEPS = 25
 VALIDATION_WINDOWS = 16
@@ -62,7 +65,7 @@ class TokenSettings:
     head: Head
     assignment: Assignment
     temperature: tuple[float, float]
-    batch_size: int
+    batch_size: int | None
     max_iter: int
     lr: float
     optimizer: OptimizerName
@@ -122,7 +125,7 @@ def warm_start(
     # Tokens are looked at one by one: no graph is built.
     sampler = WindowSampler(
         sample.windows,
-        settings.batch_size,
+        batch_windows(sample.windows.sizes, None),
         seed=context.seeds.sampling,
         n_neighbors=0,
         pixel_weight=0.0,
@@ -181,6 +184,14 @@ def fine_tune(
         )
 
 
+def batch_windows(sizes: Sequence[tuple[int, int]], batch_size: int | None) -> int:
+    """Windows of a batch: as asked for, or as many as have some thousand tokens."""
+    if batch_size is not None:
+        return batch_size
+    mean = sum(h * w for h, w in sizes) / len(sizes)
+    return max(1, round(BATCH_TOKENS / mean))
+
+
 def token_objective(network: EigenNetwork, settings: TokenSettings) -> Objective:
     """Sum of the objectives of eigenfunctions and of clusters."""
     return SumObjective(
@@ -195,7 +206,7 @@ def _sampler(windows: Windows, context: TokenContext) -> WindowSampler:
     judged = settings.early_stopping and len(windows.sizes) >= MIN_WINDOWS
     return WindowSampler(
         windows,
-        settings.batch_size,
+        batch_windows(windows.sizes, settings.batch_size),
         seed=context.seeds.sampling,
         n_graph_channels=context.n_graph_channels,
         n_neighbors=settings.n_neighbors,
