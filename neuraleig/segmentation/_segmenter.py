@@ -81,9 +81,9 @@ class DenseSegmenter(SegmenterParameters):
         Clusters of the assignment head, or of k-means on the hidden features.
     diffusion_time : float, default=10.0
         Weight :math:`\lambda^t` of eigenvectors from which the start reads labels.
-    hidden_size : int or None, default=384
+    hidden_size : int or None, default=256
         Width of the transformer; ``None``: that of the features.
-    n_blocks, n_heads : int, default=2, 6
+    n_blocks, n_heads : int, default=2, 4
         Its depth, and heads of 64 channels each.
     mlp_size : int or None, default=None
         Width of its perceptrons; ``None``: twice ``hidden_size``.
@@ -96,7 +96,7 @@ class DenseSegmenter(SegmenterParameters):
     batch_size : int or None, default=None
         Windows per step; ``None``: as many as have 6,400 tokens in training.
     max_iter : int or None, default=None
-        Most steps of fine-tuning; ``None``: 200, or 1,000 with ``init="random"``.
+        Most steps of fine-tuning; ``None``: none, or 1,000 with ``init="random"``.
     lr : float, default=1e-3
         Highest learning rate of fine-tuning, which falls along a cosine.
     optimizer : {"adam", "muon"}, default="adam"
@@ -166,7 +166,7 @@ class DenseSegmenter(SegmenterParameters):
     Notes
     -----
     Memory of a fit: the backbone, the sample of tokens (4 bytes per channel: 140 MB
-    for 30,000 of 1,152), a step (some 45 kB per token of a batch), and 2 bytes per
+    for 30,000 of 1,152), a step (some 30 kB per token of a batch), and 2 bytes per
     token and channel on disk. Of a prediction: one batch of windows, and the lattice
     of tokens times clusters; pixels times clusters are never held.
 
@@ -204,9 +204,9 @@ class DenseSegmenter(SegmenterParameters):
         label_objective: str = "normalized_cut",
         assign_labels: str = "argmax",
         diffusion_time: float = 10.0,
-        hidden_size: int | None = 384,
+        hidden_size: int | None = 256,
         n_blocks: int = 2,
-        n_heads: int = 6,
+        n_heads: int = 4,
         mlp_size: int | None = None,
         head: Head = "linear",
         assignment: Assignment = "softmax",

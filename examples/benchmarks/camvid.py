@@ -1,0 +1,319 @@
+"""Segmentation of CamVid at 360 x 480, on the same frozen features for all methods.
+
+    python examples/benchmarks/camvid.py --data FOLDER [--backbone NAME] [--resume]
+
+Methods are fitted to the training frames, without labels. The class of each cluster is
+found by the labels of the training frames (the class of highest IoU), and scored on the
+validation frames. ``--backbone`` takes any name that DenseSegmenter takes, such as
+vit_small_patch14_reg4_dinov2 where its weights can be had; the default needs none.
+
+Methods: k-means on the features (raw, and every channel scaled); exact spectral
+clustering of every image, whose segments are clustered by k-means of their mean
+features; DenseSegmenter as it is, with k-means on its hidden features, without the
+pixel graph, fine-tuned, and from a random start. ``+ refined`` lets the labels follow
+the edges of the image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import report
+import torch
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+from neuraleig import DenseSegmenter
+from neuraleig.affinity import Graph
+from neuraleig.discretize import diffused_rows
+from neuraleig.networks import RowLinear
+from neuraleig.sampling import TokenWindow, padded_inputs
+from neuraleig.segmentation import (
+    Backbone,
+    SegmentationDataset,
+    load_dataset,
+    match_clusters,
+    read_image,
+)
+from neuraleig.segmentation._clusters import label_head
+from neuraleig.segmentation._token_sample import (
+    HeldWindows,
+    draw_sample,
+)
+from neuraleig.segmentation.backbones import extract, make_backbone
+from neuraleig.segmentation.evaluation import ConfusionMatrix
+from neuraleig.segmentation.inference import (
+    Lattice,
+    labels_from_scores,
+    refined_labels,
+)
+from neuraleig.spectrum import graph_spectrum
+
+CLUSTERS = (27, 64, 128)
+# Tokens that k-means is fitted to: as many as DenseSegmenter looks at.
+N_TOKENS = 30_000
+# Segments of an image, and eigenvectors that they are read from.
+N_SEGMENTS, N_EIGENVECTORS = 12, 24
+# Radius of the refinement in patches.
+REFINE_RADIUS = 2.0
+OURS: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "ours, no pixel graph": {"pixel_weight": 0.0},
+    "ours, fine-tuned": {"max_iter": 50},
+    "ours, random start": {"init": "random", "max_iter": 300},
+}
+METHODS = ("k-means", "k-means, scaled", "spectral per image", *OURS)
+CPU = torch.device("cpu")
+
+Scores = Callable[[NDArray[np.uint8]], tuple[torch.Tensor, Lattice]]
+Found = dict[str, Any]
+
+
+class Frames:
+    """Features of the training tokens that the baselines share."""
+
+    def __init__(self, train: SegmentationDataset, backbone: Backbone) -> None:
+        self.train = train
+        self.backbone = backbone
+
+    def of(self, rgb: NDArray[np.uint8]) -> tuple[torch.Tensor, torch.Tensor, Lattice]:
+        """Graph features and colours (h, w, c) of a frame, and its lattice."""
+        lattice = Lattice.of(*rgb.shape[:2], self.backbone.patch_size)
+        padded = lattice.pad(rgb)
+        features = extract(self.backbone, padded[None], CPU)[0]
+        kept = features[..., -self.backbone.n_channels[-1] :]
+        return kept, lattice.token_colors(padded), lattice
+
+    def sample(self, seed: int) -> NDArray[np.float32]:
+        """Features of random tokens, as many of every frame."""
+        generator = np.random.default_rng(seed)
+        own = -(-N_TOKENS // len(self.train))
+        rows = []
+        for path in self.train.images:
+            tokens = self.of(read_image(path))[0].flatten(0, 1).numpy()
+            rows.append(tokens[generator.permutation(len(tokens))[:own]])
+        return np.concatenate(rows)
+
+
+def by_kmeans(frames: Frames, k: int, seed: int, scaled: bool) -> Scores:
+    """Scores whose largest is the nearest centre."""
+    rows = frames.sample(seed)
+    shift, scale = rows.mean(axis=0), np.ones(rows.shape[1], np.float32)
+    if scaled:
+        scale = rows.std(axis=0) + 1e-6
+    kmeans = KMeans(k, n_init=10, random_state=seed).fit((rows - shift) / scale)
+    centres = torch.from_numpy(kmeans.cluster_centers_).float()
+    spread = kmeans.inertia_ / rows.size
+
+    def scores(rgb: NDArray[np.uint8]) -> tuple[torch.Tensor, Lattice]:
+        features, _, lattice = frames.of(rgb)
+        z = (features - torch.from_numpy(shift)) / torch.from_numpy(scale)
+        return (z @ centres.T - centres.square().sum(1) / 2) / spread, lattice
+
+    return scores
+
+
+class Segments:
+    """Spectral clustering of every image by itself, computed once."""
+
+    def __init__(self, frames: Frames) -> None:
+        self.frames = frames
+        self._known: dict[bytes, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
+
+    def of(
+        self, rgb: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Segment (h, w) of every token, and mean features of the segments."""
+        key = rgb[::16, ::16].tobytes()
+        if key not in self._known:
+            features, colors, _ = self.frames.of(rgb)
+            graph = self._graph(features, colors)
+            spectrum = graph_spectrum(graph.weights, N_EIGENVECTORS)
+            rows = diffused_rows(spectrum.functions, spectrum.eigenvalues, 10.0)
+            found = KMeans(N_SEGMENTS, n_init=3, random_state=0).fit_predict(rows)
+            flat = features.flatten(0, 1).numpy()
+            means = [flat[found == s].mean(axis=0) for s in range(N_SEGMENTS)]
+            labels = found.reshape(features.shape[:2]).astype(np.int64)
+            self._known[key] = labels, np.stack(means)
+        return self._known[key]
+
+    def _graph(self, features: torch.Tensor, colors: torch.Tensor) -> Graph:
+        """The graph that DenseSegmenter has, of one image."""
+        flat = features.flatten(0, 1)
+        standardized = (features - flat.mean(dim=0)) / (flat.std(dim=0) + 1e-6)
+        return draw_sample(
+            HeldWindows([TokenWindow(standardized, colors)]),
+            10**9,
+            n_graph_channels=features.shape[2],
+            pixel_weight=0.3,
+            device=CPU,
+            seed=0,
+        ).graph
+
+    def scores(self, k: int, seed: int) -> Scores:
+        """One-hot scores of the clusters of segments."""
+        train = [self.of(read_image(path))[1] for path in self.frames.train.images]
+        kmeans = KMeans(k, n_init=10, random_state=seed).fit(np.concatenate(train))
+
+        def scores(rgb: NDArray[np.uint8]) -> tuple[torch.Tensor, Lattice]:
+            labels, means = self.of(rgb)
+            cluster = torch.from_numpy(kmeans.predict(means).astype(np.int64))
+            one_hot = torch.nn.functional.one_hot(cluster, k).float()
+            lattice = Lattice.of(*rgb.shape[:2], self.frames.backbone.patch_size)
+            return 10 * one_hot[torch.from_numpy(labels)], lattice
+
+        return scores
+
+
+def with_kmeans_head(
+    model: DenseSegmenter, train: SegmentationDataset, k: int, seed: int
+) -> DenseSegmenter:
+    """The same network, its clusters those of k-means on the hidden features."""
+    changed = copy.deepcopy(model)
+    network = changed.eigenfunctions_.network
+    generator = np.random.default_rng(seed)
+    own, hidden = -(-N_TOKENS // len(train)), []
+    with torch.no_grad():
+        for path in train.images:
+            rgb = read_image(path)
+            lattice = Lattice.of(*rgb.shape[:2], model.backbone_.patch_size)
+            features = extract(model.backbone_, lattice.pad(rgb)[None], CPU)
+            tokens = network.trunk(padded_inputs(list(features)))
+            drawn = generator.permutation(len(tokens))[:own]
+            hidden.append(tokens[torch.from_numpy(drawn)])
+    head, _ = label_head(network, torch.cat(hidden), "kmeans", k, seed)
+    assert isinstance(head, RowLinear)
+    network.label_head = head
+    changed._groups = np.arange(head.out_features)
+    return changed
+
+
+def score(scores: Scores, k: int, train: Any, val: Any) -> dict[str, list[float]]:
+    """Pixel accuracy and mean IoU on ``val``, plain and refined."""
+    counts = {
+        (split, refined): ConfusionMatrix(train.n_classes, k)
+        for split in ("train", "val")
+        for refined in (False, True)
+    }
+    for split, dataset in (("train", train), ("val", val)):
+        for number, path in enumerate(dataset.images):
+            rgb, mask = read_image(path), dataset.read_mask(number)
+            found, lattice = scores(rgb)
+            plain = labels_from_scores(found, lattice)
+            counts[split, False].update(mask, plain)
+            if split == "val":
+                sharp = refined_labels(found, rgb, lattice, radius=REFINE_RADIUS)
+                counts[split, True].update(mask, sharp)
+    matching = match_clusters(counts["train", False].counts)
+    results = {}
+    for refined in (False, True):
+        own = matching.scores(counts["val", refined].counts, train.class_names)
+        name = "refined" if refined else "plain"
+        results[name] = [own.pixel_accuracy, own.mean_iou]
+    return results
+
+
+def fitted(
+    method: str, k: int, seed: int, segments: Segments, options: argparse.Namespace
+) -> Iterator[tuple[str, Scores, Found]]:
+    """Scores by one method, and by what comes of the same fit."""
+    frames = segments.frames
+    train = frames.train
+    start = time.perf_counter()
+    if method.startswith("k-means"):
+        scores = by_kmeans(frames, k, seed, method.endswith("scaled"))
+        yield method, scores, {"fit": time.perf_counter() - start}
+        return
+    if method == "spectral per image":
+        yield method, segments.scores(k, seed), {"fit": time.perf_counter() - start}
+        return
+    model = DenseSegmenter(
+        k,
+        backbone=options.backbone,
+        checkpoint=options.checkpoint,
+        feature_cache=options.cache,
+        random_state=seed,
+        **OURS[method],
+    ).fit(train.images)
+    known = {"fit": time.perf_counter() - start, "modularity": model.modularity_}
+    yield method, model._scores, known
+    if method == "ours":
+        changed = with_kmeans_head(model, train, k, seed)
+        yield "ours, k-means on hidden", changed._scores, {}
+
+
+def table(found: list[Found]) -> str:
+    """Mean and standard deviation over seeds, by method and number of clusters."""
+    sizes = sorted({f["k"] for f in found})
+    rows = []
+    for method in dict.fromkeys(f["method"] for f in found):
+        for kind in ("plain", "refined"):
+            cells = []
+            for k in sizes:
+                own = [f[kind] for f in found if (f["method"], f["k"]) == (method, k)]
+                if not own:
+                    cells.append("")
+                    continue
+                values = 100 * np.array(own)
+                accuracy, iou = values.mean(axis=0)
+                spread = values[:, 1].std()
+                cells.append(f"{accuracy:.1f} / {iou:.1f} ± {spread:.1f} ({len(own)})")
+            name = method if kind == "plain" else f"{method} + refined"
+            rows.append([name, *cells])
+    return report.markdown(["method", *(f"{k} clusters" for k in sizes)], rows)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of CamVid")
+    parser.add_argument("--backbone", default="color_texture")
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--clusters", nargs="*", type=int, default=list(CLUSTERS))
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--output", type=Path, default=Path("docs/figures"))
+    parser.add_argument("--name", default="camvid", help="of the files written")
+    parser.add_argument("--resume", action="store_true", help="keep what is known")
+    parser.add_argument("--limit", type=int, help="frames of every part, for a try")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    known = options.output / f"{options.name}.json"
+    found: list[Found] = []
+    if options.resume and known.exists():
+        found = json.loads(known.read_text())
+    title = f"CamVid, {options.backbone}: pixel accuracy / mean IoU in % (seeds)"
+    train, val = (load_dataset("camvid", options.data, s) for s in ("train", "val"))
+    if options.limit:
+        train, val = (part.subset(range(options.limit)) for part in (train, val))
+    backbone = make_backbone(
+        options.backbone, device=CPU, checkpoint=options.checkpoint
+    )
+    segments = Segments(Frames(train, backbone))
+    done = {(f["method"], f["k"], f["seed"]) for f in found}
+    with tempfile.TemporaryDirectory() as cache:
+        options.cache = cache
+        for k, seed, method in product(
+            options.clusters, options.seeds, options.methods
+        ):
+            if (method, k, seed) in done:
+                continue
+            for name, scores, extra in fitted(method, k, seed, segments, options):
+                own = score(scores, k, train, val)
+                found.append({"method": name, "k": k, "seed": seed, **own, **extra})
+            report.write(options.output, options.name, title, [table(found)], found)
+
+
+if __name__ == "__main__":
+    main()
