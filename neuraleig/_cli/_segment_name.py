@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from neuraleig import DenseSegmenter, save
-from neuraleig.cli._arguments import Commands, Parser, check_output
-from neuraleig.cli._segment_options import (
+from neuraleig._cli._arguments import Commands, Parser, check_output
+from neuraleig._cli._segment_options import (
     ERRORS,
     add_command,
     add_model_options,

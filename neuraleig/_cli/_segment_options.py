@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from neuraleig import DenseSegmenter, load
-from neuraleig.cli._arguments import (
+from neuraleig._cli._arguments import (
     FORMAT,
     Commands,
     Parser,
