@@ -50,7 +50,7 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
     "onnx": {"estimators", "eigenfunctions"},
     "plotting": {"estimators", "eigenfunctions"},
 }
-ANYTHING = {"cli", "_demo", "_demo_plots", "__init__", "__main__"}
+ANYTHING = {"cli", "_cli", "_demo", "_demo_plots", "__init__", "__main__"}
 # Each of these is imported by a single file.
 ONE_HOME = (
     "timm",

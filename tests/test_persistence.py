@@ -437,3 +437,25 @@ def test_importing_the_package_imports_nothing_optional():
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=120)
     assert done.returncode == 0
     assert {"load", "save"} <= set(neuraleig.__all__)
+
+
+@pytest.mark.parametrize("window_size", [16, None])
+def test_a_copy_with_other_windows_comes_back_too(model, path, window_size):
+    other = model.with_windows(window_size)
+    images = pictures(1)
+    before = model.transform(images[0])
+    assert not np.array_equal(other.transform(images[0]), before) or not window_size
+    save(other, path)
+    loaded = load(path, device="cpu")
+    assert_same(other, loaded, images)
+    assert (loaded.window_size, loaded.stride) == (window_size, None)
+    assert np.array_equal(model.transform(images[0]), before)
+    assert model.window_size == 512
+
+
+@pytest.mark.parametrize(
+    ("sizes", "name"), [((0,), "window_size"), ((2.5,), "window_size"), ((8, 9), "str")]
+)
+def test_windows_that_are_none_are_refused(model, sizes, name):
+    with pytest.raises(ValueError, match=name):
+        model.with_windows(*sizes)

@@ -51,8 +51,9 @@ class Protocol:
 
     Notes
     -----
-    A protocol prepares images and masks. The windows are for the segmenter: set its
-    ``window_size`` and ``stride`` to them before predicting.
+    A protocol prepares images and masks. The windows are for the segmenter:
+    ``segmenter.with_windows(protocol.window_size, protocol.stride)`` sees images in
+    them.
 
     Examples
     --------
@@ -214,11 +215,12 @@ def evaluate(
     ================== ================ ======================= ==============
 
     each on the split "val" with ``how="majority"`` and no ``map_dataset``, for a
-    fitted ``segmenter`` with the windows of the protocol::
+    fitted ``segmenter`` with the windows of the protocol (on a command line
+    ``neuraleig segment evaluate --dataset cityscapes --root DIR``, which fits first)::
 
         dataset = load_dataset("cityscapes", root, "val")
         protocol = PROTOCOLS["sliding_window"].for_dataset(dataset.name)
-        segmenter.set_params(window_size=protocol.window_size, stride=protocol.stride)
+        segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
         found = evaluate(
             lambda image: segmenter.predict([image])[0],
             dataset,

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TextIO
 
 from neuraleig import save
-from neuraleig.cli._arguments import FORMAT, Commands, Parser, check_output
-from neuraleig.cli._segment_evaluate import add_evaluate
-from neuraleig.cli._segment_name import add_name
-from neuraleig.cli._segment_options import (
+from neuraleig._cli._arguments import FORMAT, Commands, Parser, check_output
+from neuraleig._cli._segment_evaluate import add_evaluate
+from neuraleig._cli._segment_name import add_name
+from neuraleig._cli._segment_options import (
     ERRORS,
     add_command,
     add_fit_options,

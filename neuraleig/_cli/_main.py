@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from neuraleig import __version__
-from neuraleig.cli._arguments import FORMAT, Parser
-from neuraleig.cli._demo import add_demo
-from neuraleig.cli._segment import add_segment
+from neuraleig._cli._arguments import FORMAT, Parser
+from neuraleig._cli._demo import add_demo
+from neuraleig._cli._segment import add_segment
 
 # What a shell reports for a process that was interrupted.
 INTERRUPTED = 130

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TextIO
 
+from neuraleig._cli._arguments import FORMAT, Commands, Parser, seed
 from neuraleig._demo import DATASETS, run_demo
-from neuraleig.cli._arguments import FORMAT, Commands, Parser, seed
 
 DEFAULT_OUTPUT = "neuraleig-demo"
 DEMO_EXAMPLES = """\

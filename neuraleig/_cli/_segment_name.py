@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from neuraleig import DenseSegmenter, save
-from neuraleig.cli._arguments import Commands, Parser, check_output
-from neuraleig.cli._segment_options import (
+from neuraleig._cli._arguments import Commands, Parser, check_output
+from neuraleig._cli._segment_options import (
     ERRORS,
     add_command,
     add_model_options,
@@ -17,15 +17,15 @@ from neuraleig.cli._segment_options import (
 )
 
 DESCRIPTION = """\
-Name clusters, make one of several, and draw a page that shows what they look like.
+Name clusters, make one of several, and draw a page of what they look like.
 
-Numbers are those of MODEL. Names are given first: a union takes the first name that
-a member has. Clusters that are left are then numbered anew, and listed.
+Numbers are those of MODEL. Names are given first: a union takes the first name
+that a member has. The clusters that are left are numbered anew, and listed.
 """
 EXAMPLES = """\
   neuraleig segment name model.safetensors --sheet photos sheet.png
   neuraleig segment name model.safetensors --set 3=road --set 5=sky --merge 1,4
-  neuraleig segment name model.safetensors --names names.json -o named.safetensors
+  neuraleig segment name model.safetensors --names names.json -o new.safetensors
                                    with names.json: {"3": "road", "5": "sky"}
 """
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from neuraleig import DenseSegmenter, save
-from neuraleig.cli._arguments import Commands, Parser, check_output
-from neuraleig.cli._segment_options import (
+from neuraleig._cli._arguments import Commands, Parser, check_output
+from neuraleig._cli._segment_options import (
     ERRORS,
     add_command,
     add_fit_options,
@@ -45,19 +45,19 @@ PUBLISHED = {
 UNPUBLISHED = (None, "sliding_window")
 
 DESCRIPTION = """\
-Score a model on a labelled set: every cluster is given the class that it covers
-best, and the classes are compared with those of the masks.
+Score a model on a labelled set: every cluster is given the class that it
+covers best, and the classes are compared with those of the masks.
 
 Without a model, one is fitted first to the images of the train split, with the
-published settings for that set, so that one command makes a row of the published
-tables. No label is looked at in the fit. Images are seen in the windows of the
-protocol, where it has some for the set.
+published settings for that set if there are some, so that one command makes a
+row of the published tables. The fit looks at no label. Images are seen in the
+windows of the protocol, where it has some for the set.
 """
 EXAMPLES = """\
   neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
-  neuraleig segment evaluate --dataset cityscapes --root DIR --save m.safetensors
+  neuraleig segment evaluate --dataset cityscapes --root DIR
                                    a row of the published tables
-  neuraleig segment evaluate m.safetensors --dataset ade20k --root DIR \\
+  neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid \\
       --map-split train            find classes of clusters on other images
   neuraleig segment evaluate --layouts
                                    folders in which the sets are expected

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from neuraleig import DenseSegmenter, load
-from neuraleig.cli._arguments import (
+from neuraleig._cli._arguments import (
     FORMAT,
     Commands,
     Parser,
@@ -61,7 +61,13 @@ def add_fit_options(parser: Parser) -> None:
         help="published settings: %(choices)s",
     )
     for option, dest, kind, metavar, text in (
-        ("--clusters", "n_clusters", positive, "N", "number of clusters (default: 27)"),
+        (
+            "--clusters",
+            "n_clusters",
+            positive,
+            "N",
+            "clusters (default: 27, or of the preset)",
+        ),
         ("--backbone", "backbone", str, "NAME", "model of timm, or color_texture"),
         ("--image-size", "image_size", size, "N", "shorter side of images as seen"),
         ("--window-size", "window_size", size, "N", "side of windows, or none"),
@@ -166,7 +172,13 @@ def add_verbosity(parser: Parser) -> None:
     """Add options that say how much is told on stderr."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
-        "-q", "--quiet", dest="verbose", action="store_const", const=0, default=1
+        "-q",
+        "--quiet",
+        dest="verbose",
+        action="store_const",
+        const=0,
+        default=1,
+        help="tell of no stage",
     )
     group.add_argument(
         "-v", "--verbose", action="store_const", const=2, help="tell of every epoch"

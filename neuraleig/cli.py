@@ -1,5 +1,5 @@
 """The ``neuraleig`` command."""
 
-from neuraleig.cli._main import main
+from neuraleig._cli._main import main
 
 __all__ = ["main"]

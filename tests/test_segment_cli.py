@@ -1,0 +1,438 @@
+"""``neuraleig segment`` as a user runs it."""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from neuraleig import load
+from neuraleig.cli import main
+
+PIL = pytest.importorskip("PIL.Image")
+
+# Small and fast.
+SMALL = (
+    "--backbone=color_texture",
+    "--clusters=3",
+    "--max-iter=2",
+    "--device=cpu",
+    "--param=hidden_size=32",
+    "--param=n_heads=2",
+)
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "neuraleig", "segment", *map(str, arguments)]
+
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def run(*arguments):
+    return subprocess.run(
+        command(*arguments),
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def call(*arguments):
+    """Status and output of a command in this process."""
+    out = io.StringIO()
+    return main(["segment", *map(str, arguments)], out), out.getvalue()
+
+
+def refused(capsys, *arguments):
+    """Line of an error that argparse finds."""
+    with pytest.raises(SystemExit) as leaving:
+        call(*arguments)
+    text, errors = capsys.readouterr()
+    assert (leaving.value.code, text) == (2, "")
+    assert errors.count("\n") == 1
+    return errors
+
+
+def failed(capsys, *arguments):
+    """Line of an error that the command finds."""
+    assert call(*arguments) == (1, "")
+    text, errors = capsys.readouterr()
+    assert text == ""
+    assert errors.startswith("neuraleig: error: ")
+    assert errors.count("\n") == 1
+    return errors
+
+
+def scene(seed):
+    """Picture of three regions, and their classes."""
+    generator = np.random.default_rng(seed)
+    mask = np.zeros((64, 96), dtype=np.uint8)
+    mask[:, 48:] = 1
+    mask[40:, :48] = 2
+    colors = np.array([(20, 60, 200), (200, 60, 20), (60, 180, 60)])
+    rgb = colors[mask] + generator.integers(-20, 20, (64, 96, 3))
+    return rgb.astype(np.uint8), mask
+
+
+@pytest.fixture(scope="session")
+def camvid(tmp_path_factory):
+    root = tmp_path_factory.mktemp("camvid")
+    for number, split in enumerate(("train", "val")):
+        for kind in ("images", "labels"):
+            (root / split / kind).mkdir(parents=True)
+        for image in range(2):
+            rgb, mask = scene(10 * number + image)
+            PIL.fromarray(rgb).save(root / split / "images" / f"{image}.png")
+            PIL.fromarray(mask).save(root / split / "labels" / f"{image}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def photos(camvid):
+    return camvid / "train" / "images"
+
+
+@pytest.fixture(scope="session")
+def fitted(photos, tmp_path_factory):
+    """A model, and what the process that made it said."""
+    path = tmp_path_factory.mktemp("models") / "m.safetensors"
+    return path, run("fit", photos, "-o", path, *SMALL)
+
+
+@pytest.fixture
+def model(fitted, tmp_path):
+    """A copy, to be changed."""
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(fitted[0].read_bytes())
+    return path
+
+
+def test_fit_writes_a_model_and_tells_of_its_stages(fitted, photos):
+    path, done = fitted
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"{path}: 3 clusters of 2 images, modularity 0.")
+    assert done.stdout.count("\n") == 1
+    stages = [line.split(": ")[1] for line in done.stderr.splitlines()]
+    assert stages[0] == "features"
+    assert stages[-1] == "fine-tuning"
+    assert load(path).get_params()["random_state"] == 0
+
+
+def test_options_become_parameters(photos, tmp_path):
+    path = tmp_path / "m"
+    status, text = call(
+        "fit", photos, "-q", "-o", path, *SMALL, "--seed=3", "--window-size=none",
+        "--image-size=48", "--assign=kmeans", "--init=random", "--refine=guided",
+        "--scales=1,0.5", "--flip", "--pixel-weight=0.1", "--batch-size=4",
+        "--feature-cache=none", "--param", "objective=neuralef",
+    )  # fmt: skip
+    assert (status, text[: len(str(path))]) == (0, str(path))
+    expected = {
+        "random_state": 3,
+        "window_size": None,
+        "image_size": 48,
+        "assign_labels": "kmeans",
+        "init": "random",
+        "refine": "guided",
+        "scales": (1.0, 0.5),
+        "flip": True,
+        "pixel_weight": 0.1,
+        "batch_size": 4,
+        "feature_cache": None,
+        "objective": "neuralef",
+        "hidden_size": 32,
+        "n_clusters": 3,
+    }
+    found = load(path).get_params()
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_a_preset_is_changed_by_options(photos, tmp_path):
+    path = tmp_path / "m"
+    assert call(
+        "fit", photos, "-q", "-o", path, "--preset=cityscapes", *SMALL,
+        "--param=head='linear'",
+    )[0] == 0  # fmt: skip
+    found = load(path).get_params()
+    assert (found["n_clusters"], found["window_size"]) == (3, 768)
+
+
+def test_predict_writes_labels_overlays_and_a_line(fitted, photos, tmp_path):
+    out = tmp_path / "labels"
+    arguments = ("predict", fitted[0], photos, "-o", out, "--device=cpu")
+    status, text = call(*arguments, "--overlays")
+    manifest = out / "manifest.json"
+    line = f"{manifest}: {{}} images labelled, {{}} done before, 0 unreadable\n"
+    assert (status, text) == (0, line.format(2, 0))
+    for number in range(2):
+        with PIL.open(out / f"{number}.png") as page:
+            labels = np.asarray(page)
+        with PIL.open(photos / f"{number}.png") as page:
+            rgb = np.asarray(page)
+        assert np.array_equal(labels, load(fitted[0], device="cpu").predict(rgb))
+        assert (out / "overlays" / f"{number}.jpg").is_file()
+    assert call(*arguments) == (0, line.format(0, 2))
+    assert call(*arguments, "--overwrite") == (0, line.format(2, 0))
+
+
+def test_predict_refuses_to_mix_settings(fitted, photos, tmp_path, capsys):
+    arguments = ("predict", fitted[0], photos, "-o", tmp_path / "labels")
+    assert call(*arguments)[0] == 0
+    assert "overwrite" in failed(capsys, *arguments, "--refine=guided")
+
+
+@pytest.mark.filterwarnings("default")
+def test_unreadable_images_are_told_of_and_fatal_only_if_all_are(
+    fitted, photos, tmp_path, capsys
+):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "bad.png").write_bytes(b"")
+    status, text = call("predict", fitted[0], folder, "-o", tmp_path / "none")
+    assert status == 1
+    assert "0 images labelled, 0 done before, 1 unreadable" in text
+    capsys.readouterr()
+    (folder / "good.png").write_bytes((photos / "0.png").read_bytes())
+    status, text = call("predict", fitted[0], folder, "-o", tmp_path / "some")
+    assert status == 0
+    assert "1 images labelled, 0 done before, 1 unreadable" in text
+    errors = capsys.readouterr().err
+    assert errors.startswith("neuraleig: warning: 1 of 2 images could not")
+    assert "bad.png" in errors
+    assert errors.count("\n") == 1
+
+
+def test_evaluate_prints_scores_of_a_model(fitted, camvid):
+    status, text = call(
+        "evaluate", fitted[0], "--dataset=camvid", "--root", camvid, "--device=cpu",
+        "--map-split=train", "--how=hungarian",
+    )  # fmt: skip
+    lines = text.splitlines()
+    assert status == 0
+    assert lines[:2] == [
+        "camvid val: 2 images, 3 clusters, protocol sliding_window, "
+        "windows of 512 pixels",
+        "classes of clusters: hungarian, found on train",
+    ]
+    assert lines[3].split() == ["class", "IoU", "accuracy", "share"]
+    score = float(next(line for line in lines if line.startswith("all")).split()[1])
+    # Three plain colours.
+    assert score > 60
+
+
+def test_evaluate_takes_windows_from_the_protocol(fitted, camvid):
+    status, text = call(
+        "evaluate", fitted[0], "--dataset=camvid", "--root", camvid, "--device=cpu",
+        "--protocol=reco",
+    )  # fmt: skip
+    assert status == 0
+    assert "protocol reco, windows of 320 pixels every 320\n" in text
+
+
+def test_evaluate_without_a_model_fits_and_keeps_one(camvid, tmp_path, capsys):
+    path = tmp_path / "m"
+    scored = ("evaluate", "--dataset=camvid", "--root", camvid)
+    status, text = call(*scored, "--save", path, *SMALL)
+    assert status == 0
+    assert "neuraleig: features: 2 windows of 2 images" in capsys.readouterr().err
+    # What was saved is what was scored, and the train split is what was fitted.
+    assert call("evaluate", path, *scored[1:], "--device=cpu") == (0, text)
+
+
+def test_evaluate_without_a_model_takes_the_published_settings(tmp_path):
+    city = tmp_path / "leftImg8bit"
+    for split in ("train", "val"):
+        for kind in ("leftImg8bit", "gtFine"):
+            (tmp_path / kind / split / "bonn").mkdir(parents=True)
+        rgb, mask = scene(0)
+        name = tmp_path / "{}" / split / "bonn"
+        PIL.fromarray(rgb).save(str(name / "a_leftImg8bit.png").format("leftImg8bit"))
+        labels = np.array([7, 11, 23], dtype=np.uint8)[mask]
+        PIL.fromarray(labels).save(str(name / "a_gtFine_labelIds.png").format("gtFine"))
+    assert city.is_dir()
+    status, text = call(
+        "evaluate", "-q", "--dataset=cityscapes", "--root", tmp_path, *SMALL,
+        "--param=head=linear", "--save", tmp_path / "m",
+    )  # fmt: skip
+    assert status == 0
+    assert "protocol sliding_window, windows of 768 pixels every 512\n" in text
+    found = load(tmp_path / "m").get_params()
+    assert (found["label_objective"], found["init"]) == ("neuralef", "random")
+
+
+def test_name_names_merges_and_lists(model, tmp_path):
+    names = tmp_path / "names.json"
+    names.write_text('{"0": "sky", "2": "Straße"}', encoding="utf-8")
+    arguments = ("name", model, "--names", names, "--device=cpu")
+    status, text = call(*arguments, "--set", "1=road", "-o", tmp_path / "named")
+    assert (status, text) == (0, "   0  sky\n   1  road\n   2  Straße\n")
+    assert load(tmp_path / "named").cluster_names_ == {0: "sky", 1: "road", 2: "Straße"}
+    assert load(model).cluster_names_ == {}
+    # Names come first, and the union has that of its first member.
+    assert call(*arguments, "--merge", "1,2") == (0, "   0  sky\n   1  Straße\n")
+    assert load(model).n_clusters_ == 2
+
+
+def test_name_without_changes_only_lists(model):
+    before = model.read_bytes()
+    assert call("name", model, "--device=cpu") == (0, "   0  -\n   1  -\n   2  -\n")
+    assert model.read_bytes() == before
+
+
+def test_name_draws_a_sheet(model, photos, tmp_path):
+    before = model.read_bytes()
+    sheet = tmp_path / "sheet.png"
+    status, text = call("name", model, "--sheet", photos, sheet, "--device=cpu")
+    assert status == 0
+    shares = [float(line.split()[1]) for line in text.splitlines()]
+    assert sum(shares) == pytest.approx(100, abs=0.02)
+    with PIL.open(sheet) as page:
+        assert page.height > 3 * 96
+    assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [("[1", "JSON"), ("[1]", "JSON"), ('{"a": "b"}', "JSON"), ('{"9": "b"}', "9")],
+)
+def test_bad_names_change_nothing(model, tmp_path, capsys, content, part):
+    before = model.read_bytes()
+    names = tmp_path / "names.json"
+    names.write_text(content)
+    assert part in failed(capsys, "name", model, "--names", names, "--device=cpu")
+    assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ((), ["command"]),
+        (("fit", "photos"), ["--output"]),
+        (("fit", "photos", "-o", "m", "--clusters=0"), ["--clusters", "'0'"]),
+        (("fit", "photos", "-o", "m", "--clusters=x"), ["--clusters", "'x'"]),
+        (("fit", "photos", "-o", "m", "--max-iter=-1"), ["--max-iter"]),
+        (("fit", "photos", "-o", "m", "--stride=no"), ["--stride", "'no'"]),
+        (("fit", "photos", "-o", "m", "--preset=x"), ["--preset", "cityscapes"]),
+        (("fit", "photos", "-o", "m", "--param=x=1"), ["--param", "x=1"]),
+        (("fit", "photos", "-o", "m", "--param=lr"), ["--param", "NAME=VALUE"]),
+        (("fit", "photos", "-o", "m", "--scales=0"), ["--scales"]),
+        (("fit", "photos", "-o", "m", "-q", "-v"), ["not allowed"]),
+        (("predict", "m", "photos"), ["--output"]),
+        (("evaluate", "m", "--root=."), ["--dataset"]),
+        (("evaluate", "--dataset=mnist", "--root=."), ["mnist", "camvid"]),
+        (("evaluate", "m", "--dataset=camvid", "--root=.", "--seed=1"), ["--seed"]),
+        (("evaluate", "m", "--dataset=camvid", "--root=.", "--save=x"), ["--save"]),
+        (
+            ("evaluate", "m", "--dataset=camvid", "--root=.", "--clusters=3"),
+            ["--clusters", "fitted already"],
+        ),
+        (("name", "m", "--set", "road"), ["'road'", "3=road"]),
+        (("name", "m", "--merge", "1"), ["'1'", "1,4"]),
+    ],
+)
+def test_wrong_arguments_leave_with_status_two(capsys, arguments, parts):
+    errors = refused(capsys, *arguments)
+    for part in [*parts, "--help"]:
+        assert part in errors
+
+
+@pytest.mark.parametrize("name", [None, "fit", "predict", "evaluate", "name"])
+def test_help_shows_examples_within_the_width_of_a_terminal(capsys, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as leaving:
+        call(*([name] if name else []), "--help")
+    text = capsys.readouterr().out
+    assert leaving.value.code == 0
+    assert "examples:\n  neuraleig segment" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_layouts_of_all_sets_are_shown(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        call("evaluate", "--layouts")
+    text = capsys.readouterr().out
+    assert leaving.value.code == 0
+    for word in ("camvid: 11 classes", "cityscapes27: 27", "ROOT/gtFine", "ade20k"):
+        assert word in text
+
+
+def test_what_cannot_be_done_is_one_line(fitted, photos, tmp_path, capsys):
+    path, empty = fitted[0], tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "text").write_text("no model")
+    for arguments, part in (
+        (("fit", tmp_path / "none", "-o", tmp_path / "m", *SMALL), "none"),
+        (("fit", empty, "-o", tmp_path / "m", *SMALL), "empty"),
+        (("fit", photos, "-o", empty, *SMALL), "--output must name a file"),
+        (("fit", photos, "-o", tmp_path / "a" / "b", *SMALL), "make it first"),
+        (("fit", photos, "-o", tmp_path / "m", *SMALL, "--param=lr=-1"), "lr"),
+        (("fit", photos, "-o", tmp_path / "m", *SMALL, "--stride=600"), "stride"),
+        (("predict", tmp_path / "m", photos, "-o", tmp_path / "o"), "No such file"),
+        (("predict", tmp_path / "text", photos, "-o", tmp_path / "o"), "safetensors"),
+        (("predict", path, empty, "-o", tmp_path / "o"), "empty"),
+        (("predict", path, photos, "-o", photos), "folder of the images"),
+        (("predict", path, photos, "-o", tmp_path / "o", "--device=abacus"), "abacus"),
+        (("predict", path, photos, "-o", "o", "--checkpoint=x"), "timm"),
+        (("evaluate", path, "--dataset=camvid", "--root", empty), "--layouts"),
+        (("evaluate", path, "--dataset=ade20k", "--root", empty), "--layouts"),
+        (("name", path, "--merge", "1,7", "--device=cpu"), "7"),
+        (("name", path, "--sheet", empty, tmp_path / "s.png"), "empty"),
+        (("name", path, "--sheet", photos, empty), "--sheet must name a file"),
+    ):
+        assert part in failed(capsys, *arguments), arguments
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "text"]
+
+
+def test_a_missing_package_is_one_line_that_says_what_to_install(
+    monkeypatch, photos, tmp_path, capsys
+):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    errors = failed(capsys, "fit", photos, "-q", "-o", tmp_path / "m")
+    assert "pip install 'neuraleig[vision]'" in errors
+
+
+def interrupt(process):
+    """Press Ctrl-C until it is heard: code in C may drop an exception."""
+    for _ in range(10):
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+            return
+
+
+def test_a_fit_that_is_interrupted_leaves_nothing(photos, tmp_path):
+    arguments = [*SMALL, "--max-iter=10000000", "--param=early_stopping=False"]
+    process = subprocess.Popen(
+        command("fit", photos, "-o", tmp_path / "m", *arguments),
+        env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        # The first line is there when the fit runs.
+        first = process.stderr.readline()
+        try:
+            interrupt(process)
+            text, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert first.startswith("neuraleig: features")
+    assert (process.returncode, text) == (130, "")
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_manifests_hold_the_names(model, photos, tmp_path):
+    assert call("name", model, "--set=0=sky", "--device=cpu")[0] == 0
+    out = tmp_path / "labels"
+    assert call("predict", model, photos, "-o", out, "--device=cpu")[0] == 0
+    assert '"sky"' in json.dumps(json.loads((out / "manifest.json").read_text()))
