@@ -180,7 +180,8 @@ class DenseSegmenter(SegmenterParameters):
     >>> from sklearn.datasets import load_sample_images
     >>> from neuraleig import DenseSegmenter
     >>> images = load_sample_images().images
-    >>> model = DenseSegmenter(4, backbone="color_texture", random_state=0).fit(images)
+    >>> model = DenseSegmenter(4, backbone="color_texture", hidden_size=64, n_heads=1,
+    ...                        image_size=160, random_state=0).fit(images)
     >>> model.predict(images[0]).shape
     (427, 640)
     """
