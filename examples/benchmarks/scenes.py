@@ -163,7 +163,7 @@ def new_scores(
     """Mean IoU of new scenes, and that of every class, by the map of the old ones."""
     matching = match_clusters(counts(label, *fit, n_clusters), "hungarian")
     scores = matching.scores(counts(label, *new, n_clusters), CLASSES)
-    return scores.mean_iou, scores.iou
+    return scores.mean_iou, scores.class_iou
 
 
 def kmeans_labels(images: Sequence[Image], seed: int) -> Labeller:

@@ -181,6 +181,14 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         self.fit(X)
         return self.predict(X)
 
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+        """Say that inputs are images, or paths of them."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        return tags
+
     def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
         check_is_fitted(self)
         return as_image_set(images)
