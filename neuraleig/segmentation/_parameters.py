@@ -200,6 +200,6 @@ def readable(images: ImageSet) -> ImageSet:
             f"{len(unreadable)} of {len(images)} images cannot be read and are left "
             f"out: {named}{more}",
             ImageWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     return kept

@@ -235,6 +235,11 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
     def _inputs(self, windows: Tensor) -> tuple[Tensor, torch.Size]:
         device = next(self.eigenfunctions_.parameters()).device
         features = extract(self.backbone_, windows, device, self._dtype)
+        if not bool(torch.isfinite(features).all()):
+            raise ValueError(
+                "features are not finite: the backbone fails on this image, or its "
+                "weights are damaged."
+            )
         return padded_inputs(list(features)), features.shape[:3]
 
     @property
