@@ -125,9 +125,7 @@ def scene(
     )
 
 
-def light(
-    size: tuple[int, int], generator: np.random.Generator
-) -> NDArray[np.float64]:
+def light(size: tuple[int, int], generator: np.random.Generator) -> NDArray[np.float64]:
     """Brightness of a scene, which changes a little from side to side."""
     rows, columns = (np.linspace(-1, 1, n) for n in size)
     slopes = generator.uniform(-0.12, 0.12, 2)

@@ -24,8 +24,9 @@ from neuraleig.affinity import (
 )
 from neuraleig.sampling import TokenWindow, Windows
 
-# Neighbours of a token in the graph of the sample, as in that of rows.
-SAMPLE_NEIGHBORS = 10
+# Neighbours of a token in the graph of the sample. With few of them all are tokens of
+# the same part of the same image, and parts are clusters rather than classes.
+SAMPLE_NEIGHBORS = 64
 # Windows whose channels say what the mean and the unit of each is.
 STANDARD_WINDOWS = 256
 
@@ -236,10 +237,11 @@ def _every_few(
     size: tuple[int, int], tokens_per_window: int | None, seed: int, number: int
 ) -> tuple[slice, slice]:
     """Rows and columns of a window that are kept."""
-    n_tokens = math.prod(size)
-    step = 1
+    share = 1.0
     if tokens_per_window is not None:
-        step = max(1, round(math.sqrt(n_tokens / tokens_per_window)))
-    step = min(step, *size)
-    first = numbered_generator(seed, OFFSETS, number).integers(step, size=2)
-    return slice(int(first[0]), None, step), slice(int(first[1]), None, step)
+        share = max(1.0, math.prod(size) / tokens_per_window)
+    # The second makes up for the rounding of the first: 1 and 2 for half of them.
+    down = min(max(1, round(math.sqrt(share))), size[0])
+    across = min(max(1, round(share / down)), size[1])
+    first = numbered_generator(seed, OFFSETS, number).integers((down, across))
+    return slice(int(first[0]), None, down), slice(int(first[1]), None, across)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from neuraleig import DenseSegmenter
 
@@ -45,8 +46,6 @@ def test_patches_are_small_enough(scenes):
 
 
 def test_colours_alone_do_not_tell_the_classes(scenes):
-    from sklearn.linear_model import LogisticRegression
-
     images, masks = scenes.scenes(12, 0, (96, 128))
     pixels = np.concatenate([i[8::16, 8::16].reshape(-1, 3) for i in images]) / 255
     classes = np.concatenate([m[8::16, 8::16].ravel() for m in masks])
@@ -55,18 +54,20 @@ def test_colours_alone_do_not_tell_the_classes(scenes):
 
 
 def test_new_scenes_by_a_small_network(scenes):
-    fit, new = scenes.scenes(12, 0, (96, 128)), scenes.scenes(6, 1000, (96, 128))
+    fit, new = scenes.scenes(12, 0), scenes.scenes(4, 1000)
     model = DenseSegmenter(
         len(scenes.CLASSES),
         backbone="color_texture",
         hidden_size=64,
         n_heads=2,
-        max_iter=10,
+        batch_size=4,
+        tokens_per_window=192,
+        max_iter=5,
         random_state=0,
     ).fit(fit[0])
     mean_iou, _ = scenes.new_scores(model.predict, fit, new, model.n_clusters_)
-    # Much of a smaller scene is edges.
-    assert mean_iou > 0.7
+    # A quarter of the tokens of half of the scenes.
+    assert mean_iou > 0.85
 
 
 @pytest.mark.slow

@@ -13,9 +13,16 @@ from neuraleig.segmentation._clusters import label_head, merged_scores
 
 def network_of(n_clusters, head="linear"):
     return make_token_network(
-        4, n_functions=2, n_clusters=n_clusters, width=8, n_blocks=1, n_heads=1,
-        mlp_width=None, head=head, assignment="softmax",
-    )  # fmt: skip
+        4,
+        n_functions=2,
+        n_clusters=n_clusters,
+        width=8,
+        n_blocks=1,
+        n_heads=1,
+        mlp_width=None,
+        head=head,
+        assignment="softmax",
+    )
 
 
 def blobs(n_blobs, n_each=20):
@@ -52,9 +59,7 @@ class TestLabelHead:
         centres = torch.stack([hidden[labels == k].mean(dim=0) for k in range(4)])
         new = 10 * torch.rand(50, 8)
         distances = torch.cdist(new, centres)
-        np.testing.assert_array_equal(
-            head(new).argmax(dim=1), distances.argmin(dim=1)
-        )
+        np.testing.assert_array_equal(head(new).argmax(dim=1), distances.argmin(dim=1))
 
     def test_kmeans_says_how_sure_it_is(self):
         # Log posteriors of round Gaussians of the spread within clusters.

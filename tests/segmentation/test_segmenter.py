@@ -78,9 +78,7 @@ class TestPredict:
     def test_batches_of_windows_change_nothing(self, windowed, images, batch_size):
         expected = probabilities(windowed, images)
         windowed.set_params(batch_size=batch_size)
-        for found, other in zip(
-            probabilities(windowed, images), expected, strict=True
-        ):
+        for found, other in zip(probabilities(windowed, images), expected, strict=True):
             np.testing.assert_allclose(found, other, atol=1e-5)
 
     def test_a_prediction_changes_nothing(self, fitted, images):

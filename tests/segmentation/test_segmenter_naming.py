@@ -1,5 +1,7 @@
 """Names, unions and scores of clusters."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -56,8 +58,6 @@ class TestMerging:
         assert max(labels.max() for labels in windowed.predict(images)) <= 2
 
     def test_all_at_once_is_one_after_the_other(self, windowed, images):
-        import copy
-
         other = copy.deepcopy(windowed)
         windowed.merge_clusters([(0, 4), (1, 3)])
         other.merge_clusters([(4, 0)]).merge_clusters([(3, 1)])

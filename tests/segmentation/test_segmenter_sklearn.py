@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils import get_tags
 
 from neuraleig import DenseSegmenter
+from neuraleig.segmentation.images import write_image
 
 
 def test_clones_are_unfitted_and_of_the_same_parameters(shared):
@@ -113,8 +114,6 @@ def test_a_search_with_masks_takes_the_best_iou(make_segmenter, images, masks):
 
 def test_folds_of_files(make_segmenter, images, tmp_path):
     pytest.importorskip("PIL")
-    from neuraleig.segmentation.images import write_image
-
     paths = [tmp_path / f"{number}.png" for number in range(len(images))]
     for path, image in zip(paths, images, strict=True):
         write_image(path, image)

@@ -113,8 +113,13 @@ def test_samples_have_the_labels_of_their_tokens(fitted, windows):
         ]
     )
     sample = draw_sample(
-        standard, 1000, n_graph_channels=N_CHANNELS, pixel_weight=0.3, device=CPU, seed=0
-    )  # fmt: skip
+        standard,
+        1000,
+        n_graph_channels=N_CHANNELS,
+        pixel_weight=0.3,
+        device=CPU,
+        seed=0,
+    )
     found = labels_of_sample(fitted.eigenfunctions, sample, np.arange(3))
     assert (found == fitted.labels).mean() > 0.99
     merged = labels_of_sample(fitted.eigenfunctions, sample, np.array([0, 0, 0]))
