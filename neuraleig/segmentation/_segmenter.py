@@ -180,7 +180,9 @@ class DenseSegmenter(SegmenterParameters):
     >>> from sklearn.datasets import load_sample_images
     >>> from neuraleig import DenseSegmenter
     >>> images = load_sample_images().images
-    >>> model = DenseSegmenter(4, backbone="color_texture", random_state=0).fit(images)
+    >>> model = DenseSegmenter(
+    ...     4, backbone="color_texture", hidden_size=64, max_iter=20, random_state=0
+    ... ).fit(images)
     >>> model.predict(images[0]).shape
     (427, 640)
     """
