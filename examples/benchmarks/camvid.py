@@ -154,6 +154,7 @@ class Segments:
             HeldWindows([TokenWindow(standardized, colors)]),
             10**9,
             n_graph_channels=features.shape[2],
+            n_neighbors=64,
             pixel_weight=0.3,
             device=CPU,
             seed=0,

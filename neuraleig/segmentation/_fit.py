@@ -116,7 +116,8 @@ def fit_tokens(
     prepared = PreparedWindows(windows, shift, scale, tokens, seeds.rows)
     sample = _sample(prepared, task, context)
     targets = None
-    if context.settings.init == "spectral":
+    # A single token has no function but the constant to learn.
+    if context.settings.init == "spectral" and sample.graph.n_nodes > 1:
         targets = _targets(sample.graph, task, context)
     with seeded_torch(seeds.network, device):
         network = _make_network(len(shift), sample.graph.n_nodes, task, context)
@@ -124,10 +125,11 @@ def fit_tokens(
         if targets is not None:
             n_updates = warm_start(network, sample, targets, context)
         state = fine_tune(network, prepared, context)
-    hidden, functions = evaluated(network, sample.windows, device)
-    network.label_head, labels = label_head(
-        network, hidden, task.assign_labels, task.n_clusters, seeds.labels
-    )
+        hidden, functions = evaluated(network, sample.windows, device)
+        # A new layer, which draws weights.
+        network.label_head, labels = label_head(
+            network, hidden, task.assign_labels, task.n_clusters, seeds.labels
+        )
     eigenfunctions = _rotated(network, functions, sample.graph, targets, task)
     # It has learned standardised features, and is given raw ones from here on.
     trunk = network.trunk
@@ -151,6 +153,7 @@ def _sample(windows: Windows, task: TokenTask, context: TokenContext) -> TokenSa
             windows,
             task.max_graph_tokens,
             n_graph_channels=context.n_graph_channels,
+            n_neighbors=context.settings.n_neighbors,
             pixel_weight=context.settings.pixel_weight,
             device=context.device,
             seed=context.seeds.graph,

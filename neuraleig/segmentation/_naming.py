@@ -295,6 +295,7 @@ class ClusterNaming(ImagePredictor):
             PreparedWindows(windows, shift, scale, tokens, 0),
             self.max_graph_tokens,
             n_graph_channels=self.backbone_.n_channels[-1],
+            n_neighbors=self.n_neighbors,
             pixel_weight=self.pixel_weight,
             device=device,
             seed=0,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from neuraleig._validation import check_temperature
 from neuraleig.networks import ASSIGNMENTS, HEADS
@@ -33,6 +38,17 @@ from neuraleig.training import OPTIMIZERS, PRECISIONS, resolve_precision
 MAX_ITER = {"spectral": 0, "random": 1_000}
 # Eigenvectors per cluster that labels are read from.
 READ_PER_CLUSTER = 2
+# Parameters that are looked at after the fit, and may have been set since.
+LATER = (
+    "batch_size",
+    "scales",
+    "flip",
+    "refine",
+    "refine_radius",
+    "pixel_weight",
+    "tokens_per_window",
+    "max_graph_tokens",
+)
 
 
 class SegmenterParameters(ClusterNaming):
@@ -88,11 +104,7 @@ class SegmenterParameters(ClusterNaming):
         check_temperature(self.temperature)
         if self.window_size is not None:
             window_in_tokens(self.window_size, self.stride, 1)
-        if not self.scales or any(not 0 < scale < np.inf for scale in self.scales):
-            raise ValueError(
-                f"scales={self.scales!r} must be one or more positive numbers, such as "
-                "(1.0,)."
-            )
+        check_scales(self.scales)
         if self.head == "orthogonal" and self.hidden_size is not None:
             most = max(self.n_clusters, (self.n_components or self.n_clusters) - 1)
             if self.hidden_size < most:
@@ -101,6 +113,16 @@ class SegmenterParameters(ClusterNaming):
                     f"head='orthogonal'; it must be at least {most}, the number of "
                     "clusters or eigenfunctions."
                 )
+
+    def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
+        found = super()._checked_images(images)
+        validate_parameter_constraints(
+            {name: self._parameter_constraints[name] for name in LATER},
+            {name: getattr(self, name) for name in LATER},
+            caller_name=type(self).__name__,
+        )
+        check_scales(self.scales)
+        return found
 
     def _backbone_dtype(self, device: torch.device) -> torch.dtype:
         if self.precision == "auto" and device.type == "cuda":
@@ -152,6 +174,17 @@ class SegmenterParameters(ClusterNaming):
         )
 
 
+def check_scales(scales: Sequence[float]) -> None:
+    """Refuse all but some positive numbers."""
+    if not scales or any(
+        isinstance(scale, bool) or not isinstance(scale, Real) or not 0 < scale < np.inf
+        for scale in scales
+    ):
+        raise ValueError(
+            f"scales={scales!r} must be one or more positive numbers, such as (1.0,)."
+        )
+
+
 def readable(images: ImageSet) -> ImageSet:
     """Images that can be read; a warning names the others."""
     kept, unreadable = images.readable()
@@ -168,6 +201,6 @@ def readable(images: ImageSet) -> ImageSet:
             f"{len(unreadable)} of {len(images)} images cannot be read and are left "
             f"out: {named}{more}",
             ImageWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     return kept

@@ -220,6 +220,14 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         self.fit(X)
         return self.predict(X)
 
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+        """Say that inputs are images, or paths of them."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        return tags
+
     def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
         check_is_fitted(self)
         return as_image_set(images)
@@ -266,6 +274,11 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
     def _inputs(self, windows: Tensor) -> tuple[Tensor, torch.Size]:
         device = next(self.eigenfunctions_.parameters()).device
         features = extract(self.backbone_, windows, device, self._dtype)
+        if not bool(torch.isfinite(features).all()):
+            raise ValueError(
+                "features are not finite: the backbone fails on this image, or its "
+                "weights are damaged."
+            )
         return padded_inputs(list(features)), features.shape[:3]
 
     @property

@@ -60,7 +60,8 @@ class DenseSegmenter(SegmenterParameters):
         Number of eigenfunctions, the constant one included. ``None``: one per
         cluster.
     n_neighbors : int, default=64
-        Neighbours of a token in the graph of a batch, by the cosine.
+        Neighbours of a token in the graph: of the sample of tokens that the start
+        solves, and, by the cosine, of a batch.
     pixel_weight : float, default=0.3
         Weight of the graph of pixels.
     queue_size : int, default=0

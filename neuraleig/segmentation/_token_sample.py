@@ -24,8 +24,6 @@ from neuraleig.affinity import (
 )
 from neuraleig.sampling import TokenWindow, Windows
 
-# Neighbours of a token in the graph of the sample, as in that of rows.
-SAMPLE_NEIGHBORS = 10
 # Windows whose channels say what the mean and the unit of each is.
 STANDARD_WINDOWS = 256
 
@@ -177,6 +175,7 @@ def draw_sample(
     max_tokens: int,
     *,
     n_graph_channels: int,
+    n_neighbors: int,
     pixel_weight: float,
     device: torch.device,
     seed: int,
@@ -191,6 +190,9 @@ def draw_sample(
         Most tokens in all, but that one window is always drawn.
     n_graph_channels : int
         Last channels by which tokens are compared.
+    n_neighbors : int
+        Neighbours of a token. With few of them all are tokens of the same part of the
+        same image, and such parts become clusters rather than classes.
     pixel_weight : float
         Weight of the graphs of pixels.
     device : torch.device
@@ -210,7 +212,7 @@ def draw_sample(
     drawn = _drawn_windows(windows.sizes, max_tokens, seed)
     held = [windows[number] for number in drawn]
     rows = torch.cat([w.features[..., -n_graph_channels:].flatten(0, 1) for w in held])
-    weights = _feature_weights(rows.numpy(), device, seed)
+    weights = _feature_weights(rows.numpy(), n_neighbors, device, seed)
     if pixel_weight > 0:
         edges = batch_edges([pixel_grid_edges(window.colors) for window in held])
         pixels = matrix_of(normalized_edges(edges))
@@ -237,9 +239,11 @@ def matrix_of(edges: Edges) -> sp.csr_array:
     return sp.csr_array(upper + upper.T)
 
 
-def _feature_weights(rows: FloatArray, device: torch.device, seed: int) -> sp.csr_array:
+def _feature_weights(
+    rows: FloatArray, n_neighbors: int, device: torch.device, seed: int
+) -> sp.csr_array:
     """Graph of the nearest neighbours of every token."""
-    n_neighbors = min(SAMPLE_NEIGHBORS, len(rows) - 1)
+    n_neighbors = min(n_neighbors, len(rows) - 1)
     if n_neighbors < 1:
         return sp.csr_array((len(rows), len(rows)), dtype=np.float64)
     found = nearest_neighbors(rows, n_neighbors, device=device, seed=seed)
@@ -260,7 +264,9 @@ def _every_few(
     size: tuple[int, int], tokens_per_window: int, seed: int, number: int
 ) -> tuple[slice, slice]:
     """Rows and columns of a window that are kept."""
-    step = round(math.sqrt(math.prod(size) / tokens_per_window))
-    step = min(max(step, 1), *size)
-    first = numbered_generator(seed, OFFSETS, number).integers(step, size=2)
-    return slice(int(first[0]), None, step), slice(int(first[1]), None, step)
+    share = max(1.0, math.prod(size) / tokens_per_window)
+    # The second makes up for the rounding of the first: 1 and 2 for half of them.
+    down = min(max(1, round(math.sqrt(share))), size[0])
+    across = min(max(1, round(share / down)), size[1])
+    first = numbered_generator(seed, OFFSETS, number).integers((down, across))
+    return slice(int(first[0]), None, down), slice(int(first[1]), None, across)

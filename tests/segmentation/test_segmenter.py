@@ -1,0 +1,407 @@
+"""What a fitted segmenter says of images, whatever they come in and with."""
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from neuraleig.segmentation.images import write_image
+from neuraleig.training import BaseCallback
+
+IN_ANOTHER_PROCESS = """
+import pickle, sys
+import numpy as np
+import torch
+torch.set_num_threads(1)
+with open(sys.argv[1], "rb") as file:
+    model, images = pickle.load(file)
+labels = [model.predict(image) for image in images[::-1]][::-1]
+np.savez(sys.argv[2], *labels)
+"""
+
+
+class Pairs:
+    """Data set whose items are an image and something else."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.images[index], "not an image"
+
+
+def assert_same_labels(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+
+
+def probabilities(model, images):
+    return [np.asarray(lazy) for lazy in model.predict_proba(images)]
+
+
+class TestPredict:
+    def test_labels_are_of_the_size_of_the_image(self, shared, images):
+        for image, labels in zip(images, shared.predict(images), strict=True):
+            assert labels.shape == image.shape[:2]
+            assert labels.dtype == np.uint8
+            assert set(np.unique(labels)) == {0, 1}
+
+    def test_textures_of_new_images_are_told_apart(self, shared, new_images, new_masks):
+        assert shared.score(new_images, new_masks) > 0.75
+
+    @pytest.mark.parametrize("model", ["shared", "shared_windowed"])
+    def test_labels_do_not_depend_on_the_other_images(self, model, images, request):
+        model = request.getfixturevalue(model)
+        together = model.predict(images)
+        assert_same_labels([model.predict(image) for image in images], together)
+        assert_same_labels(model.predict(images[::-1])[::-1], together)
+        assert_same_labels(list(model.iter_predict(images[2:])), together[2:])
+
+    def test_another_process_says_the_same(self, shared_windowed, images, tmp_path):
+        stored, answer = tmp_path / "model.pickle", tmp_path / "labels.npz"
+        stored.write_bytes(pickle.dumps((shared_windowed, images)))
+        command = [sys.executable, "-c", IN_ANOTHER_PROCESS, str(stored), str(answer)]
+        subprocess.run(command, check=True, timeout=120)
+        with np.load(answer) as labels:
+            found = [labels[name] for name in labels.files]
+        assert_same_labels(found, shared_windowed.predict(images))
+
+    @pytest.mark.parametrize("batch_size", [1, 3, 100])
+    def test_batches_of_windows_change_nothing(self, windowed, images, batch_size):
+        expected = probabilities(windowed, images)
+        windowed.set_params(batch_size=batch_size)
+        for found, other in zip(probabilities(windowed, images), expected, strict=True):
+            np.testing.assert_allclose(found, other, atol=1e-5)
+
+    def test_a_prediction_changes_nothing(self, fitted, images):
+        before = pickle.dumps(fitted.eigenfunctions_.state_dict())
+        first = fitted.predict(images)
+        assert_same_labels(fitted.predict(images), first)
+        assert pickle.dumps(fitted.eigenfunctions_.state_dict()) == before
+
+    def test_fit_predict_is_fit_and_predict(self, make_segmenter, shared, images):
+        labels = make_segmenter().fit_predict(images)
+        assert_same_labels(labels, shared.predict(images))
+
+
+class TestKindsOfImages:
+    def test_one_image_in_any_form(self, shared, images, tmp_path):
+        pillow = pytest.importorskip("PIL.Image")
+        image = images[2]
+        expected = shared.predict(image)
+        write_image(tmp_path / "image.png", image)
+        channels_first = torch.from_numpy(image).permute(2, 0, 1)
+        for form in (
+            tmp_path / "image.png",
+            str(tmp_path / "image.png"),
+            pillow.fromarray(image),
+            channels_first,
+            channels_first.float() / 255,
+            image.astype(np.float32) / 255,
+            image.astype(np.uint16) * 257,
+        ):
+            np.testing.assert_array_equal(shared.predict(form), expected)
+
+    def test_many_images_in_any_form(self, shared, images, tmp_path):
+        pytest.importorskip("PIL")
+        for number, image in enumerate(images):
+            write_image(tmp_path / f"{number}.png", image)
+        expected = shared.predict(images)
+        assert_same_labels(shared.predict(tmp_path), expected)
+        assert_same_labels(shared.predict(str(tmp_path)), expected)
+        assert_same_labels(shared.predict(sorted(tmp_path.iterdir())), expected)
+        assert_same_labels(shared.predict(Pairs(images)), expected)
+        assert_same_labels(shared.predict(tuple(images)), expected)
+
+    def test_stacks(self, shared, new_images):
+        expected = shared.predict(new_images)
+        stack = np.stack(new_images)
+        assert_same_labels(shared.predict(stack), expected)
+        tensors = torch.from_numpy(stack).permute(0, 3, 1, 2)
+        assert_same_labels(shared.predict(tensors), expected)
+
+    def test_a_list_of_one_gives_a_list(self, shared, images):
+        (labels,) = shared.predict(images[:1])
+        np.testing.assert_array_equal(labels, shared.predict(images[0]))
+
+    def test_fit_takes_files_as_arrays(
+        self, make_segmenter, shared, images, tmp_path, assert_same_model
+    ):
+        pytest.importorskip("PIL")
+        for number, image in enumerate(images):
+            write_image(tmp_path / f"{number}.png", image)
+        found = make_segmenter().fit(tmp_path)
+        assert found.n_images_ == len(images)
+        assert_same_model(found, shared)
+
+    def test_grey_images(self, shared, images):
+        grey = images[0][..., 0]
+        same = np.repeat(grey[..., None], 3, axis=2)
+        np.testing.assert_array_equal(shared.predict(grey), shared.predict(same))
+
+
+class TestPredictProba:
+    @pytest.mark.parametrize("model", ["shared", "shared_windowed"])
+    def test_the_largest_is_the_label(self, model, images, request):
+        model = request.getfixturevalue(model)
+        for image, lazy in zip(images, model.predict_proba(images), strict=True):
+            found = np.asarray(lazy)
+            assert lazy.shape == found.shape == (*image.shape[:2], model.n_clusters_)
+            np.testing.assert_array_equal(found.argmax(axis=2), model.predict(image))
+
+    def test_probabilities_sum_to_one(self, shared_windowed, images):
+        for found in probabilities(shared_windowed, images):
+            assert found.min() >= 0
+            np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-5)
+
+    def test_strips_are_the_array(self, shared_windowed):
+        # High and wide enough for several strips.
+        image = np.random.default_rng(0).integers(0, 256, (2048, 512, 3), np.uint8)
+        (lazy,) = shared_windowed.predict_proba(image)
+        strips = list(lazy.strips())
+        assert len(strips) > 1
+        rows = np.concatenate([np.arange(2048)[rows] for rows, _ in strips])
+        np.testing.assert_array_equal(rows, np.arange(2048))
+        joined = np.concatenate([values for _, values in strips])
+        np.testing.assert_array_equal(joined, np.asarray(lazy))
+
+    def test_it_is_lazy(self, shared, images):
+        read = []
+
+        class Watched(Pairs):
+            def __getitem__(self, index):
+                read.append(index)
+                return super().__getitem__(index)
+
+        found = shared.predict_proba(Watched(images))
+        assert read == []
+        next(found)
+        assert read == [0]
+
+    def test_types_of_arrays(self, shared, images):
+        (lazy,) = shared.predict_proba(images[0])
+        assert np.asarray(lazy).dtype == np.float32
+        assert np.asarray(lazy, dtype=np.float64).dtype == np.float64
+
+
+class TestTransform:
+    def test_shapes(self, shared_windowed, images):
+        n_components = shared_windowed.eigenvalues_.size
+        assert n_components == 4
+        found = shared_windowed.transform(images)
+        shapes = [(-(-i.shape[0] // 8), -(-i.shape[1] // 8), 4) for i in images]
+        assert [values.shape for values in found] == shapes
+        assert all(values.dtype == np.float32 for values in found)
+
+    def test_the_first_function_is_constant(self, shared_windowed, images):
+        for values in shared_windowed.transform(images):
+            np.testing.assert_allclose(values[..., 0], 1, atol=1e-6)
+
+    def test_one_image_gives_one_array(self, shared, images):
+        (expected,) = shared.transform(images[1:2])
+        np.testing.assert_array_equal(shared.transform(images[1]), expected)
+
+    def test_the_second_function_tells_the_textures_apart(self, shared, images, masks):
+        for values, mask in zip(shared.transform(images), masks, strict=True):
+            centres = mask[4::8, 4::8].astype(bool)
+            second = values[: centres.shape[0], : centres.shape[1], 1]
+            gap = abs(second[centres].mean() - second[~centres].mean())
+            assert gap > 2 * max(second[centres].std(), second[~centres].std())
+
+
+class TestViews:
+    def test_a_view_twice_is_that_view(self, fitted, images):
+        expected = probabilities(fitted, images)
+        fitted.set_params(scales=(1.0, 1.0))
+        for found, other in zip(probabilities(fitted, images), expected, strict=True):
+            np.testing.assert_allclose(found, other, atol=1e-5)
+
+    def test_flipped_images_have_flipped_labels(self, fitted, images):
+        fitted.set_params(flip=True)
+        whole = [image for image in images if image.shape[1] % 8 == 0]
+        mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in whole]
+        for found, expected in zip(
+            probabilities(fitted, mirrored), probabilities(fitted, whole), strict=True
+        ):
+            np.testing.assert_allclose(found, expected[:, ::-1], atol=1e-5)
+
+    def test_several_scales(self, fitted, new_images, new_masks):
+        fitted.set_params(scales=(0.75, 1.0, 1.5))
+        assert fitted.score(new_images, new_masks) > 0.75
+
+    def test_refinement_changes_labels_alone(self, fitted, new_images, new_masks):
+        before = probabilities(fitted, new_images)
+        plain = fitted.predict(new_images)
+        fitted.set_params(refine="guided", refine_radius=0.5)
+        for found, other in zip(probabilities(fitted, new_images), before, strict=True):
+            np.testing.assert_array_equal(found, other)
+        refined = fitted.predict(new_images)
+        assert any((a != b).any() for a, b in zip(plain, refined, strict=True))
+        assert fitted.score(new_images, new_masks) > 0.75
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("scales", ()),
+            ("scales", (0.0,)),
+            ("flip", "yes"),
+            ("refine", "sharp"),
+            ("refine_radius", -1.0),
+            ("batch_size", 0),
+        ],
+    )
+    def test_what_is_set_after_the_fit_is_checked(self, fitted, images, name, value):
+        fitted.set_params(**{name: value})
+        with pytest.raises(ValueError, match=name):
+            fitted.predict(images)
+
+
+class TestFit:
+    def test_the_same_seed_gives_the_same_model(
+        self, make_segmenter, shared, images, assert_same_model
+    ):
+        torch.manual_seed(123)
+        state = torch.get_rng_state()
+        again = make_segmenter().fit(images)
+        assert_same_model(again, shared)
+        # Nothing of the user's is drawn from.
+        assert torch.equal(torch.get_rng_state(), state)
+
+    def test_another_seed_gives_another_model(
+        self, make_segmenter, shared, images, assert_same_model
+    ):
+        other = make_segmenter(random_state=1).fit(images)
+        with pytest.raises(AssertionError):
+            assert_same_model(other, shared)
+
+    def test_a_generator_is_drawn_from(self, make_segmenter, images, assert_same_model):
+        generator = np.random.RandomState(5)
+        one = make_segmenter(random_state=generator, max_iter=0).fit(images[:2])
+        other = make_segmenter(random_state=5, max_iter=0).fit(images[:2])
+        assert_same_model(one, other)
+        next_one = make_segmenter(random_state=generator, max_iter=0).fit(images[:2])
+        with pytest.raises(AssertionError):
+            assert_same_model(next_one, one)
+
+    def test_other_orders_give_models_as_good(
+        self, make_segmenter, images, new_images, new_masks
+    ):
+        found = make_segmenter().fit(images[::-1])
+        assert found.score(new_images, new_masks) > 0.75
+
+    def test_attributes(self, shared, images):
+        assert shared.n_clusters_ == 2
+        assert shared.cluster_names_ == {}
+        assert shared.n_images_ == len(images)
+        assert shared.device_ == "cpu"
+        assert shared.eigenvalues_[0] == 1
+        assert shared.eigenvalues_.shape == (2,)
+        assert np.all(np.diff(shared.graph_eigenvalues_) <= 0)
+        assert shared.suggested_n_clusters_ == 2
+        assert 0 < shared.modularity_ < 1
+        assert len(shared.loss_curve_) == 5
+        assert np.isfinite(shared.loss_curve_).all()
+        # The warm start takes a hundred steps at least.
+        assert shared.n_iter_ == 105
+
+    def test_modularity_is_that_of_score(self, shared, images):
+        assert shared.score(images) == pytest.approx(shared.modularity_, abs=0.02)
+
+    def test_a_failed_fit_leaves_the_estimator_as_it_was(
+        self, fitted, images, assert_same_model
+    ):
+        before = copy.deepcopy(fitted)
+
+        def failing(windows):
+            if windows.shape[2] < 100:  # not one it is tried on
+                raise RuntimeError("no more power")
+            return torch.nn.functional.avg_pool2d(windows, 8)
+
+        fitted.set_params(backbone=failing)
+        with pytest.raises(RuntimeError, match="no more power"):
+            fitted.fit(images)
+        assert_same_model(fitted, before)
+        assert_same_labels(fitted.predict(images), before.predict(images))
+        assert vars(fitted).keys() == vars(before).keys()
+
+    def test_callbacks_see_both_trainings(self, make_segmenter, images):
+        class Watch(BaseCallback):
+            def __init__(self):
+                self.phases = []
+
+            def on_train_begin(self, state):
+                self.phases.append(state.phase)
+
+        watch = Watch()
+        make_segmenter(callbacks=[watch]).fit(images[:1])
+        assert watch.phases == ["warm_start", "fine_tuning"]
+
+    def test_stages_are_told_of(self, make_segmenter, images, capsys):
+        make_segmenter(verbose=1, max_iter=0).fit(images[:2])
+        told = capsys.readouterr().err
+        assert "2 windows of 2 images" in told
+        assert "warm start" in told
+
+
+class Counted:
+    """Mean colours of patches of 8, and how many windows it was asked for."""
+
+    def __init__(self):
+        self.n_windows = 0
+
+    def __call__(self, windows):
+        if windows.shape[2] < 100:  # not one it is tried on
+            self.n_windows += len(windows)
+        stripes = (windows - windows.mean(dim=(2, 3), keepdim=True)).abs()
+        return torch.nn.functional.avg_pool2d(torch.cat([windows, stripes], 1), 8)
+
+
+class TestFeatureCache:
+    @pytest.mark.parametrize("window_size", [None, 32])
+    def test_where_features_are_kept_does_not_matter(
+        self, make_segmenter, images, tmp_path, assert_same_model, window_size
+    ):
+        kept, anew = (
+            make_segmenter(
+                feature_cache=cache, window_size=window_size, max_iter=2
+            ).fit(images[1:])
+            for cache in (tmp_path, None)
+        )
+        assert_same_model(kept, anew)
+
+    def test_a_temporary_folder_is_removed(
+        self, make_segmenter, images, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        make_segmenter(max_iter=0).fit(images[:1])
+        assert list(tmp_path.iterdir()) == []
+
+    def test_every_window_is_computed_once(
+        self, make_segmenter, images, tmp_path, assert_same_model
+    ):
+        first, second = Counted(), Counted()
+        parameters = {"feature_cache": tmp_path, "max_iter": 2}
+        one = make_segmenter(backbone=first, **parameters).fit(images)
+        assert first.n_windows == len(images)
+        other = make_segmenter(backbone=second, **parameters).fit(images)
+        assert second.n_windows == 0
+        assert_same_model(one, other)
+        # Other images beside the same ones: only they are computed.
+        third = Counted()
+        make_segmenter(backbone=third, **parameters).fit([*images, images[0][::2]])
+        assert third.n_windows == 1
+
+    def test_other_windows_are_other_features(self, make_segmenter, images, tmp_path):
+        first, second = Counted(), Counted()
+        parameters = {"feature_cache": tmp_path, "max_iter": 0}
+        make_segmenter(backbone=first, **parameters).fit(images[:1])
+        make_segmenter(backbone=second, window_size=32, **parameters).fit(images[:1])
+        assert second.n_windows > 0
