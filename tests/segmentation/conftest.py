@@ -57,7 +57,7 @@ def make_segmenter():
     def make(n_clusters=2, **changes):
         parameters = {
             "backbone": "color_texture",
-            "n_neighbors": 8,
+            "n_neighbors": 64,
             "hidden_size": 16,
             "n_blocks": 1,
             "n_heads": 2,

@@ -62,7 +62,7 @@ def sample_of(windows, max_tokens=1000, pixel_weight=0.3, seed=0, n_graph_channe
 class TestPreparedWindows:
     def test_all_tokens(self):
         windows = make_windows()
-        found = prepared(windows, None)
+        found = prepared(windows, 1000)
         assert found.sizes == windows.sizes
         for number in range(len(SIZES)):
             assert torch.equal(found[number].features, windows[number].features)
@@ -71,7 +71,7 @@ class TestPreparedWindows:
     def test_features_are_standardised_and_colours_are_not(self):
         windows = make_windows()
         shift, scale = channel_units(windows, 0)
-        found = PreparedWindows(windows, shift, scale, None, 0)
+        found = PreparedWindows(windows, shift, scale, 1000, 0)
         rows = torch.cat([found[i].features.flatten(0, 1) for i in range(len(SIZES))])
         torch.testing.assert_close(rows.mean(dim=0), torch.zeros(5), atol=1e-5, rtol=0)
         deviation = rows.std(dim=0, correction=0)
