@@ -82,7 +82,7 @@ def save(estimator: DenseSegmenter, path: str | PathLike[str]) -> None:
     >>> import neuraleig
     >>> image = load_sample_images().images[0][:96, :128]
     >>> model = neuraleig.DenseSegmenter(
-    ...     3, backbone="color_texture", max_iter=2, random_state=0
+    ...     3, backbone="color_texture", hidden_size=16, n_heads=1, random_state=0
     ... ).fit([image])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "model.safetensors")
