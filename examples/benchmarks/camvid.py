@@ -4,8 +4,9 @@
 
 Methods are fitted to the training frames, without labels. The class of each cluster is
 found by the labels of every fourth training frame (the class of highest IoU), and
-scored on the validation frames. ``--backbone`` takes any name that DenseSegmenter takes, such as
-vit_small_patch14_reg4_dinov2 where its weights can be had; the default needs none.
+scored on the validation frames. ``--backbone`` takes any name that DenseSegmenter
+takes, such as vit_small_patch14_reg4_dinov2 where its weights can be had; the default
+needs none.
 
 Methods: k-means on the features (raw, and every channel scaled); exact spectral
 clustering of every image, whose segments are clustered by k-means of their mean
