@@ -32,6 +32,7 @@ from torch.nn import functional
 from neuraleig.networks import EigenNetwork, make_token_network
 from neuraleig.sampling import padded_inputs
 from neuraleig.segmentation import Backbone, TimmBackbone
+from neuraleig.segmentation._prediction import WINDOWS_AT_A_TIME
 from neuraleig.segmentation.backbones import extract
 from neuraleig.segmentation.inference import (
     Lattice,
@@ -140,7 +141,7 @@ def measure(height: int, width: int, n_clusters: int, repeats: int) -> dict[str,
     """Medians over repeats, after a warm-up on one window."""
     parts = models(n_clusters)
     lattice = Lattice.of(height, width, PATCH, WINDOW)
-    batch = 32 if DEVICE.type == "cuda" else 1
+    batch = WINDOWS_AT_A_TIME
     own = Lattice.of(WINDOW, WINDOW, PATCH, WINDOW)
     segment(an_image(WINDOW, WINDOW), parts, piecewise(own, n_clusters), batch)
     rgb, scores = an_image(height, width), piecewise(lattice, n_clusters)
