@@ -1,6 +1,6 @@
 """Segmentation of synthetic scenes whose every pixel has a known class.
 
-    python examples/benchmarks/scenes.py [--seeds 5] [--overlays FOLDER]
+    python examples/benchmarks/scenes.py [--seeds 5] [--max-iter 0] [--overlays FOLDER]
 
 A scene has a few regions, each of one of five textures: stripes that lie, stripes that
 stand, checkers, blobs, and a smooth gradient. Stripes of both kinds have the same
@@ -18,6 +18,7 @@ at the resolution of the tokens.
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -216,39 +217,53 @@ def write_overlays(
         write_image(folder / f"scene_{number:02d}.png", row)
 
 
+def report(seed: int, changes: dict[str, int], folder: Path | None) -> None:
+    """Fit to the scenes of a seed, and print the rows."""
+    fit, new = scenes(N_FIT, seed), scenes(N_NEW, 1000 + seed)
+    start = time.perf_counter()
+    model = DenseSegmenter(
+        len(CLASSES), backbone="color_texture", random_state=seed, **changes
+    ).fit(fit[0])
+    seconds = time.perf_counter() - start
+    labellers = {
+        "segmenter": model.predict,
+        "refined": refined_copy(model).predict,
+        "k-means": kmeans_labels(fit[0], seed),
+        "patches": patch_classes(fit[0] + new[0], fit[1] + new[1]),
+    }
+    for name, label in labellers.items():
+        mean_iou, iou = new_scores(label, fit, new)
+        print(f"seed {seed} {name:10} {mean_iou:.3f}", np.round(iou, 3), flush=True)
+    print(
+        f"seed {seed} {seconds:.0f} s, {model.n_iter_} steps, {model.n_clusters_} "
+        f"clusters, modularity {model.modularity_:.3f}",
+        flush=True,
+    )
+    if folder is not None:
+        write_overlays(folder / f"seed_{seed}", model, *new)
+
+
+def refined_copy(model: DenseSegmenter) -> DenseSegmenter:
+    """Copy of a fitted segmenter whose labels follow edges."""
+    return copy.deepcopy(model).set_params(refine="guided")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--overlays", type=Path)
+    parser.add_argument("--max-iter", type=int, help="other than the default")
+    parser.add_argument("--tokens-per-window", type=int, help="other than the default")
+    parser.add_argument("--overlays", type=Path, help="folder for pictures")
     arguments = parser.parse_args()
+    given = {
+        "max_iter": arguments.max_iter,
+        "tokens_per_window": arguments.tokens_per_window,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
     first = arguments.first_seed
     for seed in range(first, first + arguments.seeds):
-        fit, new = scenes(N_FIT, seed), scenes(N_NEW, 1000 + seed)
-        start = time.perf_counter()
-        model = DenseSegmenter(
-            len(CLASSES), backbone="color_texture", random_state=seed
-        ).fit(fit[0])
-        seconds = time.perf_counter() - start
-        everything = fit[0] + new[0], fit[1] + new[1]
-        labellers = {
-            "segmenter": model.predict,
-            "refined": model.set_params(refine="guided").predict,
-            "k-means": kmeans_labels(fit[0], seed),
-            "patches": patch_classes(*everything),
-        }
-        for name, label in labellers.items():
-            model.set_params(refine="guided" if name == "refined" else None)
-            mean_iou, iou = new_scores(label, fit, new)
-            print(f"seed {seed} {name:10} {mean_iou:.3f}", np.round(iou, 3), flush=True)
-        print(
-            f"seed {seed} {seconds:.0f} s, {model.n_iter_} steps, modularity "
-            f"{model.modularity_:.3f}",
-            flush=True,
-        )
-        if arguments.overlays is not None:
-            folder = arguments.overlays / f"seed_{seed}"
-            write_overlays(folder, model.set_params(refine=None), *new)
+        report(seed, changes, arguments.overlays)
 
 
 if __name__ == "__main__":
