@@ -11,9 +11,9 @@ import pytest
 from sklearn.datasets import make_blobs
 from torch import nn
 
-from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, _targets
 from neuraleig.affinity import NeighborAffinity
-from neuraleig.estimators import _fine_tune, _steps, _warm_start
+from neuraleig.estimators import _fine_tune, _warm_start
 from neuraleig.training import BaseCallback, CheckpointError, CheckpointFolder
 
 X = make_blobs(
@@ -165,7 +165,7 @@ def test_what_was_done_is_not_done_again(tmp_path, monkeypatch):
             **params, callbacks=[InterruptAt("fine_tuning", 30)]
         ).fit(X)
     monkeypatch.setattr(NeighborAffinity, "build", None)
-    monkeypatch.setattr(_steps, "graph_spectrum", None)
+    monkeypatch.setattr(_targets, "graph_spectrum", None)
     NeuralEigenSpectralClustering(**params).fit(X)
 
 
