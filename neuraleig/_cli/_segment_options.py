@@ -21,10 +21,16 @@ from neuraleig._cli._arguments import (
 from neuraleig.segmentation._presets import PRESETS
 
 # What users can set right; anything else is a fault of the program.
-ERRORS = (OSError, ValueError, ImportError, torch.OutOfMemoryError)
+ERRORS = (
+    OSError,
+    ValueError,
+    ImportError,
+    FloatingPointError,
+    torch.OutOfMemoryError,
+)
 ABSENT = argparse.SUPPRESS
 # Options of a fit that a fitted model takes as well.
-OF_PREDICTIONS = ("refine", "batch_size", "flip", "scales")
+OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales")
 OF_LOADING = ("checkpoint", "device")
 # Options that are not called like their parameters.
 OPTIONS = {
@@ -112,6 +118,13 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
         help="start from exact eigenvectors, or from random weights",
     )
     group.add_argument(
+        "--batch-size",
+        type=positive,
+        default=ABSENT,
+        metavar="N",
+        help="windows per step of training",
+    )
+    group.add_argument(
         "--param",
         dest="more",
         action="append",
@@ -160,11 +173,11 @@ def add_prediction_options(parser: Parser) -> None:
         help="sizes at which images are seen, such as 0.75,1,1.25",
     )
     group.add_argument(
-        "--batch-size",
-        type=positive,
+        "--refine-radius",
+        type=float,
         default=ABSENT,
-        metavar="N",
-        help="windows at a time",
+        metavar="PATCHES",
+        help="how far refinement looks, in patches (default: 1)",
     )
 
 

@@ -117,6 +117,9 @@ def made_anew(
             f"its backbone was {record['identity']}, and this one is "
             f"{backbone.identity}; {_remedy(record)}"
         )
+    # A callable's own changes with the rounding of the device, and what was written
+    # by the model would no longer be known as its own.
+    backbone.identity = record["identity"]
     return backbone
 
 

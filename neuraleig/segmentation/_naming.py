@@ -313,6 +313,11 @@ class ClusterNaming(ImagePredictor):
         """Pixels of every class and cluster."""
         found = self._checked_images(images)
         given = [masks] if is_one_image(images) else masks
+        if isinstance(given, str | PathLike):
+            raise TypeError(
+                f"masks={given!r} is one path, and there are several images; pass a "
+                "list of paths, such as sorted(Path(folder).glob('*.png'))."
+            )
         if len(given) != len(found):
             raise ValueError(
                 f"there are {len(given)} masks for {len(found)} images; pass one per "
@@ -337,7 +342,8 @@ class ClusterNaming(ImagePredictor):
 
     def _fingerprint(self) -> str:
         """What decides the labels of an image."""
-        parts = (self.backbone_.identity, self._geometry, self._dtype, self._groups)
+        groups = self._groups.tolist()
+        parts = (self.backbone_.identity, self._geometry, self._dtype, groups)
         seen = (self.scales, self.flip, self.refine, self.refine_radius)
         weights = digest(dict(self._module.state_dict()))
         return cache_key(weights, *map(str, (*parts, *seen)))

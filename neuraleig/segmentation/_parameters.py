@@ -40,7 +40,7 @@ MAX_ITER = {"spectral": 0, "random": 1_000}
 READ_PER_CLUSTER = 2
 # Parameters that are looked at after the fit, and may have been set since.
 LATER = (
-    "batch_size",
+    "n_neighbors",
     "scales",
     "flip",
     "refine",
@@ -104,15 +104,24 @@ class SegmenterParameters(ClusterNaming):
         check_temperature(self.temperature)
         if self.window_size is not None:
             window_in_tokens(self.window_size, self.stride, 1)
+        elif self.stride is not None:
+            raise ValueError(
+                f"stride={self.stride} has no meaning with window_size=None, by which "
+                "whole images are one window; pass a window_size, or stride=None."
+            )
         check_scales(self.scales)
-        if self.head == "orthogonal" and self.hidden_size is not None:
-            most = max(self.n_clusters, (self.n_components or self.n_clusters) - 1)
-            if self.hidden_size < most:
-                raise ValueError(
-                    f"hidden_size={self.hidden_size} is not compatible with "
-                    f"head='orthogonal'; it must be at least {most}, the number of "
-                    "clusters or eigenfunctions."
-                )
+        if self.hidden_size is not None:
+            self._check_width(self.hidden_size)
+
+    def _check_width(self, width: int) -> None:
+        """Refuse hidden units that are too few for orthogonal heads."""
+        most = max(self.n_clusters, (self.n_components or self.n_clusters) - 1)
+        if self.head == "orthogonal" and width < most:
+            raise ValueError(
+                f"hidden_size={self.hidden_size} gives {width} hidden units, too few "
+                f"for head='orthogonal': there must be at least {most}, the number of "
+                "clusters or eigenfunctions; raise hidden_size, or use head='linear'."
+            )
 
     def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
         found = super()._checked_images(images)
@@ -143,6 +152,8 @@ class SegmenterParameters(ClusterNaming):
         max_iter = MAX_ITER[self.init] if self.max_iter is None else self.max_iter
         return TokenSettings(
             init=self.init,
+            # The constant function needs no learning.
+            learns_functions=(self.n_components or self.n_clusters) > 1,
             objective=self.objective,
             label_objective=self.label_objective,
             n_neighbors=self.n_neighbors,

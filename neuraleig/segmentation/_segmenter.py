@@ -335,6 +335,8 @@ class DenseSegmenter(SegmenterParameters):
             layers=self.layers,
             seed=seeds.network,
         )
+        if self.hidden_size is None:
+            self._check_width(sum(backbone.n_channels))
         geometry = Geometry(
             backbone.patch_size, self.image_size, self.window_size, self.stride
         )

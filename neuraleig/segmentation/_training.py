@@ -53,6 +53,7 @@ class TokenSettings:
     """Parameters of DenseSegmenter that training needs, under the same names."""
 
     init: str
+    learns_functions: bool
     objective: str
     label_objective: str
     n_neighbors: int
@@ -193,11 +194,12 @@ def batch_windows(sizes: Sequence[tuple[int, int]], batch_size: int | None) -> i
 
 
 def token_objective(network: EigenNetwork, settings: TokenSettings) -> Objective:
-    """Sum of the objectives of eigenfunctions and of clusters."""
-    return SumObjective(
-        (1.0, function_objective(settings.objective, network.n_functions)),
-        (1.0, label_objective(settings.label_objective, network.n_clusters)),
-    )
+    """Sum of the objectives of eigenfunctions, if any are wanted, and of clusters."""
+    labels = label_objective(settings.label_objective, network.n_clusters)
+    if not settings.learns_functions:
+        return labels
+    functions = function_objective(settings.objective, network.n_functions)
+    return SumObjective((1.0, functions), (1.0, labels))
 
 
 def _sampler(windows: Windows, context: TokenContext) -> WindowSampler:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from neuraleig.segmentation import _prediction
 from neuraleig.segmentation.images import write_image
 from neuraleig.training import BaseCallback
 
@@ -74,10 +75,12 @@ class TestPredict:
             found = [labels[name] for name in labels.files]
         assert_same_labels(found, shared_windowed.predict(images))
 
-    @pytest.mark.parametrize("batch_size", [1, 3, 100])
-    def test_batches_of_windows_change_nothing(self, windowed, images, batch_size):
+    @pytest.mark.parametrize("at_a_time", [1, 3, 100])
+    def test_batches_of_windows_change_nothing(
+        self, windowed, images, at_a_time, monkeypatch
+    ):
         expected = probabilities(windowed, images)
-        windowed.set_params(batch_size=batch_size)
+        monkeypatch.setattr(_prediction, "WINDOWS_AT_A_TIME", at_a_time)
         for found, other in zip(probabilities(windowed, images), expected, strict=True):
             np.testing.assert_allclose(found, other, atol=1e-5)
 
@@ -255,7 +258,7 @@ class TestViews:
             ("flip", "yes"),
             ("refine", "sharp"),
             ("refine_radius", -1.0),
-            ("batch_size", 0),
+            ("n_neighbors", -3),
         ],
     )
     def test_what_is_set_after_the_fit_is_checked(self, fitted, images, name, value):

@@ -340,7 +340,7 @@ def test_wrong_parameters_are_named(make_segmenter, images, name, value):
 
 
 def test_too_narrow_for_orthogonal_heads(make_segmenter, images):
-    with pytest.raises(ValueError, match="hidden_size=16 is not compatible"):
+    with pytest.raises(ValueError, match="hidden_size=16 gives 16 hidden units"):
         make_segmenter(17, head="orthogonal").fit(images)
 
 

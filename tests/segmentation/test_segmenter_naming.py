@@ -140,3 +140,8 @@ class TestScores:
         windowed.name_clusters({0: "wall"})
         sheet = windowed.contact_sheet(images, n_crops=2, crop_size=16)
         assert sheet is not None
+
+
+def test_a_folder_of_masks_is_refused_with_a_way_out(shared, images):
+    with pytest.raises(TypeError, match=r"list of paths, such as sorted"):
+        shared.match(images, "masks")

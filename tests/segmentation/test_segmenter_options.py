@@ -21,7 +21,7 @@ PUBLISHED = {
 OPTIONS = {
     "k-means": {"assign_labels": "kmeans"},
     "random start": {"init": "random", "max_iter": 60},
-    "queue": {"queue_size": 64},
+    "queue": {"queue_size": 64, "batch_size": 1},
     "neuralef": {"objective": "neuralef"},
     "nested low rank": {"objective": "nested_low_rank"},
     "neuralef of labels": {"label_objective": "neuralef"},
@@ -36,7 +36,7 @@ OPTIONS = {
     "windows, stride": {"window_size": 40, "stride": 16},
     "whole images": {"window_size": None},
     "few tokens of a window": {"tokens_per_window": 12},
-    "all tokens": {"tokens_per_window": None},
+    "all tokens": {"tokens_per_window": 10_000},
     "no graph of pixels": {"pixel_weight": 0.0},
     "a small sample": {"max_graph_tokens": 100},
     "muon": {"optimizer": "muon"},

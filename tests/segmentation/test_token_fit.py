@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from neuraleig import DenseSegmenter
 from neuraleig._random import Seeds
 from neuraleig.estimators._progress import Progress
 from neuraleig.metrics import modularity
-from neuraleig.sampling import TokenWindow, padded_inputs
+from neuraleig.networks import make_token_network
+from neuraleig.sampling import TokenWindow, WindowSampler, padded_inputs
 from neuraleig.segmentation._fit import fit_tokens, labels_of_sample
 from neuraleig.segmentation._token_sample import HeldWindows, draw_sample
-from neuraleig.segmentation._training import TokenContext
+from neuraleig.segmentation._training import TokenContext, token_objective
 
 CPU = torch.device("cpu")
 SIZES = (6, 7), (5, 8), (7, 7)
@@ -125,3 +127,20 @@ def test_samples_have_the_labels_of_their_tokens(fitted, windows):
     assert (found == fitted.labels).mean() > 0.99
     merged = labels_of_sample(fitted.eigenfunctions, sample, np.array([0, 0, 0]))
     assert (merged == 0).all()
+
+
+def test_without_functions_the_clusters_alone_are_learned():
+    torch.manual_seed(0)
+    network = make_token_network(N_CHANNELS, n_functions=1, n_clusters=3, width=8)
+    settings = DenseSegmenter.from_preset("cityscapes", n_clusters=3)._settings()
+    sampler = WindowSampler(
+        HeldWindows([TokenWindow(torch.randn(4, 5, N_CHANNELS), torch.rand(4, 5, 3))]),
+        1,
+        seed=0,
+        n_neighbors=4,
+    )
+    batch = next(iter(sampler))
+    loss = token_objective(network, settings)(network(batch.inputs), batch)
+    loss.backward()
+    assert all(w.grad is None for w in network.function_head.parameters())
+    assert all(w.grad is not None for w in network.label_head.parameters())

@@ -191,6 +191,9 @@ def as_image_set(
     >>> images.size(0), images[0].shape
     ((4, 6), (4, 6, 3))
     """
+    if hasattr(images, "images") and hasattr(images, "masks"):
+        # A data set for measuring: its masks are none of our business.
+        images = images.images
     if isinstance(images, ImageSet):
         result = images
     elif isinstance(images, str | os.PathLike):

@@ -272,7 +272,8 @@ def _check_targets(images: ImageSet, out: Path, targets: Sequence[str]) -> None:
 def _stamp(images: ImageSet, index: int, rgb: RGB | None = None) -> str:
     """Content of an image in short, without decoding where it has a file.
 
-    Of a file the size of a file and not its time: a copy is the same image.
+    Not its time: a copy is the same image. Nor its size alone, which all pictures of
+    some formats share.
     """
     path = images.path(index)
     if path is None:
@@ -280,7 +281,7 @@ def _stamp(images: ImageSet, index: int, rgb: RGB | None = None) -> str:
         head = repr(pixels.shape).encode()
         return hashlib.blake2b(head + pixels.tobytes(), digest_size=16).hexdigest()
     try:
-        return f"{path.stat().st_size} bytes"
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     except OSError as error:
         raise ImageError(f"cannot read image {str(path)!r}: {error}") from error
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 Image = pytest.importorskip("PIL.Image")
 
+from neuraleig.segmentation.evaluation import SegmentationDataset  # noqa: E402
 from neuraleig.segmentation.images._image_files import ImageError, write_image  # noqa: E402
 from neuraleig.segmentation.images._image_paths import natural_key  # noqa: E402
 from neuraleig.segmentation.images._image_sets import as_image_set  # noqa: E402
@@ -295,3 +296,12 @@ def test_a_folder_without_images_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"\.jpeg, \.jpg") as caught:
         as_image_set(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_masks_of_a_data_set_are_not_read(tmp_path):
+    write_image(tmp_path / "a.png", np.zeros((4, 6, 3), np.uint8))
+    masks = [tmp_path / "missing.png"]
+    dataset = SegmentationDataset([tmp_path / "a.png"], masks, ("ground",))
+    found = as_image_set(dataset)
+    assert found[0].shape == (4, 6, 3)
+    assert found.path(0) == tmp_path / "a.png"

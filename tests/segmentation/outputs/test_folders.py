@@ -509,3 +509,24 @@ def test_all_is_quiet_when_all_is_well(source, tmp_path):
         run(source, tmp_path / "out")
     assert not caught
     assert _folders.OVERLAYS not in files_of(tmp_path / "out")
+
+
+def test_another_picture_of_the_same_size_is_labelled_anew(tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+
+    def run():
+        return _folders.predict_folder(
+            lambda rgb: (rgb[..., 0] > 127).astype(np.uint8),
+            source,
+            out,
+            n_labels=2,
+            fingerprint="model",
+            progress=False,
+        )
+
+    _image_files.write_image(source / "a.bmp", np.zeros((4, 6, 3), np.uint8))
+    run()
+    _image_files.write_image(source / "a.bmp", np.full((4, 6, 3), 255, np.uint8))
+    assert len(run().written) == 1
+    assert _image_files.read_mask(out / "a.png").min() == 1
