@@ -8,7 +8,7 @@ texture, computed by hand: they know no objects, only how places look. Run it wi
 It takes a quarter of a minute. The folder then holds a PNG of labels for each picture,
 manifest.json, the pictures under their labels (overlays/), and a sheet with a row of
 crops for every cluster (clusters.jpg). Whoever has looked at it can name clusters, for
-the manifest and the sheet, by --name 3=flower --name 5=trees.
+the manifest and the sheet, by --name 2=flower --name 5=trees.
 """
 
 from __future__ import annotations
@@ -36,10 +36,9 @@ def main() -> None:
     model = DenseSegmenter(
         arguments.clusters,
         backbone="color_texture",
-        # Two pictures need no wide network, and little training.
+        # Two pictures need no wide network.
         hidden_size=128,
         n_heads=2,
-        max_iter=25,
         refine="guided",
         random_state=arguments.seed,
     )
