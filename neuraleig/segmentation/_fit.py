@@ -110,9 +110,9 @@ def fit_tokens(
     """
     seeds, device = context.seeds, context.device
     shift, scale = channel_units(windows, seeds.rows)
-    tokens = task.tokens_per_window
-    if tokens is None:
-        tokens = usual_tokens(len(windows.sizes), task.max_graph_tokens)
+    tokens = task.tokens_per_window or usual_tokens(
+        len(windows.sizes), task.max_graph_tokens
+    )
     prepared = PreparedWindows(windows, shift, scale, tokens, seeds.rows)
     sample = _sample(prepared, task, context)
     targets = None

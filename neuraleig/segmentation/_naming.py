@@ -287,9 +287,9 @@ class ClusterNaming(ImagePredictor):
             NoCache(),
         )
         shift, scale = trunk.shift.cpu(), trunk.scale.cpu()
-        tokens = self.tokens_per_window
-        if tokens is None:
-            tokens = usual_tokens(len(windows), self.max_graph_tokens)
+        tokens = self.tokens_per_window or usual_tokens(
+            len(windows), self.max_graph_tokens
+        )
         # Seed 0: the same tokens on every call.
         sample = draw_sample(
             PreparedWindows(windows, shift, scale, tokens, 0),
