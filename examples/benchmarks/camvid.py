@@ -8,6 +8,10 @@ scored on the validation frames. ``--backbone`` takes any name that DenseSegment
 takes, such as vit_small_patch14_reg4_dinov2 where its weights can be had; the default
 needs none.
 
+The validation frames are seven seconds of one street. ``clips`` are such seconds of the
+training frames: every seven frames in a row of the sequence that validation is taken
+from are scored by the map of all other training frames, and the table has the mean.
+
 ``--sequences`` keeps to the training frames: fitted to the sequences 0001TP and 0006R0,
 scored on every third frame of the sequence 0016E5.
 
@@ -70,7 +74,8 @@ N_SEGMENTS, N_EIGENVECTORS = 12, 24
 # Every so many training frames have labels, for the map from clusters to classes.
 LABELLED = 4
 # Sequence of the training frames that --sequences scores, and how many of its frames.
-NEW_SEQUENCE, EVERY = "0016E5", 3
+# The validation frames are of it, and last as long as this many of its frames.
+NEW_SEQUENCE, EVERY, CLIP_FRAMES = "0016E5", 3, 7
 # Radius of the refinement in patches.
 REFINE_RADIUS = 2.0
 OURS: dict[str, dict[str, Any]] = {
@@ -206,30 +211,44 @@ def with_kmeans_head(
     return changed
 
 
+def counted(
+    scores: Scores, k: int, dataset: SegmentationDataset, refined: bool = False
+) -> list[NDArray[np.int64]]:
+    """Confusion of every frame."""
+    counts = []
+    for number, path in enumerate(dataset.images):
+        rgb, confusion = read_image(path), ConfusionMatrix(dataset.n_classes, k)
+        found, lattice = scores(rgb)
+        labels = labels_from_scores(found, lattice)
+        if refined:
+            labels = refined_labels(found, rgb, lattice, radius=REFINE_RADIUS)
+        confusion.update(dataset.read_mask(number), labels)
+        counts.append(confusion.counts)
+    return counts
+
+
 def score(scores: Scores, k: int, train: Any, val: Any) -> dict[str, list[float]]:
-    """Pixel accuracy and mean IoU on ``val``, plain and refined."""
-    labelled = train.subset(range(0, len(train), LABELLED))
-    counts = {
-        (split, refined): ConfusionMatrix(train.n_classes, k)
-        for split in ("train", "val")
-        for refined in (False, True)
-    }
-    for split, dataset in (("train", labelled), ("val", val)):
-        for number, path in enumerate(dataset.images):
-            rgb, mask = read_image(path), dataset.read_mask(number)
-            found, lattice = scores(rgb)
-            plain = labels_from_scores(found, lattice)
-            counts[split, False].update(mask, plain)
-            if split == "val":
-                sharp = refined_labels(found, rgb, lattice, radius=REFINE_RADIUS)
-                counts[split, True].update(mask, sharp)
-    matching = match_clusters(counts["train", False].counts)
+    """Pixel accuracy and mean IoU on ``val``, plain and refined, and on clips."""
+    known = counted(scores, k, train)
+    matching = match_clusters(sum(known[::LABELLED]))
     results = {}
-    for refined in (False, True):
-        own = matching.scores(counts["val", refined].counts, train.class_names)
-        name = "refined" if refined else "plain"
-        results[name] = [own.pixel_accuracy, own.mean_iou]
-    return results
+    for name in ("plain", "refined"):
+        own = sum(counted(scores, k, val, refined=name == "refined"))
+        found = matching.scores(own, train.class_names)
+        results[name] = [found.pixel_accuracy, found.mean_iou]
+    return results | {"clips": by_clips(known, train)}
+
+
+def by_clips(known: list[NDArray[np.int64]], train: SegmentationDataset) -> list[float]:
+    """Mean IoU of every clip of the training frames, by the map of all others."""
+    names = [path.name for path in train.images]
+    own = [i for i, name in enumerate(names) if name.startswith(NEW_SEQUENCE)]
+    total = np.sum(known, axis=0)
+    found = []
+    for first in range(0, len(own) - CLIP_FRAMES + 1, CLIP_FRAMES):
+        clip = np.sum([known[i] for i in own[first : first + CLIP_FRAMES]], axis=0)
+        found.append(match_clusters(total - clip).scores(clip).mean_iou)
+    return found
 
 
 def fitted(
@@ -261,25 +280,39 @@ def fitted(
         yield "ours, k-means on hidden", changed._scores, {}
 
 
-def table(found: list[Found]) -> str:
-    """Mean and standard deviation over seeds, by method and number of clusters."""
+def tables(found: list[Found]) -> list[str]:
+    """Means and standard deviations over seeds, by method and number of clusters."""
     sizes = sorted({f["k"] for f in found})
-    rows = []
+    header = ["method", *(f"{k} clusters" for k in sizes)]
+    by_frames, by_clip = [], []
     for method in dict.fromkeys(f["method"] for f in found):
-        for kind in ("plain", "refined"):
-            cells = []
-            for k in sizes:
-                own = [f[kind] for f in found if (f["method"], f["k"]) == (method, k)]
-                if not own:
-                    cells.append("")
-                    continue
-                values = 100 * np.array(own)
-                accuracy, iou = values.mean(axis=0)
-                spread = values[:, 1].std()
-                cells.append(f"{accuracy:.1f} / {iou:.1f} ± {spread:.1f} ({len(own)})")
-            name = method if kind == "plain" else f"{method} + refined"
-            rows.append([name, *cells])
-    return report.markdown(["method", *(f"{k} clusters" for k in sizes)], rows)
+        own = [
+            [f for f in found if (f["method"], f["k"]) == (method, k)] for k in sizes
+        ]
+        for kind, name in (("plain", method), ("refined", f"{method} + refined")):
+            by_frames.append([name, *(frames_cell([f[kind] for f in o]) for o in own)])
+        by_clip.append([method, *(clips_cell([f["clips"] for f in o]) for o in own)])
+    made = [report.markdown(header, by_frames)]
+    if any(f["clips"] for f in found):
+        made += ["Mean IoU on clips:", report.markdown(header, by_clip)]
+    return made
+
+
+def frames_cell(scores: list[list[float]]) -> str:
+    """Pixel accuracy / mean IoU, the deviation of the latter, and seeds."""
+    if not scores:
+        return ""
+    values = 100 * np.array(scores)
+    accuracy, iou = values.mean(axis=0)
+    return f"{accuracy:.1f} / {iou:.1f} ± {values[:, 1].std():.1f} ({len(values)})"
+
+
+def clips_cell(scores: list[list[float]]) -> str:
+    """Mean IoU, its deviation over seeds, and seeds."""
+    if not scores or not scores[0]:
+        return ""
+    means = 100 * np.array(scores).mean(axis=1)
+    return f"{means.mean():.1f} ± {means.std():.1f} ({len(means)})"
 
 
 def by_sequences(
@@ -339,7 +372,7 @@ def main() -> None:
             for name, scores, extra in fitted(method, k, seed, segments, options):
                 own = score(scores, k, train, val)
                 found.append({"method": name, "k": k, "seed": seed, **own, **extra})
-            report.write(options.output, options.name, title, [table(found)], found)
+            report.write(options.output, options.name, title, tables(found), found)
 
 
 if __name__ == "__main__":
