@@ -18,8 +18,8 @@ scored on every third frame of the sequence 0016E5.
 Methods: k-means on the features (raw, and every channel scaled); exact spectral
 clustering of every image, whose segments are clustered by k-means of their mean
 features; DenseSegmenter as it is, with k-means on its hidden features, without the
-pixel graph, fine-tuned, and from a random start. ``+ refined`` lets the labels follow
-the edges of the image.
+pixel graph, without attention, fine-tuned, and from a random start. ``+ refined`` lets
+the labels follow the edges of the image.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from neuraleig.segmentation._token_sample import (
     draw_sample,
 )
 from neuraleig.segmentation.backbones import extract, make_backbone
-from neuraleig.segmentation.evaluation import ConfusionMatrix
+from neuraleig.segmentation.evaluation import confusion_matrix
 from neuraleig.segmentation.inference import (
     Lattice,
     labels_from_scores,
@@ -81,6 +81,7 @@ REFINE_RADIUS = 2.0
 OURS: dict[str, dict[str, Any]] = {
     "ours": {},
     "ours, no pixel graph": {"pixel_weight": 0.0},
+    "ours, no attention": {"n_blocks": 0},
     "ours, fine-tuned": {"max_iter": 50},
     "ours, random start": {"init": "random", "max_iter": 300},
 }
@@ -212,29 +213,29 @@ def with_kmeans_head(
 
 
 def counted(
-    scores: Scores, k: int, dataset: SegmentationDataset, refined: bool = False
-) -> list[NDArray[np.int64]]:
-    """Confusion of every frame."""
-    counts = []
+    scores: Scores, k: int, dataset: SegmentationDataset, refine: bool = False
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """Confusion of every frame, by plain and, if asked for, refined labels."""
+    plain, refined = [], []
     for number, path in enumerate(dataset.images):
-        rgb, confusion = read_image(path), ConfusionMatrix(dataset.n_classes, k)
+        rgb, mask = read_image(path), [dataset.read_mask(number)]
         found, lattice = scores(rgb)
         labels = labels_from_scores(found, lattice)
-        if refined:
+        plain.append(confusion_matrix(mask, [labels], dataset.n_classes, k))
+        if refine:
             labels = refined_labels(found, rgb, lattice, radius=REFINE_RADIUS)
-        confusion.update(dataset.read_mask(number), labels)
-        counts.append(confusion.counts)
-    return counts
+            refined.append(confusion_matrix(mask, [labels], dataset.n_classes, k))
+    return plain, refined
 
 
 def score(scores: Scores, k: int, train: Any, val: Any) -> dict[str, list[float]]:
     """Pixel accuracy and mean IoU on ``val``, plain and refined, and on clips."""
-    known = counted(scores, k, train)
+    known, _ = counted(scores, k, train)
     matching = match_clusters(sum(known[::LABELLED]))
     results = {}
-    for name in ("plain", "refined"):
-        own = sum(counted(scores, k, val, refined=name == "refined"))
-        found = matching.scores(own, train.class_names)
+    parts = counted(scores, k, val, refine=True)
+    for name, own in zip(("plain", "refined"), parts, strict=True):
+        found = matching.scores(sum(own), train.class_names)
         results[name] = [found.pixel_accuracy, found.mean_iou]
     return results | {"clips": by_clips(known, train)}
 
