@@ -15,11 +15,7 @@ from neuraleig.metrics import modularity
 from neuraleig.segmentation._fit import labels_of_sample
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._prediction import ImagePredictor
-from neuraleig.segmentation._token_sample import (
-    PreparedWindows,
-    draw_sample,
-    usual_tokens,
-)
+from neuraleig.segmentation._token_sample import SampleRules
 from neuraleig.segmentation.backbones import NoCache, cache_key, digest, extract
 from neuraleig.segmentation.evaluation import (
     IGNORE_INDEX,
@@ -286,20 +282,17 @@ class ClusterNaming(ImagePredictor):
             lambda pixels: extract(self.backbone_, pixels, device, self._dtype),
             NoCache(),
         )
-        shift, scale = trunk.shift.cpu(), trunk.scale.cpu()
-        tokens = self.tokens_per_window or usual_tokens(
-            len(windows), self.max_graph_tokens
+        rules = SampleRules(
+            self.tokens_per_window,
+            self.max_graph_tokens,
+            self.backbone_.n_channels[-1],
+            self.n_neighbors,
+            self.pixel_weight,
+            device,
         )
         # Seed 0: the same tokens on every call.
-        sample = draw_sample(
-            PreparedWindows(windows, shift, scale, tokens, 0),
-            self.max_graph_tokens,
-            n_graph_channels=self.backbone_.n_channels[-1],
-            n_neighbors=self.n_neighbors,
-            pixel_weight=self.pixel_weight,
-            device=device,
-            seed=0,
-        )
+        prepared = rules.prepare(windows, trunk.shift.cpu(), trunk.scale.cpu(), 0)
+        sample = rules.draw(prepared, 0)
         labels = labels_of_sample(self.eigenfunctions_, sample, self._groups)
         return modularity(sample.graph.weights, labels)
 

@@ -83,11 +83,24 @@ class PixelProbabilities:
     def __array__(
         self, dtype: DTypeLike | None = None, copy: bool | None = None
     ) -> NDArray[np.floating[Any]]:
-        """All probabilities at once."""
+        """All probabilities at once.
+
+        Raises
+        ------
+        ValueError
+            If ``copy`` is False: there is no array to share.
+        """
+        if copy is False:
+            raise ValueError(
+                "copy=False cannot be had: probabilities are computed when they are "
+                "read, into an array of their own; pass copy=None, or read strips()."
+            )
         probabilities = np.empty(self.shape, dtype=np.float32)
         for rows, values in self.strips():
             probabilities[rows] = values
-        return probabilities if dtype is None else probabilities.astype(dtype)
+        return (
+            probabilities if dtype is None else probabilities.astype(dtype, copy=False)
+        )
 
 
 class ImagePredictor(ClusterMixin, BaseEstimator):

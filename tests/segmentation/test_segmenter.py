@@ -194,6 +194,14 @@ class TestPredictProba:
         assert np.asarray(lazy).dtype == np.float32
         assert np.asarray(lazy, dtype=np.float64).dtype == np.float64
 
+    @pytest.mark.parametrize("dtype", [None, np.float32])
+    def test_arrays_that_must_not_be_copies_cannot_be_had(self, shared, images, dtype):
+        (lazy,) = shared.predict_proba(images[0])
+        with pytest.raises(ValueError, match="copy=False cannot be had"):
+            lazy.__array__(dtype, copy=False)
+        for copied in (None, True):
+            assert lazy.__array__(dtype, copy=copied).shape == lazy.shape
+
 
 class TestTransform:
     def test_shapes(self, shared_windowed, images):

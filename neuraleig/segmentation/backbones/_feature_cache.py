@@ -19,6 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neuraleig._atomic import atomic_file
+
 Features = NDArray[np.float16]
 
 # Part of every address: files of another layout are never found.
@@ -281,15 +283,10 @@ class FeatureCache(FeatureStore):
 
     def _write(self, item: str, values: Features) -> None:
         path, address = self._place(item)
-        descriptor, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.save(file, values, allow_pickle=False)
-                file.write(address + _checksum(values))
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        # What a power cut tears is found by its checksum.
+        with atomic_file(path, durable=False) as file:
+            np.save(file, values, allow_pickle=False)
+            file.write(address + _checksum(values))
 
 
 def _problem(features: np.memmap[Any, Any], path: Path, address: bytes) -> str | None:

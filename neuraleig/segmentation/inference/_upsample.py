@@ -141,28 +141,6 @@ def probabilities_in_strips(
         yield rows, shifted.div_(shifted.sum(dim=2, keepdim=True)).cpu().numpy()
 
 
-def top_probability(
-    scores: Tensor, lattice: Lattice, size: tuple[int, int] | None = None
-) -> NDArray[np.float32]:
-    """Probability of the cluster that each pixel is labelled as.
-
-    Parameters
-    ----------
-    scores, lattice, size
-        As in :func:`labels_from_scores`.
-
-    Returns
-    -------
-    probability : ndarray of shape size, float32
-        Between 1 / k and 1.
-    """
-    parts = []
-    for _, values in _strips(scores, lattice, size):
-        shifted = values.sub_(values.amax(dim=2, keepdim=True)).exp_()
-        parts.append(shifted.sum(dim=2).reciprocal_().cpu().numpy())
-    return np.concatenate(parts)
-
-
 def _strips(
     scores: Tensor, lattice: Lattice, size: tuple[int, int] | None
 ) -> Iterator[tuple[slice, Tensor]]:
