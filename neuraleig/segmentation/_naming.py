@@ -177,7 +177,7 @@ class ClusterNaming(ImagePredictor):
         report : FolderReport
             What was written, skipped, and could not be read.
         """
-        check_is_fitted(self)
+        self._check_ready()
         return predict_folder(
             self._labels,
             src,
@@ -278,7 +278,7 @@ class ClusterNaming(ImagePredictor):
         device = next(trunk.parameters()).device
         windows = ImageWindows(
             found,
-            self._geometry,
+            self._view(),
             lambda pixels: extract(self.backbone_, pixels, device, self._dtype),
             NoCache(),
         )
@@ -336,7 +336,7 @@ class ClusterNaming(ImagePredictor):
     def _fingerprint(self) -> str:
         """What decides the labels of an image."""
         groups = self._groups.tolist()
-        parts = (self.backbone_.identity, self._geometry, self._dtype, groups)
+        parts = (self.backbone_.identity, self._view(), self._dtype, groups)
         seen = (self.scales, self.flip, self.refine, self.refine_radius)
         weights = digest(dict(self._module.state_dict()))
         return cache_key(weights, *map(str, (*parts, *seen)))

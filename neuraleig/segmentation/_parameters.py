@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from neuraleig.networks import ASSIGNMENTS, HEADS
 from neuraleig.segmentation._fit import TokenTask
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._naming import ClusterNaming
+from neuraleig.segmentation._presets import preset_parameters
 from neuraleig.segmentation._training import TokenSettings
 from neuraleig.segmentation.backbones import (
     Backbone,
@@ -41,6 +42,9 @@ READ_PER_CLUSTER = 2
 # Parameters that are looked at after the fit, and may have been set since.
 LATER = (
     "n_neighbors",
+    "image_size",
+    "window_size",
+    "stride",
     "scales",
     "flip",
     "refine",
@@ -98,17 +102,35 @@ class SegmenterParameters(ClusterNaming):
         "random_state": ["random_state"],
     }
 
+    @classmethod
+    def from_preset(cls, preset: str, **changes: Any) -> Self:  # noqa: ANN401
+        """Make a segmenter with published settings.
+
+        Parameters
+        ----------
+        preset : {"pascal_context", "cityscapes", "ade20k"}
+            Settings of [1]_ for that data set.
+        **changes
+            Parameters that are to differ.
+
+        Returns
+        -------
+        segmenter : DenseSegmenter
+            Unfitted; ``get_params`` shows the settings.
+
+        Examples
+        --------
+        >>> from neuraleig import DenseSegmenter
+        >>> DenseSegmenter.from_preset("cityscapes", n_clusters=64).batch_size
+        8
+        """
+        return cls(**{**preset_parameters(preset), **changes})
+
     def _check_parameters(self) -> None:
         """Check parameters before any work."""
         self._validate_params()
         check_temperature(self.temperature)
-        if self.window_size is not None:
-            window_in_tokens(self.window_size, self.stride, 1)
-        elif self.stride is not None:
-            raise ValueError(
-                f"stride={self.stride} has no meaning with window_size=None, by which "
-                "whole images are one window; pass a window_size, or stride=None."
-            )
+        check_windows(self.window_size, self.stride)
         check_scales(self.scales)
         if self.hidden_size is not None:
             self._check_width(self.hidden_size)
@@ -123,15 +145,15 @@ class SegmenterParameters(ClusterNaming):
                 "clusters or eigenfunctions; raise hidden_size, or use head='linear'."
             )
 
-    def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
-        found = super()._checked_images(images)
+    def _check_ready(self) -> None:
+        super()._check_ready()
         validate_parameter_constraints(
             {name: self._parameter_constraints[name] for name in LATER},
             {name: getattr(self, name) for name in LATER},
             caller_name=type(self).__name__,
         )
+        check_windows(self.window_size, self.stride)
         check_scales(self.scales)
-        return found
 
     def _backbone_dtype(self, device: torch.device) -> torch.dtype:
         if self.precision == "auto" and device.type == "cuda":
@@ -182,6 +204,17 @@ class SegmenterParameters(ClusterNaming):
             assign_labels=self.assign_labels,
             tokens_per_window=self.tokens_per_window,
             max_graph_tokens=self.max_graph_tokens,
+        )
+
+
+def check_windows(window_size: int | None, stride: int | None) -> None:
+    """Refuse windows and strides that do not go together."""
+    if window_size is not None:
+        window_in_tokens(window_size, stride, 1)
+    elif stride is not None:
+        raise ValueError(
+            f"stride={stride} has no meaning with window_size=None, by which whole "
+            "images are one window; pass a window_size, or stride=None."
         )
 
 

@@ -108,6 +108,10 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
 
     backbone_: Backbone
     eigenfunctions_: Eigenfunctions
+    image_size: int | None
+    window_size: int | None
+    stride: int | None
+    # That of the fit.
     _geometry: Geometry
     _groups: IntArray
 
@@ -184,8 +188,8 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
     def with_windows(self, window_size: int | None, stride: int | None = None) -> Self:
         """Make a copy that sees images in other windows.
 
-        A fit settles the windows, since tokens are seen together with those of their
-        window. Protocols of published scores have theirs.
+        Tokens are seen together with those of their window. Protocols of published
+        scores have their own; ``set_params`` changes them in place.
 
         Parameters
         ----------
@@ -210,9 +214,6 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
             window_in_tokens(window_size, stride, self.backbone_.patch_size)
         other = copy.copy(self)
         other.set_params(window_size=window_size, stride=stride)
-        other._geometry = replace(
-            self._geometry, window_size=window_size, stride=stride
-        )
         return other
 
     def fit_predict(self, X: Any, y: None = None) -> Labels | list[Labels]:  # noqa: ANN401
@@ -241,9 +242,22 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         tags.input_tags.string = True
         return tags
 
-    def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
+    def _check_ready(self) -> None:
+        """Refuse to predict before a fit; parameters are checked by who has them."""
         check_is_fitted(self)
+
+    def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
+        self._check_ready()
         return as_image_set(images)
+
+    def _view(self) -> Geometry:
+        """How images are seen now: by the parameters, which may differ from the fit."""
+        return replace(
+            self._geometry,
+            image_size=self.image_size,
+            window_size=self.window_size,
+            stride=self.stride,
+        )
 
     def _labels(self, rgb: RGB) -> Labels:
         scores, lattice = self._scores(rgb)
@@ -253,18 +267,18 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
 
     def _scores(self, rgb: RGB) -> tuple[Tensor, Lattice]:
         """Scores of clusters on the lattice of an image."""
-        lattice = self._geometry.lattice(*rgb.shape[:2])
+        lattice = self._view().lattice(*rgb.shape[:2])
         scores = self._averaged(rgb, lattice, self._score_windows)
         return merged_scores(scores, self._groups), lattice
 
     def _functions(self, rgb: RGB) -> Array:
-        lattice = self._geometry.lattice(*rgb.shape[:2])
+        lattice = self._view().lattice(*rgb.shape[:2])
         values: Array = self._averaged(rgb, lattice, self._evaluate_windows).numpy()
         return values
 
     def _averaged(self, rgb: RGB, lattice: Lattice, of_windows: Any) -> Tensor:  # noqa: ANN401
         return averaged_scores(
-            self._geometry.seen(rgb),
+            self._view().seen(rgb),
             lattice,
             of_windows,
             batch_size=WINDOWS_AT_A_TIME,

@@ -18,7 +18,6 @@ from neuraleig.segmentation._fit import FittedTokens, fit_tokens
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._parameters import SegmenterParameters, readable
-from neuraleig.segmentation._presets import preset_parameters
 from neuraleig.segmentation._training import TokenContext
 from neuraleig.segmentation.backbones import Backbone, Layers, extract, make_backbone
 from neuraleig.segmentation.images import as_image_set
@@ -166,6 +165,11 @@ class DenseSegmenter(SegmenterParameters):
 
     Notes
     -----
+    ``image_size``, ``window_size``, ``stride``, ``scales``, ``flip``, ``refine`` and
+    ``refine_radius`` hold for predictions as they are at the time: ``set_params`` may
+    change them on a fitted segmenter. All others but those of ``score`` are settled by
+    the fit.
+
     Memory of a fit: the backbone, the sample of tokens (4 bytes per channel: 140 MB
     for 30,000 of 1,152), a step (some 30 kB per token of a batch), and 2 bytes per
     token and channel on disk. Of a prediction: one batch of windows, and the lattice
@@ -273,30 +277,6 @@ class DenseSegmenter(SegmenterParameters):
         self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
-
-    @classmethod
-    def from_preset(cls, preset: str, **changes: Any) -> Self:  # noqa: ANN401
-        """Make a segmenter with published settings.
-
-        Parameters
-        ----------
-        preset : {"pascal_context", "cityscapes", "ade20k"}
-            Settings of [1]_ for that data set.
-        **changes
-            Parameters that are to differ.
-
-        Returns
-        -------
-        segmenter : DenseSegmenter
-            Unfitted; ``get_params`` shows the settings.
-
-        Examples
-        --------
-        >>> from neuraleig import DenseSegmenter
-        >>> DenseSegmenter.from_preset("cityscapes", n_clusters=64).batch_size
-        8
-        """
-        return cls(**{**preset_parameters(preset), **changes})
 
     def fit(self, images: Any, y: None = None) -> Self:  # noqa: ANN401
         """Learn clusters from unlabelled images.

@@ -259,8 +259,43 @@ class TestViews:
         assert fitted.score(new_images, new_masks) > 0.75
 
     @pytest.mark.parametrize(
+        "changes",
+        [{"window_size": 24, "stride": 8}, {"window_size": None}, {"image_size": 36}],
+    )
+    def test_sizes_that_are_set_after_the_fit_hold(
+        self, windowed, images, changes, tmp_path
+    ):
+        before = probabilities(windowed, images)
+        settled = {name: getattr(windowed, name) for name in changes}
+        report = windowed.predict_folder(images, tmp_path, progress=False)
+        assert len(report.written) == len(images)
+        windowed.set_params(**changes)
+        for one, other in zip(probabilities(windowed, images), before, strict=True):
+            assert not np.array_equal(one, other)
+        shape = windowed.transform(images[0]).shape[:2]
+        side = windowed.image_size or 48
+        assert shape == (-(-side // 8), -(-side * 64 // 48 // 8))
+        # Labels of other windows are none of these.
+        with pytest.raises(ValueError, match="another fingerprint"):
+            windowed.predict_folder(images, tmp_path, progress=False)
+        windowed.set_params(**settled)
+        assert_same_labels(probabilities(windowed, images), before)
+
+    def test_a_copy_with_windows_is_one_whose_parameters_are_set(
+        self, windowed, images
+    ):
+        other = windowed.with_windows(24, 8)
+        assert windowed.window_size == 32
+        windowed.set_params(window_size=24, stride=8)
+        assert_same_labels(other.predict(images), windowed.predict(images))
+
+    @pytest.mark.parametrize(
         ("name", "value"),
         [
+            ("image_size", 0),
+            ("window_size", 0),
+            ("window_size", 2.5),
+            ("stride", 513),
             ("scales", ()),
             ("scales", (0.0,)),
             ("flip", "yes"),
@@ -269,10 +304,15 @@ class TestViews:
             ("n_neighbors", -3),
         ],
     )
-    def test_what_is_set_after_the_fit_is_checked(self, fitted, images, name, value):
+    def test_what_is_set_after_the_fit_is_checked(
+        self, fitted, images, name, value, tmp_path
+    ):
         fitted.set_params(**{name: value})
         with pytest.raises(ValueError, match=name):
             fitted.predict(images)
+        with pytest.raises(ValueError, match=name):
+            fitted.predict_folder(images, tmp_path)
+        assert not any(tmp_path.iterdir())
 
 
 class TestFit:
