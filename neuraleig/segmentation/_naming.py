@@ -275,11 +275,10 @@ class ClusterNaming(ImagePredictor):
             return match_clusters(counts, "majority").scores(counts).mean_iou
         found = self._checked_images(images)
         trunk = self._module.trunk
-        device = next(trunk.parameters()).device
         windows = ImageWindows(
             found,
             self._view(),
-            lambda pixels: extract(self.backbone_, pixels, device, self._dtype),
+            lambda pixels: extract(self.backbone_, pixels, self._device, self._dtype),
             NoCache(),
         )
         rules = SampleRules(
@@ -288,7 +287,7 @@ class ClusterNaming(ImagePredictor):
             self.backbone_.n_channels[-1],
             self.n_neighbors,
             self.pixel_weight,
-            device,
+            self._device,
         )
         # Seed 0: the same tokens on every call.
         prepared = rules.prepare(windows, trunk.shift.cpu(), trunk.scale.cpu(), 0)

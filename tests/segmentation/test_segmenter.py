@@ -84,6 +84,21 @@ class TestPredict:
         for found, other in zip(probabilities(windowed, images), expected, strict=True):
             np.testing.assert_allclose(found, other, atol=1e-5)
 
+    @pytest.mark.parametrize(
+        ("n_tokens", "device", "expected"),
+        [
+            (1369, "cpu", 4),
+            (16, "cpu", 4),
+            (1369, "cuda", 11),
+            (16, "cuda", 1024),
+            # A whole image without windows.
+            (50_000, "cuda", 4),
+        ],
+    )
+    def test_more_windows_at_a_time_on_cuda(self, n_tokens, device, expected):
+        found = _prediction.windows_at_a_time(n_tokens, torch.device(device))
+        assert found == expected
+
     def test_a_prediction_changes_nothing(self, fitted, images):
         before = pickle.dumps(fitted.eigenfunctions_.state_dict())
         first = fitted.predict(images)

@@ -1,6 +1,7 @@
 """Frozen backbones and their features."""
 
 from neuraleig.segmentation.backbones._backbones import (
+    CUDA_TOKENS,
     Backbone,
     CallableBackbone,
     Layers,
@@ -20,6 +21,7 @@ from neuraleig.segmentation.backbones._feature_cache import (
 from neuraleig.segmentation.backbones._timm_backbone import TimmBackbone
 
 __all__ = [
+    "CUDA_TOKENS",
     "Backbone",
     "CallableBackbone",
     "ColorTexture",
