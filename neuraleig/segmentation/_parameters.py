@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -20,12 +21,14 @@ from neuraleig._validation import check_temperature
 from neuraleig.networks import ASSIGNMENTS, HEADS
 from neuraleig.segmentation._fit import TokenTask
 from neuraleig.segmentation._geometry import Geometry
+from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._naming import ClusterNaming
 from neuraleig.segmentation._presets import preset_parameters
 from neuraleig.segmentation._training import TokenSettings
 from neuraleig.segmentation.backbones import (
     Backbone,
     FeatureCache,
+    FeatureCacheWarning,
     FeatureStore,
     NoCache,
     cache_key,
@@ -169,6 +172,34 @@ class SegmenterParameters(ClusterNaming):
         folder = None if self.feature_cache == "auto" else str(self.feature_cache)
         return FeatureCache(folder, cache_key(backbone.identity, str(dtype), geometry))
 
+    def _fill(self, windows: ImageWindows, backbone: Backbone) -> None:
+        """Store the features of all windows, if they are to be and have room."""
+        store = windows.store
+        if isinstance(store, FeatureCache):
+            need = windows.missing_bytes(store, sum(backbone.n_channels))
+            free = store.free_bytes
+            automatic = self.feature_cache == "auto"
+            place = tempfile.gettempdir() if automatic else store.folder.parent
+            problem = (
+                f"features of {len(windows)} windows take {_gigabytes(need)} that "
+                f"feature_cache={self.feature_cache!r} has not: {place} has "
+                f"{_gigabytes(free)} free"
+            )
+            if need > free and not automatic:
+                raise OSError(
+                    f"{problem}. Make room there, choose another folder, or pass "
+                    "feature_cache=None to run the backbone in every step."
+                )
+            if need > free:
+                warnings.warn(
+                    f"{problem}. The fit goes on without, and runs the backbone in "
+                    "every step, which is slower; pass a folder with more room.",
+                    FeatureCacheWarning,
+                    stacklevel=3,
+                )
+                windows.store = NoCache()
+        windows.fill()
+
     def _settings(self) -> TokenSettings:
         """Parameters of training, with what None stands for."""
         max_iter = MAX_ITER[self.init] if self.max_iter is None else self.max_iter
@@ -227,6 +258,10 @@ def check_scales(scales: Sequence[float]) -> None:
         raise ValueError(
             f"scales={scales!r} must be one or more positive numbers, such as (1.0,)."
         )
+
+
+def _gigabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.3g} GB"
 
 
 def readable(images: ImageSet) -> ImageSet:

@@ -120,7 +120,8 @@ class DenseSegmenter(SegmenterParameters):
         Radius of that filter in patches.
     feature_cache : {"auto"}, str, PathLike or None, default="auto"
         Where a fit keeps features: a temporary folder, a folder of yours for the next
-        fits, or nowhere, so that every step runs the backbone.
+        fits, or nowhere, so that every step runs the backbone. Where the disk has no
+        room for them, ``"auto"`` warns and keeps nothing, and a folder is refused.
     device : str, default="auto"
         ``"auto"`` (CUDA where present) or a name that torch knows.
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
@@ -301,7 +302,8 @@ class DenseSegmenter(SegmenterParameters):
         ValueError
             If there are no readable images, or parameters do not go together.
         OSError
-            If weights of the backbone can neither be fetched nor read.
+            If weights of the backbone can neither be fetched nor read, or the folder
+            of ``feature_cache`` has no room for the features.
         """
         self._check_parameters()
         found = readable(as_image_set(images))
@@ -337,7 +339,7 @@ class DenseSegmenter(SegmenterParameters):
                 store,
             )
             with context.progress.stage("features") as stage:
-                windows.fill()
+                self._fill(windows, backbone)
                 stage.result = f"{len(windows)} windows of {len(found)} images"
             fitted = fit_tokens(windows, self._task(), context)
         self._store(fitted, backbone, geometry, dtype, len(found))

@@ -4,12 +4,14 @@ import copy
 import pickle
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from neuraleig.segmentation import _prediction
+from neuraleig.segmentation.backbones import FeatureCacheWarning
 from neuraleig.segmentation.images import write_image
 from neuraleig.training import BaseCallback
 
@@ -430,6 +432,17 @@ class Counted:
         return torch.nn.functional.avg_pool2d(torch.cat([windows, stripes], 1), 8)
 
 
+NO_ROOM = r"features of 4 windows take 5.81e-05 GB that .* has 0 GB free"
+
+
+@pytest.fixture
+def no_room(monkeypatch):
+    """Room of disks, which may be set; none at first."""
+    found = SimpleNamespace(free=0)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: found)
+    return found
+
+
 class TestFeatureCache:
     @pytest.mark.parametrize("window_size", [None, 32])
     def test_where_features_are_kept_does_not_matter(
@@ -464,6 +477,43 @@ class TestFeatureCache:
         third = Counted()
         make_segmenter(backbone=third, **parameters).fit([*images, images[0][::2]])
         assert third.n_windows == 1
+
+    def test_a_full_disk_is_done_without(
+        self, make_segmenter, images, shared, no_room, assert_same_model
+    ):
+        with pytest.warns(FeatureCacheWarning, match=NO_ROOM) as found:
+            model = make_segmenter().fit(images)
+        (warning,) = found
+        assert "feature_cache='auto' has not" in str(warning.message)
+        # Told of the line that called fit.
+        assert warning.filename == __file__
+        assert_same_model(model, shared)
+
+    def test_a_folder_without_room_is_refused(
+        self, make_segmenter, images, tmp_path, no_room
+    ):
+        model = make_segmenter(feature_cache=tmp_path)
+        with pytest.raises(OSError, match=NO_ROOM + r".*pass feature_cache=None"):
+            model.fit(images)
+        assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+    def test_what_is_stored_needs_no_room(
+        self, make_segmenter, images, tmp_path, request
+    ):
+        parameters = {"feature_cache": tmp_path, "max_iter": 0}
+        make_segmenter(**parameters).fit(images)
+        stored = sum(p.stat().st_size for p in tmp_path.rglob("*.features"))
+        sizes = request.getfixturevalue("no_room")
+        make_segmenter(**parameters).fit(images)
+        sizes.free = stored // 2
+        with pytest.raises(OSError, match="features of 4 windows"):
+            make_segmenter(**parameters, window_size=500).fit(images)
+        # To the byte.
+        sizes.free = stored - 1
+        with pytest.raises(OSError, match="features of 4 windows"):
+            make_segmenter(**parameters, window_size=500).fit(images)
+        sizes.free = stored
+        make_segmenter(**parameters, window_size=500).fit(images)
 
     def test_other_windows_are_other_features(self, make_segmenter, images, tmp_path):
         first, second = Counted(), Counted()

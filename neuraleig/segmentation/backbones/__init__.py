@@ -17,6 +17,7 @@ from neuraleig.segmentation.backbones._feature_cache import (
     NoCache,
     cache_key,
     image_identity,
+    stored_bytes,
 )
 from neuraleig.segmentation.backbones._timm_backbone import TimmBackbone
 
@@ -36,4 +37,5 @@ __all__ = [
     "extract",
     "image_identity",
     "make_backbone",
+    "stored_bytes",
 ]
