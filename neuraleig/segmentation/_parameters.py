@@ -33,7 +33,6 @@ from neuraleig.segmentation.backbones import (
     NoCache,
     cache_key,
 )
-from neuraleig.segmentation.images import ImageSet, ImageWarning
 from neuraleig.segmentation.inference import window_in_tokens
 from neuraleig.training import OPTIMIZERS, PRECISIONS, resolve_precision
 
@@ -262,24 +261,3 @@ def check_scales(scales: Sequence[float]) -> None:
 
 def _gigabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.3g} GB"
-
-
-def readable(images: ImageSet) -> ImageSet:
-    """Images that can be read; a warning names the others."""
-    kept, unreadable = images.readable()
-    if not len(kept):
-        name, reason = unreadable[0]
-        raise ValueError(
-            f"none of the {len(images)} images can be read; the first is {name!r}: "
-            f"{reason}"
-        )
-    if unreadable:
-        named = "; ".join(f"{name}: {reason}" for name, reason in unreadable[:3])
-        more = f"; and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""
-        warnings.warn(
-            f"{len(unreadable)} of {len(images)} images cannot be read and are left "
-            f"out: {named}{more}",
-            ImageWarning,
-            stacklevel=3,
-        )
-    return kept

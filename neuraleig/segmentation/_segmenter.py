@@ -17,10 +17,10 @@ from neuraleig.networks import Assignment, Head
 from neuraleig.segmentation._fit import FittedTokens, fit_tokens
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._image_windows import ImageWindows
-from neuraleig.segmentation._parameters import SegmenterParameters, readable
+from neuraleig.segmentation._parameters import SegmenterParameters
 from neuraleig.segmentation._training import TokenContext
 from neuraleig.segmentation.backbones import Backbone, Layers, extract, make_backbone
-from neuraleig.segmentation.images import as_image_set
+from neuraleig.segmentation.images import as_image_set, readable
 from neuraleig.spectrum import suggest_n_clusters
 from neuraleig.training import (
     Callback,

@@ -23,6 +23,7 @@ from neuraleig.segmentation.images._image_sets import (
     ImageSet,
     as_image_set,
     is_one_image,
+    readable,
 )
 from neuraleig.segmentation.images._resize import resized_to, short_side_size
 
@@ -42,6 +43,7 @@ __all__ = [
     "label_dtype",
     "read_image",
     "read_mask",
+    "readable",
     "resized_to",
     "rgb_to_lab",
     "short_side_size",
