@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from neuraleig.segmentation.images import atomic_file
+from neuraleig._atomic import atomic_file
 
 FORMAT = "neuraleig model"
 # What the state of a class is made of. Raise it when earlier files cannot be read.
