@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
 from torch import Tensor
 
 from neuraleig.persistence._records import parsed
-from neuraleig.persistence._tensor_file import MAX_HEADER, header_bytes, read_tensors
+from neuraleig.persistence._tensor_file import (
+    bytes_of,
+    header_of,
+    in_order,
+    read_tensors,
+)
 from neuraleig.segmentation.images import atomic_file
 
 FORMAT = "neuraleig model"
@@ -119,12 +122,10 @@ def write_model(
     OSError
         If the file cannot be written.
     """
-    # Copies: safetensors refuses tensors that share memory.
     tensors = {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, value in state.tensors.items()
+        name: value.detach().cpu().contiguous() for name, value in state.tensors.items()
     }
-    turned = [n for n, value in state.tensors.items() if _is_column_major(value)]
+    turned = sorted(n for n, value in state.tensors.items() if _is_column_major(value))
     header = {
         "format": FORMAT,
         "schema": str(SCHEMA),
@@ -134,15 +135,17 @@ def write_model(
         "content": json.dumps(state.content, allow_nan=False),
     }
     header["hash"] = _hash(header, tensors)
-    content = safetensors.torch.save(tensors, header)
-    if header_bytes(content) > MAX_HEADER:
+    try:
+        first = header_of(header, tensors)
+    except ValueError as error:
         raise ValueError(
-            f"the parameters and names of the estimator take {header_bytes(content)} "
-            f"bytes, and files hold {MAX_HEADER} of them; shorten the names of the "
-            "features."
-        )
+            f"the parameters and names of the estimator are too long for a file "
+            f"({error}); shorten the names of the features."
+        ) from error
     with atomic_file(path) as file:
-        file.write(content)
+        file.write(first)
+        for tensor in in_order(tensors).values():
+            file.write(bytes_of(tensor))
 
 
 def read_model(path: Path) -> ModelFile:
@@ -230,6 +233,5 @@ def _hash(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     found.update(json.dumps(sorted(header.items())).encode())
     for name, tensor in sorted(tensors.items()):
         found.update(json.dumps([name, str(tensor.dtype), *tensor.shape]).encode())
-        # Bytes whatever the type: numpy does not know bfloat16.
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        found.update(bytes_of(tensor))
     return found.hexdigest()

@@ -108,9 +108,8 @@ def save(
     not ``labels_`` and ``embedding_`` of the training rows, not the rows that
     ``partial_fit`` keeps of its stream. Of functions (``affinity``, ``network``,
     ``backbone``) it has the names, see :func:`load`. ``callbacks`` are left out, as is
-    a ``random_state`` that is a generator; both load as ``None``.
-
-    Memory: three times the weights.
+    a ``random_state`` that is a generator; both load as ``None``. Equal models are
+    equal files.
 
     Examples
     --------

@@ -1,17 +1,20 @@
-"""Reader of safetensors files that holds every size against the bytes that are there.
+"""Safetensors files whose every size is held against the bytes that are there.
 
-Own, because the sizes of an untrusted file are to be known before anything is set
-aside, in all versions of the library, and because memory that is mapped, as the library
-does it, ends the process where another one cuts the file.
+Not by the library of that name: the sizes of an untrusted file are to be known before
+anything is set aside, memory that is mapped ends the process where another one cuts the
+file, and equal contents are to be equal files.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,6 +39,7 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,57 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         return metadata, {place.name: _tensor(file, place) for place in places}
 
 
-def header_bytes(content: bytes) -> int:
-    """Length of the header of the content of a file."""
-    return int.from_bytes(content[:LENGTH_BYTES], "little")
+def header_of(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> bytes:
+    """First bytes of a file, with their length.
+
+    Parameters
+    ----------
+    metadata : mapping of str to str
+        Free entries.
+    tensors : mapping of str to Tensor
+        What follows, in the order of :func:`in_order`.
+
+    Returns
+    -------
+    header : bytes
+        Equal for equal contents.
+
+    Raises
+    ------
+    ValueError
+        If it is longer than is read.
+    """
+    entries: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    at = 0
+    for name, tensor in in_order(tensors).items():
+        end = at + tensor.nbytes
+        offsets = [at, end]
+        shape = list(tensor.shape)
+        kind = NAMES[tensor.dtype]
+        entries[name] = {"dtype": kind, "shape": shape, "data_offsets": offsets}
+        at = end
+    text = json.dumps(entries, separators=(",", ":")).encode("ascii")
+    # So that tensors are aligned where a file is mapped.
+    text += b" " * (-len(text) % LENGTH_BYTES)
+    if len(text) > MAX_HEADER:
+        raise ValueError(
+            f"the header has {len(text)} bytes; at most {MAX_HEADER} are read"
+        )
+    return len(text).to_bytes(LENGTH_BYTES, "little") + text
 
 
-def _header(file: IO[bytes], n_bytes: int) -> str:
-    length = header_bytes(file.read(LENGTH_BYTES))
+def in_order(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as they follow each other: large elements first, then by name."""
+    return dict(sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])))
+
+
+def bytes_of(tensor: Tensor) -> memoryview:
+    """Memory of a contiguous tensor on the CPU; numpy does not know bfloat16."""
+    return tensor.reshape(-1).view(torch.uint8).numpy().data
+
+
+def _header(file: BufferedReader, n_bytes: int) -> str:
+    length = int.from_bytes(file.read(LENGTH_BYTES), "little")
     if n_bytes < LENGTH_BYTES or length > n_bytes - LENGTH_BYTES:
         raise ValueError(f"it has {n_bytes} bytes, fewer than its header says")
     if length > MAX_HEADER:
@@ -143,14 +191,13 @@ def _check_cover(places: list[_Place], n_bytes: int) -> None:
         raise ValueError(f"its tensors take {at} bytes, and {n_bytes} are there")
 
 
-def _tensor(file: IO[bytes], place: _Place) -> Tensor:
+def _tensor(file: BufferedReader, place: _Place) -> Tensor:
     tensor = torch.empty(place.shape, dtype=place.dtype)
     if tensor.numel() == 0:
         return tensor
-    content = tensor.reshape(-1).view(torch.uint8)
-    if file.readinto(content.numpy().data) != len(content):  # type: ignore[attr-defined]
+    if file.readinto(bytes_of(tensor)) != tensor.nbytes:
         raise ValueError("it was cut while it was read")
     if place.dtype == torch.bool:
         # Other bytes are no truth values.
-        content.clamp_(max=1)
+        tensor.view(torch.uint8).clamp_(max=1)
     return tensor
