@@ -188,6 +188,8 @@ def read_model(path: Path) -> ModelFile:
             parsed(header[key]) for key in ("versions", "column_major", "content")
         )
         for name in turned:
+            if tensors[name].ndim != 2:
+                raise ValueError(f"{name!r} has no columns")
             tensors[name] = tensors[name].T.contiguous().T
     except DAMAGES as error:
         raise refusal(path, _damaged(f"its header: {error}")) from error

@@ -127,10 +127,15 @@ def make_eigenfunctions(
     kind = trunk_sizes.choice("kind", (PERCEPTRON, TOKENS, GIVEN))
     theirs = taken(weights, TRUNK) if kind == GIVEN else {}
     shift = weights.get("shift", torch.empty(0))
+    if shift.numel() == 0:
+        raise ValueError("its rows have no features")
     # Without memory, and without drawing the weights that are then replaced.
     with torch.device("meta"):
         if kind == GIVEN:
-            name, n_hidden = trunk_sizes.text("name"), trunk_sizes.integer("n_hidden")
+            name, n_hidden = (
+                trunk_sizes.text("name"),
+                trunk_sizes.integer("n_hidden", 1),
+            )
             trunk: nn.Module = nn.Identity()
         else:
             make = _perceptron if kind == PERCEPTRON else _transformer

@@ -134,7 +134,7 @@ class Record:
         return value
 
     def _wrong(self, key: str, value: object, wanted: str) -> ValueError:
-        return ValueError(f"{self.name}.{key} is {shown(value)}, and no {wanted}")
+        return ValueError(f"{self.name}.{key} is {shown(value)}, and not {wanted}")
 
 
 def shown(value: object) -> str:

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from neuraleig.persistence._records import Record, parsed, shown
 
-# Most bytes of the header. JSON takes some twenty times its length once it is parsed.
-MAX_HEADER = 2**24
+# Most bytes of the header. JSON takes up to thirty times its length once parsed.
+MAX_HEADER = 2**23
 # Bytes that say how long the header is.
 LENGTH_BYTES = 8
 # Most dimensions of a tensor.
@@ -80,7 +80,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     Notes
     -----
     Memory: the tensors, which are no larger than the file, and what a header of at
-    most 16 MiB comes to.
+    most 8 MiB comes to.
     """
     # Opening a pipe would wait for somebody to write.
     if path.exists() and not (path.is_file() or path.is_dir()):

@@ -2,7 +2,7 @@
 
     python fuzz_process.py FOLDER SEED COUNT FILE...
 
-Prints one JSON object. Started by ``test_fuzz.py``, with the folder for one file that is
+Prints one JSON object. Started by ``test_fuzz.py``, with the folder for a file that is
 written again and again.
 """
 
@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from pathlib import Path
 
 from mutations import Mutator
@@ -92,6 +93,8 @@ def main(folder, seed, count, paths):
         tried(path, Watch(path))
     watch = Watch(path)
     sys.addaudithook(watch)
+    # What warns was looked at too late.
+    warnings.simplefilter("error")
     signal.signal(signal.SIGALRM, too_long)
     used = int(Path("/proc/self/statm").read_text().split()[0])
     bound = used * resource.getpagesize() + MEMORY

@@ -1,5 +1,6 @@
 """Estimators of rows in files: all configurations come back, bit for bit."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from neuraleig import (
 )
 from neuraleig.networks import MLP
 from neuraleig.persistence import ModelFileError
+from neuraleig.persistence import _model_file as files
 from neuraleig.plotting import SpectrumDisplay
 from neuraleig.training import BaseCallback
 
@@ -485,6 +487,123 @@ def test_a_precision_of_another_device_does_not_hinder_loading(tmp_path):
     loaded = round_trip(model, tmp_path)
     assert (loaded.precision, loaded.device) == ("float16", "cpu")
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def edited(path, change):
+    """Write a file whose hash is right and whose state is not."""
+    file = files.read_model(path)
+    change(file.state.tensors, file.state.content)
+    files.write_model(path, file.class_name, file.versions, file.state)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return {
+        kind: clustering(assign_labels=kind).partial_fit(pd.DataFrame({"a": X[:, 0]}))
+        for kind in ("argmax", "kmeans", "cluster_qr")
+    }
+
+
+FIRST = "eigenfunctions.network.trunk.layers.0.weight"
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        ("argmax", lambda t, c: t.pop(FIRST), "without 'network.trunk.layers.0.w"),
+        ("argmax", lambda t, c: t.update(more=torch.ones(1)), "unknown 'more'"),
+        ("argmax", lambda t, c: t[FIRST].fill_(torch.inf), "not finite"),
+        ("argmax", lambda t, c: t.update({FIRST: t[FIRST].half()}), "float16"),
+        ("argmax", lambda t, c: t.pop("clusters"), "clusters"),
+        ("argmax", lambda t, c: t["clusters"].add_(9), "none of 3 scores"),
+        ("argmax", lambda t, c: t["clusters"].fill_(0), "none of 3 scores"),
+        ("argmax", lambda t, c: t.update(clusters=t["clusters"][:0]), "none of 3"),
+        ("kmeans", lambda t, c: t["centres"].fill_(torch.nan), "not finite"),
+        ("kmeans", lambda t, c: t.update(centres=torch.ones(3, 99).double()), "99 of"),
+        ("kmeans", lambda t, c: t.update(centres=torch.ones(0, 2).double()), "shape"),
+        ("kmeans", lambda t, c: c["discretizer"].pop("spread"), "without 'spread'"),
+        ("kmeans", lambda t, c: c["discretizer"].update(spread="x"), "spread is 'x'"),
+        ("cluster_qr", lambda t, c: t.pop("rotation"), "rotation"),
+        (
+            "cluster_qr",
+            lambda t, c: c["discretizer"].update(diffusion_time=-1),
+            "diffusion time",
+        ),
+        ("cluster_qr", lambda t, c: c["discretizer"].update(kind="dbscan"), "dbscan"),
+        ("argmax", lambda t, c: c["discretizer"].update(renumbered=True), "order"),
+        ("argmax", lambda t, c: c["discretizer"].update(more=1), "unknown 'more'"),
+        ("argmax", lambda t, c: c.pop("fit"), "without 'fit'"),
+        ("argmax", lambda t, c: c["fit"].pop("ncut_"), "without 'ncut_'"),
+        ("argmax", lambda t, c: c["fit"].update(n_iter_=-1), "at least 0"),
+        ("argmax", lambda t, c: c["fit"].update(n_iter_=10**400), "n_iter_ is 1000"),
+        ("argmax", lambda t, c: c["feature_names"].append("b"), "names of features"),
+        ("argmax", lambda t, c: c.update(feature_names=[1]), "names of features"),
+        ("argmax", lambda t, c: c.update(transform_output="dask"), "'dask'"),
+        ("argmax", lambda t, c: c["parameters"].update(lr=-1), "lr"),
+        ("argmax", lambda t, c: c["parameters"].update(speed=1), "'speed'"),
+        ("argmax", lambda t, c: c["parameters"].update(lr={"function": "a"}), "object"),
+        ("argmax", lambda t, c: c["parameters"].update(lr={"tuple": 1}), "object"),
+        ("argmax", lambda t, c: c["parameters"].update(network="resnet"), "network"),
+        # Networks beyond what the file has weights for are never made.
+        (
+            "argmax",
+            lambda t, c: c["network"]["trunk"].update(hidden_sizes=[10**15]),
+            "damaged",
+        ),
+        (
+            "argmax",
+            lambda t, c: c["network"]["trunk"].update(hidden_sizes=[1] * 10**5),
+            "100000 layers of",
+        ),
+        ("argmax", lambda t, c: c["network"].update(n_clusters=10**12), "damaged"),
+        ("argmax", lambda t, c: c["network"].update(n_functions=2**62), "damaged"),
+        ("argmax", lambda t, c: c["network"].update(n_components=0), "at least 1"),
+        ("argmax", lambda t, c: c["network"].update(label_head="cubic"), "'cubic'"),
+        ("argmax", lambda t, c: c["network"].update(noise=1), "not true or false"),
+        (
+            "argmax",
+            lambda t, c: t.update({"eigenfunctions.shift": torch.empty(0).double()}),
+            "no features",
+        ),
+    ],
+)
+def test_states_that_no_save_wrote_are_refused(fitted, tmp_path, kind, change, message):
+    save(fitted[kind], tmp_path / "m")
+    edited(tmp_path / "m", change)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load(tmp_path / "m", device="cpu")
+    assert str(tmp_path / "m") in str(caught.value)
+    assert len(str(caught.value)) < 1_000
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none_are_refused(fitted, tmp_path, monkeypatch, number):
+    save(fitted["argmax"], tmp_path / "m")
+    file = files.read_model(tmp_path / "m")
+    file.state.content["fit"]["ncut_"] = "HERE"
+    dumps = json.dumps
+    monkeypatch.setattr(
+        json, "dumps", lambda *a, **k: dumps(*a, **k).replace('"HERE"', number)
+    )
+    files.write_model(tmp_path / "m", file.class_name, file.versions, file.state)
+    monkeypatch.undo()
+    with pytest.raises(ModelFileError, match="finite"):
+        load(tmp_path / "m", device="cpu")
+
+
+def test_an_unknown_class_is_refused(fitted, tmp_path):
+    save(fitted["argmax"], tmp_path / "m")
+    file = files.read_model(tmp_path / "m")
+    files.write_model(tmp_path / "m", "os.system", file.versions, file.state)
+    with pytest.raises(ModelFileError, match=r"'os.system'.*it knows NeuralEigenSp"):
+        load(tmp_path / "m")
+    # The state of another class is none of this one.
+    files.write_model(
+        tmp_path / "m", "NeuralSpectralEmbedding", file.versions, file.state
+    )
+    with pytest.raises(ModelFileError, match="no parameter"):
+        load(tmp_path / "m")
 
 
 @pytest.mark.gpu
