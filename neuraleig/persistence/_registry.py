@@ -209,13 +209,14 @@ def load(
     >>> def trunk(n_features):
     ...     return nn.Sequential(nn.Linear(n_features, 16), nn.Tanh())
     >>> X = np.repeat([0.0, 9.0], 20)[:, None] + np.linspace(0, 1, 40)[:, None]
-    >>> model = neuraleig.NeuralSpectralEmbedding(1, network=trunk, random_state=0)
-    >>> model = model.fit(X)
+    >>> model = neuraleig.NeuralEigenSpectralClustering(
+    ...     2, network=trunk, random_state=0
+    ... ).fit(X)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "model.safetensors")
     ...     neuraleig.save(model, path)
     ...     loaded = neuraleig.load(path, network=trunk)
-    >>> bool((loaded.transform(X) == model.transform(X)).all())
+    >>> bool((loaded.predict(X) == model.predict(X)).all())
     True
     """
     where = resolve_device(device)
