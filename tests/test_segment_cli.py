@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from neuraleig import load
+from neuraleig import NeuralEigenSpectralClustering, load, save
 from neuraleig.cli import main
 
 PIL = pytest.importorskip("PIL.Image")
@@ -266,6 +266,13 @@ def test_evaluate_without_a_model_takes_the_published_settings(tmp_path):
     assert "protocol sliding_window, windows of 768 pixels every 512\n" in text
     found = load(tmp_path / "m").get_params()
     assert (found["label_objective"], found["init"]) == ("neuralef", "random")
+
+
+def test_models_of_rows_are_refused(tmp_path, capsys):
+    rows = np.repeat([0.0, 9.0], 20)[:, None] + np.linspace(0, 1, 40)[:, None]
+    save(NeuralEigenSpectralClustering(2, random_state=0).fit(rows), tmp_path / "m")
+    errors = failed(capsys, "name", tmp_path / "m", "--device=cpu")
+    assert "holds a NeuralEigenSpectralClustering" in errors
 
 
 def test_name_names_merges_and_lists(model, tmp_path):

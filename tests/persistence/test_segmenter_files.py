@@ -179,8 +179,8 @@ def test_files_hold_no_images_no_code_and_no_backbone(path):
     assert content["cluster_names"] == {"0": "sky", "1": "Straße"}
     assert {n for n in names if not n.startswith("eigenfunctions.")} == {
         "groups",
-        "graph_eigenvalues",
-        "loss_curve",
+        "graph_eigenvalues_",
+        "loss_curve_",
     }
 
 
@@ -290,6 +290,99 @@ def test_other_weights_are_refused(drawn, tmp_path):
         load(tmp_path / "m", checkpoint=tmp_path / "w.safetensors", device="cpu")
 
 
+def test_weights_of_a_timm_model_are_in_the_file_on_request(tmp_path, monkeypatch):
+    pytest.importorskip("timm")
+    import timm
+
+    weights = tmp_path / "w.safetensors"
+    torch.manual_seed(7)
+    drawn = timm.create_model(TIMM, pretrained=False, num_classes=0)
+    save_file(drawn.state_dict(), weights)
+    model = fitted(backbone=TIMM, checkpoint=weights, layers=(2, 5))
+    save(model, tmp_path / "m", include_backbone=True)
+    size = sum(value.nbytes for value in drawn.state_dict().values())
+    assert (tmp_path / "m").stat().st_size > size
+    weights.unlink()
+    made = []
+    create = timm.create_model
+
+    def recorded(*arguments, **options):
+        made.append(options["pretrained"])
+        return create(*arguments, **options)
+
+    monkeypatch.setattr(timm, "create_model", recorded)
+    loaded = load(tmp_path / "m", device="cpu")
+    assert made and not any(made)
+    assert loaded.backbone_.identity == model.backbone_.identity
+    assert loaded.backbone_.options == model.backbone_.options
+    assert loaded.get_params() == load(tmp_path / "m", device="cpu").get_params()
+    assert_same(model, loaded, pictures(1))
+    # Again without them: they are looked for where they were.
+    save(loaded, tmp_path / "n")
+    with pytest.raises(OSError, match="pass checkpoint="):
+        load(tmp_path / "n", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t, c: t.pop("backbone.norm.bias"), "weights are not those of"),
+        (lambda t, c: t.update({"backbone.more": torch.ones(1)}), "are not those of"),
+        (lambda t, c: t["backbone.norm.bias"].fill_(torch.nan), "not finite"),
+        (lambda t, c: t["backbone.norm.bias"].fill_(2.0), "and this one is"),
+        (
+            lambda t, c: t.update({"backbone.norm.bias": torch.ones(9)}),
+            "weights are not those of",
+        ),
+        # Larger than all that is in the file: never made.
+        (
+            lambda t, c: c["backbone"]["options"].update(name="vit_giant_patch14_224"),
+            "weights are not those of",
+        ),
+        (lambda t, c: c["backbone"]["options"].update(more=1), "unknown 'more'"),
+        (lambda t, c: c["backbone"].update(has_weights=False), "unknown 'backbone"),
+        (lambda t, c: c["backbone"].update(patch_size=10**9), "patches of"),
+    ],
+)
+def test_weights_that_no_save_included_are_refused(drawn, tmp_path, change, message):
+    save(drawn, tmp_path / "m", include_backbone=True)
+    edited(tmp_path / "m", change)
+    with pytest.raises(ModelFileError, match=message):
+        load(tmp_path / "m", device="cpu")
+
+
+def test_weights_of_a_module_are_given_to_the_one_that_is_passed(tmp_path):
+    model = fitted(backbone=Shrunk(seed=0))
+    save(model, tmp_path / "m", include_backbone=True)
+    with pytest.raises(ModelFileError, match=r"Shrunk.*pass it as backbone="):
+        load(tmp_path / "m", device="cpu")
+    other = Shrunk(seed=1)
+    before = other.weight.detach().clone()
+    loaded = load(tmp_path / "m", backbone=other, device="cpu")
+    assert torch.equal(other.weight, before)
+    assert_same(model, loaded, pictures(1))
+    assert loaded._fingerprint() == model._fingerprint()
+    # What is fitted next sees the same features.
+    assert torch.equal(loaded.backbone.weight, model.backbone.weight)
+    for wrong, message in (
+        (Shrunk(patch_size=16), "pass the one of the fit"),
+        (nn.AvgPool2d(8), r"weights do not fit.*pass the one of the fit"),
+    ):
+        with pytest.raises(ModelFileError, match=message):
+            load(tmp_path / "m", backbone=wrong, device="cpu")
+
+
+def test_weights_that_cannot_be_seen_are_not_included(model, tmp_path):
+    hidden = Shrunk()
+    by_function = fitted(backbone=lambda images: hidden(images))
+    with pytest.raises(ValueError, match=r"include_backbone=True.*cannot be seen"):
+        save(by_function, tmp_path / "m", include_backbone=True)
+    assert list(tmp_path.iterdir()) == []
+    # These have none.
+    save(model, tmp_path / "m", include_backbone=True)
+    assert_same(model, load(tmp_path / "m", device="cpu"), pictures(1))
+
+
 def edited(path, change):
     """Write a file whose hash is right and whose state is not."""
     file = files.read_model(path)
@@ -317,7 +410,7 @@ WEIGHT = "eigenfunctions.network.label_head.weight"
         (lambda t, c: c["geometry"].update(window_size=-1), "window_size"),
         (lambda t, c: c["geometry"].update(patch_size=4), "for its backbone"),
         (lambda t, c: c.update(dtype="torch.int8"), "int8"),
-        (lambda t, c: c["network"]["trunk"].update(n_blocks=10**9), "blocks"),
+        (lambda t, c: c["network"]["trunk"].update(n_blocks=10**9), "layers of 41"),
         (lambda t, c: c["network"]["trunk"].update(width=10**12), "damaged"),
         (lambda t, c: c["parameters"].update(speed=1), "no parameter 'speed'"),
         (lambda t, c: c["parameters"].update(n_clusters="9"), "n_clusters"),
@@ -326,6 +419,15 @@ WEIGHT = "eigenfunctions.network.label_head.weight"
         (lambda t, c: c["backbone"].update(kind="cloud"), "'cloud'"),
         (lambda t, c: c["backbone"].update(identity="other"), "fitted|was other"),
         (lambda t, c: c["fit"].update(n_iter_=None), "damaged"),
+        (lambda t, c: c["fit"].update(n_iter_=True), "n_iter_ is True"),
+        (lambda t, c: c["fit"].update(modularity_="x"), "modularity_ is 'x'"),
+        (lambda t, c: c["fit"].update(more=1), "unknown 'more'"),
+        (lambda t, c: c.update(more=1), "unknown 'more'"),
+        (lambda t, c: c["geometry"].update(stride=10**6), "leave pixels"),
+        (lambda t, c: c["network"]["trunk"].update(kept_bytes="x"), "kept_bytes"),
+        (lambda t, c: c["network"]["trunk"].update(kind="mlp"), "hidden_sizes"),
+        (lambda t, c: t["graph_eigenvalues_"].fill_(torch.inf), "not finite"),
+        (lambda t, c: t["eigenfunctions.scale"].fill_(0), "not positive"),
     ],
 )
 def test_states_that_no_save_wrote_are_refused(path, change, message):
@@ -409,7 +511,7 @@ def test_only_fitted_estimators_of_known_classes_are_saved(tmp_path):
     with pytest.raises(NotFittedError):
         save(DenseSegmenter(), tmp_path / "m")
     for estimator in (Mine(), nn.Linear(1, 1)):
-        with pytest.raises(TypeError, match="only DenseSegmenter"):
+        with pytest.raises(TypeError, match=r"can be saved, and no"):
             save(estimator, tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 
