@@ -364,10 +364,17 @@ def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> I
     counts = np.zeros(n_clusters or 0, dtype=np.int64)
     for part in parts:
         labels = np.asarray(part)
-        if labels.size and (labels.dtype.kind not in "iu" or labels.min() < 0):
+        if labels.size == 0:
+            continue
+        if labels.dtype.kind not in "iu":
             raise ValueError(
-                f"labels of type {labels.dtype} from {labels.min()!s} on must be "
-                "integers from 0 on, the numbers of clusters."
+                f"labels has type {labels.dtype}; they must be integers, the numbers "
+                "of clusters."
+            )
+        if labels.min() < 0:
+            raise ValueError(
+                f"labels has {labels.min()}; clusters are numbered from 0 on, and "
+                "rows or pixels without one must be left out."
             )
         found = np.bincount(labels.ravel().astype(np.int64, copy=False))
         if n_clusters is not None and found.size > n_clusters:

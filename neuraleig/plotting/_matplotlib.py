@@ -68,7 +68,11 @@ def require_matplotlib(caller: str) -> None:
 
 
 def resolve_axes(
-    ax: Axes | None, caller: str, size: tuple[float, float] | None = None
+    ax: Axes | None,
+    caller: str,
+    size: tuple[float, float] | None = None,
+    *,
+    keeps_aspect: bool = False,
 ) -> Axes:
     """Return the given axes, or those of a new figure of pyplot.
 
@@ -80,6 +84,8 @@ def resolve_axes(
         What draws, for the error where matplotlib is missing.
     size : tuple of two floats or None, default=None
         Width and height of a new figure in inches; ``None``: matplotlib's.
+    keeps_aspect : bool, default=False
+        Whether an image is drawn, whose shape the axes take.
 
     Returns
     -------
@@ -91,8 +97,12 @@ def resolve_axes(
     require_matplotlib(caller)
     from matplotlib import pyplot
 
-    # Constrained layout makes room for a legend beside the axes.
-    return pyplot.subplots(layout="constrained", figsize=size)[1]
+    # Both make room for a legend beside the axes; only the second knows that axes of
+    # an image are smaller than their place.
+    layout: Literal["constrained", "compressed"] = "constrained"
+    if keeps_aspect:
+        layout = "compressed"
+    return pyplot.subplots(layout=layout, figsize=size)[1]
 
 
 def merged_style(

@@ -79,6 +79,9 @@ class SegmentationDisplay:
     Of an image of more than 2,048 pixels on a side, every second, third, ... row and
     column is drawn; the shares are those of all pixels.
 
+    For axes of your own, ``layout="compressed"`` of their figure leaves room for the
+    legend.
+
     Examples
     --------
     >>> import numpy as np
@@ -304,7 +307,8 @@ class SegmentationDisplay:
         _check_opacity(opacity)
         height, width = self.labels.shape
         size = _figure_size(width / height, legend)
-        ax = resolve_axes(ax, "SegmentationDisplay.plot", size)
+        caller = "SegmentationDisplay.plot"
+        ax = resolve_axes(ax, caller, size, keeps_aspect=True)
         every = -(-max(height, width) // MAX_SIDE)
         drawn = overlay(
             np.ascontiguousarray(self.image[::every, ::every]),

@@ -331,8 +331,10 @@ class TrainingDisplay:
 
     def _say_nothing(self, ax: Axes) -> None:
         ax.set(xticks=[], yticks=[])
-        middle = {"transform": ax.transAxes, "ha": "center", "va": "center"}
-        self.empty_ = ax.text(0.5, 0.5, self.no_steps, **middle)
+        place = ax.transAxes
+        self.empty_ = ax.text(
+            0.5, 0.5, self.no_steps, transform=place, ha="center", va="center"
+        )
 
     def _draw_losses(
         self, ax: Axes, smoothing: float | None, kwargs: dict[str, StyleOption]
