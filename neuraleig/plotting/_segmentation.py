@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, AxesImage, Legend
 
 # Of more clusters in an image, the largest have an entry of the legend each.
-MAX_ENTRIES = 20
+MAX_ENTRIES = 18
 # Pixels of the longer side that are drawn; more than a screen or a page shows would
 # cost memory alone.
 MAX_SIDE = 2_048

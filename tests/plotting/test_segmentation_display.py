@@ -56,7 +56,7 @@ def test_small_clusters_share_an_entry(ax, legend_texts):
     display = SegmentationDisplay.from_predictions(IMAGE, labels, ax=ax)
     texts = legend_texts(display)
     assert len(texts) == MAX_ENTRIES + 1
-    assert texts[-1] == "4 more: 16.7 %"
+    assert texts[-1] == "6 more: 25.0 %"
 
 
 def test_given_colours_are_used(ax):
