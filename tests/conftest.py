@@ -1,5 +1,7 @@
 """Small graphs whose every property a dense solver knows."""
 
+import sys
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -19,6 +21,14 @@ settings.load_profile("tests")
 def seeded():
     """The same draws for a test alone as among others."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def no_figure_left():
+    """Figures of pyplot, which never closes any by itself."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,13 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
         "training",
     },
     "onnx": {"estimators", "eigenfunctions"},
-    "plotting": {"estimators", "eigenfunctions"},
+    "plotting": {
+        "estimators",
+        "eigenfunctions",
+        "segmentation",
+        "spectrum",
+        "training",
+    },
 }
 ANYTHING = {"cli", "_cli", "_demo", "_demo_plots", "__init__", "__main__"}
 # Each of these is imported by a single file.

@@ -1,6 +1,15 @@
-"""Displays of fitted eigenfunctions, in the manner of scikit-learn's."""
+"""Displays of fits, in the manner of scikit-learn's."""
 
+from neuraleig.plotting._cluster_sizes import ClusterSizesDisplay
 from neuraleig.plotting._embedding import EmbeddingDisplay
+from neuraleig.plotting._segmentation import SegmentationDisplay
 from neuraleig.plotting._spectrum import SpectrumDisplay
+from neuraleig.plotting._training import TrainingDisplay
 
-__all__ = ["EmbeddingDisplay", "SpectrumDisplay"]
+__all__ = [
+    "ClusterSizesDisplay",
+    "EmbeddingDisplay",
+    "SegmentationDisplay",
+    "SpectrumDisplay",
+    "TrainingDisplay",
+]

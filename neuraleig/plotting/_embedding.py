@@ -8,39 +8,52 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neuraleig._typing import FloatArray
-from neuraleig.plotting._fitted import eigenvalues_of
-from neuraleig.plotting._matplotlib import resolve_axes
-from neuraleig.plotting._palette import StyleOption, style_of
+from neuraleig._random import RandomState
+from neuraleig._typing import FloatArray, IntArray
+from neuraleig.plotting._matplotlib import (
+    legend_beside,
+    merged_style,
+    require_matplotlib,
+    resolve_axes,
+    set_all,
+)
+from neuraleig.plotting._palette import StyleOption, colors_of, marker_of
+from neuraleig.plotting._plane import Plane, checked_plane, evaluated_plane
 
 if TYPE_CHECKING:
-    from neuraleig.plotting._matplotlib import Axes, Legend
+    from neuraleig.plotting._matplotlib import Axes, Legend, PathCollection
 
 # A legend of more labels would outgrow the figure and tell nobody anything.
 MAX_LEGEND_LABELS = 40
-# Labels per column of the legend, at the height of a default figure.
-LEGEND_ROWS = 14
+# Rows that are drawn where nothing else is asked for: more cover each other.
+SUBSAMPLE = 10_000
+# Beyond so many rows a file of vectors holds them as one picture, and their marks
+# shrink so that as much paper stays free.
+MANY_ROWS = 2_000
+MARK_SIZE, MIN_MARK_SIZE, LEGEND_MARK_SIZE = 18.0, 2.0, 40.0
 
 
 class EmbeddingDisplay:
     """Rows at their values of one or two eigenfunctions, coloured by label.
 
-    Use :meth:`from_estimator` or :meth:`from_values` to make one.
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 
     Parameters
     ----------
-    embedding : ndarray of shape (n_samples, 2) or (n_samples, 1)
+    embedding : ndarray of shape (n_drawn, 2) or (n_drawn, 1)
         Coordinates of the rows. A single one is drawn against the number of the row.
-    labels : ndarray of shape (n_samples,) or None
+    labels : ndarray of shape (n_drawn,) or None, default=None
         Label of every row; ``None``: one colour for all.
-    eigenvalues : ndarray of shape (2,) or (1,), or None
+    eigenvalues : ndarray of shape (2,) or (1,), or None, default=None
         Eigenvalues of the functions, written beside the axes.
     components : tuple of int, default=(2, 3)
         Which eigenfunctions they are.
-    label_order : ndarray of shape (n_labels,) or None
+    label_order : ndarray of shape (n_labels,) or None, default=None
         Labels in the order of colours; ``None`` where there are no labels.
     legend_title : str, default="Label"
         Title of the legend.
+    rows : ndarray of shape (n_drawn,) or None, default=None
+        Numbers of the rows among those that were given; ``None``: from 0 on.
 
     Attributes
     ----------
@@ -67,7 +80,7 @@ class EmbeddingDisplay:
     --------
     >>> from neuraleig.plotting import EmbeddingDisplay
     >>> rows = [[0.0, 1.0], [0.1, 1.0], [2.0, -1.0]]
-    >>> display = EmbeddingDisplay.from_values(rows, ["left", "left", "right"])
+    >>> display = EmbeddingDisplay.from_predictions(rows, ["left", "left", "right"])
     >>> [text.get_text() for text in display.legend_.get_texts()]
     ['left', 'right']
     >>> display.figure_.savefig("embedding.png")  # doctest: +SKIP
@@ -82,6 +95,7 @@ class EmbeddingDisplay:
         components: tuple[int, ...] = (2, 3),
         label_order: NDArray[Any] | None = None,
         legend_title: str = "Label",
+        rows: IntArray | None = None,
     ) -> None:
         self.embedding = embedding
         self.labels = labels
@@ -89,6 +103,7 @@ class EmbeddingDisplay:
         self.components = components
         self.label_order = label_order
         self.legend_title = legend_title
+        self.rows = rows
 
     @classmethod
     def from_estimator(
@@ -100,6 +115,8 @@ class EmbeddingDisplay:
         components: tuple[int, ...] | None = None,
         label_order: ArrayLike | None = None,
         legend_title: str | None = None,
+        subsample: float | None = SUBSAMPLE,
+        random_state: RandomState = None,
         ax: Axes | None = None,
         legend: bool = True,
         **kwargs: StyleOption,
@@ -121,10 +138,16 @@ class EmbeddingDisplay:
             2 and 3, or 2 where it is the last.
         label_order : array-like of shape (n_labels,) or None, default=None
             Every label that may occur, in the order of colours, so that several
-            displays agree. ``None``: those that occur, sorted.
+            displays agree. ``None``: all clusters for predicted labels, else those
+            that occur, sorted.
         legend_title : str or None, default=None
             Title of the legend. ``None``: "Cluster" for predicted labels, else
             "Label".
+        subsample : int, float or None, default=10_000
+            Most rows to draw, or the share of them, at random; the others are not
+            even evaluated. ``None``: all.
+        random_state : int, RandomState instance or None, default=None
+            Seed of that draw.
         ax : Axes or None, default=None
             Where to draw; ``None``: a new figure.
         legend : bool, default=True
@@ -137,6 +160,15 @@ class EmbeddingDisplay:
         display : EmbeddingDisplay
             Drawn.
 
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If it has no eigenfunctions of rows.
+        ValueError
+            As by :meth:`from_predictions`.
+
         Examples
         --------
         >>> from sklearn.datasets import make_blobs
@@ -148,27 +180,22 @@ class EmbeddingDisplay:
         >>> len(display.scatters_)
         3
         """
-        eigenvalues = eigenvalues_of(estimator)
-        functions = np.asarray(estimator.transform(X), dtype=np.float64)
-        # The clustering returns the constant function too, the embedding does not.
-        functions = functions[:, functions.shape[1] - eigenvalues.size + 1 :]
-        title = "Label"
-        if labels is None and hasattr(estimator, "predict"):
-            labels, title = estimator.predict(X), "Cluster"
-        return cls.from_values(
-            functions,
+        require_matplotlib(f"{cls.__name__}.from_estimator")
+        plane, is_predicted = evaluated_plane(
+            estimator,
+            X,
             labels,
-            eigenvalues=eigenvalues[1:],
             components=components,
             label_order=label_order,
-            legend_title=title if legend_title is None else legend_title,
-            ax=ax,
-            legend=legend,
-            **kwargs,
+            subsample=subsample,
+            random_state=random_state,
         )
+        if legend_title is None:
+            legend_title = "Cluster" if is_predicted else "Label"
+        return cls._of(plane, legend_title).plot(ax=ax, legend=legend, **kwargs)
 
     @classmethod
-    def from_values(
+    def from_predictions(
         cls,
         embedding: ArrayLike,
         labels: ArrayLike | None = None,
@@ -177,6 +204,8 @@ class EmbeddingDisplay:
         components: tuple[int, ...] | None = None,
         label_order: ArrayLike | None = None,
         legend_title: str = "Label",
+        subsample: float | None = SUBSAMPLE,
+        random_state: RandomState = None,
         ax: Axes | None = None,
         legend: bool = True,
         **kwargs: StyleOption,
@@ -199,6 +228,10 @@ class EmbeddingDisplay:
             displays agree. ``None``: those that occur, sorted.
         legend_title : str, default="Label"
             Title of the legend.
+        subsample : int, float or None, default=10_000
+            Most rows to draw, or the share of them, at random. ``None``: all.
+        random_state : int, RandomState instance or None, default=None
+            Seed of that draw.
         ax : Axes or None, default=None
             Where to draw; ``None``: a new figure.
         legend : bool, default=True
@@ -214,33 +247,49 @@ class EmbeddingDisplay:
         Raises
         ------
         ValueError
-            If there are no such eigenfunctions, or labels or eigenvalues do not match
-            them.
+            If there are no such eigenfunctions, labels or eigenvalues do not match
+            them, or ``subsample`` is out of range.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from neuraleig.plotting import EmbeddingDisplay
+        >>> rows = np.random.default_rng(0).normal(size=(50_000, 2))
+        >>> display = EmbeddingDisplay.from_predictions(rows, random_state=0)
+        >>> display.embedding.shape
+        (10000, 2)
         """
-        values = _check_embedding(embedding)
-        if components is None:
-            components = (2, 3)[: values.shape[1]]
-        columns = _check_components(components, values.shape[1])
-        order = None
-        if labels is not None:
-            labels = _check_shape("labels", labels, values.shape[0], "row")
-            order = _check_order(label_order, labels)
-        if eigenvalues is not None:
-            eigenvalues = _check_shape(
-                "eigenvalues", eigenvalues, values.shape[1], "column"
-            )[columns]
-        display = cls(
-            values[:, columns],
-            labels=labels,
+        require_matplotlib(f"{cls.__name__}.from_predictions")
+        plane = checked_plane(
+            embedding,
+            labels,
             eigenvalues=eigenvalues,
             components=components,
-            label_order=order,
-            legend_title=legend_title,
+            label_order=label_order,
+            subsample=subsample,
+            random_state=random_state,
         )
-        return display.plot(ax=ax, legend=legend, **kwargs)
+        return cls._of(plane, legend_title).plot(ax=ax, legend=legend, **kwargs)
+
+    @classmethod
+    def _of(cls, plane: Plane, legend_title: str) -> Self:
+        """Display of checked rows, not drawn yet."""
+        return cls(
+            plane.embedding,
+            labels=plane.labels,
+            eigenvalues=plane.eigenvalues,
+            components=plane.components,
+            label_order=plane.label_order,
+            legend_title=legend_title,
+            rows=plane.rows,
+        )
 
     def plot(
-        self, *, ax: Axes | None = None, legend: bool = True, **kwargs: StyleOption
+        self,
+        ax: Axes | None = None,
+        *,
+        legend: bool = True,
+        **kwargs: StyleOption,
     ) -> Self:
         """Draw the rows.
 
@@ -261,19 +310,27 @@ class EmbeddingDisplay:
         Raises
         ------
         ImportError
-            If matplotlib is missing and no ``ax`` is given.
+            If matplotlib is missing.
         """
         ax = resolve_axes(ax, "EmbeddingDisplay.plot")
-        self.scatters_ = []
+        n_rows = len(self.embedding)
+        size = MARK_SIZE * min(1.0, MANY_ROWS / max(n_rows, 1))
+        default = {
+            "s": max(size, MIN_MARK_SIZE),
+            "linewidths": 0,
+            "rasterized": n_rows > MANY_ROWS,
+        }
+        n_labels = 1 if self.label_order is None else len(self.label_order)
+        colors = colors_of(n_labels)
+        self.scatters_: list[PathCollection] = []
         for position, name, rows in self._groups():
-            color, marker = style_of(position)
-            style = {"s": 18, "color": color, "marker": marker, "linewidths": 0}
-            points = ax.scatter(
-                rows[:, 0], rows[:, 1], label=name, **{**style, **kwargs}
-            )
+            look = {"color": colors[position], "marker": marker_of(position)}
+            style = merged_style("PathCollection", {**default, **look}, kwargs)
+            points = ax.scatter(rows[:, 0], rows[:, 1], label=name, **style)
             self.scatters_.append(points)
         self.legend_: Legend | None = None
-        if legend and self.labels is not None:
+        n_shown = 0 if self.labels is None else len(self.scatters_)
+        if legend and 0 < n_shown <= MAX_LEGEND_LABELS:
             self.legend_ = self._explain(ax)
         ax.set(xlabel=self._axis_name(0), ylabel=self._axis_name(1))
         self.ax_ = ax
@@ -284,7 +341,8 @@ class EmbeddingDisplay:
         """Position, name and coordinates of every label that occurs."""
         plane = self.embedding
         if plane.shape[1] == 1:
-            plane = np.column_stack([plane, np.arange(len(plane))])
+            numbers = np.arange(len(plane)) if self.rows is None else self.rows
+            plane = np.column_stack([plane, numbers])
         if self.labels is None or self.label_order is None:
             yield 0, None, plane
             return
@@ -293,22 +351,11 @@ class EmbeddingDisplay:
             if members.any():
                 yield position, str(name), plane[members]
 
-    def _explain(self, ax: Axes) -> Legend | None:
-        n_labels = len(self.scatters_)
-        if n_labels > MAX_LEGEND_LABELS:
-            return None
-        return ax.legend(
-            handles=self.scatters_,
-            title=self.legend_title,
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            ncols=-(-n_labels // LEGEND_ROWS),
-            markerscale=1.5,
-            # The shapes stand at the height of the letters.
-            scatteryoffsets=[0.5],
-            frameon=False,
-            borderaxespad=0.0,
-        )
+    def _explain(self, ax: Axes) -> Legend:
+        legend = legend_beside(ax, self.scatters_, self.legend_title)
+        # Marks of many rows are small and may be pale, those of the legend are not.
+        set_all(legend.legend_handles, sizes=[LEGEND_MARK_SIZE], alpha=1.0)
+        return legend
 
     def _axis_name(self, column: int) -> str:
         if column == self.embedding.shape[1]:
@@ -317,50 +364,3 @@ class EmbeddingDisplay:
         if self.eigenvalues is None:
             return name
         return f"{name} (eigenvalue {self.eigenvalues[column]:.4f})"
-
-
-def _check_embedding(embedding: ArrayLike) -> FloatArray:
-    values = np.asarray(embedding, dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] == 0:
-        raise ValueError(
-            f"embedding has shape {values.shape}; it must have two dimensions and at "
-            "least one column, the eigenfunctions without the constant one."
-        )
-    return values
-
-
-def _check_components(components: tuple[int, ...], n_functions: int) -> list[int]:
-    """Columns of some eigenfunctions, of which the first column is the second."""
-    columns = [component - 2 for component in components]
-    if len(columns) not in (1, 2) or not all(0 <= c < n_functions for c in columns):
-        raise ValueError(
-            f"components={components!r} must be one or two eigenfunctions, from 2 (the "
-            f"first is constant) to {n_functions + 1}."
-        )
-    return columns
-
-
-def _check_shape(
-    name: str, values: ArrayLike, length: int, counterpart: str
-) -> NDArray[Any]:
-    checked = np.asarray(values)
-    if checked.shape != (length,):
-        raise ValueError(
-            f"{name} has shape {checked.shape}; it must be ({length},), one per "
-            f"{counterpart} of embedding."
-        )
-    return checked
-
-
-def _check_order(label_order: ArrayLike | None, labels: NDArray[Any]) -> NDArray[Any]:
-    found = np.unique(labels)
-    if label_order is None:
-        return found
-    order = np.asarray(label_order)
-    left_out = found[~np.isin(found, order)]
-    if left_out.size:
-        raise ValueError(
-            f"label_order={order.tolist()} leaves out labels that occur: "
-            f"{left_out.tolist()}."
-        )
-    return order

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.container import BarContainer
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+    from matplotlib.text import Text
 
 __all__ = [
     "Axes",
+    "AxesImage",
+    "BarContainer",
     "Figure",
     "Legend",
     "Line2D",
+    "Patch",
+    "PathCollection",
+    "Text",
+    "legend_above",
+    "legend_beside",
+    "merged_style",
+    "panel_below",
     "require_matplotlib",
     "resolve_axes",
     "save_png",
+    "set_all",
     "standalone_axes",
+    "swatches",
 ]
+
+# Labels per column of a legend beside the axes, at the height of a default figure, and
+# beyond how many labels they are written smaller.
+LEGEND_ROWS = 14
+CROWDED = 14
 
 
 def require_matplotlib(caller: str) -> None:
@@ -45,7 +67,13 @@ def require_matplotlib(caller: str) -> None:
         ) from error
 
 
-def resolve_axes(ax: Axes | None, caller: str) -> Axes:
+def resolve_axes(
+    ax: Axes | None,
+    caller: str,
+    size: tuple[float, float] | None = None,
+    *,
+    keeps_aspect: bool = False,
+) -> Axes:
     """Return the given axes, or those of a new figure of pyplot.
 
     Parameters
@@ -54,6 +82,10 @@ def resolve_axes(ax: Axes | None, caller: str) -> Axes:
         Axes of the caller; pyplot is not even imported for them.
     caller : str
         What draws, for the error where matplotlib is missing.
+    size : tuple of two floats or None, default=None
+        Width and height of a new figure in inches; ``None``: matplotlib's.
+    keeps_aspect : bool, default=False
+        Whether an image is drawn, whose shape the axes take.
 
     Returns
     -------
@@ -65,8 +97,142 @@ def resolve_axes(ax: Axes | None, caller: str) -> Axes:
     require_matplotlib(caller)
     from matplotlib import pyplot
 
-    # Constrained layout makes room for a legend beside the axes.
-    return pyplot.subplots(layout="constrained")[1]
+    # Both make room for a legend beside the axes; only the second knows that axes of
+    # an image are smaller than their place.
+    layout: Literal["constrained", "compressed"] = "constrained"
+    if keeps_aspect:
+        layout = "compressed"
+    return pyplot.subplots(layout=layout, figsize=size)[1]
+
+
+def merged_style(
+    artist: Literal["Line2D", "PathCollection", "Patch"],
+    defaults: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Keywords of an artist where those of the user replace the defaults.
+
+    Parameters
+    ----------
+    artist : {"Line2D", "PathCollection", "Patch"}
+        Whose keywords they are: ``lw`` replaces ``linewidth``.
+    defaults, given : mapping of str to object
+        Keywords.
+
+    Returns
+    -------
+    style : dict of str to object
+        Without any keyword under two names.
+    """
+    from matplotlib import collections, lines, patches
+    from matplotlib.cbook import normalize_kwargs
+
+    kinds = {
+        "Line2D": lines.Line2D,
+        "PathCollection": collections.PathCollection,
+        "Patch": patches.Patch,
+    }
+    kind: Any = kinds[artist]
+    own = normalize_kwargs(dict(given), kind)
+    style = {**normalize_kwargs(dict(defaults), kind), **own}
+    # Colours have more than one keyword, and matplotlib refuses or ignores a second.
+    if {"c", "facecolor"} & own.keys() and "color" not in own:
+        style.pop("color", None)
+    return style
+
+
+def legend_beside(
+    ax: Axes, handles: Iterable[Any], title: str, n_rows: int = LEGEND_ROWS
+) -> Legend:
+    """Put a legend to the right of the axes, where it hides nothing.
+
+    Parameters
+    ----------
+    ax : Axes
+        Which it explains.
+    handles : iterable of Artist
+        With labels, in their order.
+    title : str
+        Above them.
+    n_rows : int, default=14
+        Most labels of a column.
+
+    Returns
+    -------
+    legend : Legend
+        In as many columns as it takes, of smaller letters where they are many.
+    """
+    shown = list(handles)
+    return ax.legend(
+        handles=shown,
+        title=title,
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        ncols=max(1, -(-len(shown) // n_rows)),
+        fontsize="small" if len(shown) > CROWDED else "medium",
+        # The shapes stand at the height of the letters.
+        scatteryoffsets=[0.5],
+        frameon=False,
+        borderaxespad=0.0,
+    )
+
+
+def legend_above(ax: Axes, handles: list[Any]) -> Legend:
+    """Put a legend of few and long labels above the axes, in two columns."""
+    return ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.01),
+        ncols=2,
+        fontsize="small",
+        frameon=False,
+        borderaxespad=0.0,
+    )
+
+
+def panel_below(ax: Axes, share: float) -> Axes:
+    """Give the lower part of axes to others, which have the same values along x.
+
+    Parameters
+    ----------
+    ax : Axes
+        They keep the upper part.
+    share : float
+        Of the height that the panel gets, the gap between both not counted.
+
+    Returns
+    -------
+    panel : Axes
+        Below.
+    """
+    figure: Any = ax.figure
+    spec = ax.get_subplotspec()
+    if spec is not None:
+        parts = spec.subgridspec(2, 1, height_ratios=[1 - share, share])
+        ax.set_subplotspec(parts[0])
+        below: Axes = figure.add_subplot(parts[1], sharex=ax)
+        return below
+    left, bottom, width, height = ax.get_position().bounds
+    gap = 0.05 * height
+    ax.set_position(
+        (left, bottom + share * height + gap, width, (1 - share) * height - gap)
+    )
+    placed: Axes = figure.add_axes((left, bottom, width, share * height), sharex=ax)
+    return placed
+
+
+def set_all(artists: Iterable[Any], **properties: Any) -> None:  # noqa: ANN401
+    """Set properties of several artists."""
+    for artist in artists:
+        artist.set(**properties)
+
+
+def swatches(colors: Iterable[Any], labels: Iterable[str]) -> list[Patch]:
+    """Make patches of colours for a legend."""
+    from matplotlib.patches import Patch
+
+    pairs = zip(colors, labels, strict=True)
+    return [Patch(facecolor=color, label=label) for color, label in pairs]
 
 
 def standalone_axes(

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from neuraleig.segmentation.outputs import FIRST_COLORS, label_colors
+
 # Value of any keyword that matplotlib takes.
 StyleOption: TypeAlias = Any
 
-# Ten colours chosen for scatter plots under normal and deficient colour vision, and
-# in grey: M. A. Petroff, "Accessible color sequences for data visualization", 2021.
-COLORS = (
-    "#3f90da",
-    "#ffa90e",
-    "#bd1f01",
-    "#94a4a2",
-    "#832db6",
-    "#a96b59",
-    "#e76300",
-    "#b9ac70",
-    "#717581",
-    "#92dadd",
-)
-# Shapes say the same again where colours are hard to tell apart. Their number has no
-# divisor in common with that of the colours: the first 70 labels all look different.
+# Those of the first ten labels, here as in pictures of segments: chosen for scatter
+# plots under normal and deficient colour vision, and in grey.
+COLORS = tuple(f"#{color:06x}" for color in FIRST_COLORS)
+# Shapes say the same again where colours are hard to tell apart.
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 # Marks that stand beside the data.
 ACCENT = COLORS[2]
 NEUTRAL = COLORS[8]
 
 
-def style_of(position: int) -> tuple[str, str]:
-    """Colour and shape of the label at a position, unique among the first 70."""
-    return COLORS[position % len(COLORS)], MARKERS[position % len(MARKERS)]
+def colors_of(n_labels: int) -> list[str]:
+    """Colours of the first labels, the same in every display."""
+    return [f"#{bytes(color).hex()}" for color in label_colors(max(n_labels, 1))]
+
+
+def marker_of(position: int) -> str:
+    """Shape of the label at a position."""
+    return MARKERS[position % len(MARKERS)]

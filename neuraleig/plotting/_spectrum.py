@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._typing import FloatArray
-from neuraleig.plotting._fitted import eigenvalues_of, final_step
-from neuraleig.plotting._matplotlib import resolve_axes
+from neuraleig.plotting._fitted import eigenvalues_of
+from neuraleig.plotting._matplotlib import (
+    merged_style,
+    require_matplotlib,
+    resolve_axes,
+)
 from neuraleig.plotting._palette import ACCENT, COLORS, StyleOption
+from neuraleig.spectrum import suggest_n_clusters
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, Legend, Line2D
 
 # Order that rounding may break.
 ORDER_TOLERANCE = 1e-6
+# Points of a marker, and eigenvalues beyond which markers shrink so as not to merge.
+MARKER_SIZE, MANY_VALUES = 5.0, 60
 
 
 class SpectrumDisplay:
     """Eigenvalues by their index, with the suggested number of clusters marked.
 
-    Use :meth:`from_estimator` or :meth:`from_values` to make one.
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 
     Parameters
     ----------
     eigenvalues : ndarray of shape (n_components,)
         Descending eigenvalues of the normalised affinity, that of the constant first.
-    suggested_n_clusters : int or None
+    suggested_n_clusters : int or None, default=None
         Number of eigenvalues before the gap that is marked; ``None`` marks nothing.
 
     Attributes
@@ -54,18 +62,14 @@ class SpectrumDisplay:
     Examples
     --------
     >>> from neuraleig.plotting import SpectrumDisplay
-    >>> from neuraleig.spectrum import suggest_n_clusters
-    >>> eigenvalues = [1.0, 0.99, 0.98, 0.7, 0.6]
-    >>> display = SpectrumDisplay.from_values(
-    ...     eigenvalues, suggested_n_clusters=suggest_n_clusters(eigenvalues)
-    ... )
+    >>> display = SpectrumDisplay.from_predictions([1.0, 0.99, 0.98, 0.7, 0.6])
     >>> display.legend_.get_texts()[0].get_text()
     'Suggested number of clusters: 3'
     >>> display.figure_.savefig("spectrum.png")  # doctest: +SKIP
     """
 
     def __init__(
-        self, eigenvalues: FloatArray, *, suggested_n_clusters: int | None
+        self, eigenvalues: FloatArray, *, suggested_n_clusters: int | None = None
     ) -> None:
         self.eigenvalues = eigenvalues
         self.suggested_n_clusters = suggested_n_clusters
@@ -75,6 +79,7 @@ class SpectrumDisplay:
         cls,
         estimator: Any,  # noqa: ANN401 - duck-typed
         *,
+        suggested_n_clusters: int | Literal["auto"] | None = "auto",
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
@@ -83,8 +88,12 @@ class SpectrumDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted ``NeuralEigenSpectralClustering`` or ``NeuralSpectralEmbedding``,
-            or a pipeline that ends in one.
+            A fitted ``NeuralEigenSpectralClustering``, ``NeuralSpectralEmbedding`` or
+            ``DenseSegmenter``, or a pipeline that ends in one.
+        suggested_n_clusters : int, "auto" or None, default="auto"
+            Number of eigenvalues before the gap to mark. ``"auto"``: what
+            :func:`neuraleig.spectrum.suggest_n_clusters` makes of them, which
+            estimators of clusters keep as ``suggested_n_clusters_``. ``None``: nothing.
         ax : Axes or None, default=None
             Where to draw; ``None``: a new figure.
         **kwargs : dict
@@ -94,6 +103,13 @@ class SpectrumDisplay:
         -------
         display : SpectrumDisplay
             Drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If it has no ``graph_eigenvalues_``.
 
         Examples
         --------
@@ -105,21 +121,18 @@ class SpectrumDisplay:
         >>> SpectrumDisplay.from_estimator(model).ax_.get_ylabel()
         'Eigenvalue'
         """
+        require_matplotlib(f"{cls.__name__}.from_estimator")
         eigenvalues = eigenvalues_of(estimator, "graph_eigenvalues_")
-        suggestion = getattr(final_step(estimator), "suggested_n_clusters_", None)
-        # With fewer than three eigenvalues there was nothing to choose from.
-        if eigenvalues.size < 3:
-            suggestion = None
-        return cls.from_values(
-            eigenvalues, suggested_n_clusters=suggestion, ax=ax, **kwargs
+        return cls.from_predictions(
+            eigenvalues, suggested_n_clusters=suggested_n_clusters, ax=ax, **kwargs
         )
 
     @classmethod
-    def from_values(
+    def from_predictions(
         cls,
         eigenvalues: ArrayLike,
         *,
-        suggested_n_clusters: int | None = None,
+        suggested_n_clusters: int | Literal["auto"] | None = "auto",
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
@@ -129,9 +142,10 @@ class SpectrumDisplay:
         ----------
         eigenvalues : array-like of shape (n_components,)
             Descending, that of the constant first.
-        suggested_n_clusters : int or None, default=None
-            Number of eigenvalues before the gap to mark, as from
-            :func:`neuraleig.spectrum.suggest_n_clusters`. ``None`` marks nothing.
+        suggested_n_clusters : int, "auto" or None, default="auto"
+            Number of eigenvalues before the gap to mark. ``"auto"``: what
+            :func:`neuraleig.spectrum.suggest_n_clusters` makes of them, if there are
+            at least three. ``None``: nothing.
         ax : Axes or None, default=None
             Where to draw; ``None``: a new figure.
         **kwargs : dict
@@ -147,19 +161,20 @@ class SpectrumDisplay:
         ValueError
             If the eigenvalues are not a descending sequence of finite numbers, or no
             gap follows that many of them.
-        """
-        values = _check_eigenvalues(eigenvalues)
-        if suggested_n_clusters is not None and not (
-            1 <= suggested_n_clusters < values.size
-        ):
-            raise ValueError(
-                f"suggested_n_clusters={suggested_n_clusters} must be at least 1 and "
-                f"below the number of eigenvalues ({values.size})."
-            )
-        display = cls(values, suggested_n_clusters=suggested_n_clusters)
-        return display.plot(ax=ax, **kwargs)
 
-    def plot(self, *, ax: Axes | None = None, **kwargs: StyleOption) -> Self:
+        Examples
+        --------
+        >>> from neuraleig.plotting import SpectrumDisplay
+        >>> eigenvalues = [1.0, 0.99, 0.98, 0.7, 0.6]
+        >>> SpectrumDisplay.from_predictions(eigenvalues).suggested_n_clusters
+        3
+        """
+        require_matplotlib(f"{cls.__name__}.from_predictions")
+        values = _check_eigenvalues(eigenvalues)
+        suggestion = _check_suggestion(suggested_n_clusters, values)
+        return cls(values, suggested_n_clusters=suggestion).plot(ax=ax, **kwargs)
+
+    def plot(self, ax: Axes | None = None, **kwargs: StyleOption) -> Self:
         """Draw the eigenvalues.
 
         Parameters
@@ -177,18 +192,21 @@ class SpectrumDisplay:
         Raises
         ------
         ImportError
-            If matplotlib is missing and no ``ax`` is given.
+            If matplotlib is missing.
         """
         ax = resolve_axes(ax, "SpectrumDisplay.plot")
-        style = {"color": COLORS[0], "marker": "o", "markersize": 5, **kwargs}
         index = np.arange(1, self.eigenvalues.size + 1)
+        size = MARKER_SIZE * min(1.0, MANY_VALUES / index.size)
+        default = {"color": COLORS[0], "marker": "o", "markersize": size}
+        style = merged_style("Line2D", default, kwargs)
         (self.line_,) = ax.plot(index, self.eigenvalues, **style)
         self.gap_: Line2D | None = None
         self.suggestion_: Line2D | None = None
         self.legend_: Legend | None = None
         if self.suggested_n_clusters is not None:
             self._mark_gap(ax, self.suggested_n_clusters)
-        ax.locator_params(axis="x", integer=True)
+        # A single index would ask for ticks between whole numbers.
+        ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         ax.set(xlabel="Index of the eigenvalue", ylabel="Eigenvalue")
         self.ax_ = ax
         self.figure_ = ax.figure
@@ -205,8 +223,26 @@ class SpectrumDisplay:
             linestyle="--",
             label=f"Suggested number of clusters: {n_clusters}",
         )
-        # Eigenvalues descend: this corner is the one that they leave free.
-        self.legend_ = ax.legend(loc="upper right")
+        # Eigenvalues descend: which of two corners is free depends on how fast.
+        self.legend_ = ax.legend(loc="best")
+
+
+def _check_suggestion(
+    suggestion: int | Literal["auto"] | None, eigenvalues: FloatArray
+) -> int | None:
+    """Number of eigenvalues before the gap, if one is to be marked."""
+    n_values = eigenvalues.size
+    if suggestion == "auto":
+        # Fewer leave nothing to choose from.
+        return suggest_n_clusters(eigenvalues) if n_values >= 3 else None
+    if suggestion is None:
+        return None
+    if not isinstance(suggestion, Integral) or not 1 <= suggestion < n_values:
+        raise ValueError(
+            f"suggested_n_clusters={suggestion!r} must be an integer from 1 to "
+            f"{n_values - 1}, below the number of eigenvalues; None marks nothing."
+        )
+    return int(suggestion)
 
 
 def _check_eigenvalues(eigenvalues: ArrayLike) -> FloatArray:

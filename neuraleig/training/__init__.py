@@ -17,6 +17,7 @@ from neuraleig.training._checkpoint import (
 )
 from neuraleig.training._device import resolve_device
 from neuraleig.training._distributed import current_shard, fit_alone
+from neuraleig.training._history import PhaseHistory, TrainingHistory
 from neuraleig.training._loop import EPOCH_STEPS, Schedule, train
 from neuraleig.training._mlflow import MLflowLogger
 from neuraleig.training._optimizers import (
@@ -49,12 +50,14 @@ __all__ = [
     "MixedPrecision",
     "Muon",
     "OptimizerName",
+    "PhaseHistory",
     "Precision",
     "SavedTraining",
     "Schedule",
     "Stateful",
     "TemperatureSchedule",
     "TensorBoardLogger",
+    "TrainingHistory",
     "TrainingState",
     "check_callbacks",
     "cosine_schedule",

@@ -1,14 +1,26 @@
 """What is written and drawn: folders of labels, palettes, contact sheets."""
 
 from neuraleig.segmentation.outputs._folders import FolderReport, predict_folder
-from neuraleig.segmentation.outputs._palette import label_colors, overlay
+from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
+from neuraleig.segmentation.outputs._palette import (
+    FIRST_COLORS,
+    Palette,
+    label_colors,
+    overlay,
+    resolve_colors,
+)
 from neuraleig.segmentation.outputs._sheets import ClusterSheet, cluster_sheet
 
 __all__ = [
+    "FIRST_COLORS",
+    "ClusterNames",
     "ClusterSheet",
     "FolderReport",
+    "Palette",
     "cluster_sheet",
     "label_colors",
+    "names_of_clusters",
     "overlay",
     "predict_folder",
+    "resolve_colors",
 ]

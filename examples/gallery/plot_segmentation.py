@@ -1,0 +1,88 @@
+"""
+Segments of photographs without labels
+======================================
+
+:class:`neuraleig.DenseSegmenter` finds clusters of the patches of images, and labels
+every pixel. Here it looks at the two photographs that come with scikit-learn, through
+features of colour and texture that are computed by hand: no weights are needed, and no
+objects are known.
+"""
+
+# %%
+# Fit to both photographs
+# -----------------------
+#
+# Cluster numbers mean the same in every image.
+
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_sample_images
+
+from neuraleig import DenseSegmenter
+from neuraleig.plotting import (
+    ClusterSizesDisplay,
+    SegmentationDisplay,
+    SpectrumDisplay,
+)
+
+images = load_sample_images().images
+segmenter = DenseSegmenter(
+    6,
+    backbone="color_texture",
+    hidden_size=128,
+    n_heads=2,
+    refine="guided",
+    random_state=0,
+).fit(images)
+
+for image in images:
+    SegmentationDisplay.from_estimator(segmenter, image)
+    plt.show()
+
+# %%
+# Names
+# -----
+#
+# Whoever has looked at the clusters can name them, here by a place in an image that
+# they cover. Names go into all displays.
+
+china, flower = segmenter.predict(images)
+segmenter.name_clusters(
+    {
+        int(china[20, 600]): "sky",
+        int(china[400, 600]): "trees",
+        int(flower[60, 60]): "leaves",
+        int(flower[200, 280]): "flower",
+    }
+)
+
+# %%
+# The image, its labels, and both
+# -------------------------------
+#
+# A display can be drawn again, with another opacity and on other axes.
+
+figure, axes = plt.subplots(1, 3, figsize=(11, 2.4), layout="compressed")
+display = SegmentationDisplay.from_estimator(
+    segmenter, images[1], opacity=0.0, outline=False, legend=False, ax=axes[0]
+)
+display.plot(axes[1], opacity=1.0, legend=False)
+display.plot(axes[2], opacity=0.5)
+for ax, title in zip(axes, ("Image", "Labels", "Both"), strict=True):
+    ax.set_title(title)
+plt.show()
+
+# %%
+# How much of both images each cluster has
+# ----------------------------------------
+
+ClusterSizesDisplay.from_estimator(segmenter, images, normalize=True, sort=True)
+plt.show()
+
+# %%
+# How many clusters?
+# ------------------
+#
+# The eigenvalues of the graph among the patches, with the gap that suggests a number.
+
+SpectrumDisplay.from_estimator(segmenter)
+plt.show()

@@ -1,0 +1,201 @@
+"""Rows in the plane of some eigenfunctions: what is to be drawn, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import _safe_indexing
+
+from neuraleig._random import RandomState
+from neuraleig._typing import FloatArray, IntArray
+from neuraleig.plotting._checks import check_lengths, check_subsample, drawn_rows
+from neuraleig.plotting._fitted import eigenvalues_of, final_step, n_clusters_of
+from neuraleig.segmentation import DenseSegmenter
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Rows that go together with what is said of them.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n_drawn, n_columns)
+        Coordinates of the rows that are drawn.
+    labels : ndarray of shape (n_drawn,) or None
+        Their labels.
+    eigenvalues : ndarray of shape (n_columns,) or None
+        Eigenvalues of the columns.
+    components : tuple of int
+        Which eigenfunctions the columns are.
+    label_order : ndarray of shape (n_labels,) or None
+        All labels, in the order of colours.
+    rows : ndarray of shape (n_drawn,)
+        Numbers of the rows among all.
+    """
+
+    embedding: FloatArray
+    labels: NDArray[Any] | None
+    eigenvalues: FloatArray | None
+    components: tuple[int, ...]
+    label_order: NDArray[Any] | None
+    rows: IntArray
+
+
+def checked_plane(
+    embedding: ArrayLike,
+    labels: ArrayLike | None,
+    *,
+    eigenvalues: ArrayLike | None,
+    components: tuple[int, ...] | None,
+    label_order: ArrayLike | None,
+    subsample: float | None,
+    random_state: RandomState,
+) -> Plane:
+    """Check given coordinates, and draw rows of them.
+
+    The parameters are those of :meth:`EmbeddingDisplay.from_predictions`.
+    """
+    check_subsample(subsample)
+    values = _check_embedding(embedding)
+    n_rows, n_functions = values.shape
+    if components is None:
+        components = (2, 3)[:n_functions]
+    columns = _check_components(components, n_functions)
+    rows = drawn_rows(n_rows, subsample, random_state)
+    order = None
+    if labels is not None:
+        labels = check_lengths("labels", labels, n_rows, "row of embedding")
+        order = _check_order(label_order, labels)
+        labels = labels[rows]
+    if eigenvalues is not None:
+        eigenvalues = check_lengths(
+            "eigenvalues", eigenvalues, n_functions, "column of embedding"
+        )[columns]
+    drawn = values[:, columns][rows]
+    return Plane(drawn, labels, eigenvalues, components, order, rows)
+
+
+def evaluated_plane(
+    estimator: Any,  # noqa: ANN401 - duck-typed
+    X: ArrayLike,
+    labels: ArrayLike | None,
+    *,
+    components: tuple[int, ...] | None,
+    label_order: ArrayLike | None,
+    subsample: float | None,
+    random_state: RandomState,
+) -> tuple[Plane, bool]:
+    """Draw rows, and evaluate a fitted estimator at them.
+
+    The parameters are those of :meth:`EmbeddingDisplay.from_estimator`.
+
+    Returns
+    -------
+    plane : Plane
+        Rows that are drawn.
+    is_predicted : bool
+        Whether their labels are those of the estimator.
+    """
+    check_subsample(subsample)
+    eigenvalues = _eigenvalues_of_rows(estimator)
+    rows = None
+    n_rows = _number_of_rows(X)
+    # Streams cannot be indexed: they are evaluated as a whole.
+    if n_rows is not None:
+        if labels is not None:
+            labels = check_lengths("labels", labels, n_rows, "row of X")
+            label_order = _check_order(label_order, labels)
+        rows = drawn_rows(n_rows, subsample, random_state)
+        if rows.size < n_rows:
+            X = _safe_indexing(X, rows)
+            labels = None if labels is None else np.asarray(labels)[rows]
+        subsample = None
+    functions = _functions(estimator, X, eigenvalues.size - 1)
+    is_predicted = labels is None and hasattr(estimator, "predict")
+    if is_predicted:
+        labels = np.asarray(estimator.predict(X))
+        if label_order is None:
+            label_order = _all_clusters(estimator, labels)
+    plane = checked_plane(
+        functions,
+        labels,
+        eigenvalues=eigenvalues[1:],
+        components=components,
+        label_order=label_order,
+        subsample=subsample,
+        random_state=random_state,
+    )
+    return plane if rows is None else replace(plane, rows=rows), is_predicted
+
+
+def _number_of_rows(X: Any) -> int | None:  # noqa: ANN401 - whatever a user passes
+    """Rows of what can be indexed, or None."""
+    shape = (len(X),) if isinstance(X, list) else getattr(X, "shape", None)
+    return int(shape[0]) if shape else None
+
+
+def _functions(
+    estimator: Any,  # noqa: ANN401 - duck-typed
+    X: ArrayLike,
+    n_functions: int,
+) -> NDArray[Any]:
+    """Eigenfunctions at rows, without the constant one."""
+    functions = np.asarray(estimator.transform(X))
+    # The clustering returns the constant function too, the embedding does not.
+    return functions[:, functions.shape[1] - n_functions :]
+
+
+def _all_clusters(estimator: Any, labels: NDArray[Any]) -> NDArray[Any]:  # noqa: ANN401
+    """Clusters of an estimator, whether they occur or not."""
+    n_clusters = n_clusters_of(final_step(estimator)) or 0
+    return np.union1d(labels, np.arange(n_clusters))
+
+
+def _eigenvalues_of_rows(estimator: Any) -> FloatArray:  # noqa: ANN401 - duck-typed
+    """Eigenvalues of an estimator whose eigenfunctions are those of rows."""
+    if isinstance(final_step(estimator), DenseSegmenter):
+        raise TypeError(
+            "estimator is of type DenseSegmenter, whose eigenfunctions are maps of "
+            "images; for the tokens of one, pass transform(image) of shape (-1, "
+            "n_components), without its first column, to "
+            "EmbeddingDisplay.from_predictions."
+        )
+    return eigenvalues_of(estimator)
+
+
+def _check_embedding(embedding: ArrayLike) -> FloatArray:
+    values = np.asarray(embedding, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise ValueError(
+            f"embedding has shape {values.shape}; it must have two dimensions and at "
+            "least one column, the eigenfunctions without the constant one."
+        )
+    return values
+
+
+def _check_components(components: tuple[int, ...], n_functions: int) -> list[int]:
+    """Columns of some eigenfunctions, of which the first column is the second."""
+    columns = [component - 2 for component in components]
+    if len(columns) not in (1, 2) or not all(0 <= c < n_functions for c in columns):
+        raise ValueError(
+            f"components={components!r} must be one or two eigenfunctions, from 2 (the "
+            f"first is constant) to {n_functions + 1}."
+        )
+    return columns
+
+
+def _check_order(label_order: ArrayLike | None, labels: NDArray[Any]) -> NDArray[Any]:
+    found = np.unique(labels)
+    if label_order is None:
+        return found
+    order = np.asarray(label_order)
+    left_out = found[~np.isin(found, order)]
+    if left_out.size:
+        raise ValueError(
+            f"label_order={order.tolist()} leaves out labels that occur: "
+            f"{left_out.tolist()}."
+        )
+    return order
