@@ -1,10 +1,12 @@
 """How Sphinx builds these pages; CONTRIBUTING.md has the command.
 
-The pages are Markdown that a code host renders as well. What only Sphinx needs, tables of
-contents and copies of files outside of this folder, is derived from them by
-``_extensions/repository_pages.py``. Set ``NEURALEIG_DOCS_INTERSPHINX=1`` to link names of
-other projects to their documentation, which is fetched; without it a build needs no
-network.
+The pages are Markdown that a code host renders as well. What only Sphinx needs, tables
+of contents and copies of files outside of this folder, is derived from them by
+``_extensions/repository_pages.py``.
+
+``NEURALEIG_DOCS_INTERSPHINX=1`` links names of other projects to their documentation,
+which is fetched; without it a build needs no network. ``NEURALEIG_DOCS_GALLERY=0`` does
+not run the examples.
 """
 
 import os
@@ -40,9 +42,11 @@ needs_sphinx = "8.1"
 html_theme = "furo"
 html_title = f"neuraleig {release}"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["pages.css"]
 html_theme_options = {"navigation_with_keys": True}
 html_copy_source = False
+# Docstrings quote values of parameters, which curly quotes would falsify.
+smartquotes = False
 
 # Headings of all levels can be linked to by the fragments of code hosts.
 myst_heading_anchors = 4
@@ -83,7 +87,6 @@ sphinx_gallery_conf = {
     "examples_dirs": str(HERE.parent / "examples" / "gallery"),
     "gallery_dirs": "gallery",
     "filename_pattern": r"[\\/]plot_",
-    "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "api/backreferences",
     "doc_module": ("neuraleig",),
     "reference_url": {"neuraleig": None},

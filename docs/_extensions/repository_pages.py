@@ -13,7 +13,11 @@ import posixpath
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # The functions on text are tested where Sphinx is not installed.
+    from sphinx.application import Sphinx
 
 COPIES = {
     "README.md": "generated/readme.md",
@@ -93,7 +97,7 @@ def contents(text: str) -> str:
     return "\n\n".join([text.rstrip(), *tables]) + "\n"
 
 
-def copy_pages(app: Any) -> None:
+def copy_pages(app: Sphinx) -> None:
     """Copy pages from outside, where they are not the same already."""
     docs = Path(app.srcdir)
     for name, copy in COPIES.items():
@@ -105,7 +109,7 @@ def copy_pages(app: Any) -> None:
             path.write_text(text, "utf-8")
 
 
-def change_page(app: Any, name: str, content: list[str]) -> None:
+def change_page(app: Sphinx, name: str, content: list[str]) -> None:
     """Links and contents of a page that is about to be read."""
     page = f"docs/{name}.md"
     if not (Path(app.srcdir) / f"{name}.md").exists() or name.startswith("generated/"):
@@ -118,7 +122,7 @@ def change_page(app: Any, name: str, content: list[str]) -> None:
     content[0] = text
 
 
-def setup(app: Any) -> dict[str, bool]:
+def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     # Before Sphinx looks for the pages that there are.
     app.connect("builder-inited", copy_pages)

@@ -3,8 +3,8 @@ An affinity of your own
 =======================
 
 Distances between raw columns can be wrong: half past eleven at night and half past
-midnight are an hour apart, not 23. A callable ``affinity`` says what is alike. The network
-still gets the raw columns, and learns what the affinity says of them.
+midnight are an hour apart, not 23. A callable ``affinity`` says what is alike. The
+network still gets the raw columns, and learns what the affinity says of them.
 """
 
 # %%
@@ -36,14 +36,16 @@ def both_circles(left, right):
     return np.exp(8.0 * (np.cos(2 * np.pi * turns) - 1).sum(axis=2))
 
 
-circular = NeuralEigenSpectralClustering(3, affinity=both_circles, random_state=0).fit(X)
+circular = NeuralEigenSpectralClustering(3, affinity=both_circles, random_state=0).fit(
+    X
+)
 
 # %%
 # Without it
 # ----------
 #
-# The same estimator by distances between the columns, brought to one scale. The fit warns of
-# what is wrong: at midnight and at north the graph is torn.
+# The same estimator by distances between the columns, brought to one scale. The fit
+# warns of what is wrong: at midnight and at north the graph is torn.
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", GraphWarning)
@@ -73,8 +75,8 @@ plt.show()
 # What is seen
 # ------------
 #
-# By distances, what lies on either side of midnight goes to different clusters. With the
-# kernel the groups are whole, and the network labels new rows on both sides of the seam.
-# A callable is computed among at most 2,000 rows, drawn at random, however many there are.
-# Here the columns could have been replaced by sines and cosines as well; a kernel also
-# serves where no such columns exist.
+# By distances, what lies on either side of midnight goes to different clusters. With
+# the kernel the groups are whole, and the network labels new rows on both sides of the
+# seam. A callable is computed among at most 2,000 rows, drawn at random, however many
+# there are. Here the columns could have been replaced by sines and cosines as well; a
+# kernel also serves where no such columns exist.

@@ -2,17 +2,18 @@
 Predicting, or carrying labels over
 ===================================
 
-scikit-learn's ``SpectralClustering`` labels the rows that it is fitted to and no others. The
-usual way out is a classifier of nearest neighbours that carries its labels to new rows.
-Here both ways meet on handwritten digits, whose classes are used to score only.
+scikit-learn's ``SpectralClustering`` labels the rows that it is fitted to and no
+others. The usual way out is a classifier of nearest neighbours that carries its labels
+to new rows. Here both ways meet on handwritten digits, whose classes are used to score
+only.
 """
 
 # %%
 # Both ways
 # ---------
 #
-# 70 % of the digits are fitted, and the other 30 % are labelled. Both methods build a graph
-# of ten neighbours and are told the number of clusters.
+# 70 % of the digits are fitted, and the other 30 % are labelled. Both methods build a
+# graph of ten neighbours and are told the number of clusters.
 
 import time
 
@@ -82,8 +83,8 @@ plt.show()
 # What is seen
 # ------------
 #
-# The predicted labels agree better with the classes. That comes from how labels are read
-# off the eigenvectors rather than from the network: more of them, weighted, and a choice
-# between several k-means. The fit takes longer than scikit-learn's: on sets this small a
-# network is a detour, if nothing has to be predicted. More sets, and ranges over seeds,
-# are in the benchmarks.
+# The predicted labels agree better with the classes. Most of that comes from how labels
+# are read off the eigenvectors rather than from the network: more of them, weighted,
+# and a choice between several k-means. The fit takes longer than scikit-learn's: on
+# sets this small a network is a detour, if nothing has to be predicted. More sets, and
+# ranges over seeds, are in the benchmarks.

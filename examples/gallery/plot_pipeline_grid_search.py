@@ -3,8 +3,8 @@ A search over the number of clusters
 ====================================
 
 The estimator fits into scikit-learn's pipelines and searches. Its ``score`` needs no
-classes: it is the modularity of the predicted labels, on the graph of the rows that it is
-given. Here it chooses the number of clusters of the wine data, whose columns have
+classes: it is the modularity of the predicted labels, on the graph of the rows that it
+is given. Here it chooses the number of clusters of the wine data, whose columns have
 different units and are scaled first.
 """
 
@@ -12,8 +12,8 @@ different units and are scaled first.
 # The search
 # ----------
 #
-# Every candidate is fitted to four fifths of the rows and scored on the rest. The rows of
-# the file are sorted by class, so the folds are shuffled.
+# Every candidate is fitted to four fifths of the rows and scored on the rest. The rows
+# of the file are sorted by class, so the folds are shuffled.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_wine
@@ -60,8 +60,8 @@ plt.show()
 # What is seen
 # ------------
 #
-# Bars are standard deviations over five folds of 36 rows. Three clusters have the highest
-# mean, and there are three kinds of wine. The lead over four clusters is about the size of
-# one bar, so on other folds of so few rows four could win. Scores of different
-# ``n_clusters`` can be compared; those of different ``n_neighbors`` belong to different
-# graphs and cannot.
+# Bars are standard deviations over five folds of 36 rows. Three clusters have the
+# highest mean, and there are three kinds of wine. The lead over four clusters is about
+# the size of one bar, so on other folds of so few rows four could win. Scores of
+# different ``n_clusters`` can be compared; those of different ``n_neighbors`` belong to
+# different graphs and cannot.

@@ -2,8 +2,8 @@
 Rows that come as a stream
 ==========================
 
-``partial_fit`` takes rows that come but once. It keeps a fair sample of them and fits anew
-whenever a tenth more rows have come than are behind the model. Clusters keep their
+``partial_fit`` takes rows that come but once. It keeps a fair sample of them and fits
+anew whenever a tenth more rows have come than are behind the model. Clusters keep their
 numbers from one fit to the next, so that labels of different days can be compared.
 """
 
@@ -11,8 +11,8 @@ numbers from one fit to the next, so that labels of different days can be compar
 # Handwritten digits in portions
 # ------------------------------
 #
-# Digits come in portions of 60 rows. After every portion the model labels the same 500 rows,
-# which are not part of the stream. Classes are used to score only.
+# Digits come in portions of 60 rows. After every portion the model labels the same 500
+# rows, which are not part of the stream. Classes are used to score only.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,7 +49,7 @@ print(f"{len(seen)} portions, {len(fits)} fits; accuracy at the end {accuracy[-1
 
 figure, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 ax.step(seen, accuracy, where="post", label="accuracy on the fixed rows")
-ax.step(seen, unchanged, where="post", label="share of labels kept since the last portion")
+ax.step(seen, unchanged, where="post", label="share of labels kept")
 ax.plot(fits, [0.03] * len(fits), "k|", label="a fit")
 ax.set_xlabel("rows of the stream")
 ax.set_ylim(0, 1.05)
@@ -61,6 +61,6 @@ plt.show()
 # ------------
 #
 # Fifty or a hundred rows are too few for ten clusters, and the labels move a good deal.
-# From five hundred rows on, a new fit changes the labels of a few rows in a hundred, and
-# between fits none change. A stream whose rows change their nature over time is followed
-# slowly, since old rows stay in the sample as likely as new ones.
+# From five hundred rows on, a new fit changes the labels of a few rows in a hundred,
+# and between fits none change. A stream whose rows change their nature over time is
+# followed slowly, since old rows stay in the sample as likely as new ones.

@@ -2,18 +2,18 @@
 Labels for new rows
 ===================
 
-Two half moons are no round clusters, so distances to centres do not tell them apart. The
-fit builds a graph of neighbours, in which each moon hangs together, and teaches a network
-what the graph says. The network labels any point of the plane, not only the rows of the
-fit.
+Two half moons are no round clusters, so distances to centres do not tell them apart.
+The fit builds a graph of neighbours, in which each moon hangs together, and teaches a
+network what the graph says. The network labels any point of the plane, not only the
+rows of the fit.
 """
 
 # %%
 # Fit, and predict
 # ----------------
 #
-# The estimator sees 400 rows. Another 400, drawn from the same moons, are labelled by one
-# forward pass.
+# The estimator sees 400 rows. Another 400, drawn from the same moons, are labelled by
+# one forward pass.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -58,6 +58,6 @@ plt.show()
 # What is seen
 # ------------
 #
-# The border follows the gap between the moons. It goes on where there are no rows: the graph
-# says nothing there, and what the network says is where its layers happen to lead. Labels
-# of points far from the data mean little.
+# The border follows the gap between the moons. It goes on where there are no rows: the
+# graph says nothing there, and what the network says is where its layers happen to
+# lead. Labels of points far from the data mean little.
