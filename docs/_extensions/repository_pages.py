@@ -24,8 +24,8 @@ COPIES = {
     "CONTRIBUTING.md": "generated/contributing.md",
     "CHANGELOG.md": "generated/changes.md",
 }
-# Written by other extensions from what the code host shows.
-REPLACED = {"examples/gallery/README.rst": "gallery/index.rst"}
+# Written by Sphinx-Gallery: pages of the examples.
+EXAMPLE = re.compile(r"examples/gallery/(\w+)\.(?:py|rst)")
 
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
@@ -58,14 +58,17 @@ def moved_links(text: str, source: str, destination: str) -> str:
     text : str
         The page with links that lead to the same files, or to what stands for them.
     """
-    stands_for = {name: f"docs/{page}" for name, page in (COPIES | REPLACED).items()}
 
     def moved(link: re.Match[str]) -> str:
         opening, path, fragment, closing = link.groups(default="")
         if path.startswith(ELSEWHERE):
             return link.group()
         target = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
-        target = stands_for.get(target, target)
+        if target in COPIES:
+            target = f"docs/{COPIES[target]}"
+        elif example := EXAMPLE.fullmatch(target):
+            page = "index" if example[1] == "README" else example[1]
+            target = f"docs/gallery/{page}.rst"
         path = posixpath.relpath(target, posixpath.dirname(destination))
         return f"{opening}{path}{fragment}{closing}"
 
