@@ -24,9 +24,10 @@ import report
 from sklearn.cluster import KMeans
 from sklearn.neighbors import KNeighborsClassifier
 
+from neuraleig._targets import judge_labels
 from neuraleig.affinity import Graph, NeighborAffinity
 from neuraleig.discretize import diffused_rows, read_clusters
-from neuraleig.estimators._steps import judge_labels, without_outliers
+from neuraleig.estimators._steps import without_outliers
 from neuraleig.metrics import clustering_accuracy, normalized_cut
 from neuraleig.spectrum import graph_spectrum
 
@@ -114,7 +115,7 @@ NO_ROUNDS = {
     f"estimators._warm_start.{name}": 0 for name in ("MAX_STEPS", "MIN_PASSES")
 }
 UNPLACED = {"networks.MLP.place": lambda mlp, rows: None}
-NO_REFIT = {"estimators._base.refit_labels": lambda *args: None}
+NO_REFIT = {"estimators._fit.refit_labels": lambda *args: None}
 VARIANTS: dict[str, Variant] = {
     "scikit-learn's reading: k functions, k-means on V": exact(
         sizes=1, normalize=False, drop_outliers=False, edge_weights="binary"

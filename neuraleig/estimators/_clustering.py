@@ -171,7 +171,7 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         Where the fit ran.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where ``X`` had any.
 
     See Also

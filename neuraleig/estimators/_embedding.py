@@ -73,7 +73,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         Where the fit ran.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where ``X`` had any.
 
     See Also

@@ -111,7 +111,7 @@ class SegmenterParameters(ClusterNaming):
         Parameters
         ----------
         preset : {"pascal_context", "cityscapes", "ade20k"}
-            Settings of [1]_ for that data set.
+            Published settings for that data set; see the references of the class.
         **changes
             Parameters that are to differ.
 

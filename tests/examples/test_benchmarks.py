@@ -1,5 +1,6 @@
 """What could go wrong unseen in the scripts of the benchmarks."""
 
+import pkgutil
 import sys
 import time
 from importlib import import_module
@@ -95,6 +96,22 @@ class TestChildren:
         # Not run again: the command does not exist.
         again = children.run_once(["/nonexistent"], folder, children.Limits(1))
         assert again == found
+
+
+class TestAblation:
+    def test_parts_that_are_changed_are_there(self):
+        """They are named by strings, which no import checks."""
+        ablation = import_module("ablation")
+        for changes in (ablation.NO_ROUNDS, ablation.UNPLACED, ablation.NO_REFIT):
+            for target in changes:
+                assert pkgutil.resolve_name(f"neuraleig.{target}") is not None
+
+    def test_a_reading_without_a_network_labels_new_rows(self):
+        ablation, datasets = import_module("ablation"), import_module("datasets")
+        data = datasets.load("iris", 0)
+        train, test = ablation.exact()(data, 0)
+        assert train.shape == data.y_train.shape and test.shape == data.y_test.shape
+        assert set(test) <= set(train) == {0, 1, 2}
 
 
 class TestCompare:

@@ -58,8 +58,8 @@ def scores_on_lattice(
 
     Parameters
     ----------
-    padded : Tensor of shape (3, *lattice.padded_shape)
-        The image, see :meth:`Lattice.pad`.
+    padded : Tensor of shape (3, height, width)
+        The padded image, see :meth:`Lattice.pad`.
     lattice : Lattice
         Its tokens and windows.
     score : callable

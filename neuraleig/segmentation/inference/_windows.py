@@ -140,8 +140,8 @@ class Lattice:
 
         Returns
         -------
-        padded : Tensor of shape (3, *padded_shape), float32
-            In [0, 1]; the last row and column go on into the padding.
+        padded : Tensor of shape (3, height, width), float32
+            In [0, 1], of the ``padded_shape``; the last row and column go on into it.
         """
         (bottom, right), (height, width) = self.padded_shape, rgb.shape[:2]
         image = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
@@ -164,7 +164,7 @@ class Lattice:
 
         Parameters
         ----------
-        padded : Tensor of shape (3, *padded_shape)
+        padded : Tensor of shape (3, height, width)
             As :meth:`pad` returns it.
 
         Returns
