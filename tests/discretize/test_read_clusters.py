@@ -142,8 +142,14 @@ def test_a_cut_many_times_the_least_needs_a_gain():
     # Three spirals that touch: the wrong reading had this much more modularity.
     right, wrong = reading_of(0.00014, 0.66542), reading_of(0.00229, 0.66585)
     assert best_reading([right, wrong]) is right
-    better = reading_of(0.00229, 0.67)
+    better = reading_of(0.00229, 0.72)
     assert best_reading([right, better]) is better
+
+
+def test_evener_sizes_alone_are_no_reason_to_cut():
+    # Three separate arcs of 1580, 1580 and 830 rows, and a reading that divides one.
+    components, evener = reading_of(0.0, 0.6427), reading_of(0.00499, 0.6571)
+    assert best_reading([components, evener]) is components
 
 
 def test_rounding_of_cuts_does_not_decide():

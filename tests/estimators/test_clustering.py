@@ -577,6 +577,18 @@ def test_components_are_recovered_exactly(assign_labels):
     np.testing.assert_allclose(model.eigenvalues_[:4], 1.0, atol=1e-2)
 
 
+def test_long_components_are_not_cut_for_evener_sizes():
+    # Cutting an arc costs next to nothing, and thirds have more modularity.
+    generator = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [700, 700, 350])
+    angles = 2 * np.pi * (y + generator.uniform(0.05, 0.75, y.size)) / 3
+    radii = 1 + 0.5 * np.sin(3 * angles) + generator.normal(0, 0.06, y.size)
+    X = radii[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
+    model = clustering(3).fit(X)
+    assert model.n_connected_components_ == 3
+    assert clustering_accuracy(y, model.labels_) == 1.0
+
+
 def test_more_components_than_clusters_are_united_with_a_warning():
     X, y = far_blobs(4)
     with pytest.warns(GraphWarning, match="4 connected components for 2 clusters") as w:
