@@ -47,7 +47,13 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
         "networks",
         "training",
     },
-    "onnx": {"estimators", "eigenfunctions"},
+    "onnx": {
+        "estimators",
+        "segmentation",
+        "eigenfunctions",
+        "networks",
+        "discretize",
+    },
     "plotting": {"estimators", "eigenfunctions"},
 }
 ANYTHING = {"cli", "_cli", "_demo", "_demo_plots", "__init__", "__main__"}
@@ -59,6 +65,7 @@ ONE_HOME = (
     "matplotlib",
     "faiss",
     "onnx",
+    "onnxscript",
     "mlflow",
     "sklearn.callback",
     "torch.utils.tensorboard",
