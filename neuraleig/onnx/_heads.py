@@ -6,6 +6,7 @@ import copy
 from typing import TypeVar, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neuraleig.eigenfunctions import Eigenfunctions
@@ -52,23 +53,27 @@ class FunctionHead(nn.Module):
 
     mean: Tensor
     rotation: Tensor
+    offset: Tensor
 
     def __init__(
         self, head: nn.Module, eigenfunctions: Eigenfunctions, constant: bool = True
     ) -> None:
         super().__init__()
         self.head = head
-        self.constant = constant
-        for name in ("mean", "rotation"):
-            value = getattr(eigenfunctions, name).detach().cpu().clone()
-            self.register_buffer(name, value)
+        mean, rotation = (
+            getattr(eigenfunctions, name).detach().cpu().clone()
+            for name in ("mean", "rotation")
+        )
+        offset = torch.zeros(rotation.shape[1])
+        if constant:
+            # Nothing times the functions, and 1: no node need know how many rows.
+            rotation = F.pad(rotation, (1, 0))
+            offset = F.pad(offset, (1, 0), value=1.0)
+        self.register_buffer("mean", mean)
+        self.register_buffer("rotation", rotation)
+        self.register_buffer("offset", offset)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Functions of shape (n_rows, n_components), or one less."""
-        learned = hidden[:, :0]
-        # Runtimes need not know products of matrices without columns.
-        if self.rotation.shape[1] > 0:
-            learned = (self.head(hidden) - self.mean) @ self.rotation
-        if not self.constant:
-            return learned
-        return torch.cat([torch.ones_like(hidden[:, :1]), learned], dim=1)
+        functions: Tensor = (self.head(hidden) - self.mean) @ self.rotation
+        return functions + self.offset

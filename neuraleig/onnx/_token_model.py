@@ -55,27 +55,30 @@ class TokenModule(nn.Module):
             Tokens of windows of one size, none of them padding.
         """
         shape = features.shape[:3]
-        hidden = self._hidden(features.flatten(1, 2)).flatten(0, 1)
+        hidden = self._hidden(features)
         scores = self._merged(self.scores(hidden)).reshape(*shape, -1)
         functions = self.functions(hidden).reshape(*shape, -1)
         return scores.argmax(dim=3), scores.softmax(dim=3), scores, functions
 
     def _hidden(self, features: Tensor) -> Tensor:
-        """What the trunk says of windows (n_windows, n_tokens, n_channels)."""
+        """What the trunk says of all tokens, window by window."""
         trunk = self.trunk
-        tokens = trunk.projection((features - trunk.shift) / trunk.scale)
+        n_windows, rows, columns = features.shape[:3]
+        # All tokens below each other: torch 2.6 cannot export maps of other arrays.
+        inputs = (features.flatten(0, 2) - trunk.shift) / trunk.scale
+        tokens = trunk.projection(inputs)
         blocks: Any = trunk.blocks
         for block in blocks:
             normed = block.attention_norm(tokens)
-            queries, keys, values = (
-                layer(normed).unflatten(2, block.heads)
-                for layer in (block.queries, block.keys, block.values)
+            windows = (n_windows, rows * columns, *block.heads)
+            attended = _linear_attention(
+                block.queries(normed).reshape(windows),
+                block.keys(normed).reshape(windows),
+                block.values(normed).reshape(windows),
             )
-            attended = _linear_attention(queries, keys, values).flatten(2)
-            tokens = tokens + block.attended(attended)
-            tokens = tokens + block.mlp_out(
-                F.gelu(block.mlp_in(block.mlp_norm(tokens)))
-            )
+            tokens = tokens + block.attended(attended.flatten(0, 1).flatten(1))
+            inner = F.gelu(block.mlp_in(block.mlp_norm(tokens)))
+            tokens = tokens + block.mlp_out(inner)
         return cast(Tensor, trunk.norm(tokens))
 
     def _merged(self, scores: Tensor) -> Tensor:
@@ -161,7 +164,7 @@ def token_model(segmenter: DenseSegmenter) -> Model:
         (first, second),
         _outputs(ROWS, COLUMNS),
         "the network of this DenseSegmenter",
-        "Use another version of torch.",
+        "Later versions of torch export more.",
         _metadata(segmenter),
     )
 
@@ -190,9 +193,11 @@ def image_model(
     tokens = TokenModule(segmenter.eigenfunctions_, segmenter._groups)
     patch = backbone.patch_size
     sides: Axes = (Axis("height", patch), Axis("width", patch))
-    outputs, remedy = _outputs(ROWS, COLUMNS), "Pass image_size=(height, width), or"
+    outputs = _outputs(ROWS, COLUMNS)
+    remedy = "Pass image_size=(height, width)"
     if size is not None:
-        sides, outputs, remedy = (None, None), _outputs(None, None), "You can"
+        sides, outputs = (None, None), _outputs(None, None)
+        remedy = "Leave out image_size"
     return Model(
         ImageModule(backbone, tokens).eval(),
         "images",
@@ -200,7 +205,7 @@ def image_model(
         _image_examples(patch, DTYPES[dtype], size),
         outputs,
         f"the backbone {backbone.identity}",
-        f"{remedy} leave out include_backbone, and run the backbone elsewhere.",
+        f"{remedy}, or run the backbone elsewhere and leave out include_backbone.",
         _metadata(segmenter),
     )
 
