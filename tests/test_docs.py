@@ -28,6 +28,7 @@ DOCUMENTED = [
     "neuraleig.metrics",
     "neuraleig.networks",
     "neuraleig.objectives",
+    "neuraleig.onnx",
     "neuraleig.persistence",
     "neuraleig.plotting",
     "neuraleig.sampling",

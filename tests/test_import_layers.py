@@ -51,7 +51,13 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
         "networks",
         "training",
     },
-    "onnx": {"estimators", "eigenfunctions"},
+    "onnx": {
+        "estimators",
+        "segmentation",
+        "eigenfunctions",
+        "networks",
+        "discretize",
+    },
     "plotting": {
         "estimators",
         "eigenfunctions",
@@ -69,6 +75,7 @@ ONE_HOME = (
     "matplotlib",
     "faiss",
     "onnx",
+    "onnxscript",
     "mlflow",
     "sklearn.callback",
     "torch.utils.tensorboard",
