@@ -161,7 +161,8 @@ def best_reading(readings: Sequence[Reading]) -> Reading:
     """Reading of highest modularity among those that cut little more than need be.
 
     That is half as much again as the least cut, or 0.01 more for a gain in modularity
-    that evener sizes do not explain. A reading with a dead cluster is only better than none.
+    that evener sizes do not explain. A reading with a dead cluster is only better than
+    none.
     """
     most = max(len(reading.centres) for reading in readings)
     whole = [reading for reading in readings if len(reading.centres) == most]
