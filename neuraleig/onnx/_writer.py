@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from neuraleig._atomic import atomic_file
 from neuraleig.onnx._model import Axes, Model
-from neuraleig.segmentation.images import atomic_file
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
