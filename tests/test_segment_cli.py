@@ -1,6 +1,5 @@
 """``neuraleig segment`` as a user runs it."""
 
-import contextlib
 import io
 import json
 import os
@@ -406,15 +405,6 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(
     assert "pip install 'neuraleig[vision]'" in errors
 
 
-def interrupt(process):
-    """Press Ctrl-C until it is heard: code in C may drop an exception."""
-    for _ in range(10):
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=5)
-            return
-
-
 def test_a_fit_that_is_interrupted_leaves_nothing(photos, tmp_path):
     arguments = [*SMALL, "--max-iter=10000000", "--param=early_stopping=False"]
     process = subprocess.Popen(
@@ -428,13 +418,49 @@ def test_a_fit_that_is_interrupted_leaves_nothing(photos, tmp_path):
         # The first line is there when the fit runs.
         first = process.stderr.readline()
         try:
-            interrupt(process)
+            process.send_signal(signal.SIGINT)
             text, errors = process.communicate(timeout=60)
         finally:
             process.kill()
     assert first.startswith("neuraleig: features")
     assert (process.returncode, text) == (130, "")
     assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+# Interrupts the process once, in the middle of a fit and where Python drops exceptions.
+DROPPED = """
+import signal, sys, weakref
+from neuraleig.cli import main
+from neuraleig.segmentation import _fit
+
+class Thing:
+    pass
+
+def interrupted(*arguments):
+    thing = Thing()
+    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    del thing
+    return warm_start(*arguments)
+
+warm_start, _fit.warm_start = _fit.warm_start, interrupted
+sys.exit(main())
+"""
+
+
+def test_an_interrupt_that_python_drops_is_heard(photos, tmp_path):
+    arguments = ["segment", "fit", str(photos), "-o", str(tmp_path / "m"), *SMALL]
+    arguments += ["--max-iter=10000000", "--param=early_stopping=False"]
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPED, *arguments],
+        env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,8 +5,10 @@ Every command has one function that adds its parser and one that runs it.
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,8 @@ from neuraleig._cli._segment import add_segment
 
 # What a shell reports for a process that was interrupted.
 INTERRUPTED = 130
+# Seconds until a lost interrupt is repeated: the callbacks that lose it take far less.
+REPEATED_AFTER = 0.25
 
 EXAMPLES = """\
 examples:
@@ -47,7 +51,7 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
-        with _warnings_in_lines():
+        with _warnings_in_lines(), _interrupts_repeated():
             status: int = arguments.run(arguments, sys.stdout if out is None else out)
     except BrokenPipeError:
         # The reader of a pipe has left. Python would complain at exit, when it
@@ -89,6 +93,35 @@ def _warnings_in_lines() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
+
+
+@contextmanager
+def _interrupts_repeated() -> Iterator[None]:
+    """Interrupt again where Python drops an interrupt.
+
+    Whatever is raised in a destructor, in the callback of a weak reference or in one
+    from C is told of and forgotten. The import system has such callbacks, and a fit
+    imports a thousand modules of torch at its first step.
+    """
+    former = sys.unraisablehook
+    repeats: list[threading.Timer] = []
+
+    def hook(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            former(lost)
+            return
+        # Not from here: it would be dropped with this call.
+        repeats.append(threading.Timer(REPEATED_AFTER, _thread.interrupt_main))
+        repeats[-1].daemon = True
+        repeats[-1].start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = former
+        for repeat in repeats:
+            repeat.cancel()
 
 
 def _one_line(error: Exception) -> str:

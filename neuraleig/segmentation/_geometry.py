@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from neuraleig.segmentation.images import RGB, resized_to, short_side_size
 from neuraleig.segmentation.inference import Lattice
 
+# Longer side of an image as it is seen, in image_size, at most. Panoramas are below;
+# what is above are strips of few pixels, of which resizing would make vast images.
+LONGEST = 20
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -17,7 +21,9 @@ class Geometry:
     patch_size : int
         Pixels of a token, along both sides.
     image_size : int or None
-        Pixels of the shorter side of an image as it is seen; ``None``: its own.
+        Pixels of the shorter side of an image as it is seen; ``None``: its own. Of an
+        image more than 20 times as long as wide the longer side has 20 times as many,
+        and the shorter one what keeps the aspect.
     window_size, stride : int or None
         Side of a window and distance of neighbouring ones, in pixels, see
         :func:`~neuraleig.segmentation.inference.window_in_tokens`.
@@ -32,6 +38,10 @@ class Geometry:
         """Height and width at which an image of that size is seen."""
         if self.image_size is None:
             return height, width
+        longer = max(height, width)
+        if longer > LONGEST * min(height, width):
+            factor = LONGEST * self.image_size / longer
+            return max(1, round(height * factor)), max(1, round(width * factor))
         return short_side_size(height, width, self.image_size)
 
     def lattice(self, height: int, width: int) -> Lattice:

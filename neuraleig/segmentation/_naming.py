@@ -264,6 +264,10 @@ class ClusterNaming(ImagePredictor):
         ValueError
             If masks have other sizes than their images or classes that the map has
             not, or ``class_names`` are too many or too few.
+
+        See Also
+        --------
+        neuraleig.segmentation.evaluate : Map and scores of a data set by a protocol.
         """
         if class_names is not None and len(class_names) != matching.n_classes:
             raise ValueError(

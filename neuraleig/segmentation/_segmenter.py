@@ -104,7 +104,8 @@ class DenseSegmenter(SegmenterParameters):
     early_stopping : bool, default=True
         Keep the best state by a tenth of the windows, where there are at least 40.
     image_size : int or None, default=None
-        Pixels of the shorter side at which images are seen; ``None``: their own.
+        Pixels of the shorter side at which images are seen; ``None``: their own. The
+        longer side has at most 20 times as many.
     window_size : int or None, default=512
         Side of the windows that the backbone sees, rounded to whole patches; images
         below it are one window. ``None``: whole images.

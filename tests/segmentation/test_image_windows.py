@@ -114,9 +114,17 @@ class TestGeometry:
         if image_size is None:
             assert seen == (height, width)
         else:
-            assert min(seen) == image_size
             ratio = max(height, width) / min(height, width)
-            assert max(seen) == pytest.approx(image_size * ratio, abs=0.5001)
+            longer = image_size * min(ratio, 20)
+            assert max(seen) == pytest.approx(longer, abs=0.5001)
+            assert min(seen) == pytest.approx(max(1, longer / ratio), abs=0.5001)
+            assert min(seen) == image_size or ratio > 20
+
+    def test_strips_do_not_become_vast_images(self):
+        assert Geometry(8, 320, 512, None).seen_size(20, 4000) == (32, 6400)
+        assert Geometry(8, 320, 512, None).seen_size(4000, 1) == (6400, 2)
+        # Nothing is made of images at their own size.
+        assert Geometry(8, None, 512, None).seen_size(20, 4000) == (20, 4000)
 
     @given(sides, sides, st.none() | st.integers(1, 40), st.none() | st.integers(1, 40))
     @settings(max_examples=50)

@@ -150,6 +150,20 @@ class TestSmallAndDullImages:
         model = make_segmenter(queue_size=32).fit([pixel, *images])
         assert model.score(new_images, new_masks) > 0.75
 
+    @pytest.mark.parametrize("init", ["spectral", "random"])
+    @pytest.mark.parametrize(
+        "changes", [{"image_size": 16}, {"window_size": 8}, {"window_size": 16}]
+    )
+    def test_strips_and_windows_with_fewer_tokens_than_neighbours(
+        self, make_segmenter, images, changes, init
+    ):
+        strips = [images[0][:2], images[1][:, :1], np.repeat(images[2][:3], 20, axis=1)]
+        model = make_segmenter(init=init, max_iter=5, queue_size=8, **changes)
+        model.fit([*images, *strips])
+        assert np.isfinite(model.loss_curve_).all()
+        for image, labels in zip(strips, model.predict(strips), strict=True):
+            assert labels.shape == image.shape[:2]
+
     def test_one_line(self, shared, images):
         assert shared.predict(images[0][:1]).shape == (1, 64)
         assert shared.predict(images[0][:, :1]).shape == (48, 1)

@@ -202,6 +202,11 @@ def evaluate(
         its labels are of different size, or a label is out of range; the file is
         named.
 
+    See Also
+    --------
+    neuraleig.DenseSegmenter.evaluate : Scores on images and masks of one's own, by a
+        map that ``match`` has found on others.
+
     Notes
     -----
     One image is held at a time. The rows of the published tables:
