@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._typing import FloatArray
-from neuraleig.plotting._cluster_sizes import count_labels, percentage
+from neuraleig.plotting._counts import count_labels, percentage
 from neuraleig.plotting._fitted import final_step, n_clusters_of
 from neuraleig.plotting._matplotlib import (
     legend_beside,

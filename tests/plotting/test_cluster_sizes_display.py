@@ -10,7 +10,7 @@ from sklearn.cluster import DBSCAN, KMeans
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.plotting import ClusterSizesDisplay
-from neuraleig.plotting._cluster_sizes import percentage
+from neuraleig.plotting._counts import percentage
 from neuraleig.plotting._palette import ACCENT, colors_of
 
 LABELS = [0, 3, 3, 1, 1, 1]
