@@ -65,7 +65,7 @@ def test_every_page_outside_that_is_linked_to_has_a_copy(pages):
 
 
 def test_there_are_examples():
-    assert len(GALLERY) >= 5
+    assert len(GALLERY) >= 8
 
 
 @pytest.mark.parametrize("example", GALLERY, ids=lambda path: path.stem)

@@ -23,6 +23,7 @@ COPIES = {
     "README.md": "generated/readme.md",
     "CONTRIBUTING.md": "generated/contributing.md",
     "CHANGELOG.md": "generated/changes.md",
+    "SECURITY.md": "generated/security.md",
 }
 # Written by Sphinx-Gallery: pages of the examples.
 EXAMPLE = re.compile(r"examples/gallery/(\w+)\.(?:py|rst)")

@@ -1,6 +1,9 @@
-"""The pages of the gallery run, show figures, and are in the form of sphinx-gallery."""
+"""The pages of the gallery run and show all the figures that they draw.
 
-import re
+They are run by hand here (``-m slow``): the documentation, which is built with every
+warning an error, runs each of them as well.
+"""
+
 import runpy
 from pathlib import Path
 
@@ -9,19 +12,9 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PAGES = sorted((EXAMPLES / "gallery").glob("*.py"))
-HEADER = re.compile(
-    r'"""\n(?P<title>.+)\n(?P<line>=+)\n\n.+?\n"""\n\n# %%\n', re.DOTALL
-)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_pages_begin_with_a_title_and_are_found_by_their_name(page):
-    header = HEADER.match(page.read_text("utf-8"))
-    assert header, f"{page.name} must begin with a title in reStructuredText"
-    assert len(header["line"]) == len(header["title"].splitlines()[0])
-    assert page.stem.startswith("plot_")
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages_run_and_show_figures(page, monkeypatch):
     shown = []
@@ -36,7 +29,7 @@ def test_pages_run_and_show_figures(page, monkeypatch):
     plt.switch_backend("Agg")
     monkeypatch.setattr(plt, "show", show)
     runpy.run_path(str(page), run_name="__main__")
-    assert len(shown) >= 2
+    assert shown
     # Whatever was drawn was shown.
     assert plt.get_fignums() == []
 
