@@ -4,8 +4,10 @@ import copy
 import inspect
 import json
 import logging
+import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +24,12 @@ import neuraleig
 from neuraleig import (
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
-    discretize,
     export_onnx,
 )
 from neuraleig._standardize import FARTHEST, Standardization
 from neuraleig.discretize import Argmax, ClusterQR, NearestCentre
 from neuraleig.eigenfunctions import Eigenfunctions
+from neuraleig.estimators._stream import Renumbered
 from neuraleig.onnx import _writer
 from neuraleig.onnx._row_model import LABELS, Standardize
 
@@ -176,6 +178,7 @@ def test_a_stream_says_the_same(rows, run):
     model = NeuralEigenSpectralClustering(2, hidden_sizes=(16,), random_state=0)
     for part in np.split(X, 4):
         model.partial_fit(part)
+    assert isinstance(model._discretizer, Renumbered)
     assert_same(run(model)(X), model, X)
 
 
@@ -245,8 +248,10 @@ def discretizers():
     generator = np.random.default_rng(0)
     eigenvalues = np.array([1.0, 0.9, 0.5, -0.1])
     rotation = np.linalg.qr(generator.normal(size=(3, 3)))[0]
+    argmax = Argmax(np.array([0, 1, 3]))
     return {
-        Argmax: Argmax(np.array([0, 1, 3])),
+        Argmax: argmax,
+        Renumbered: Renumbered(argmax, np.array([2, 0, 1])),
         NearestCentre: NearestCentre(
             generator.normal(size=(5, 4)), 0.1, eigenvalues, 2.0
         ),
@@ -270,12 +275,16 @@ def test_probabilities_are_those_of_the_discretiser(kind):
 
 
 def test_every_discretiser_can_be_exported():
-    classes = {
-        thing
-        for thing in vars(discretize).values()
-        if inspect.isclass(thing) and hasattr(thing, "probabilities")
-    }
-    assert classes - {discretize.Discretizer} == set(LABELS)
+    found = set()
+    for package in (neuraleig.discretize, neuraleig.estimators):
+        for module in pkgutil.iter_modules(package.__path__):
+            members = vars(import_module(f"{package.__name__}.{module.name}")).values()
+            found |= {
+                thing
+                for thing in members
+                if inspect.isclass(thing) and hasattr(thing, "needs_functions")
+            }
+    assert found - {neuraleig.discretize.Discretizer} == set(LABELS)
 
 
 def test_distinct_points_have_no_spread(run):

@@ -15,6 +15,7 @@ from neuraleig._typing import Array, FloatArray
 from neuraleig.discretize import Argmax, ClusterQR, Discretizer, NearestCentre
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.estimators._stream import Renumbered
 from neuraleig.onnx._heads import FunctionHead, frozen_network
 from neuraleig.onnx._model import Axes, Axis, Model
 
@@ -121,12 +122,39 @@ class RotatedLabels(nn.Module):
         return torch.where(total > 0, shares, 1.0 / self.rotation.shape[1])
 
 
+class RenumberedLabels(nn.Module):
+    """Probabilities of clusters that a stream has given other numbers.
+
+    Parameters
+    ----------
+    discretizer : Renumbered
+        Fitted.
+    """
+
+    order: Tensor
+
+    def __init__(self, discretizer: Renumbered) -> None:
+        super().__init__()
+        self.probabilities = label_module(discretizer.discretizer)
+        self.register_buffer("order", torch.from_numpy(discretizer.order))
+
+    def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
+        """Probabilities (n_rows, n_clusters) in float64."""
+        probabilities: Tensor = self.probabilities(functions, logits)
+        return probabilities[:, self.order]
+
+
 LABELS: dict[type, Callable[[Any], nn.Module]] = {
     Argmax: HeadLabels,
     NearestCentre: CentreLabels,
     ClusterQR: RotatedLabels,
+    Renumbered: RenumberedLabels,
 }
-"""Module that says what a discretiser says, by its class."""
+
+
+def label_module(discretizer: Discretizer) -> nn.Module:
+    """Module that says what a fitted discretiser says."""
+    return LABELS[type(discretizer)](discretizer)
 
 
 class EmbeddingModule(nn.Module):
@@ -170,7 +198,7 @@ class ClusteringModule(nn.Module):
         self.trunk = network.trunk
         self.scores = network.label_head
         self.functions = FunctionHead(network.function_head, eigenfunctions)
-        self.probabilities = LABELS[type(discretizer)](discretizer)
+        self.probabilities = label_module(discretizer)
 
     def forward(self, X: Tensor) -> tuple[Tensor, ...]:
         """Labels, probabilities and functions of rows."""

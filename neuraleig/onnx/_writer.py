@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,13 +85,15 @@ def _check_bytes(model: Model) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence torch's exporter, which warns and logs of its own affairs."""
+    """Silence torch's exporter, which warns, logs and prints of its own affairs."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    nowhere = io.StringIO()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(nowhere):
             warnings.simplefilter("ignore")
-            yield
+            with redirect_stderr(nowhere):
+                yield
     finally:
         logging.disable(level)
 
