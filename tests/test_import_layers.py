@@ -44,6 +44,7 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
         "estimators",
         "segmentation",
         "eigenfunctions",
+        "discretize",
         "networks",
         "training",
     },

@@ -227,6 +227,11 @@ def loaded_model(arguments: argparse.Namespace) -> DenseSegmenter:
     given = _given(arguments)
     how = {name: given[name] for name in OF_LOADING if name in given}
     model = load(arguments.model, **how)
+    if not isinstance(model, DenseSegmenter):
+        raise ValueError(
+            f"{arguments.model!r} holds a {type(model).__name__}, which labels rows; "
+            "pass the file of a DenseSegmenter."
+        )
     changes = {name: given[name] for name in OF_PREDICTIONS if name in given}
     model.set_params(**changes)
     return model

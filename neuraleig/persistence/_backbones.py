@@ -1,16 +1,20 @@
-"""Frozen backbones by name: their weights stay where they came from."""
+"""Frozen backbones by name: weights stay where they came from, or are in the file."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from neuraleig.persistence._fitted import Brought
+from neuraleig.persistence._model_file import State
+from neuraleig.persistence._networks import check_weights, taken, tensors_of
+from neuraleig.persistence._probes import is_alike, probed
+from neuraleig.persistence._records import Record
 from neuraleig.segmentation.backbones import (
     Backbone,
     ColorTexture,
@@ -20,43 +24,99 @@ from neuraleig.segmentation.backbones import (
 )
 
 # What only the user has: a callable, or a class of one's own.
-GIVEN = "given"
+GIVEN, TIMM, COLOR_TEXTURE = "given", "timm", "color_texture"
+# Weights that are in the file have this prefix.
+WEIGHTS = "backbone."
 # Sizes of the image that such a backbone is compared on, as in the fit.
 PROBE_SIZES = ((224, 448), (240, 480))
-PROBE_VALUES = 4096
-# Devices and versions round differently, cuDNN to three digits.
-PROBE_TOLERANCE = 1e-2
+# Filters of colour and texture are as wide as patches; photographs are no wider.
+LARGEST_PATCH = 4096
 
 
 @dataclass(frozen=True)
-class Brought:
-    """What a user passes for a backbone when a model is loaded.
+class BackboneRecord:
+    """What a file says of a backbone.
 
     Parameters
     ----------
-    backbone : callable or None
-        Backbone itself.
-    checkpoint : path or None
-        File of the weights of a timm model.
+    kind : {"timm", "color_texture", "given"}
+        Who makes it anew: timm, this package, or the user.
+    identity : str
+        Of the backbone of the fit.
+    patch_size : int
+        Pixels per token.
+    n_channels : tuple of int
+        Features per token of every level.
+    options : dict
+        Arguments of a timm model.
+    weights : dict of str to Tensor or None
+        Those of the backbone, where they are in the file.
+    probe : Tensor or None
+        From :func:`probe`, where the user has to bring the backbone.
     """
 
-    backbone: Any
-    checkpoint: str | PathLike[str] | None
+    kind: str
+    identity: str
+    patch_size: int
+    n_channels: tuple[int, ...]
+    options: dict[str, Any]
+    weights: dict[str, Tensor] | None
+    probe: Tensor | None
 
 
-def described(backbone: Backbone) -> dict[str, Any]:
-    """How a backbone is made anew, in plain JSON."""
-    common = {
+def backbone_state(backbone: Backbone, device: torch.device) -> State:
+    """How a backbone is made anew.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Of a fit.
+    device : torch.device
+        Where it is.
+
+    Returns
+    -------
+    state : State
+        Without its weights.
+    """
+    content: dict[str, Any] = {
+        "kind": _kind(backbone),
         "identity": backbone.identity,
         "patch_size": backbone.patch_size,
         "n_channels": list(backbone.n_channels),
+        "has_weights": False,
     }
-    # Subclasses may do something else.
-    if type(backbone) is TimmBackbone:
-        return {"kind": "timm", "options": backbone.options, **common}
-    if type(backbone) is ColorTexture:
-        return {"kind": "color_texture", **common}
-    return {"kind": GIVEN, **common}
+    if isinstance(backbone, TimmBackbone) and content["kind"] == TIMM:
+        content["options"] = backbone.options
+    if content["kind"] == GIVEN:
+        return State({"backbone_probe": probe(backbone, device)}, content)
+    return State({}, content)
+
+
+def with_weights(state: State, backbone: Backbone) -> State:
+    """State of a segmenter with the weights of its backbone.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be seen.
+    TypeError
+        If some of them cannot be in a file.
+    """
+    kind = _kind(backbone)
+    if kind == COLOR_TEXTURE:
+        return state
+    function = getattr(backbone, "function", backbone)
+    if kind == GIVEN and not isinstance(function, nn.Module):
+        raise ValueError(
+            f"include_backbone=True, and backbone is {function!r}, whose weights "
+            "cannot be seen; fit with a module as backbone, or leave include_backbone "
+            "out."
+        )
+    weights = tensors_of(_holder(backbone), "backbone", WEIGHTS)
+    content = dict(state.content)
+    content["backbone"] = content["backbone"] | {"has_weights": True}
+    return State(state.tensors | weights, content)
 
 
 def probe(backbone: Backbone, device: torch.device) -> Tensor:
@@ -69,25 +129,57 @@ def probe(backbone: Backbone, device: torch.device) -> Tensor:
     height, width = fitting[0] if fitting else (16 * patch, 32 * patch)
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, height, width, generator=generator)
-    features = extract(backbone, image, device).flatten().cpu()
-    step = math.ceil(len(features) / PROBE_VALUES)
-    return features[::step].clone()
+    return probed(extract(backbone, image, device))
+
+
+def backbone_record(content: Record, tensors: dict[str, Tensor]) -> BackboneRecord:
+    """What a file says of a backbone.
+
+    Parameters
+    ----------
+    content : Record
+        From :func:`backbone_state`.
+    tensors : dict of str to Tensor
+        Likewise; those of the backbone are taken out.
+
+    Returns
+    -------
+    record : BackboneRecord
+        Checked.
+
+    Raises
+    ------
+    ValueError
+        If something else is said.
+    """
+    kind = content.choice("kind", (TIMM, COLOR_TEXTURE, GIVEN))
+    patch_size = content.integer("patch_size", least=1)
+    if patch_size > LARGEST_PATCH:
+        raise ValueError(f"its backbone has patches of {patch_size} pixels")
+    found = BackboneRecord(
+        kind=kind,
+        identity=content.text("identity"),
+        patch_size=patch_size,
+        n_channels=tuple(content.integers("n_channels", least=1)),
+        options=_options(content.record("options")) if kind == TIMM else {},
+        weights=taken(tensors, WEIGHTS) if content.flag("has_weights") else None,
+        probe=tensors.pop("backbone_probe") if kind == GIVEN else None,
+    )
+    content.end()
+    if found.weights is not None:
+        check_weights(found.weights, found.weights, infinities=True)
+    return found
 
 
 def made_anew(
-    record: Mapping[str, Any],
-    probed: Tensor | None,
-    brought: Brought,
-    device: torch.device,
+    record: BackboneRecord, brought: Brought, device: torch.device
 ) -> Backbone:
     """Backbone that a record describes, or that the user brings.
 
     Parameters
     ----------
-    record : mapping
-        From :func:`described`.
-    probed : Tensor or None
-        From :func:`probe`, where the user has to bring it.
+    record : BackboneRecord
+        Of the file.
     brought : Brought
         By the user.
     device : torch.device
@@ -108,28 +200,71 @@ def made_anew(
     _check_brought(record, brought)
     if brought.backbone is not None:
         backbone = make_backbone(brought.backbone, device=device)
-    elif record["kind"] == "timm":
-        backbone = _timm(record["options"], brought.checkpoint).to(device)
+        if record.weights is not None and record.kind == GIVEN:
+            _fill(backbone, record.weights)
+    elif record.kind == TIMM:
+        backbone = _timm(record, brought.checkpoint).to(device)
     else:
-        backbone = ColorTexture(record["patch_size"]).to(device)
-    if not _is_same(backbone, record, probed, device):
+        backbone = ColorTexture(record.patch_size).to(device)
+    if not _is_same(backbone, record, device):
         raise ValueError(
-            f"its backbone was {record['identity']}, and this one is "
+            f"its backbone was {record.identity}, and this one is "
             f"{backbone.identity}; {_remedy(record)}"
         )
     # A callable's own changes with the rounding of the device, and what was written
     # by the model would no longer be known as its own.
-    backbone.identity = record["identity"]
+    backbone.identity = record.identity
     return backbone
 
 
-def _check_brought(record: Mapping[str, Any], brought: Brought) -> None:
-    kind = record["kind"]
-    if kind not in ("timm", "color_texture", GIVEN):
-        raise ValueError(f"its backbone is of an unknown kind, {kind!r}")
-    if brought.backbone is None and kind == GIVEN:
+def _kind(backbone: Backbone) -> str:
+    # Subclasses may do something else.
+    if type(backbone) is TimmBackbone:
+        return TIMM
+    return COLOR_TEXTURE if type(backbone) is ColorTexture else GIVEN
+
+
+def _holder(backbone: Backbone) -> nn.Module:
+    """Module whose weights are the backbone's."""
+    if isinstance(backbone, TimmBackbone):
+        model: nn.Module = backbone.model
+        return model
+    return backbone
+
+
+def _fill(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
+    """Give weights of a file to a user's module."""
+    try:
+        check_weights(backbone.state_dict(), weights, infinities=True)
+    except ValueError as error:
         raise ValueError(
-            f"was fitted with a backbone of your own ({record['identity']}), which "
+            f"its backbone's weights do not fit the one that is passed ({error}); "
+            "pass the one of the fit as backbone="
+        ) from error
+    backbone.load_state_dict(dict(weights))
+
+
+def _options(content: Record) -> dict[str, Any]:
+    """Arguments of a timm model."""
+    checkpoint, layers = content.take("checkpoint"), content.take("layers")
+    is_text = checkpoint is None or isinstance(checkpoint, str)
+    if not is_text or not isinstance(layers, str | list):
+        raise ValueError("its backbone has other options than timm's")
+    options = {
+        "name": content.text("name"),
+        "pretrained": content.flag("pretrained"),
+        "checkpoint": checkpoint,
+        "layers": layers,
+        "seed": content.integer("seed"),
+    }
+    content.end()
+    return options
+
+
+def _check_brought(record: BackboneRecord, brought: Brought) -> None:
+    if brought.backbone is None and record.kind == GIVEN:
+        raise ValueError(
+            f"was fitted with a backbone of your own ({record.identity}), which "
             "files do not hold; pass it as backbone="
         )
     if isinstance(brought.backbone, str):
@@ -138,7 +273,7 @@ def _check_brought(record: Mapping[str, Any], brought: Brought) -> None:
             "callables and modules are passed"
         )
     if brought.checkpoint is not None and (
-        kind != "timm" or brought.backbone is not None
+        record.kind != TIMM or brought.backbone is not None
     ):
         raise ValueError(
             f"got checkpoint={str(brought.checkpoint)!r}, which is for backbones that "
@@ -147,13 +282,13 @@ def _check_brought(record: Mapping[str, Any], brought: Brought) -> None:
 
 
 def _timm(
-    options: Mapping[str, Any], checkpoint: str | PathLike[str] | None
-) -> Backbone:
-    chosen = dict(options)
+    record: BackboneRecord, checkpoint: str | PathLike[str] | None
+) -> TimmBackbone:
+    options = dict(record.options)
     if checkpoint is not None:
-        chosen["checkpoint"] = str(checkpoint)
+        return TimmBackbone(**options | {"checkpoint": str(checkpoint)})
     try:
-        return TimmBackbone(**chosen)
+        return TimmBackbone(**options, weights=record.weights)
     except OSError as error:
         raise OSError(
             f"the weights of the model's backbone {options['name']!r} are not at hand; "
@@ -161,34 +296,25 @@ def _timm(
         ) from error
 
 
-def _is_same(
-    backbone: Backbone,
-    record: Mapping[str, Any],
-    probed: Tensor | None,
-    device: torch.device,
-) -> bool:
-    if [backbone.patch_size, *backbone.n_channels] != [
-        record["patch_size"],
-        *record["n_channels"],
-    ]:
+def _is_same(backbone: Backbone, record: BackboneRecord, device: torch.device) -> bool:
+    if (backbone.patch_size, backbone.n_channels) != (
+        record.patch_size,
+        record.n_channels,
+    ):
         return False
-    if backbone.identity == record["identity"]:
+    # That of a module of the user is of its own weights, and not of the file's.
+    is_filled = record.kind == GIVEN and record.weights is not None
+    if backbone.identity == record.identity and not is_filled:
         return True
-    if probed is None:
-        return False
-    found = probe(backbone, device)
-    if found.shape != probed.shape:
-        return False
-    spread = (probed - probed.mean()).norm()
-    return bool((found - probed).norm() <= PROBE_TOLERANCE * spread)
+    return record.probe is not None and is_alike(probe(backbone, device), record.probe)
 
 
-def _remedy(record: Mapping[str, Any]) -> str:
-    if record["kind"] == GIVEN:
+def _remedy(record: BackboneRecord) -> str:
+    if record.kind == GIVEN:
         return "pass the one of the fit as backbone="
-    if record["kind"] == "color_texture":
+    if record.kind == COLOR_TEXTURE:
         return "load it with the version of neuraleig that wrote it"
-    options = record["options"]
+    options = record.options
     if not options["pretrained"] and options["checkpoint"] is None:
         return (
             "its random weights are those of other versions of torch and timm; load it "

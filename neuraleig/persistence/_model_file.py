@@ -4,28 +4,50 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
-import torch
 from torch import Tensor
 
+from neuraleig.persistence._records import parsed
+from neuraleig.persistence._tensor_file import (
+    bytes_of,
+    header_of,
+    in_order,
+    read_tensors,
+)
 from neuraleig.segmentation.images import atomic_file
 
 FORMAT = "neuraleig model"
 # What the state of a class is made of. Raise it when earlier files cannot be read.
 SCHEMA = 1
-# Entries of the header. All are text, as safetensors has it.
+# Entries of the header besides the hash. All are text, as safetensors has it.
 KEYS = ("format", "schema", "class", "versions", "column_major", "content")
 DAMAGED = "is damaged ({}); take another copy of it, or save the model again"
+# What reading a state that no save wrote comes to. Neither the system's errors nor
+# a lack of memory are among them.
+DAMAGES = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+# Characters of a reason that are shown.
+SHOWN = 400
 
 
 class ModelFileError(ValueError):
     """A file holds no model, not a whole one, or one that cannot be used here."""
+
+
+class UnusableError(ValueError):
+    """A whole file cannot be used with what the user brings, or fails to bring."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +91,16 @@ class ModelFile:
         """Error that names the file and says what is wrong."""
         return refusal(self.path, what)
 
-    def damaged(self, reason: str) -> ModelFileError:
-        """Error for what no save wrote."""
-        return self.refusal(DAMAGED.format(reason))
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Turn what goes wrong with the state into one kind of error."""
+        try:
+            yield
+        except UnusableError as error:
+            raise self.refusal(str(error)) from error
+        except DAMAGES as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise self.refusal(_damaged(reason)) from error
 
 
 def write_model(
@@ -85,25 +114,38 @@ def write_model(
         File, which is replaced.
     class_name, versions, state
         As in :class:`ModelFile`; tensors may be on any device.
+
+    Raises
+    ------
+    ValueError
+        If the header becomes longer than is read again.
+    OSError
+        If the file cannot be written.
     """
-    # Copies: safetensors refuses tensors that share memory.
     tensors = {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, value in state.tensors.items()
+        name: value.detach().cpu().contiguous() for name, value in state.tensors.items()
     }
-    turned = [n for n, value in state.tensors.items() if _is_column_major(value)]
+    turned = sorted(n for n, value in state.tensors.items() if _is_column_major(value))
     header = {
         "format": FORMAT,
         "schema": str(SCHEMA),
         "class": class_name,
         "versions": json.dumps(dict(versions)),
         "column_major": json.dumps(turned),
-        "content": json.dumps(state.content),
+        "content": json.dumps(state.content, allow_nan=False),
     }
     header["hash"] = _hash(header, tensors)
-    content = safetensors.torch.save(tensors, header)
+    try:
+        first = header_of(header, tensors)
+    except ValueError as error:
+        raise ValueError(
+            f"the parameters and names of the estimator are too long for a file "
+            f"({error}); shorten the names of the features."
+        ) from error
     with atomic_file(path) as file:
-        file.write(content)
+        file.write(first)
+        for tensor in in_order(tensors).values():
+            file.write(bytes_of(tensor))
 
 
 def read_model(path: Path) -> ModelFile:
@@ -134,55 +176,50 @@ def read_model(path: Path) -> ModelFile:
     if header.get("schema") != str(SCHEMA):
         raise refusal(
             path,
-            f"has schema {header.get('schema')!r}, and this version of neuraleig reads "
-            f"schema {SCHEMA}; load it with the version that wrote it "
-            f"({header.get('versions')})",
+            f"has schema {_brief(repr(header.get('schema')))}, and this version of "
+            f"neuraleig reads schema {SCHEMA}; load it with the version that wrote it "
+            f"({_brief(str(header.get('versions')))})",
         )
     found = header.pop("hash", None)
-    missing = [key for key in KEYS if key not in header]
-    if missing or found != _hash(header, tensors):
-        reason = f"no {missing[0]}" if missing else "its hash is wrong"
-        raise refusal(path, DAMAGED.format(reason))
+    if found != _hash(header, tensors) or sorted(header) != sorted(KEYS):
+        raise refusal(path, _damaged("its hash is wrong, or its header another one"))
     try:
         versions, turned, content = (
-            json.loads(header[key]) for key in ("versions", "column_major", "content")
+            parsed(header[key]) for key in ("versions", "column_major", "content")
         )
         for name in turned:
             tensors[name] = tensors[name].T.contiguous().T
-    except (ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
-        raise refusal(path, DAMAGED.format(f"its header: {error}")) from error
+    except DAMAGES as error:
+        raise refusal(path, _damaged(f"its header: {error}")) from error
     if not isinstance(versions, dict) or not isinstance(content, dict):
-        raise refusal(path, DAMAGED.format("its header holds something else"))
+        raise refusal(path, _damaged("its header holds something else"))
     return ModelFile(path, header["class"], versions, State(tensors, content))
 
 
 def refusal(path: Path, what: str) -> ModelFileError:
     """Error that names a file and says what is wrong."""
-    return ModelFileError(f"{str(path)!r} {what}.")
+    return ModelFileError(f"{str(path)!r} {what.removesuffix('.')}.")
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Header and tensors of a safetensors file."""
-    # Errors of the system first: safetensors has its own for some.
-    with path.open("rb") as file:
-        file.read(1)
     try:
-        with safetensors.safe_open(path, framework="pt") as content:
-            header = dict(content.metadata() or {})
-            # Copies: aligned as torch does it, and free of the file.
-            tensors = {key: content.get_tensor(key).clone() for key in content.keys()}
-    except (
-        safetensors.SafetensorError,
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        RuntimeError,
-    ) as error:
+        return read_tensors(path)
+    except DAMAGES as error:
         raise refusal(
-            path, f"is no whole safetensors file ({error}); take another copy of it"
+            path,
+            f"is no whole safetensors file ({_brief(str(error))}); take another copy "
+            "of it",
         ) from error
-    return header, tensors
+
+
+def _damaged(reason: str) -> str:
+    return DAMAGED.format(_brief(reason).removesuffix("."))
+
+
+def _brief(reason: str) -> str:
+    """Reason in one line, however much of the file it quotes."""
+    return textwrap.shorten(reason[: 2 * SHOWN], SHOWN, placeholder="...")
 
 
 def _is_column_major(tensor: Tensor) -> bool:
@@ -196,6 +233,5 @@ def _hash(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     found.update(json.dumps(sorted(header.items())).encode())
     for name, tensor in sorted(tensors.items()):
         found.update(json.dumps([name, str(tensor.dtype), *tensor.shape]).encode())
-        # Bytes whatever the type: numpy does not know bfloat16.
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        found.update(bytes_of(tensor))
     return found.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,25 @@ from typing import Any
 import numpy as np
 import sklearn
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._version import __version__
-from neuraleig.persistence._backbones import Brought
+from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.networks import TrunkFactory
+from neuraleig.persistence._fitted import Brought
 from neuraleig.persistence._model_file import ModelFile, State, read_model, write_model
+from neuraleig.persistence._row_estimators import (
+    clustering_from,
+    clustering_state,
+    embedding_from,
+    embedding_state,
+)
 from neuraleig.persistence._segmenter import segmenter_from, segmenter_state
 from neuraleig.segmentation import DenseSegmenter
 from neuraleig.training import resolve_device
+
+Estimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding | DenseSegmenter
 
 
 @dataclass(frozen=True)
@@ -30,37 +41,61 @@ class Format:
     estimator : type
         The class.
     state : callable
-        From a fitted estimator to its state.
+        From a fitted estimator to its state; those with a backbone take
+        ``include_backbone``.
     restore : callable
         From a file, what the user brings and a device to the estimator.
+    brings : tuple of str
+        What users may bring, of the fields of ``Brought``.
     """
 
     estimator: type
-    state: Callable[[Any], State]
+    state: Callable[..., State]
     restore: Callable[[ModelFile, Brought, torch.device], Any]
+    brings: tuple[str, ...]
 
 
+OF_ROWS, OF_IMAGES = ("affinity", "network"), ("backbone", "checkpoint")
 FORMATS = {
-    "DenseSegmenter": Format(DenseSegmenter, segmenter_state, segmenter_from),
+    found.estimator.__name__: found
+    for found in (
+        Format(
+            NeuralEigenSpectralClustering, clustering_state, clustering_from, OF_ROWS
+        ),
+        Format(NeuralSpectralEmbedding, embedding_state, embedding_from, OF_ROWS),
+        Format(DenseSegmenter, segmenter_state, segmenter_from, OF_IMAGES),
+    )
 }
 
 
-def save(estimator: DenseSegmenter, path: str | PathLike[str]) -> None:
+def save(
+    estimator: Estimator,
+    path: str | PathLike[str],
+    *,
+    include_backbone: bool = False,
+) -> None:
     """Save a fitted estimator.
 
     Parameters
     ----------
-    estimator : DenseSegmenter
-        Fitted.
+    estimator : estimator
+        Fitted :class:`NeuralEigenSpectralClustering`, :class:`NeuralSpectralEmbedding`
+        or :class:`DenseSegmenter`.
     path : str or PathLike
         File, by convention ``*.safetensors``; one that is there is replaced. Its
         folder must exist.
+    include_backbone : bool, default=False
+        Whether the weights of the backbone of a segmenter, a timm model or a module,
+        are in the file as well: loading then fetches nothing.
 
     Raises
     ------
     TypeError
         If the estimator is of another class, a subclass included, or a parameter is
         an object that cannot be stored.
+    ValueError
+        If a parameter has no valid value, or the estimator has no backbone whose
+        weights can be included.
     NotFittedError
         If it is not fitted.
     OSError
@@ -68,27 +103,27 @@ def save(estimator: DenseSegmenter, path: str | PathLike[str]) -> None:
 
     Notes
     -----
-    The file is one of safetensors with JSON in its header. It holds the network, the
-    eigenvalues, names and groups of clusters, the sizes at which images are seen and
-    the parameters; nothing of the data, no code, and of the frozen backbone its name,
-    layers and fingerprint, not its weights. ``callbacks`` are left out, as is a
-    ``random_state`` that is a generator; both load as ``None``.
+    The file is one of safetensors with JSON in its header: the network, what reads
+    labels off it, names, fitted numbers and parameters. It holds neither code nor data:
+    not ``labels_`` and ``embedding_`` of the training rows, not the rows that
+    ``partial_fit`` keeps of its stream. Of functions (``affinity``, ``network``,
+    ``backbone``) it has the names, see :func:`load`. ``callbacks`` are left out, as is
+    a ``random_state`` that is a generator; both load as ``None``. Equal models are
+    equal files.
 
     Examples
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from sklearn.datasets import load_sample_images
+    >>> from sklearn.datasets import make_moons
     >>> import neuraleig
-    >>> image = load_sample_images().images[0][:96, :128]
-    >>> model = neuraleig.DenseSegmenter(
-    ...     3, backbone="color_texture", hidden_size=16, n_heads=1, random_state=0
-    ... ).fit([image])
+    >>> X, _ = make_moons(200, noise=0.05, random_state=0)
+    >>> model = neuraleig.NeuralEigenSpectralClustering(2, random_state=0).fit(X)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "model.safetensors")
     ...     neuraleig.save(model, path)
     ...     loaded = neuraleig.load(path)
-    >>> bool((loaded.predict(image) == model.predict(image)).all())
+    >>> bool((loaded.predict(X) == model.predict(X)).all())
     True
     """
     name = type(estimator).__name__
@@ -97,27 +132,41 @@ def save(estimator: DenseSegmenter, path: str | PathLike[str]) -> None:
             f"estimator is a {name}; only {', '.join(FORMATS)} can be saved, and no "
             "class derived from it."
         )
+    options = {"include_backbone": True} if include_backbone else {}
+    if include_backbone and "backbone" not in FORMATS[name].brings:
+        raise ValueError(
+            f"include_backbone=True, and a {name} has no backbone; leave it out."
+        )
     check_is_fitted(estimator)
-    write_model(Path(path), name, _versions(), FORMATS[name].state(estimator))
+    state = FORMATS[name].state(estimator, **options)
+    write_model(Path(path), name, _versions(), state)
 
 
 def load(
     path: str | PathLike[str],
     *,
+    affinity: Callable[..., ArrayLike] | None = None,
+    network: TrunkFactory | None = None,
     backbone: Callable[..., Any] | None = None,
     device: str = "auto",
     checkpoint: str | PathLike[str] | None = None,
-) -> DenseSegmenter:
+) -> Any:  # noqa: ANN401 - the class is in the file
     """Load an estimator that was saved.
 
     Parameters
     ----------
     path : str or PathLike
         What :func:`save` wrote.
+    affinity : callable or None, default=None
+        The affinity of the fit, where it was a function of your own. It is needed by
+        ``score``, ``fit`` and ``partial_fit``, which raise without it; nothing else
+        looks at it.
+    network : callable or None, default=None
+        What made the network of the fit, where that was one of your own.
     backbone : callable, Backbone or None, default=None
         The backbone of the fit, where it was one of your own. Others are made anew:
-        weights of timm models are fetched, read from the file that the fit read, or
-        drawn from the same seed.
+        weights of timm models are those of the file, fetched, read from the file that
+        the fit read, or drawn from the same seed.
     device : str, default="auto"
         ``"auto"`` (CUDA where present) or a name that torch knows: where the estimator
         is to run from now on, whatever it was fitted on; its parameter ``device``.
@@ -126,15 +175,17 @@ def load(
 
     Returns
     -------
-    estimator : DenseSegmenter
-        Fitted. On the same kind of device it predicts what the saved one does, bit
-        for bit.
+    estimator : estimator
+        Fitted, of the class that was saved. On the same kind of device it predicts
+        what the saved one does, bit for bit. It has no ``labels_`` and no
+        ``embedding_``, and its ``partial_fit`` begins a stream, as after ``fit``.
 
     Raises
     ------
     ModelFileError
         A :class:`ValueError`: if the file is not one of a model, is damaged or of
-        another version, or the backbone is not the one of the fit.
+        another version, or what is brought is missing, not needed, or not that of the
+        fit.
     OSError
         If the file or the weights of the backbone cannot be read or fetched.
     ImportError
@@ -142,23 +193,48 @@ def load(
 
     Notes
     -----
-    Loading runs no code from the file. It may read or fetch weights by the name that
-    the file gives.
+    Loading runs no code from the file, and sets aside no more than a multiple of its
+    bytes. It may read or fetch weights of a backbone by the name that the file
+    gives; files of strangers are better loaded with ``backbone=``.
 
     Examples
     --------
-    See :func:`save`.
+    A network of one's own is passed again:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import neuraleig
+    >>> def trunk(n_features):
+    ...     return nn.Sequential(nn.Linear(n_features, 16), nn.Tanh())
+    >>> X = np.repeat([0.0, 9.0], 20)[:, None] + np.linspace(0, 1, 40)[:, None]
+    >>> model = neuraleig.NeuralSpectralEmbedding(1, network=trunk, random_state=0)
+    >>> model = model.fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "model.safetensors")
+    ...     neuraleig.save(model, path)
+    ...     loaded = neuraleig.load(path, network=trunk)
+    >>> bool((loaded.transform(X) == model.transform(X)).all())
+    True
     """
     where = resolve_device(device)
+    brought = Brought(affinity, network, backbone, checkpoint)
     file = read_model(Path(path))
     if file.class_name not in FORMATS:
         raise file.refusal(
-            f"holds a {file.class_name!r}, which this version of neuraleig cannot "
+            f"holds a {file.class_name[:80]!r}, which this version of neuraleig cannot "
             f"load; it knows {', '.join(FORMATS)}"
         )
-    estimator: DenseSegmenter = FORMATS[file.class_name].restore(
-        file, Brought(backbone, checkpoint), where
-    )
+    found = FORMATS[file.class_name]
+    for field in fields(brought):
+        value = getattr(brought, field.name)
+        if value is not None and field.name not in found.brings:
+            raise file.refusal(
+                f"holds a {file.class_name}, which has no use for {field.name}="
+                f"{value!r}; leave it out"
+            )
+    estimator = found.restore(file, brought, where)
     estimator.device = device
     return estimator
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,20 +11,25 @@ from torch import Tensor
 
 from neuraleig._typing import IntArray
 from neuraleig.persistence._backbones import (
-    GIVEN,
-    Brought,
-    described,
+    BackboneRecord,
+    backbone_record,
+    backbone_state,
     made_anew,
-    probe,
+    with_weights,
+)
+from neuraleig.persistence._fitted import (
+    Brought,
+    finite,
+    fitted_estimator,
+    fitted_state,
+    refuse_rest,
 )
 from neuraleig.persistence._model_file import ModelFile, State
-from neuraleig.persistence._networks import make_eigenfunctions, network_sizes
-from neuraleig.persistence._parameters import packed_parameters, unpacked_parameters
+from neuraleig.persistence._parameters import Missing
+from neuraleig.persistence._records import Record, shown
 from neuraleig.segmentation import DenseSegmenter
 from neuraleig.segmentation._geometry import Geometry
 
-# Weights have this prefix, so that no other tensor can be one.
-MODULE = "eigenfunctions."
 DTYPES = {str(d): d for d in (torch.float32, torch.bfloat16, torch.float16)}
 # Attributes of a fit that are plain numbers.
 NUMBERS = {
@@ -36,41 +41,35 @@ NUMBERS = {
 }
 
 
-def segmenter_state(segmenter: DenseSegmenter) -> State:
+def segmenter_state(
+    segmenter: DenseSegmenter, *, include_backbone: bool = False
+) -> State:
     """State of a fitted segmenter.
 
     Parameters
     ----------
     segmenter : DenseSegmenter
         Fitted.
+    include_backbone : bool, default=False
+        Whether the weights of the backbone are part of it.
 
     Returns
     -------
     state : State
-        Without the weights of the backbone, and without anything of the images.
+        Without anything of the images.
     """
-    backbone = segmenter.backbone_
-    weights = segmenter.eigenfunctions_.state_dict()
-    tensors = {MODULE + name: value for name, value in weights.items()} | {
-        "groups": torch.from_numpy(segmenter._groups),
-        "graph_eigenvalues": torch.from_numpy(segmenter.graph_eigenvalues_),
-        "loss_curve": torch.tensor(segmenter.loss_curve_, dtype=torch.float64),
-    }
-    record = described(backbone)
-    if record["kind"] == GIVEN:
-        device = next(segmenter.eigenfunctions_.parameters()).device
-        tensors["backbone_probe"] = probe(backbone, device)
-    content = {
-        "parameters": packed_parameters(segmenter, elsewhere=("backbone",)),
-        "network": network_sizes(segmenter.eigenfunctions_),
-        "backbone": record,
+    state = fitted_state(segmenter, NUMBERS)
+    device = next(segmenter.eigenfunctions_.parameters()).device
+    backbone = backbone_state(segmenter.backbone_, device)
+    groups = {"groups": torch.from_numpy(segmenter._groups.copy())}
+    further = {
+        "backbone": backbone.content,
         "geometry": asdict(segmenter._geometry),
         "dtype": str(segmenter._dtype),
         "cluster_names": {str(c): n for c, n in segmenter.cluster_names_.items()},
-        "eigenvalues": segmenter.eigenvalues_.tolist(),
-        "fit": {name: kind(getattr(segmenter, name)) for name, kind in NUMBERS.items()},
     }
-    return State(tensors, content)
+    whole = State(state.tensors | backbone.tensors | groups, state.content | further)
+    return with_weights(whole, segmenter.backbone_) if include_backbone else whole
 
 
 def segmenter_from(
@@ -99,87 +98,70 @@ def segmenter_from(
     OSError
         If the weights of the backbone are not there.
     """
+    with file.checked():
+        segmenter, record = _saved(file.state, brought)
     try:
-        saved = _saved(file.state)
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise file.damaged(f"{type(error).__name__}: {error}") from error
-    try:
-        backbone = made_anew(saved.record, saved.probe, brought, device)
+        backbone = made_anew(record, brought, device)
     except (ValueError, KeyError, TypeError) as error:
-        raise file.refusal(str(error).removesuffix(".")) from error
-    segmenter = saved.segmenter
+        raise file.refusal(str(error)) from error
     segmenter.eigenfunctions_.to(device)
     segmenter.backbone_ = backbone
     segmenter.device_ = str(device)
-    if saved.had_object:
-        given = brought.backbone
-        segmenter.backbone = backbone if given is None else given
+    if isinstance(segmenter.backbone, Missing):
+        # With the weights of the file, where it has any.
+        own: Any = getattr(backbone, "function", backbone)
+        is_own = brought.backbone is None or record.weights is not None
+        segmenter.backbone = own if is_own else brought.backbone
     if brought.checkpoint is not None:
         segmenter.checkpoint = brought.checkpoint
     return segmenter
 
 
-@dataclass(frozen=True)
-class _Saved:
-    """What a state holds, checked; the segmenter lacks its backbone."""
-
-    segmenter: DenseSegmenter
-    record: dict[str, Any]
-    probe: Tensor | None
-    had_object: bool
-
-
-def _saved(state: State) -> _Saved:
-    content, tensors = state.content, dict(state.tensors)
-    record = content["backbone"]
-    parameters = unpacked_parameters(content["parameters"], DenseSegmenter)
-    had_object = parameters["backbone"] is None
-    if had_object:
-        parameters["backbone"] = "color_texture"
-    segmenter = DenseSegmenter(**parameters)
-    segmenter._check_parameters()
-    segmenter._geometry = _geometry(content["geometry"])
-    segmenter._dtype = DTYPES[content["dtype"]]
-    for name, kind in NUMBERS.items():
-        setattr(segmenter, name, kind(content["fit"][name]))
-    groups = tensors.pop("groups")
-    segmenter._groups = _groups(groups, content["network"], segmenter.n_clusters_)
-    segmenter.cluster_names_ = _names(content["cluster_names"], segmenter.n_clusters_)
-    segmenter.graph_eigenvalues_ = tensors.pop("graph_eigenvalues").numpy()
-    segmenter.loss_curve_ = tensors.pop("loss_curve").tolist()
-    probed = tensors.pop("backbone_probe") if record["kind"] == GIVEN else None
-    # All that is left are weights.
-    weights = {name.removeprefix(MODULE): value for name, value in tensors.items()}
-    segmenter.eigenfunctions_ = make_eigenfunctions(content["network"], weights)
-    segmenter.eigenvalues_ = segmenter.eigenfunctions_.eigenvalues.numpy().copy()
-    n_channels = content["network"]["trunk"]["n_features"]
-    if (sum(record["n_channels"]), record["patch_size"]) != (
-        n_channels,
-        segmenter._geometry.patch_size,
-    ):
+def _saved(state: State, brought: Brought) -> tuple[DenseSegmenter, BackboneRecord]:
+    """Segmenter without its backbone, and what is said of that."""
+    content, tensors = Record(state.content, "content"), dict(state.tensors)
+    record = backbone_record(content.record("backbone"), tensors)
+    network = content.peek("network")
+    segmenter = fitted_estimator(DenseSegmenter, content, tensors, NUMBERS, brought)
+    segmenter._geometry = _geometry(content.record("geometry"))
+    segmenter._dtype = DTYPES[content.choice("dtype", DTYPES)]
+    n_clusters = segmenter.n_clusters_
+    segmenter._groups = _groups(tensors, network["n_clusters"], n_clusters)
+    names = content.record("cluster_names").take_all()
+    segmenter.cluster_names_ = _names(names, n_clusters)
+    sizes = (sum(record.n_channels), record.patch_size)
+    if (network["trunk"].get("n_features"), segmenter._geometry.patch_size) != sizes:
         raise ValueError("its network is not one for its backbone")
-    return _Saved(segmenter, record, probed, had_object)
+    refuse_rest(content, tensors)
+    return segmenter, record
 
 
-def _geometry(sizes: dict[str, Any]) -> Geometry:
-    geometry = Geometry(**sizes)
-    # Refuses what is no size.
+def _geometry(sizes: Record) -> Geometry:
+    geometry = Geometry(
+        patch_size=sizes.integer("patch_size", least=1),
+        image_size=sizes.integer_or_none("image_size", least=1),
+        window_size=sizes.integer_or_none("window_size", least=1),
+        stride=sizes.integer_or_none("stride", least=1),
+    )
+    sizes.end()
+    # Refuses strides that leave gaps.
     geometry.lattice(geometry.patch_size, geometry.patch_size)
     return geometry
 
 
-def _groups(groups: Tensor, network: dict[str, Any], n_clusters: int) -> IntArray:
+def _groups(tensors: dict[str, Tensor], n_scores: int, n_clusters: int) -> IntArray:
     """Unions of clusters: consecutive numbers."""
-    found = groups.numpy()
-    is_whole = found.shape == (network["n_clusters"],) and found.dtype == np.int64
-    if not is_whole or not np.array_equal(np.unique(found), np.arange(n_clusters)):
+    found = finite(tensors, "groups", torch.int64).astype(np.int64, copy=False)
+    numbers = np.unique(found)
+    is_whole = found.size == n_scores and numbers.size == n_clusters
+    if not is_whole or not np.array_equal(numbers, np.arange(numbers.size)):
         raise ValueError("its groups of clusters are not numbered from 0")
     return found
 
 
-def _names(names: dict[str, str], n_clusters: int) -> dict[int, str]:
+def _names(names: dict[str, Any], n_clusters: int) -> dict[int, str]:
     found = {int(cluster): name for cluster, name in names.items()}
     for cluster, name in found.items():
         if not 0 <= cluster < n_clusters or not isinstance(name, str):
-            raise ValueError(f"cluster {cluster} has the name {name!r}")
+            raise ValueError(f"cluster {shown(cluster)} has the name {shown(name)}")
     return found

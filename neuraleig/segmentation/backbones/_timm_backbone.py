@@ -65,6 +65,8 @@ class TimmBackbone(Backbone):
         are built on the last one, which goes through the model's final norm.
     seed : int, default=0
         Seed of random weights. torch's global generators are left alone.
+    weights : mapping of str to Tensor or None, default=None
+        The model's ``state_dict()`` of before: nothing is then fetched or read.
 
     Attributes
     ----------
@@ -107,15 +109,20 @@ class TimmBackbone(Backbone):
         checkpoint: str | Path | None = None,
         layers: Layers = "auto",
         seed: int = 0,
+        weights: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
         timm = _timm()
         _check_name(timm, name)
-        fetched = pretrained and checkpoint is None
+        if weights is not None:
+            _check_weights(timm, name, weights)
+        fetched = pretrained and checkpoint is None and weights is None
         # timm draws the weights that it then replaces.
         with seeded_torch(seed, torch.device("cpu")):
             model = _created(timm, name, fetched)
-        if checkpoint is not None:
+        if weights is not None:
+            model.load_state_dict(weights)
+        elif checkpoint is not None:
             _load(timm, model, Path(checkpoint))
         self.model = model.requires_grad_(False)
         config = timm.data.resolve_model_data_config(model)
@@ -246,6 +253,15 @@ def _created(timm: ModuleType, name: str, fetched: bool) -> Any:  # noqa: ANN401
             f"({type(error).__name__}: {error}). Without a network, pass checkpoint= "
             "with a file of them, or pretrained=False for random ones."
         ) from error
+
+
+def _check_weights(timm: ModuleType, name: str, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights of another model before that of the name takes any memory."""
+    with torch.device("meta"):
+        wanted = _created(timm, name, fetched=False).state_dict()
+    given = {key: (value.shape, value.dtype) for key, value in weights.items()}
+    if given != {key: (value.shape, value.dtype) for key, value in wanted.items()}:
+        raise ValueError(f"the weights are not those of backbone={name!r}.")
 
 
 def _check_layers(layers: Layers, depth: int) -> tuple[int, ...]:

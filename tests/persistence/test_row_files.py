@@ -1,0 +1,505 @@
+"""Estimators of rows in files: all configurations come back, bit for bit."""
+
+import pickle
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import kneighbors_graph
+from torch import nn
+
+from neuraleig import (
+    NeuralEigenSpectralClustering,
+    NeuralSpectralEmbedding,
+    load,
+    save,
+)
+from neuraleig.networks import MLP
+from neuraleig.persistence import ModelFileError
+from neuraleig.plotting import SpectrumDisplay
+from neuraleig.training import BaseCallback
+
+X, _ = make_blobs(90, centers=[[0, 0], [6, 0], [3, 5]], random_state=0)
+SMALL = {"hidden_sizes": (8, 4), "max_iter": 2, "random_state": 0, "device": "cpu"}
+# Attributes of the training rows, which files do not hold.
+OF_TRAINING = {"labels_", "embedding_", "_stream"}
+
+
+def kernel(left, right):
+    return np.exp(-np.square(left[:, None] - right).sum(axis=2))
+
+
+def trunk(n_features):
+    return nn.Sequential(nn.Linear(n_features, 8), nn.Tanh(), nn.BatchNorm1d(8))
+
+
+def other_trunk(n_features):
+    return nn.Sequential(nn.Linear(n_features, 8), nn.ReLU(), nn.BatchNorm1d(8))
+
+
+def wide_trunk(n_features):
+    return nn.Sequential(nn.Linear(n_features, 9), nn.Tanh(), nn.BatchNorm1d(9))
+
+
+def clustering(n_clusters=3, **changes):
+    return NeuralEigenSpectralClustering(n_clusters, **SMALL | changes)
+
+
+def embedding(n_components=2, **changes):
+    return NeuralSpectralEmbedding(n_components, **SMALL | changes)
+
+
+def round_trip(model, tmp_path, **brought):
+    save(model, tmp_path / "m.safetensors")
+    return load(tmp_path / "m.safetensors", device="cpu", **brought)
+
+
+def new_rows(n_features=2, dtype=np.float64):
+    rows = np.random.default_rng(1).normal(3, 4, (41, n_features))
+    return rows.astype(dtype)
+
+
+def assert_says_the_same(model, loaded, rows, **matrix):
+    for name in ("transform", "predict", "predict_proba"):
+        if hasattr(model, name):
+            one, other = getattr(model, name)(rows), getattr(loaded, name)(rows)
+            assert type(one) is type(other)
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+            assert np.asarray(one).dtype == np.asarray(other).dtype
+    if hasattr(model, "score"):
+        one, other = (m.score(rows, **matrix) for m in (model, loaded))
+        assert one == other
+    assert list(model.get_feature_names_out()) == list(loaded.get_feature_names_out())
+
+
+def assert_same_attributes(model, loaded):
+    mine, theirs = vars(model), vars(loaded)
+    assert mine.keys() - theirs.keys() <= OF_TRAINING
+    assert theirs.keys() <= mine.keys()
+    for name in theirs.keys() - {"_stream", "callbacks", "network"}:
+        one, other = mine[name], theirs[name]
+        if isinstance(one, nn.Module):
+            states = one.state_dict(), other.state_dict()
+            assert states[0].keys() == states[1].keys()
+            for key, value in states[0].items():
+                assert torch.equal(value, states[1][key])
+                strides = value.stride(), states[1][key].stride()
+                assert strides[0] == strides[1] or value.numel() <= 1, key
+            assert not other.training
+        elif isinstance(one, np.ndarray):
+            np.testing.assert_array_equal(one, other)
+            assert one.dtype == other.dtype
+        elif name != "_discretizer":
+            assert (type(one), one) == (type(other), other), name
+
+
+CONFIGURATIONS = {
+    "argmax": (clustering, {}, X),
+    "kmeans": (clustering, {"assign_labels": "kmeans"}, X),
+    "cluster_qr": (clustering, {"assign_labels": "cluster_qr"}, X),
+    "no steps": (clustering, {"max_iter": None}, X),
+    "random start": (
+        clustering,
+        {"init": "random", "assign_labels": "kmeans", "max_iter": 60},
+        X,
+    ),
+    "orthogonal": (clustering, {"head": "orthogonal"}, X),
+    "orthogonal, kmeans": (
+        clustering,
+        {"head": "orthogonal", "assign_labels": "kmeans", "hidden_sizes": (16,)},
+        X,
+    ),
+    "gumbel": (
+        clustering,
+        {
+            "assignment": "gumbel_softmax",
+            "temperature": (1.0, 0.5),
+            "objective": "neuralef",
+            "label_objective": "neuralef",
+        },
+        X,
+    ),
+    "rbf": (clustering, {"affinity": "rbf"}, X),
+    "rbf, gamma": (clustering, {"affinity": "rbf", "gamma": 0.5}, X),
+    "cosine": (clustering, {"affinity": "cosine"}, X),
+    "one cluster": (clustering, {"n_clusters": 1}, X),
+    "one cluster, kmeans": (
+        clustering,
+        {"n_clusters": 1, "assign_labels": "kmeans"},
+        X,
+    ),
+    "one cluster, qr": (
+        clustering,
+        {"n_clusters": 1, "assign_labels": "cluster_qr"},
+        X,
+    ),
+    "one component": (clustering, {"n_components": 1}, X),
+    "more components": (clustering, {"n_components": 5, "diffusion_time": 3}, X),
+    "one feature": (clustering, {"n_clusters": 2}, X[:, :1].copy()),
+    "float32": (clustering, {}, X.astype(np.float32)),
+    "far away": (clustering, {"metric": "manhattan"}, X * 1e7 + 1e9),
+    "names": (clustering, {}, pd.DataFrame(X, columns=["größe", "b c"])),
+    "drawn": (clustering, {"max_graph_rows": 60}, X),
+    "perceptron of ours": (clustering, {"network": partial(MLP, hidden_sizes=(5,))}, X),
+    "no layers": (clustering, {"network": partial(MLP, hidden_sizes=())}, X),
+    "embedding": (embedding, {}, X),
+    "embedding, rbf": (embedding, {"affinity": "rbf"}, X),
+    "embedding, random": (embedding, {"init": "random", "hidden_sizes": [12]}, X),
+    "embedding, one": (embedding, {"n_components": 1}, X[:, :1].copy()),
+    "embedding, orthogonal": (
+        embedding,
+        {"head": "orthogonal", "objective": "nested_low_rank"},
+        X,
+    ),
+    "embedding, names": (embedding, {}, pd.DataFrame(X, columns=["a", "b"])),
+}
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::neuraleig.GraphWarning",
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+)
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_every_configuration_says_the_same_and_has_the_same_attributes(name, tmp_path):
+    make, changes, rows = CONFIGURATIONS[name]
+    model = make(**changes).fit(rows)
+    loaded = round_trip(model, tmp_path)
+    assert_same_attributes(model, loaded)
+    if "network" not in changes:
+        assert loaded.get_params() == model.get_params()
+        kinds = [list(map(type, m.get_params().values())) for m in (model, loaded)]
+        assert kinds[0] == kinds[1]
+    asked = new_rows(rows.shape[1], np.asarray(rows).dtype)
+    if isinstance(rows, pd.DataFrame):
+        asked = pd.DataFrame(asked, columns=rows.columns)
+    assert_says_the_same(model, loaded, asked)
+    # What is saved again is the same file, to the byte.
+    first = (tmp_path / "m.safetensors").read_bytes()
+    save(loaded, tmp_path / "m.safetensors")
+    assert (tmp_path / "m.safetensors").read_bytes() == first
+
+
+def test_in_a_later_process_they_do_too(tmp_path):
+    models = {
+        "a": clustering(assign_labels="kmeans").fit(X),
+        "b": clustering(head="orthogonal").fit(X),
+        "c": embedding().fit(X),
+    }
+    for name, model in models.items():
+        save(model, tmp_path / f"{name}.safetensors")
+    np.save(tmp_path / "rows.npy", new_rows())
+    code = (
+        "import sys, numpy as np; from pathlib import Path; "
+        "from neuraleig import load; folder = Path(sys.argv[1]); "
+        "rows = np.load(folder / 'rows.npy'); found = {}\n"
+        "for path in folder.glob('*.safetensors'):\n"
+        "    model = load(path, device='cpu')\n"
+        "    found[path.stem + 'transform'] = model.transform(rows)\n"
+        "    if path.stem != 'c':\n"
+        "        found[path.stem + 'predict'] = model.predict(rows)\n"
+        "        found[path.stem + 'predict_proba'] = model.predict_proba(rows)\n"
+        "        found[path.stem + 'score'] = model.score(rows)\n"
+        "np.savez(folder / 'found.npz', **found)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True, timeout=120)
+    found = np.load(tmp_path / "found.npz")
+    assert len(found.files) == 9
+    for key in found.files:
+        expected = getattr(models[key[0]], key[1:])(new_rows())
+        np.testing.assert_array_equal(found[key], expected, err_msg=key)
+
+
+def test_precomputed_affinities_are_passed_to_score_as_before(tmp_path):
+    matrix = kneighbors_graph(X, 8, mode="distance")
+    model = clustering(affinity="precomputed_nearest_neighbors", n_neighbors=8)
+    model.fit(X, affinity_matrix=matrix)
+    loaded = round_trip(model, tmp_path)
+    assert_says_the_same(model, loaded, X, affinity_matrix=matrix)
+
+
+def test_fitted_parts_are_those_of_the_fit_whatever_parameters_say_now(tmp_path):
+    model = clustering(assign_labels="kmeans").fit(X)
+    before = model.predict_proba(X)
+    model.set_params(
+        hidden_sizes=(99,), assign_labels="argmax", diffusion_time=1, n_clusters=7
+    )
+    loaded = round_trip(model, tmp_path)
+    np.testing.assert_array_equal(loaded.predict_proba(X), before)
+    assert loaded.n_clusters == 7
+
+
+def test_iterators_outputs_and_displays_work_after_loading(tmp_path):
+    model = clustering().fit(pd.DataFrame(X, columns=["a", "b"]))
+    model.set_output(transform="pandas")
+    loaded = round_trip(model, tmp_path)
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    pd.testing.assert_frame_equal(loaded.transform(frame), model.transform(frame))
+    parts = list(loaded.iter_predict(part for part in (frame[:50], frame[50:])))
+    np.testing.assert_array_equal(np.concatenate(parts), model.predict(frame))
+    shown = SpectrumDisplay.from_estimator(loaded)
+    expected = SpectrumDisplay.from_estimator(model)
+    np.testing.assert_array_equal(shown.eigenvalues, expected.eigenvalues)
+    with pytest.raises(ValueError, match="feature names"):
+        loaded.predict(frame.rename(columns={"a": "z"}))
+    plain = round_trip(model.set_output(transform="default"), tmp_path)
+    assert isinstance(plain.transform(frame), np.ndarray)
+
+
+def test_files_hold_no_training_rows_and_no_labels_of_them(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(3_000, 2))
+    for model in (clustering(max_iter=0), embedding(max_iter=0)):
+        save(model.fit(rows), tmp_path / "m")
+        assert (tmp_path / "m").stat().st_size < 8_000
+    stream = clustering().partial_fit(X)
+    save(stream, tmp_path / "m")
+    content = (tmp_path / "m").read_bytes()
+    for row in X.astype(np.float32), X:
+        assert not any(part.tobytes() in content for part in row)
+    loaded = load(tmp_path / "m", device="cpu")
+    assert not hasattr(loaded, "labels_")
+
+
+def test_a_loaded_model_goes_on_with_a_stream_as_after_fit(tmp_path):
+    model = clustering().fit(X)
+    loaded = round_trip(model, tmp_path)
+    more = new_rows()
+    for one in (model, loaded):
+        one.partial_fit(more)
+    assert loaded.n_samples_seen_ == len(X)
+    np.testing.assert_array_equal(loaded.labels_, model.labels_)
+    for one in (model, loaded):
+        one.partial_fit(np.concatenate([X, more]) + 0.1)
+    assert loaded.n_samples_seen_ == len(X) + 2 * len(more) > len(X) * 1.1
+    np.testing.assert_array_equal(loaded.labels_, model.labels_)
+    assert_says_the_same(model, loaded, more)
+
+
+def test_what_a_stream_has_renumbered_comes_back(tmp_path):
+    model = clustering(assign_labels="kmeans").partial_fit(X)
+    for number in range(2, 6):
+        model.partial_fit(X[::-1] + 0.1 * number)
+    # Every order is possible; one that moves clusters is to be seen here.
+    model._discretizer.order = model._discretizer.order[[1, 2, 0]]
+    loaded = round_trip(model, tmp_path)
+    np.testing.assert_array_equal(
+        loaded._discretizer.order, model._discretizer.order, strict=True
+    )
+    assert_says_the_same(model, loaded, new_rows())
+    assert loaded.n_samples_seen_ == model.n_samples_seen_
+
+
+def test_a_stream_goes_on_after_loading_once_it_is_longer_than_what_was_seen(tmp_path):
+    loaded = round_trip(clustering().partial_fit(X), tmp_path)
+    loaded.partial_fit(X[:50] + 0.1)
+    assert loaded.n_samples_seen_ == 90
+    before = loaded.predict(X)
+    loaded.partial_fit(X[:60] + 0.1)
+    assert loaded.n_samples_seen_ == 110
+    # Clusters keep their numbers.
+    assert np.mean(loaded.predict(X) == before) > 0.9
+
+
+def test_a_loaded_model_can_be_cloned_fitted_and_pickled(tmp_path):
+    model = clustering(affinity=kernel).fit(X)
+    loaded = round_trip(model, tmp_path, affinity=kernel)
+    np.testing.assert_array_equal(clone(loaded).fit(X).labels_, model.labels_)
+    again = pickle.loads(pickle.dumps(loaded))
+    np.testing.assert_array_equal(again.predict(X), model.labels_)
+
+
+def test_an_affinity_of_ones_own_is_needed_by_what_builds_graphs_alone(tmp_path):
+    model = clustering(affinity=kernel).fit(X)
+    loaded = round_trip(model, tmp_path)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    message = r"affinity was '.*kernel'.*load as affinity="
+    for method in (loaded.score, loaded.fit, clone(loaded).fit):
+        with pytest.raises(ValueError, match=message):
+            method(X)
+    with pytest.raises(ValueError, match=message):
+        loaded.partial_fit(np.repeat(X, 2, axis=0))
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    # It may be saved again, and be given at any time.
+    again = round_trip(pickle.loads(pickle.dumps(loaded)), tmp_path, affinity=kernel)
+    assert again.score(X) == model.score(X)
+    assert loaded.set_params(affinity=kernel).score(X) == model.score(X)
+    assert_says_the_same(model, again, new_rows())
+
+
+def test_a_network_of_ones_own_is_passed_again(tmp_path):
+    model = clustering(network=trunk).fit(X)
+    save(model, tmp_path / "m")
+    with pytest.raises(ModelFileError, match=r"Sequential.*pass what makes it as netw"):
+        load(tmp_path / "m", device="cpu")
+    state = torch.get_rng_state()
+    loaded = load(tmp_path / "m", network=trunk, device="cpu")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert loaded.network is trunk
+    assert_same_attributes(model, loaded)
+    assert_says_the_same(model, loaded, new_rows())
+    assert clone(loaded).fit(X).ncut_ == model.ncut_
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (other_trunk, "something else of rows"),
+        (wide_trunk, "shape"),
+        (partial(MLP, hidden_sizes=(8,)), "without"),
+        (lambda n: 1 / 0, "ZeroDivisionError"),
+        (lambda n: "x", "AttributeError"),
+    ],
+)
+def test_another_network_is_refused(tmp_path, other, message):
+    save(embedding(network=trunk).fit(X), tmp_path / "m")
+    with pytest.raises(ModelFileError, match=f"{message}.*pass the one of the fit"):
+        load(tmp_path / "m", network=other, device="cpu")
+
+
+def test_a_perceptron_that_a_function_made_needs_no_function_to_predict(tmp_path):
+    model = clustering(network=partial(MLP, hidden_sizes=(8,))).fit(X)
+    loaded = round_trip(model, tmp_path)
+    assert_says_the_same(model, loaded, X)
+    with pytest.raises(ValueError, match=r"network was 'functools.partial'.*network="):
+        loaded.fit(X)
+
+
+def test_a_function_set_after_the_fit_does_not_change_what_is_loaded(tmp_path):
+    model = clustering(network=trunk).fit(X).set_params(network="mlp")
+    loaded = round_trip(model, tmp_path, network=trunk)
+    assert loaded.network == "mlp"
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+class Masked(nn.Module):
+    """Keeps an infinity, half precision, integers, bools, and a weight twice."""
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.first = nn.Linear(n_features, 6)
+        self.tied = self.first
+        self.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+        self.register_buffer("kept", torch.tensor([True, False]))
+        self.register_buffer("halves", torch.ones(2, dtype=torch.bfloat16))
+        self.register_buffer("count", torch.tensor(3))
+
+    def forward(self, rows):
+        weights = self.mask.softmax(0)[0] * self.halves[0].float()
+        return torch.tanh(self.tied(rows)) * weights * self.count * self.kept[0]
+
+
+def test_networks_of_users_may_keep_anything_but_objects(tmp_path):
+    model = clustering(network=Masked).fit(X)
+    loaded = round_trip(model, tmp_path, network=Masked)
+    assert_says_the_same(model, loaded, new_rows())
+
+    class WithExtra(Masked):
+        def get_extra_state(self):
+            return {"a": 1}
+
+        def set_extra_state(self, state):
+            pass
+
+    class Complex(Masked):
+        def __init__(self, n_features):
+            super().__init__(n_features)
+            self.register_buffer("phase", torch.ones(1, dtype=torch.complex64))
+
+    for network in (WithExtra, Complex):
+        with pytest.raises(TypeError, match=r"network keeps '.*', which is"):
+            save(clustering(network=network).fit(X), tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("brought", "message"),
+    [
+        ({"affinity": kernel}, "affinity='nearest_neighbors'; leave affinity out"),
+        ({"network": trunk}, "network='mlp'; leave network out"),
+        ({"network": "mlp"}, "only functions are passed"),
+        ({"backbone": trunk}, "no use for backbone="),
+        ({"checkpoint": "w.pth"}, "no use for checkpoint='w.pth'"),
+    ],
+)
+def test_what_a_model_does_not_need_is_refused(tmp_path, brought, message):
+    save(clustering().fit(X), tmp_path / "m")
+    with pytest.raises(ModelFileError, match=message):
+        load(tmp_path / "m", device="cpu", **brought)
+
+
+def test_what_is_no_plain_parameter_is_dropped_or_refused(tmp_path):
+    model = clustering(
+        callbacks=[BaseCallback()],
+        random_state=np.random.RandomState(0),
+        tol=np.float32(0.5),
+        checkpoint=tmp_path / "folder",
+    ).fit(X)
+    loaded = round_trip(model, tmp_path)
+    assert (loaded.callbacks, loaded.random_state) == (None, None)
+    assert (loaded.tol, type(loaded.tol)) == (0.5, float)
+    assert loaded.checkpoint == str(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+    before = (tmp_path / "m.safetensors").read_bytes()
+    for name, value, error in (
+        ("lr", torch.tensor(0.1), TypeError),
+        ("lr", np.inf, ValueError),
+        ("n_neighbors", "many", ValueError),
+        ("verbose", print, TypeError),
+    ):
+        wrong = clone(model).fit(X).set_params(**{name: value})
+        with pytest.raises(error, match=name):
+            save(wrong, tmp_path / "m.safetensors")
+    assert (tmp_path / "m.safetensors").read_bytes() == before
+
+
+def test_only_fitted_estimators_of_known_classes_are_saved(tmp_path):
+    class Mine(NeuralEigenSpectralClustering):
+        pass
+
+    for estimator in (clustering(), embedding()):
+        with pytest.raises(NotFittedError):
+            save(estimator, tmp_path / "m")
+    with pytest.raises(TypeError, match="Mine"):
+        save(Mine(), tmp_path / "m")
+    with pytest.raises(ValueError, match=r"include_backbone=True.*no backbone"):
+        save(clustering().fit(X), tmp_path / "m", include_backbone=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_of_features_beyond_what_is_read_are_refused_at_once(tmp_path):
+    model = clustering().fit(pd.DataFrame(X, columns=["a" * 2**24, "b"]))
+    with pytest.raises(ValueError, match="shorten the names of the features"):
+        save(model, tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_precision_of_another_device_does_not_hinder_loading(tmp_path):
+    # As after a fit on CUDA, where it could be trained in.
+    model = clustering().fit(X).set_params(precision="float16", device="cuda")
+    loaded = round_trip(model, tmp_path)
+    assert (loaded.precision, loaded.device) == ("float16", "cpu")
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(
+    "changes", [{}, {"assign_labels": "kmeans"}, {"network": trunk}]
+)
+def test_a_model_of_cuda_runs_on_the_cpu_and_back(changes, tmp_path):
+    model = clustering(**changes | {"device": "cuda"}).fit(X)
+    brought = {key: value for key, value in changes.items() if key == "network"}
+    here = round_trip(model, tmp_path, **brought)
+    assert here.device_ == "cpu"
+    np.testing.assert_allclose(here.transform(X), model.transform(X), atol=1e-3)
+    assert np.mean(here.predict(X) == model.predict(X)) > 0.98
+    save(here, tmp_path / "m.safetensors")
+    there = load(Path(tmp_path, "m.safetensors"), device="cuda", **brought)
+    assert there.device_.startswith("cuda")
+    assert_says_the_same(model, there, X)
