@@ -19,6 +19,8 @@ FOUNDATION = {
     "_rows",
     "_batch",
     "_shard",
+    "_atomic",
+    "_sklearn_callbacks",
     "_standardize",
     "_typing",
     "_version",
@@ -35,11 +37,12 @@ RUNNERS = {"sampling", "training", "eigenfunctions"}
 # What each part may import besides itself and the foundation.
 ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
     "_targets": MATHEMATICS,
+    "_progress": {"training"},
     "sampling": {"affinity"},
     "training": set(),
     "eigenfunctions": {"spectrum", "training._device", "training._distributed"},
-    "estimators": MATHEMATICS | RUNNERS | {"_targets"},
-    "segmentation": MATHEMATICS | RUNNERS | {"_targets", "estimators._progress"},
+    "estimators": MATHEMATICS | RUNNERS | {"_targets", "_progress"},
+    "segmentation": MATHEMATICS | RUNNERS | {"_targets", "_progress"},
     "persistence": {
         "estimators",
         "segmentation",

@@ -32,7 +32,7 @@ from torch.nn import functional
 from neuraleig.networks import EigenNetwork, make_token_network
 from neuraleig.sampling import padded_inputs
 from neuraleig.segmentation import Backbone, TimmBackbone
-from neuraleig.segmentation._prediction import WINDOWS_AT_A_TIME
+from neuraleig.segmentation._prediction import windows_at_a_time
 from neuraleig.segmentation.backbones import extract
 from neuraleig.segmentation.inference import (
     Lattice,
@@ -141,7 +141,8 @@ def measure(height: int, width: int, n_clusters: int, repeats: int) -> dict[str,
     """Medians over repeats, after a warm-up on one window."""
     parts = models(n_clusters)
     lattice = Lattice.of(height, width, PATCH, WINDOW)
-    batch = WINDOWS_AT_A_TIME
+    window = lattice.windows[0]
+    batch = windows_at_a_time(window.height * window.width, DEVICE)
     own = Lattice.of(WINDOW, WINDOW, PATCH, WINDOW)
     segment(an_image(WINDOW, WINDOW), parts, piecewise(own, n_clusters), batch)
     rgb, scores = an_image(height, width), piecewise(lattice, n_clusters)

@@ -18,12 +18,14 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
+from neuraleig._progress import STAGES, Progress, Supervision
 from neuraleig._rows import (
     DrawnRows,
     draw_rows,
     iter_once,
 )
 from neuraleig._shard import Shard
+from neuraleig._sklearn_callbacks import CallbackSupportMixin, FitTask
 from neuraleig._typing import Array
 from neuraleig._validation import (
     METRICS,
@@ -44,8 +46,6 @@ from neuraleig.affinity import (
 from neuraleig.estimators._checkpoint import check_same_data, identity_of
 from neuraleig.estimators._evaluation import EigenfunctionTransformer
 from neuraleig.estimators._fit import FittedFunctions, Task, fit_functions
-from neuraleig.estimators._progress import STAGES, Progress, Supervision
-from neuraleig.estimators._sklearn_callbacks import CallbackSupportMixin, FitTask
 from neuraleig.estimators._start import (
     FitStart,
     check_common,

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from neuraleig._random import RandomState
+from neuraleig._sklearn_callbacks import with_callbacks
 from neuraleig._typing import IntArray
 from neuraleig._validation import check_n_clusters, check_temperature
 from neuraleig.affinity import EdgeWeights, NeighborBackend
@@ -25,7 +26,6 @@ from neuraleig.estimators._labels import (
     labels_of,
     warn_of_dead_clusters,
 )
-from neuraleig.estimators._sklearn_callbacks import with_callbacks
 from neuraleig.estimators._stream import StreamClusterer
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import ASSIGNMENTS, Assignment, Head, TrunkFactory

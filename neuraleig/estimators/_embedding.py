@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval
 
 from neuraleig._random import RandomState
+from neuraleig._sklearn_callbacks import with_callbacks
 from neuraleig._typing import Array
 from neuraleig.affinity import EdgeWeights, NeighborBackend
 from neuraleig.estimators._base import (
@@ -20,7 +21,6 @@ from neuraleig.estimators._base import (
 )
 from neuraleig.estimators._evaluation import joined
 from neuraleig.estimators._fit import Task
-from neuraleig.estimators._sklearn_callbacks import with_callbacks
 from neuraleig.estimators._start import FitStart
 from neuraleig.networks import Head, TrunkFactory
 from neuraleig.training import Callback, OptimizerName, Precision

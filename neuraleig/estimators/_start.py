@@ -9,13 +9,13 @@ from typing import Any
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 
+from neuraleig._progress import Supervision
 from neuraleig._random import RandomState, Seeds
 from neuraleig._rows import DrawnRows
 from neuraleig._shard import Shard
 from neuraleig._typing import Array
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._checkpoint import WITHOUT_EFFECT, recall_seeds
-from neuraleig.estimators._progress import Supervision
 from neuraleig.training import Checkpoint, CheckpointError
 
 # Of the rows that processes share about so many are compared: those of another order,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neuraleig._progress import Supervision
 from neuraleig._random import Seeds
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
@@ -16,7 +17,6 @@ from neuraleig._targets import Targets
 from neuraleig._typing import Array
 from neuraleig.affinity import Affinity, Graph, GraphWarning
 from neuraleig.estimators._checkpoint import recall
-from neuraleig.estimators._progress import Supervision
 from neuraleig.training import NOTHING_KEPT, Checkpoint, OptimizerName
 
 # A component below this share of the mean cluster size is an outlier where there are

@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from neuraleig._atomic import atomic_file
 from neuraleig.persistence._records import parsed
 from neuraleig.persistence._tensor_file import (
     bytes_of,
@@ -20,7 +21,6 @@ from neuraleig.persistence._tensor_file import (
     in_order,
     read_tensors,
 )
-from neuraleig.segmentation.images import atomic_file
 
 FORMAT = "neuraleig model"
 # What the state of a class is made of. Raise it when earlier files cannot be read.

@@ -109,6 +109,7 @@ def merged_scores(scores: Tensor, groups: IntArray) -> Tensor:
     """
     n_groups = int(groups.max()) + 1
     if n_groups == groups.size:
-        return scores[..., torch.from_numpy(np.argsort(groups))]
-    members = [torch.from_numpy(np.flatnonzero(groups == g)) for g in range(n_groups)]
+        return scores[..., torch.from_numpy(np.argsort(groups)).to(scores.device)]
+    found = [torch.from_numpy(np.flatnonzero(groups == g)) for g in range(n_groups)]
+    members = [own.to(scores.device) for own in found]
     return torch.stack([scores[..., m].logsumexp(dim=-1) for m in members], dim=-1)

@@ -21,10 +21,9 @@ from neuraleig.segmentation._clusters import label_head, merged_scores
 from neuraleig.segmentation._token_sample import (
     HeldWindows,
     PreparedWindows,
+    SampleRules,
     TokenSample,
     channel_units,
-    draw_sample,
-    usual_tokens,
 )
 from neuraleig.segmentation._training import TokenContext, fine_tune, warm_start
 
@@ -110,11 +109,9 @@ def fit_tokens(
     """
     seeds, device = context.seeds, context.device
     shift, scale = channel_units(windows, seeds.rows)
-    tokens = task.tokens_per_window or usual_tokens(
-        len(windows.sizes), task.max_graph_tokens
-    )
-    prepared = PreparedWindows(windows, shift, scale, tokens, seeds.rows)
-    sample = _sample(prepared, task, context)
+    rules = _rules(task, context)
+    prepared = rules.prepare(windows, shift, scale, seeds.rows)
+    sample = _sample(prepared, rules, context)
     targets = None
     # A single token has no function but the constant to learn.
     if context.settings.init == "spectral" and sample.graph.n_nodes > 1:
@@ -147,17 +144,22 @@ def fit_tokens(
     )
 
 
-def _sample(windows: Windows, task: TokenTask, context: TokenContext) -> TokenSample:
+def _rules(task: TokenTask, context: TokenContext) -> SampleRules:
+    return SampleRules(
+        task.tokens_per_window,
+        task.max_graph_tokens,
+        context.n_graph_channels,
+        context.settings.n_neighbors,
+        context.settings.pixel_weight,
+        context.device,
+    )
+
+
+def _sample(
+    windows: PreparedWindows, rules: SampleRules, context: TokenContext
+) -> TokenSample:
     with context.progress.stage("neighbours") as stage:
-        sample = draw_sample(
-            windows,
-            task.max_graph_tokens,
-            n_graph_channels=context.n_graph_channels,
-            n_neighbors=context.settings.n_neighbors,
-            pixel_weight=context.settings.pixel_weight,
-            device=context.device,
-            seed=context.seeds.graph,
-        )
+        sample = rules.draw(windows, context.seeds.graph)
         graph = sample.graph
         stage.result = f"{graph.n_nodes} tokens, {graph.weights.nnz // 2} edges"
     return sample

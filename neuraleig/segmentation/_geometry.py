@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuraleig.segmentation.images import RGB, resized_to
+from neuraleig.segmentation.images import RGB, resized_to, short_side_size
 from neuraleig.segmentation.inference import Lattice
 
 
@@ -32,8 +32,7 @@ class Geometry:
         """Height and width at which an image of that size is seen."""
         if self.image_size is None:
             return height, width
-        factor = self.image_size / min(height, width)
-        return max(1, round(height * factor)), max(1, round(width * factor))
+        return short_side_size(height, width, self.image_size)
 
     def lattice(self, height: int, width: int) -> Lattice:
         """Tokens and windows of an image of that size, as it is seen."""

@@ -12,7 +12,13 @@ from torch import Tensor
 
 from neuraleig.sampling import TokenWindow
 from neuraleig.segmentation._geometry import Geometry
-from neuraleig.segmentation.backbones import FeatureStore, NoCache, image_identity
+from neuraleig.segmentation.backbones import (
+    FeatureCache,
+    FeatureStore,
+    NoCache,
+    image_identity,
+    stored_bytes,
+)
 from neuraleig.segmentation.images import ImageSet
 from neuraleig.segmentation.inference import Lattice
 
@@ -71,6 +77,15 @@ class ImageWindows:
         image = int(np.searchsorted(self._first, index, side="right")) - 1
         return self._read(image, [index - self._first[image]])[0]
 
+    def missing_bytes(self, store: FeatureCache, n_channels: int) -> int:
+        """Bytes that a store still lacks, of windows with so many features a token."""
+        return sum(
+            stored_bytes(window.height * window.width, n_channels + N_COLORS)
+            for image, lattice in enumerate(self._lattices)
+            for number, window in enumerate(lattice.windows)
+            if not store.holds(self._item(image, number))
+        )
+
     def fill(self) -> None:
         """Put all windows through the backbone, image by image, if they are kept."""
         if isinstance(self.store, NoCache):
@@ -80,7 +95,7 @@ class ImageWindows:
 
     def _read(self, image: int, numbers: list[int]) -> list[TokenWindow]:
         """Some windows of one image."""
-        items = [f"{self._identity(image)}/{number}" for number in numbers]
+        items = [self._item(image, number) for number in numbers]
 
         def compute(missing: list[int]) -> list[Tensor]:
             return self._compute(image, [numbers[i] for i in missing])
@@ -101,6 +116,10 @@ class ImageWindows:
             torch.cat([own, colors[place]], dim=2)
             for own, place in zip(features, places, strict=True)
         ]
+
+    def _item(self, image: int, number: int) -> str:
+        """Under what a store has a window."""
+        return f"{self._identity(image)}/{number}"
 
     def _identity(self, image: int) -> str:
         """What tells the image from others; files are not read for it."""

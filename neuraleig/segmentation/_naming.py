@@ -15,11 +15,7 @@ from neuraleig.metrics import modularity
 from neuraleig.segmentation._fit import labels_of_sample
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._prediction import ImagePredictor
-from neuraleig.segmentation._token_sample import (
-    PreparedWindows,
-    draw_sample,
-    usual_tokens,
-)
+from neuraleig.segmentation._token_sample import SampleRules
 from neuraleig.segmentation.backbones import NoCache, cache_key, digest, extract
 from neuraleig.segmentation.evaluation import (
     IGNORE_INDEX,
@@ -29,13 +25,16 @@ from neuraleig.segmentation.evaluation import (
     SegmentationScores,
     match_clusters,
 )
-from neuraleig.segmentation.images import Labels, is_one_image, read_mask
+from neuraleig.segmentation.images import Labels, is_one_image, read_mask, readable
 from neuraleig.segmentation.outputs import (
     ClusterSheet,
     FolderReport,
     cluster_sheet,
     predict_folder,
 )
+
+# No set has so many classes: larger values stand for none, such as 65535.
+MOST_CLASSES = 10_000
 
 
 class ClusterNaming(ImagePredictor):
@@ -129,7 +128,7 @@ class ClusterNaming(ImagePredictor):
         Parameters
         ----------
         images : image, folder, sequence of images or data set
-            As for ``fit``.
+            As for ``fit``: unreadable files are left out, with a warning.
         n_crops : int, default=8
             Crops per cluster, at most.
         crop_size : int, default=96
@@ -141,7 +140,7 @@ class ClusterNaming(ImagePredictor):
             A page with a row per cluster: colour, number, name, share of the pixels,
             and its largest regions. ``sheet.save(path)`` writes it.
         """
-        found = self._checked_images(images)
+        found = readable(self._checked_images(images))
         return cluster_sheet(
             ((rgb, self._labels(rgb)) for rgb in found),
             self.n_clusters_,
@@ -181,7 +180,7 @@ class ClusterNaming(ImagePredictor):
         report : FolderReport
             What was written, skipped, and could not be read.
         """
-        check_is_fitted(self)
+        self._check_ready()
         return predict_folder(
             self._labels,
             src,
@@ -215,7 +214,8 @@ class ClusterNaming(ImagePredictor):
         how : {"majority", "hungarian"}, default="majority"
             Several clusters to a class, or one to one.
         n_classes : int or None, default=None
-            Number of classes; ``None``: as many as the masks have.
+            Number of classes; ``None``: one more than the largest in the masks. Say
+            it where images that are scored later may have a class that these lack.
         ignore_index : int or None, default=255
             Value of pixels without a class.
 
@@ -224,6 +224,12 @@ class ClusterNaming(ImagePredictor):
         matching : ClusterMatching
             ``classes`` of the clusters, -1 for none; ``apply(labels)`` turns labels
             into classes, ``scores(confusion)`` says how well.
+
+        Raises
+        ------
+        ValueError
+            If masks have other sizes than their images or values that are no classes,
+            or the largest is too large to be one and ``n_classes`` is not given.
         """
         counts = self._confusion(images, masks, n_classes, ignore_index)
         return match_clusters(counts, how)
@@ -246,13 +252,25 @@ class ClusterNaming(ImagePredictor):
         matching : ClusterMatching
             What it returned.
         class_names : sequence of str or None, default=None
-            Names of the classes.
+            Names of the ``matching.n_classes`` classes.
 
         Returns
         -------
         scores : SegmentationScores
             Pixel accuracy, mean IoU, and a ``table()`` of the classes.
+
+        Raises
+        ------
+        ValueError
+            If masks have other sizes than their images or classes that the map has
+            not, or ``class_names`` are too many or too few.
         """
+        if class_names is not None and len(class_names) != matching.n_classes:
+            raise ValueError(
+                f"class_names has {len(class_names)} names, but the map is to "
+                f"{matching.n_classes} classes; name each of them, or pass "
+                f"n_classes={len(class_names)} to match, whose masks may lack some."
+            )
         counts = self._confusion(images, masks, matching.n_classes, ignore_index)
         return matching.scores(counts, class_names)
 
@@ -262,7 +280,8 @@ class ClusterNaming(ImagePredictor):
         Parameters
         ----------
         images : image, folder, sequence of images or data set
-            As for ``fit``.
+            As for ``fit``. Unreadable files are left out, with a warning, where there
+            are no masks that belong to them.
         y : sequence of masks or None, default=None
             Classes, 255 for none. ``None``: clusters are judged by their modularity on
             a graph of tokens of the images, which can be compared between numbers of
@@ -277,29 +296,25 @@ class ClusterNaming(ImagePredictor):
         if y is not None:
             counts = self._confusion(images, y, None, IGNORE_INDEX)
             return match_clusters(counts, "majority").scores(counts).mean_iou
-        found = self._checked_images(images)
+        found = readable(self._checked_images(images))
         trunk = self._module.trunk
-        device = next(trunk.parameters()).device
         windows = ImageWindows(
             found,
-            self._geometry,
-            lambda pixels: extract(self.backbone_, pixels, device, self._dtype),
+            self._view(),
+            lambda pixels: extract(self.backbone_, pixels, self._device, self._dtype),
             NoCache(),
         )
-        shift, scale = trunk.shift.cpu(), trunk.scale.cpu()
-        tokens = self.tokens_per_window or usual_tokens(
-            len(windows), self.max_graph_tokens
+        rules = SampleRules(
+            self.tokens_per_window,
+            self.max_graph_tokens,
+            self.backbone_.n_channels[-1],
+            self.n_neighbors,
+            self.pixel_weight,
+            self._device,
         )
         # Seed 0: the same tokens on every call.
-        sample = draw_sample(
-            PreparedWindows(windows, shift, scale, tokens, 0),
-            self.max_graph_tokens,
-            n_graph_channels=self.backbone_.n_channels[-1],
-            n_neighbors=self.n_neighbors,
-            pixel_weight=self.pixel_weight,
-            device=device,
-            seed=0,
-        )
+        prepared = rules.prepare(windows, trunk.shift.cpu(), trunk.scale.cpu(), 0)
+        sample = rules.draw(prepared, 0)
         labels = labels_of_sample(self.eigenfunctions_, sample, self._groups)
         return modularity(sample.graph.weights, labels)
 
@@ -324,7 +339,7 @@ class ClusterNaming(ImagePredictor):
                 "image, in the same order."
             )
         if n_classes is None:
-            n_classes = 1 + max(_largest(read_mask(m), ignore_index) for m in given)
+            n_classes = _number_of_classes(given, ignore_index)
         counts = ConfusionMatrix(n_classes, self.n_clusters_, ignore_index)
         for number, rgb in enumerate(found):
             mask = read_mask(given[number])
@@ -343,10 +358,21 @@ class ClusterNaming(ImagePredictor):
     def _fingerprint(self) -> str:
         """What decides the labels of an image."""
         groups = self._groups.tolist()
-        parts = (self.backbone_.identity, self._geometry, self._dtype, groups)
+        parts = (self.backbone_.identity, self._view(), self._dtype, groups)
         seen = (self.scales, self.flip, self.refine, self.refine_radius)
         weights = digest(dict(self._module.state_dict()))
         return cache_key(weights, *map(str, (*parts, *seen)))
+
+
+def _number_of_classes(masks: Sequence[Any], ignore_index: int | None) -> int:
+    """One more than the largest class."""
+    largest = max(_largest(read_mask(mask), ignore_index) for mask in masks)
+    if largest >= MOST_CLASSES:
+        raise ValueError(
+            f"masks have the value {largest}, which would make {largest + 1} classes; "
+            f"pass ignore_index={largest} if it stands for no class, or n_classes."
+        )
+    return largest + 1
 
 
 def _largest(mask: Labels, ignore_index: int | None) -> int:

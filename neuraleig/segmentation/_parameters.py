@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -20,16 +21,18 @@ from neuraleig._validation import check_temperature
 from neuraleig.networks import ASSIGNMENTS, HEADS
 from neuraleig.segmentation._fit import TokenTask
 from neuraleig.segmentation._geometry import Geometry
+from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._naming import ClusterNaming
+from neuraleig.segmentation._presets import preset_parameters
 from neuraleig.segmentation._training import TokenSettings
 from neuraleig.segmentation.backbones import (
     Backbone,
     FeatureCache,
+    FeatureCacheWarning,
     FeatureStore,
     NoCache,
     cache_key,
 )
-from neuraleig.segmentation.images import ImageSet, ImageWarning
 from neuraleig.segmentation.inference import window_in_tokens
 from neuraleig.training import OPTIMIZERS, PRECISIONS, resolve_precision
 
@@ -41,6 +44,9 @@ READ_PER_CLUSTER = 2
 # Parameters that are looked at after the fit, and may have been set since.
 LATER = (
     "n_neighbors",
+    "image_size",
+    "window_size",
+    "stride",
     "scales",
     "flip",
     "refine",
@@ -98,17 +104,35 @@ class SegmenterParameters(ClusterNaming):
         "random_state": ["random_state"],
     }
 
+    @classmethod
+    def from_preset(cls, preset: str, **changes: Any) -> Self:  # noqa: ANN401
+        """Make a segmenter with published settings.
+
+        Parameters
+        ----------
+        preset : {"pascal_context", "cityscapes", "ade20k"}
+            Settings of [1]_ for that data set.
+        **changes
+            Parameters that are to differ.
+
+        Returns
+        -------
+        segmenter : DenseSegmenter
+            Unfitted; ``get_params`` shows the settings.
+
+        Examples
+        --------
+        >>> from neuraleig import DenseSegmenter
+        >>> DenseSegmenter.from_preset("cityscapes", n_clusters=64).batch_size
+        8
+        """
+        return cls(**{**preset_parameters(preset), **changes})
+
     def _check_parameters(self) -> None:
         """Check parameters before any work."""
         self._validate_params()
         check_temperature(self.temperature)
-        if self.window_size is not None:
-            window_in_tokens(self.window_size, self.stride, 1)
-        elif self.stride is not None:
-            raise ValueError(
-                f"stride={self.stride} has no meaning with window_size=None, by which "
-                "whole images are one window; pass a window_size, or stride=None."
-            )
+        check_windows(self.window_size, self.stride)
         check_scales(self.scales)
         if self.hidden_size is not None:
             self._check_width(self.hidden_size)
@@ -123,15 +147,15 @@ class SegmenterParameters(ClusterNaming):
                 "clusters or eigenfunctions; raise hidden_size, or use head='linear'."
             )
 
-    def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
-        found = super()._checked_images(images)
+    def _check_ready(self) -> None:
+        super()._check_ready()
         validate_parameter_constraints(
             {name: self._parameter_constraints[name] for name in LATER},
             {name: getattr(self, name) for name in LATER},
             caller_name=type(self).__name__,
         )
+        check_windows(self.window_size, self.stride)
         check_scales(self.scales)
-        return found
 
     def _backbone_dtype(self, device: torch.device) -> torch.dtype:
         if self.precision == "auto" and device.type == "cuda":
@@ -146,6 +170,34 @@ class SegmenterParameters(ClusterNaming):
             return NoCache()
         folder = None if self.feature_cache == "auto" else str(self.feature_cache)
         return FeatureCache(folder, cache_key(backbone.identity, str(dtype), geometry))
+
+    def _fill(self, windows: ImageWindows, backbone: Backbone) -> None:
+        """Store the features of all windows, if they are to be and have room."""
+        store = windows.store
+        if isinstance(store, FeatureCache):
+            need = windows.missing_bytes(store, sum(backbone.n_channels))
+            free = store.free_bytes
+            automatic = self.feature_cache == "auto"
+            place = tempfile.gettempdir() if automatic else store.folder.parent
+            problem = (
+                f"features of {len(windows)} windows take {_gigabytes(need)} that "
+                f"feature_cache={self.feature_cache!r} has not: {place} has "
+                f"{_gigabytes(free)} free"
+            )
+            if need > free and not automatic:
+                raise OSError(
+                    f"{problem}. Make room there, choose another folder, or pass "
+                    "feature_cache=None to run the backbone in every step."
+                )
+            if need > free:
+                warnings.warn(
+                    f"{problem}. The fit goes on without, and runs the backbone in "
+                    "every step, which is slower; pass a folder with more room.",
+                    FeatureCacheWarning,
+                    stacklevel=3,
+                )
+                windows.store = NoCache()
+        windows.fill()
 
     def _settings(self) -> TokenSettings:
         """Parameters of training, with what None stands for."""
@@ -185,6 +237,17 @@ class SegmenterParameters(ClusterNaming):
         )
 
 
+def check_windows(window_size: int | None, stride: int | None) -> None:
+    """Refuse windows and strides that do not go together."""
+    if window_size is not None:
+        window_in_tokens(window_size, stride, 1)
+    elif stride is not None:
+        raise ValueError(
+            f"stride={stride} has no meaning with window_size=None, by which whole "
+            "images are one window; pass a window_size, or stride=None."
+        )
+
+
 def check_scales(scales: Sequence[float]) -> None:
     """Refuse all but some positive numbers."""
     if not scales or any(
@@ -196,22 +259,5 @@ def check_scales(scales: Sequence[float]) -> None:
         )
 
 
-def readable(images: ImageSet) -> ImageSet:
-    """Images that can be read; a warning names the others."""
-    kept, unreadable = images.readable()
-    if not len(kept):
-        name, reason = unreadable[0]
-        raise ValueError(
-            f"none of the {len(images)} images can be read; the first is {name!r}: "
-            f"{reason}"
-        )
-    if unreadable:
-        named = "; ".join(f"{name}: {reason}" for name, reason in unreadable[:3])
-        more = f"; and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""
-        warnings.warn(
-            f"{len(unreadable)} of {len(images)} images cannot be read and are left "
-            f"out: {named}{more}",
-            ImageWarning,
-            stacklevel=3,
-        )
-    return kept
+def _gigabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.3g} GB"

@@ -19,7 +19,7 @@ from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.sampling import padded_inputs
 from neuraleig.segmentation._clusters import merged_scores
 from neuraleig.segmentation._geometry import Geometry
-from neuraleig.segmentation.backbones import Backbone, extract
+from neuraleig.segmentation.backbones import CUDA_TOKENS, Backbone, extract
 from neuraleig.segmentation.images import (
     RGB,
     ImageSet,
@@ -36,8 +36,30 @@ from neuraleig.segmentation.inference import (
     window_in_tokens,
 )
 
-# Windows of an image that go through the networks together.
+# Windows of an image that go through the networks together on a CPU, which is no
+# faster with more.
 WINDOWS_AT_A_TIME = 4
+
+
+def windows_at_a_time(n_tokens: int, device: torch.device) -> int:
+    """Windows of an image that go through the networks together.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Tokens of a window.
+    device : torch.device
+        Where the networks are.
+
+    Returns
+    -------
+    n_windows : int
+        Four on a CPU. On CUDA as many as are one forward pass of the backbone, of
+        16,384 tokens, and four at least: some 0.3 GiB for a ViT-S, whatever the image.
+    """
+    if device.type != "cuda":
+        return WINDOWS_AT_A_TIME
+    return max(WINDOWS_AT_A_TIME, CUDA_TOKENS // n_tokens)
 
 
 @dataclass(frozen=True)
@@ -47,7 +69,7 @@ class PixelProbabilities:
     Parameters
     ----------
     scores : Tensor of shape (h, w, n_clusters)
-        Scores of the tokens.
+        Scores of the tokens, on the device where probabilities are computed.
     lattice : Lattice
         Where the tokens are.
     size : (int, int)
@@ -83,11 +105,24 @@ class PixelProbabilities:
     def __array__(
         self, dtype: DTypeLike | None = None, copy: bool | None = None
     ) -> NDArray[np.floating[Any]]:
-        """All probabilities at once."""
+        """All probabilities at once.
+
+        Raises
+        ------
+        ValueError
+            If ``copy`` is False: there is no array to share.
+        """
+        if copy is False:
+            raise ValueError(
+                "copy=False cannot be had: probabilities are computed when they are "
+                "read, into an array of their own; pass copy=None, or read strips()."
+            )
         probabilities = np.empty(self.shape, dtype=np.float32)
         for rows, values in self.strips():
             probabilities[rows] = values
-        return probabilities if dtype is None else probabilities.astype(dtype)
+        return (
+            probabilities if dtype is None else probabilities.astype(dtype, copy=False)
+        )
 
 
 class ImagePredictor(ClusterMixin, BaseEstimator):
@@ -95,6 +130,10 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
 
     backbone_: Backbone
     eigenfunctions_: Eigenfunctions
+    image_size: int | None
+    window_size: int | None
+    stride: int | None
+    # That of the fit.
     _geometry: Geometry
     _groups: IntArray
 
@@ -171,8 +210,8 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
     def with_windows(self, window_size: int | None, stride: int | None = None) -> Self:
         """Make a copy that sees images in other windows.
 
-        A fit settles the windows, since tokens are seen together with those of their
-        window. Protocols of published scores have theirs.
+        Tokens are seen together with those of their window. Protocols of published
+        scores have their own; ``set_params`` changes them in place.
 
         Parameters
         ----------
@@ -197,9 +236,6 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
             window_in_tokens(window_size, stride, self.backbone_.patch_size)
         other = copy.copy(self)
         other.set_params(window_size=window_size, stride=stride)
-        other._geometry = replace(
-            self._geometry, window_size=window_size, stride=stride
-        )
         return other
 
     def fit_predict(self, X: Any, y: None = None) -> Labels | list[Labels]:  # noqa: ANN401
@@ -228,9 +264,22 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         tags.input_tags.string = True
         return tags
 
-    def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
+    def _check_ready(self) -> None:
+        """Refuse to predict before a fit; parameters are checked by who has them."""
         check_is_fitted(self)
+
+    def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
+        self._check_ready()
         return as_image_set(images)
+
+    def _view(self) -> Geometry:
+        """How images are seen now: by the parameters, which may differ from the fit."""
+        return replace(
+            self._geometry,
+            image_size=self.image_size,
+            window_size=self.window_size,
+            stride=self.stride,
+        )
 
     def _labels(self, rgb: RGB) -> Labels:
         scores, lattice = self._scores(rgb)
@@ -240,24 +289,26 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
 
     def _scores(self, rgb: RGB) -> tuple[Tensor, Lattice]:
         """Scores of clusters on the lattice of an image."""
-        lattice = self._geometry.lattice(*rgb.shape[:2])
+        lattice = self._view().lattice(*rgb.shape[:2])
         scores = self._averaged(rgb, lattice, self._score_windows)
         return merged_scores(scores, self._groups), lattice
 
     def _functions(self, rgb: RGB) -> Array:
-        lattice = self._geometry.lattice(*rgb.shape[:2])
-        values: Array = self._averaged(rgb, lattice, self._evaluate_windows).numpy()
-        return values
+        lattice = self._view().lattice(*rgb.shape[:2])
+        values = self._averaged(rgb, lattice, self._evaluate_windows)
+        found: Array = values.cpu().numpy()
+        return found
 
     def _averaged(self, rgb: RGB, lattice: Lattice, of_windows: Any) -> Tensor:  # noqa: ANN401
+        window = lattice.windows[0]
         return averaged_scores(
-            self._geometry.seen(rgb),
+            self._view().seen(rgb),
             lattice,
             of_windows,
-            batch_size=WINDOWS_AT_A_TIME,
+            batch_size=windows_at_a_time(window.height * window.width, self._device),
             scales=self.scales,
             flip=self.flip,
-        ).cpu()
+        )
 
     def _score_windows(self, windows: Tensor) -> Tensor:
         """Scores (n, h, w, n_clusters) of windows (n, 3, height, width)."""
@@ -272,14 +323,18 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         return functions.reshape(*shape, -1)
 
     def _inputs(self, windows: Tensor) -> tuple[Tensor, torch.Size]:
-        device = next(self.eigenfunctions_.parameters()).device
-        features = extract(self.backbone_, windows, device, self._dtype)
+        features = extract(self.backbone_, windows, self._device, self._dtype)
         if not bool(torch.isfinite(features).all()):
             raise ValueError(
                 "features are not finite: the backbone fails on this image, or its "
                 "weights are damaged."
             )
         return padded_inputs(list(features)), features.shape[:3]
+
+    @property
+    def _device(self) -> torch.device:
+        device: torch.device = next(self.eigenfunctions_.parameters()).device
+        return device
 
     @property
     def _module(self) -> Any:  # noqa: ANN401 - torch's modules have any attribute

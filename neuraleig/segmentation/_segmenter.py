@@ -11,17 +11,16 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
+from neuraleig._progress import Progress
 from neuraleig._random import RandomState, Seeds
-from neuraleig.estimators._progress import Progress
 from neuraleig.networks import Assignment, Head
 from neuraleig.segmentation._fit import FittedTokens, fit_tokens
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._image_windows import ImageWindows
-from neuraleig.segmentation._parameters import SegmenterParameters, readable
-from neuraleig.segmentation._presets import preset_parameters
+from neuraleig.segmentation._parameters import SegmenterParameters
 from neuraleig.segmentation._training import TokenContext
 from neuraleig.segmentation.backbones import Backbone, Layers, extract, make_backbone
-from neuraleig.segmentation.images import as_image_set
+from neuraleig.segmentation.images import as_image_set, readable
 from neuraleig.spectrum import suggest_n_clusters
 from neuraleig.training import (
     Callback,
@@ -121,7 +120,8 @@ class DenseSegmenter(SegmenterParameters):
         Radius of that filter in patches.
     feature_cache : {"auto"}, str, PathLike or None, default="auto"
         Where a fit keeps features: a temporary folder, a folder of yours for the next
-        fits, or nowhere, so that every step runs the backbone.
+        fits, or nowhere, so that every step runs the backbone. Where the disk has no
+        room for them, ``"auto"`` warns and keeps nothing, and a folder is refused.
     device : str, default="auto"
         ``"auto"`` (CUDA where present) or a name that torch knows.
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
@@ -166,6 +166,11 @@ class DenseSegmenter(SegmenterParameters):
 
     Notes
     -----
+    ``image_size``, ``window_size``, ``stride``, ``scales``, ``flip``, ``refine`` and
+    ``refine_radius`` hold for predictions as they are at the time: ``set_params`` may
+    change them on a fitted segmenter. All others but those of ``score`` are settled by
+    the fit.
+
     Memory of a fit: the backbone, the sample of tokens (4 bytes per channel: 140 MB
     for 30,000 of 1,152), a step (some 30 kB per token of a batch), and 2 bytes per
     token and channel on disk. Of a prediction: one batch of windows, and the lattice
@@ -274,30 +279,6 @@ class DenseSegmenter(SegmenterParameters):
         self.verbose = verbose
         self.random_state = random_state
 
-    @classmethod
-    def from_preset(cls, preset: str, **changes: Any) -> Self:  # noqa: ANN401
-        """Make a segmenter with published settings.
-
-        Parameters
-        ----------
-        preset : {"pascal_context", "cityscapes", "ade20k"}
-            Settings of [1]_ for that data set.
-        **changes
-            Parameters that are to differ.
-
-        Returns
-        -------
-        segmenter : DenseSegmenter
-            Unfitted; ``get_params`` shows the settings.
-
-        Examples
-        --------
-        >>> from neuraleig import DenseSegmenter
-        >>> DenseSegmenter.from_preset("cityscapes", n_clusters=64).batch_size
-        8
-        """
-        return cls(**{**preset_parameters(preset), **changes})
-
     def fit(self, images: Any, y: None = None) -> Self:  # noqa: ANN401
         """Learn clusters from unlabelled images.
 
@@ -321,7 +302,8 @@ class DenseSegmenter(SegmenterParameters):
         ValueError
             If there are no readable images, or parameters do not go together.
         OSError
-            If weights of the backbone can neither be fetched nor read.
+            If weights of the backbone can neither be fetched nor read, or the folder
+            of ``feature_cache`` has no room for the features.
         """
         self._check_parameters()
         found = readable(as_image_set(images))
@@ -357,7 +339,7 @@ class DenseSegmenter(SegmenterParameters):
                 store,
             )
             with context.progress.stage("features") as stage:
-                windows.fill()
+                self._fill(windows, backbone)
                 stage.result = f"{len(windows)} windows of {len(found)} images"
             fitted = fit_tokens(windows, self._task(), context)
         self._store(fitted, backbone, geometry, dtype, len(found))

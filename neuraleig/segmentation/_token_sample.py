@@ -118,6 +118,55 @@ class TokenSample:
     graph: Graph
 
 
+@dataclass(frozen=True)
+class SampleRules:
+    """How the tokens of windows are thinned out, sampled and compared.
+
+    Parameters
+    ----------
+    tokens_per_window : int or None
+        Tokens of a window that take part; ``None``: :func:`usual_tokens`.
+    max_tokens : int
+        Tokens of the sample.
+    n_graph_channels : int
+        Last channels, by which tokens are compared.
+    n_neighbors : int
+        Neighbours of a token.
+    pixel_weight : float
+        Weight of the graphs of pixels.
+    device : torch.device
+        Where tokens are compared.
+    """
+
+    tokens_per_window: int | None
+    max_tokens: int
+    n_graph_channels: int
+    n_neighbors: int
+    pixel_weight: float
+    device: torch.device
+
+    def prepare(
+        self, windows: Windows, shift: Tensor, scale: Tensor, seed: int
+    ) -> PreparedWindows:
+        """Windows whose channels are standardised, with so many tokens each."""
+        tokens = self.tokens_per_window or usual_tokens(
+            len(windows.sizes), self.max_tokens
+        )
+        return PreparedWindows(windows, shift, scale, tokens, seed)
+
+    def draw(self, windows: PreparedWindows, seed: int) -> TokenSample:
+        """Sample of the tokens of such windows, see :func:`draw_sample`."""
+        return draw_sample(
+            windows,
+            self.max_tokens,
+            n_graph_channels=self.n_graph_channels,
+            n_neighbors=self.n_neighbors,
+            pixel_weight=self.pixel_weight,
+            device=self.device,
+            seed=seed,
+        )
+
+
 def usual_tokens(n_windows: int, max_tokens: int) -> int:
     """Tokens of a window that training looks at, where nothing else is asked for.
 

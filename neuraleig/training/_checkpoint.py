@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,11 +17,13 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from neuraleig._atomic import TEMPORARIES, atomic_file
+
 # How entries are laid out. Raise it when what was saved before cannot be read.
 SCHEMA = 1
 # Files of ours begin like this: others in the same folder are never touched.
 PREFIX = "neuraleig-"
-SUFFIX, UNFINISHED = ".safetensors", ".tmp"
+SUFFIX = ".safetensors"
 
 
 class CheckpointError(RuntimeError):
@@ -97,7 +98,8 @@ class CheckpointFolder(Checkpoint):
         header["hash"] = _hash(header, tensors)
         content = safetensors.torch.save(tensors, header)
         try:
-            self._replace(self._file(name), content)
+            with atomic_file(self._file(name)) as file:
+                file.write(content)
         except OSError as error:
             raise self.refusal(
                 f"{name!r} cannot be written ({error}); what was saved before is "
@@ -138,25 +140,11 @@ class CheckpointFolder(Checkpoint):
             self.path.rmdir()
 
     def _ours(self) -> list[Path]:
-        kinds = (f"{PREFIX}*{suffix}" for suffix in (SUFFIX, UNFINISHED))
+        kinds = (f"{PREFIX}*{SUFFIX}", TEMPORARIES)
         return [path for kind in kinds for path in self.path.glob(kind)]
 
     def _file(self, name: str) -> Path:
         return self.path / f"{PREFIX}{name}{SUFFIX}"
-
-    def _replace(self, path: Path, content: bytes) -> None:
-        """Write beside a file, then take its place in one step."""
-        descriptor, unfinished = tempfile.mkstemp(UNFINISHED, PREFIX, self.path)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(unfinished).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(unfinished).unlink()
-            raise
 
     def _check(
         self, path: Path, header: dict[str, str], tensors: dict[str, Tensor]

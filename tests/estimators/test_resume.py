@@ -186,7 +186,7 @@ def test_the_seeds_of_the_first_attempt_are_kept(tmp_path):
 def test_a_completed_fit_leaves_other_files_alone(tmp_path):
     other = tmp_path / "mine.safetensors"
     other.write_text("mine")
-    (tmp_path / "neuraleig-abc.tmp").write_text("left by a fit that was killed")
+    (tmp_path / ".neuraleig-abc.part").write_text("left by a fit that was killed")
     NeuralEigenSpectralClustering(**PARAMS, checkpoint=tmp_path).fit(X)
     assert list(tmp_path.iterdir()) == [other]
 

@@ -4,12 +4,14 @@ import copy
 import pickle
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from neuraleig.segmentation import _prediction
+from neuraleig.segmentation.backbones import FeatureCacheWarning
 from neuraleig.segmentation.images import write_image
 from neuraleig.training import BaseCallback
 
@@ -83,6 +85,21 @@ class TestPredict:
         monkeypatch.setattr(_prediction, "WINDOWS_AT_A_TIME", at_a_time)
         for found, other in zip(probabilities(windowed, images), expected, strict=True):
             np.testing.assert_allclose(found, other, atol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("n_tokens", "device", "expected"),
+        [
+            (1369, "cpu", 4),
+            (16, "cpu", 4),
+            (1369, "cuda", 11),
+            (16, "cuda", 1024),
+            # A whole image without windows.
+            (50_000, "cuda", 4),
+        ],
+    )
+    def test_more_windows_at_a_time_on_cuda(self, n_tokens, device, expected):
+        found = _prediction.windows_at_a_time(n_tokens, torch.device(device))
+        assert found == expected
 
     def test_a_prediction_changes_nothing(self, fitted, images):
         before = pickle.dumps(fitted.eigenfunctions_.state_dict())
@@ -194,6 +211,14 @@ class TestPredictProba:
         assert np.asarray(lazy).dtype == np.float32
         assert np.asarray(lazy, dtype=np.float64).dtype == np.float64
 
+    @pytest.mark.parametrize("dtype", [None, np.float32])
+    def test_arrays_that_must_not_be_copies_cannot_be_had(self, shared, images, dtype):
+        (lazy,) = shared.predict_proba(images[0])
+        with pytest.raises(ValueError, match="copy=False cannot be had"):
+            lazy.__array__(dtype, copy=False)
+        for copied in (None, True):
+            assert lazy.__array__(dtype, copy=copied).shape == lazy.shape
+
 
 class TestTransform:
     def test_shapes(self, shared_windowed, images):
@@ -251,8 +276,43 @@ class TestViews:
         assert fitted.score(new_images, new_masks) > 0.75
 
     @pytest.mark.parametrize(
+        "changes",
+        [{"window_size": 24, "stride": 8}, {"window_size": None}, {"image_size": 36}],
+    )
+    def test_sizes_that_are_set_after_the_fit_hold(
+        self, windowed, images, changes, tmp_path
+    ):
+        before = probabilities(windowed, images)
+        settled = {name: getattr(windowed, name) for name in changes}
+        report = windowed.predict_folder(images, tmp_path, progress=False)
+        assert len(report.written) == len(images)
+        windowed.set_params(**changes)
+        for one, other in zip(probabilities(windowed, images), before, strict=True):
+            assert not np.array_equal(one, other)
+        shape = windowed.transform(images[0]).shape[:2]
+        side = windowed.image_size or 48
+        assert shape == (-(-side // 8), -(-side * 64 // 48 // 8))
+        # Labels of other windows are none of these.
+        with pytest.raises(ValueError, match="another fingerprint"):
+            windowed.predict_folder(images, tmp_path, progress=False)
+        windowed.set_params(**settled)
+        assert_same_labels(probabilities(windowed, images), before)
+
+    def test_a_copy_with_windows_is_one_whose_parameters_are_set(
+        self, windowed, images
+    ):
+        other = windowed.with_windows(24, 8)
+        assert windowed.window_size == 32
+        windowed.set_params(window_size=24, stride=8)
+        assert_same_labels(other.predict(images), windowed.predict(images))
+
+    @pytest.mark.parametrize(
         ("name", "value"),
         [
+            ("image_size", 0),
+            ("window_size", 0),
+            ("window_size", 2.5),
+            ("stride", 513),
             ("scales", ()),
             ("scales", (0.0,)),
             ("flip", "yes"),
@@ -261,10 +321,15 @@ class TestViews:
             ("n_neighbors", -3),
         ],
     )
-    def test_what_is_set_after_the_fit_is_checked(self, fitted, images, name, value):
+    def test_what_is_set_after_the_fit_is_checked(
+        self, fitted, images, name, value, tmp_path
+    ):
         fitted.set_params(**{name: value})
         with pytest.raises(ValueError, match=name):
             fitted.predict(images)
+        with pytest.raises(ValueError, match=name):
+            fitted.predict_folder(images, tmp_path)
+        assert not any(tmp_path.iterdir())
 
 
 class TestFit:
@@ -367,6 +432,17 @@ class Counted:
         return torch.nn.functional.avg_pool2d(torch.cat([windows, stripes], 1), 8)
 
 
+NO_ROOM = r"features of 4 windows take 5.81e-05 GB that .* has 0 GB free"
+
+
+@pytest.fixture
+def no_room(monkeypatch):
+    """Room of disks, which may be set; none at first."""
+    found = SimpleNamespace(free=0)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: found)
+    return found
+
+
 class TestFeatureCache:
     @pytest.mark.parametrize("window_size", [None, 32])
     def test_where_features_are_kept_does_not_matter(
@@ -401,6 +477,43 @@ class TestFeatureCache:
         third = Counted()
         make_segmenter(backbone=third, **parameters).fit([*images, images[0][::2]])
         assert third.n_windows == 1
+
+    def test_a_full_disk_is_done_without(
+        self, make_segmenter, images, shared, no_room, assert_same_model
+    ):
+        with pytest.warns(FeatureCacheWarning, match=NO_ROOM) as found:
+            model = make_segmenter().fit(images)
+        (warning,) = found
+        assert "feature_cache='auto' has not" in str(warning.message)
+        # Told of the line that called fit.
+        assert warning.filename == __file__
+        assert_same_model(model, shared)
+
+    def test_a_folder_without_room_is_refused(
+        self, make_segmenter, images, tmp_path, no_room
+    ):
+        model = make_segmenter(feature_cache=tmp_path)
+        with pytest.raises(OSError, match=NO_ROOM + r".*pass feature_cache=None"):
+            model.fit(images)
+        assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+    def test_what_is_stored_needs_no_room(
+        self, make_segmenter, images, tmp_path, request
+    ):
+        parameters = {"feature_cache": tmp_path, "max_iter": 0}
+        make_segmenter(**parameters).fit(images)
+        stored = sum(p.stat().st_size for p in tmp_path.rglob("*.features"))
+        sizes = request.getfixturevalue("no_room")
+        make_segmenter(**parameters).fit(images)
+        sizes.free = stored // 2
+        with pytest.raises(OSError, match="features of 4 windows"):
+            make_segmenter(**parameters, window_size=500).fit(images)
+        # To the byte.
+        sizes.free = stored - 1
+        with pytest.raises(OSError, match="features of 4 windows"):
+            make_segmenter(**parameters, window_size=500).fit(images)
+        sizes.free = stored
+        make_segmenter(**parameters, window_size=500).fit(images)
 
     def test_other_windows_are_other_features(self, make_segmenter, images, tmp_path):
         first, second = Counted(), Counted()

@@ -62,14 +62,43 @@ class TestFiles:
         with pytest.raises(ValueError, match=r"none of the 2 images .*'a\.png'"):
             make_segmenter().fit(tmp_path)
 
-    def test_predictions_name_the_bad_file(self, shared, folder):
+    def test_predictions_name_the_bad_file(self, shared, folder, masks):
         (folder / "good_1.png").write_bytes(b"")
         labels = shared.iter_predict(folder)
         next(labels)
         with pytest.raises(ImageError, match=r"good_1\.png"):
             next(labels)
-        with pytest.raises(ImageError, match=r"good_1\.png"):
-            shared.score(folder)
+        paths = sorted(folder.iterdir())
+        for call in (
+            shared.predict,
+            shared.transform,
+            lambda images: list(shared.predict_proba(images)),
+            lambda images: shared.score(images, masks),
+            lambda images: shared.match(images, masks),
+        ):
+            for images in (folder, paths):
+                with pytest.raises(ImageError, match=r"good_1\.png"):
+                    call(images)
+
+    @pytest.mark.parametrize("as_list", [False, True])
+    def test_sheets_and_scores_leave_bad_files_out(self, shared, folder, as_list):
+        good = [path for path in sorted(folder.iterdir()) if "1" not in path.name]
+        sheet, score = shared.contact_sheet(good, n_crops=1), shared.score(good)
+        (folder / "good_1.png").write_bytes(b"")
+        images = sorted(folder.iterdir()) if as_list else folder
+        told = r"1 of 4 images cannot be read and are left out: good_1\.png"
+        with pytest.warns(ImageWarning, match=told) as found:
+            assert shared.score(images) == score
+        assert [warning.filename for warning in found] == [__file__]
+        with pytest.warns(ImageWarning, match=told) as found:
+            image = shared.contact_sheet(images, n_crops=1).image
+        assert [warning.filename for warning in found] == [__file__]
+        np.testing.assert_array_equal(image, sheet.image)
+        for path in good:
+            path.write_bytes(b"")
+        for call in (shared.score, shared.contact_sheet):
+            with pytest.raises(ValueError, match="none of the 4 images can be read"):
+                call(images)
 
     def test_files_of_all_kinds(self, shared, images, tmp_path):
         pillow = pytest.importorskip("PIL.Image")
@@ -188,6 +217,33 @@ class TestMasks:
         matching = shared.match(images, masks)
         with pytest.raises(ValueError, match="image 0"):
             shared.evaluate(images, [mask + 1 for mask in masks], matching)
+
+    def test_with_a_class_that_the_map_lacks(self, shared, images, masks):
+        matching = shared.match(images[:2], [np.zeros_like(m) for m in masks[:2]])
+        with pytest.raises(ValueError, match=r"larger n_classes, to match where"):
+            shared.evaluate(images, masks, matching)
+        with pytest.raises(ValueError, match=r"pass n_classes=2 to match"):
+            shared.evaluate(images, masks, matching, class_names=("plain", "stripes"))
+        matching = shared.match(
+            images[:2], [np.zeros_like(m) for m in masks[:2]], n_classes=2
+        )
+        scores = shared.evaluate(
+            images, masks, matching, class_names=("plain", "stripes")
+        )
+        assert 0 < scores.mean_iou < 0.5
+
+    @pytest.mark.parametrize("n_classes", [0, 2.5, "2"])
+    def test_numbers_of_classes(self, shared, images, masks, n_classes):
+        with pytest.raises(ValueError, match=rf"n_classes={n_classes!r} must be"):
+            shared.match(images, masks, n_classes=n_classes)
+
+    def test_with_values_too_large_for_classes(self, shared, images, masks):
+        void = [np.where(mask == 1, 1, 65535).astype(np.uint16) for mask in masks]
+        for call in (shared.match, shared.score):
+            with pytest.raises(ValueError, match="pass ignore_index=65535"):
+                call(images, void)
+        matching = shared.match(images, void, ignore_index=65535)
+        assert matching.n_classes == 2
 
     def test_with_negative_classes(self, shared, images, masks):
         wrong = [masks[0].astype(int) - 1, *masks[1:]]

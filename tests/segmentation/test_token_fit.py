@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from neuraleig import DenseSegmenter
+from neuraleig._progress import Progress
 from neuraleig._random import Seeds
-from neuraleig.estimators._progress import Progress
 from neuraleig.metrics import modularity
 from neuraleig.networks import make_token_network
 from neuraleig.sampling import TokenWindow, WindowSampler, padded_inputs

@@ -164,14 +164,13 @@ def full_disk(*args, **kwargs):
 @pytest.mark.parametrize("where", ["write", "fsync", "replace"])
 def test_a_full_disk_leaves_the_former_entry(folder, monkeypatch, where):
     if where == "write":
-        opened = os.fdopen
+        opened = module.Path.open
 
-        def fdopen(*args):
-            file = opened(*args)
-            file.close()
+        def full(path, *args):
+            opened(path, *args).close()
             return _FullFile()
 
-        monkeypatch.setattr(module.os, "fdopen", fdopen)
+        monkeypatch.setattr(module.Path, "open", full)
     elif where == "fsync":
         monkeypatch.setattr(module.os, "fsync", full_disk)
     else:
@@ -201,7 +200,7 @@ def test_a_path_that_is_a_file_is_refused(tmp_path):
 
 
 def test_leftover_files_are_harmless(folder):
-    leftover = folder.path / "neuraleig-x7.tmp"
+    leftover = folder.path / ".neuraleig-x7.part"
     leftover.write_bytes(b"half an en")
     assert_same(folder.load("entry"), TREE)
     folder.clear()

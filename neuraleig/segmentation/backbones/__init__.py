@@ -1,6 +1,7 @@
 """Frozen backbones and their features."""
 
 from neuraleig.segmentation.backbones._backbones import (
+    CUDA_TOKENS,
     Backbone,
     CallableBackbone,
     Layers,
@@ -16,10 +17,12 @@ from neuraleig.segmentation.backbones._feature_cache import (
     NoCache,
     cache_key,
     image_identity,
+    stored_bytes,
 )
 from neuraleig.segmentation.backbones._timm_backbone import TimmBackbone
 
 __all__ = [
+    "CUDA_TOKENS",
     "Backbone",
     "CallableBackbone",
     "ColorTexture",
@@ -34,4 +37,5 @@ __all__ = [
     "extract",
     "image_identity",
     "make_backbone",
+    "stored_bytes",
 ]

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neuraleig.segmentation.backbones._backbones import Backbone
+from neuraleig.segmentation.images import rgb_to_lab
 
 SMALLEST_PATCH = 4
 # Widths of the filters, in patches.
@@ -31,37 +32,6 @@ COLOR_DEVIATION = (0.6, 1.05)
 SLOPES = ((-0.1, 1.1), (0.05, 1.1), (0.2, 1.1))
 BENDS = ((-0.3, 1.1), (-0.2, 1.1), (-0.05, 1.1))
 COLOR_EDGES = (0.1, 0.95)
-
-# White of daylight (D65), and linear sRGB to XYZ relative to it.
-WHITE = (0.950456, 1.0, 1.088754)
-TO_XYZ = (
-    (0.412453, 0.357580, 0.180423),
-    (0.212671, 0.715160, 0.072169),
-    (0.019334, 0.119193, 0.950227),
-)
-
-
-def rgb_to_lab(images: Tensor) -> Tensor:
-    """CIE Lab of sRGB images.
-
-    Parameters
-    ----------
-    images : Tensor of shape (n_images, 3, height, width)
-        RGB in [0, 1].
-
-    Returns
-    -------
-    lab : Tensor of shape (n_images, 3, height, width)
-        Lightness from 0 to 100, and the two colour axes, within about 100 of 0.
-    """
-    curve = ((images + 0.055) / 1.055).clamp_min(0) ** 2.4
-    linear = torch.where(images > 0.04045, curve, images / 12.92)
-    white = images.new_tensor(WHITE)
-    matrix = images.new_tensor(TO_XYZ) / white[:, None]
-    xyz = torch.einsum("ij,njhw->nihw", matrix, linear)
-    cube = xyz.clamp_min(0) ** (1 / 3)
-    x, y, z = torch.where(xyz > 0.008856, cube, 7.787 * xyz + 16 / 116).unbind(1)
-    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 
 
 def gaussian_derivatives(sigma: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -19,6 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neuraleig._atomic import atomic_file
+
 Features = NDArray[np.float16]
 
 # Part of every address: files of another layout are never found.
@@ -27,6 +29,8 @@ SUFFIX = ".features"
 # After the array: fingerprint of the address, and checksum of the values.
 ADDRESS_BYTES = 16
 CHECKSUM_BYTES = 4
+# Before the array: what numpy says of it.
+HEADER_BYTES = 128
 LARGEST = float(np.finfo(np.float16).max)
 # All exponent bits of a float16: infinite or not a number.
 NOT_FINITE = 0x7C00
@@ -73,6 +77,11 @@ def image_identity(image: str | Path | NDArray[Any]) -> str:
     path = Path(image).resolve()
     found = path.stat()
     return f"file:{path}:{found.st_size}:{found.st_mtime_ns}"
+
+
+def stored_bytes(n_tokens: int, n_channels: int) -> int:
+    """Bytes of the file of a window."""
+    return HEADER_BYTES + 2 * n_tokens * n_channels + ADDRESS_BYTES + CHECKSUM_BYTES
 
 
 def half_precision(features: Tensor | NDArray[Any]) -> Features:
@@ -265,6 +274,15 @@ class FeatureCache(FeatureStore):
                 )
         return _read_only(values)
 
+    def holds(self, item: str) -> bool:
+        """Whether there is a file of an item; it is not looked into."""
+        return self._place(item)[0].exists()
+
+    @property
+    def free_bytes(self) -> int:
+        """Room on the disk of the folder, as far as the user may have it."""
+        return shutil.disk_usage(self.folder).free
+
     def close(self) -> None:
         """Remove a temporary folder; others stay."""
         if self._finalizer is not None:
@@ -281,15 +299,10 @@ class FeatureCache(FeatureStore):
 
     def _write(self, item: str, values: Features) -> None:
         path, address = self._place(item)
-        descriptor, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.save(file, values, allow_pickle=False)
-                file.write(address + _checksum(values))
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        # What a power cut tears is found by its checksum.
+        with atomic_file(path, durable=False) as file:
+            np.save(file, values, allow_pickle=False)
+            file.write(address + _checksum(values))
 
 
 def _problem(features: np.memmap[Any, Any], path: Path, address: bytes) -> str | None:

@@ -13,7 +13,6 @@ from neuraleig.segmentation.evaluation._matching import (
     MATCHINGS,
     ClusterMatching,
     Matching,
-    heldout_scores,
     match_clusters,
 )
 from neuraleig.segmentation.evaluation._metrics import (
@@ -42,7 +41,6 @@ __all__ = [
     "SegmentationScores",
     "confusion_matrix",
     "evaluate",
-    "heldout_scores",
     "load_dataset",
     "match_clusters",
     "segmentation_scores",

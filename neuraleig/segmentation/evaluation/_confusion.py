@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import zip_longest
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,8 @@ class ConfusionMatrix:
         self, n_classes: int, n_clusters: int, ignore_index: int | None = IGNORE_INDEX
     ) -> None:
         for name, value in (("n_classes", n_classes), ("n_clusters", n_clusters)):
-            if value < 1:
-                raise ValueError(f"{name}={value} must be at least 1.")
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(f"{name}={value!r} must be an integer of at least 1.")
         self.n_classes = n_classes
         self.n_clusters = n_clusters
         self.ignore_index = ignore_index
@@ -240,5 +241,6 @@ def _check_classes(
             f"{image}: the mask has the value {wrong[0]}; it must hold classes from 0 "
             f"to {n_classes - 1} (n_classes={n_classes}) or ignore_index="
             f"{ignore_index}: set ignore_index to the value of pixels without a class, "
-            "or map the mask to class ids."
+            "map the mask to class ids, or pass a larger n_classes, to match where the "
+            "map was found on images that lack the class."
         )

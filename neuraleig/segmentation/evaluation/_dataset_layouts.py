@@ -11,8 +11,8 @@ from neuraleig.segmentation.evaluation._dataset_readers import (
     TableReader,
     label_map_table,
 )
+from neuraleig.segmentation.images import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 # Files of these sets that an error names.
 MAX_NAMED = 3
 
@@ -131,7 +131,8 @@ def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
                 f"{folder} has both {files[path.stem].name} and {path.name}; keep one"
             )
         files[path.stem] = path
-    return _some_files(files, folder, " or ".join(f"*{s}" for s in suffixes))
+    pattern = f"*{suffixes[0]}" if len(suffixes) == 1 else "that is an image"
+    return _some_files(files, folder, pattern)
 
 
 def _by_city(folder: Path, ending: str) -> dict[str, Path]:

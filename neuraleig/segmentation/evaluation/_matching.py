@@ -191,45 +191,6 @@ def match_clusters(confusion: ArrayLike, how: Matching = "majority") -> ClusterM
     return ClusterMatching(rule(counts), counts.shape[0], how)
 
 
-def heldout_scores(
-    confusion_of_map_images: ArrayLike,
-    confusion_of_scored_images: ArrayLike,
-    how: Matching = "majority",
-    class_names: Sequence[str] | None = None,
-) -> SegmentationScores:
-    """Scores under a map of clusters that was found on other images.
-
-    Parameters
-    ----------
-    confusion_of_map_images : array-like of shape (n_classes, n_clusters)
-        Pixels of the labelled images that the map may look at.
-    confusion_of_scored_images : array-like of shape (n_classes, n_clusters)
-        Pixels of the images to score.
-    how : {"majority", "hungarian"}, default="majority"
-        See :func:`match_clusters`.
-    class_names : sequence of str or None, default=None
-        One per class.
-
-    Returns
-    -------
-    scores : SegmentationScores
-        Clusters that the images of the map do not have count as wrong.
-
-    Notes
-    -----
-    The published tables find the map on the scored images themselves, which flatters
-    the more the more clusters there are. This does not.
-
-    Examples
-    --------
-    >>> from neuraleig.segmentation.evaluation._matching import heldout_scores
-    >>> heldout_scores([[5, 1, 0], [0, 7, 0]], [[3, 0, 1], [0, 4, 0]]).pixel_accuracy
-    0.875
-    """
-    matching = match_clusters(confusion_of_map_images, how)
-    return matching.scores(confusion_of_scored_images, class_names)
-
-
 def _by_iou(counts: IntArray) -> IntArray:
     """Class of the highest IoU per cluster."""
     union = counts.sum(axis=1, keepdims=True) + counts.sum(axis=0) - counts

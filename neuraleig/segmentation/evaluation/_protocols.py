@@ -18,7 +18,7 @@ from neuraleig.segmentation.evaluation._matching import (
     match_clusters,
 )
 from neuraleig.segmentation.evaluation._metrics import SegmentationScores
-from neuraleig.segmentation.images import read_image, resized_to
+from neuraleig.segmentation.images import read_image, resized_to, short_side_size
 
 Image = NDArray[np.uint8]
 
@@ -118,7 +118,9 @@ class Protocol:
         _check_sizes(image, mask)
         if self.size is None:
             return image, mask
-        height, width = short_side_size(image.shape[0], image.shape[1], self.size)
+        height, width = short_side_size(
+            image.shape[0], image.shape[1], self.size, cut=True
+        )
         return (
             center_crop(resized_to(image, height, width), self.size),
             center_crop(resize_mask(mask, height, width), self.size),
@@ -297,12 +299,6 @@ def count_dataset(
             raise ValueError(f"{where}: {error}") from error
         confusion.update(mask, predict(image), image=where)
     return confusion
-
-
-def short_side_size(height: int, width: int, size: int) -> tuple[int, int]:
-    """Height and width at which the short side is ``size``, the long one cut down."""
-    short = min(height, width)
-    return height * size // short, width * size // short
 
 
 def resize_mask(mask: NDArray[Any], height: int, width: int) -> NDArray[Any]:

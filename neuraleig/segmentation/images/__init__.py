@@ -1,10 +1,6 @@
 """Images: reading, sets of them, sizes."""
 
-from neuraleig.segmentation.images._atomic import (
-    atomic_file,
-    remove_temporaries,
-    write_json,
-)
+from neuraleig.segmentation.images._color import rgb_to_lab
 from neuraleig.segmentation.images._drawing import draw_text
 from neuraleig.segmentation.images._image_arrays import (
     RGB,
@@ -22,14 +18,17 @@ from neuraleig.segmentation.images._image_files import (
     write_image,
     write_labels,
 )
+from neuraleig.segmentation.images._image_paths import IMAGE_SUFFIXES
 from neuraleig.segmentation.images._image_sets import (
     ImageSet,
     as_image_set,
     is_one_image,
+    readable,
 )
-from neuraleig.segmentation.images._resize import resize_short_side, resized_to
+from neuraleig.segmentation.images._resize import resized_to, short_side_size
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "RGB",
     "ImageError",
     "ImageLike",
@@ -37,7 +36,6 @@ __all__ = [
     "ImageWarning",
     "Labels",
     "as_image_set",
-    "atomic_file",
     "check_labels",
     "draw_text",
     "image_size",
@@ -45,10 +43,10 @@ __all__ = [
     "label_dtype",
     "read_image",
     "read_mask",
-    "remove_temporaries",
-    "resize_short_side",
+    "readable",
     "resized_to",
+    "rgb_to_lab",
+    "short_side_size",
     "write_image",
-    "write_json",
     "write_labels",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neuraleig.segmentation.images._atomic import atomic_file
+from neuraleig._atomic import atomic_file
 from neuraleig.segmentation.images._image_arrays import (
     DEEPEST,
     RGB,

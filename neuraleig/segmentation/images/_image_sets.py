@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -13,6 +14,7 @@ from torch import Tensor
 from neuraleig.segmentation.images._image_arrays import CHANNELS, RGB
 from neuraleig.segmentation.images._image_files import (
     ImageError,
+    ImageWarning,
     image_size,
     is_pillow_image,
     read_image,
@@ -209,6 +211,48 @@ def as_image_set(
     if not len(result):
         raise ValueError("images is empty; pass at least one image.")
     return result
+
+
+def readable(images: ImageSet) -> ImageSet:
+    """Images that can be read; a warning names the others.
+
+    Parameters
+    ----------
+    images : ImageSet
+        All of them are read once.
+
+    Returns
+    -------
+    images : ImageSet
+        At least one.
+
+    Raises
+    ------
+    ValueError
+        If none can be read.
+
+    Warns
+    -----
+    ImageWarning
+        Once, at the line that called the caller.
+    """
+    kept, unreadable = images.readable()
+    if not len(kept):
+        name, reason = unreadable[0]
+        raise ValueError(
+            f"none of the {len(images)} images can be read; the first is {name!r}: "
+            f"{reason}"
+        )
+    if unreadable:
+        named = "; ".join(f"{name}: {reason}" for name, reason in unreadable[:3])
+        more = f"; and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""
+        warnings.warn(
+            f"{len(unreadable)} of {len(images)} images cannot be read and are left "
+            f"out: {named}{more}",
+            ImageWarning,
+            stacklevel=3,
+        )
+    return kept
 
 
 def is_one_image(images: Any) -> bool:  # noqa: ANN401

@@ -9,34 +9,50 @@ import torch.nn.functional as F
 from neuraleig.segmentation.images._image_arrays import RGB
 
 
-def resize_short_side(rgb: RGB, size: int) -> RGB:
-    """Image whose shorter side has ``size`` pixels, its aspect kept.
+def short_side_size(
+    height: int, width: int, size: int, *, cut: bool = False
+) -> tuple[int, int]:
+    """Height and width of an image whose shorter side is to have ``size`` pixels.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the image as it is.
+    size : int
+        Pixels of the shorter side.
+    cut : bool, default=False
+        Cut the longer side down to whole pixels, as the protocols of published scores
+        do, rather than round it, which keeps the aspect best.
+
+    Returns
+    -------
+    height, width : int
+        The aspect kept to within a pixel.
+    """
+    if cut:
+        short = min(height, width)
+        return height * size // short, width * size // short
+    factor = size / min(height, width)
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def resized_to(rgb: RGB, height: int, width: int) -> RGB:
+    """Image of that size.
 
     Bilinear, with a filter against aliasing where the image shrinks.
 
     Parameters
     ----------
-    rgb : ndarray of shape (height, width, 3), uint8
+    rgb : ndarray of shape (old_height, old_width, 3), uint8
         The image.
-    size : int
-        Pixels of the shorter side.
+    height, width : int
+        Pixels wanted.
 
     Returns
     -------
-    resized : ndarray of shape (new_height, new_width, 3), uint8
+    resized : ndarray of shape (height, width, 3), uint8
         The image itself where it has that size.
     """
-    height, width = rgb.shape[:2]
-    short = min(height, width)
-    return resized_to(
-        rgb,
-        max(1, round(height * size / short)),
-        max(1, round(width * size / short)),
-    )
-
-
-def resized_to(rgb: RGB, height: int, width: int) -> RGB:
-    """Image of that size, see :func:`resize_short_side`."""
     if rgb.shape[:2] == (height, width):
         return rgb
     resized = np.empty((height, width, 3), dtype=np.uint8)

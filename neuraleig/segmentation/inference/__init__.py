@@ -10,7 +10,6 @@ from neuraleig.segmentation.inference._sliding_window import (
 from neuraleig.segmentation.inference._upsample import (
     labels_from_scores,
     probabilities_in_strips,
-    top_probability,
 )
 from neuraleig.segmentation.inference._windows import (
     Lattice,
@@ -27,7 +26,6 @@ __all__ = [
     "probabilities_in_strips",
     "refined_labels",
     "scores_on_lattice",
-    "top_probability",
     "window_in_tokens",
     "window_weights",
 ]

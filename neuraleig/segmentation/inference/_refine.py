@@ -9,8 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuraleig.segmentation.images import RGB, Labels, label_dtype
-from neuraleig.segmentation.inference._upsample import pixel_centers
+from neuraleig.segmentation.images import RGB, Labels
+from neuraleig.segmentation.inference._upsample import (
+    held_dtype,
+    labels_array,
+    pixel_centers,
+)
 from neuraleig.segmentation.inference._windows import Lattice
 
 # Cells of the filter in a patch, in each direction: scores vary no faster than tokens,
@@ -91,7 +95,9 @@ def refined_labels(
     .. [2] K. He and J. Sun, "Fast guided filter", arXiv:1505.00996, 2015.
     """
     size = rgb.shape[:2]
-    labels = np.empty(size, dtype=label_dtype(scores.shape[2]))
+    n_clusters = scores.shape[2]
+    # Copied from the device of the scores when all of them are found.
+    labels = torch.empty(size, dtype=held_dtype(n_clusters), device=scores.device)
     probabilities = scores.float().softmax(dim=2).permute(2, 0, 1)
     best = scores.argmax(dim=2)
     cell = _cell_size(lattice, size)
@@ -109,8 +115,8 @@ def refined_labels(
                 guide = colors[:, row.cells, column.cells]
                 own = _tensor_of(rgb[row.pixels, column.pixels]).to(scores.device)
                 found = _winners(near[clusters], guide, own, row, column, eps)
-            labels[row.pixels, column.pixels] = clusters[found].cpu().numpy()
-    return labels
+            labels[row.pixels, column.pixels] = clusters[found].to(labels.dtype)
+    return labels_array(labels, n_clusters)
 
 
 def _winners(

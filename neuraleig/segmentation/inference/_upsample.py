@@ -25,6 +25,9 @@ STRIP_BYTES = 2**24
 LONGEST_BLOCK = 64
 # Pixels worked on at a time: few enough to stay in the cache of a core.
 BLOCK_PIXELS = 2**17
+# Both on CUDA, where many are done in the time of few.
+CUDA_STRIP_BYTES = 2**27
+CUDA_BLOCK_PIXELS = 2**22
 
 
 def pixel_centers(n_pixels: int, n_seen: int, patch_size: int) -> Tensor:
@@ -105,16 +108,31 @@ def labels_from_scores(
     scores, n_clusters = scores.float(), scores.shape[2]
     rows, columns = _blocks(scores, lattice, size)
     corners = _corners(scores.argmax(dim=2), rows, columns)
-    first = corners[..., 0].cpu().numpy().astype(label_dtype(n_clusters))
-    first = first.repeat(columns.counts.cpu().numpy(), axis=1)
-    labels: Labels = first.repeat(rows.counts.cpu().numpy(), axis=0)
-    at_a_time = max(1, BLOCK_PIXELS // (rows.longest * columns.longest))
-    at_a_time = min(at_a_time, max(1, STRIP_BYTES // (16 * n_clusters)))
+    # On the device of the scores to the end: what is copied from it are the labels.
+    first = corners[..., 0].to(held_dtype(n_clusters))
+    first = first.repeat_interleave(columns.counts, dim=1)
+    labels = first.repeat_interleave(rows.counts, dim=0)
+    on_cuda = scores.device.type == "cuda"
+    pixels = CUDA_BLOCK_PIXELS if on_cuda else BLOCK_PIXELS
+    at_a_time = max(1, pixels // (rows.longest * columns.longest))
+    most = CUDA_STRIP_BYTES if on_cuda else STRIP_BYTES
+    at_a_time = min(at_a_time, max(1, most // (16 * n_clusters)))
     blocks = (corners != corners[..., :1]).any(dim=-1).nonzero()
     for start in range(0, len(blocks), at_a_time):
         i, j = blocks[start : start + at_a_time].unbind(dim=1)
         _fill(labels, scores, corners[i, j], rows.take(i), columns.take(j))
-    return labels
+    return labels_array(labels, n_clusters)
+
+
+def held_dtype(n_clusters: int) -> torch.dtype:
+    """Type in which a device holds labels; torch does little with uint16."""
+    return torch.uint8 if n_clusters <= 256 else torch.int32
+
+
+def labels_array(labels: Tensor, n_clusters: int) -> Labels:
+    """Labels of a device as an array of the smallest type that holds them."""
+    array: Labels = labels.cpu().numpy().astype(label_dtype(n_clusters), copy=False)
+    return array
 
 
 def probabilities_in_strips(
@@ -139,28 +157,6 @@ def probabilities_in_strips(
     for rows, values in _strips(scores, lattice, size):
         shifted = values.sub_(values.amax(dim=2, keepdim=True)).exp_()
         yield rows, shifted.div_(shifted.sum(dim=2, keepdim=True)).cpu().numpy()
-
-
-def top_probability(
-    scores: Tensor, lattice: Lattice, size: tuple[int, int] | None = None
-) -> NDArray[np.float32]:
-    """Probability of the cluster that each pixel is labelled as.
-
-    Parameters
-    ----------
-    scores, lattice, size
-        As in :func:`labels_from_scores`.
-
-    Returns
-    -------
-    probability : ndarray of shape size, float32
-        Between 1 / k and 1.
-    """
-    parts = []
-    for _, values in _strips(scores, lattice, size):
-        shifted = values.sub_(values.amax(dim=2, keepdim=True)).exp_()
-        parts.append(shifted.sum(dim=2).reciprocal_().cpu().numpy())
-    return np.concatenate(parts)
 
 
 def _strips(
@@ -256,7 +252,7 @@ def _corners(best: Tensor, rows: _Blocks, columns: _Blocks) -> Tensor:
 
 
 def _fill(
-    labels: Labels, scores: Tensor, winners: Tensor, rows: _Blocks, columns: _Blocks
+    labels: Tensor, scores: Tensor, winners: Tensor, rows: _Blocks, columns: _Blocks
 ) -> None:
     """Write the labels of blocks, block n being row n and column n.
 
@@ -287,8 +283,8 @@ def _fill(
             candidate = candidate.to(torch.int32)[:, None, None]
             found[:n] = torch.where(better, candidate, found[:n])
             best[:n] = torch.maximum(values, best[:n])
-    where = (rows.pixels[:, :, None] * labels.shape[1] + columns.pixels[:, None]).cpu()
-    labels.reshape(-1)[where.numpy()] = found.cpu().numpy()
+    where = rows.pixels[:, :, None] * labels.shape[1] + columns.pixels[:, None]
+    labels.view(-1)[where] = found.to(labels.dtype)
 
 
 def _candidates(corners: Tensor, winners: Tensor) -> Tensor:

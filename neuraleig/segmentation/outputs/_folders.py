@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from neuraleig._atomic import remove_temporaries
 from neuraleig._typing import IntArray
-from neuraleig.segmentation.images._atomic import remove_temporaries
 from neuraleig.segmentation.images._image_arrays import (
     RGB,
     ImageError,

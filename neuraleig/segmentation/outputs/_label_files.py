@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from neuraleig.segmentation.images._atomic import atomic_file, write_json
+from neuraleig._atomic import atomic_file, write_json
 
 SCHEMA = 1
 MANIFEST = "manifest.json"

@@ -6,9 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from neuraleig._typing import FloatArray
+from neuraleig.segmentation.images._color import rgb_to_lab
 from neuraleig.segmentation.images._image_arrays import RGB, Labels, check_labels
 
 Palette = NDArray[np.uint8]
@@ -36,16 +38,6 @@ LIGHTNESS = (25.0, 93.0)
 MAX_SEPARATED = 1024
 # Powers of 1 / x where x^4 = x + 1: their multiples fill a cube evenly (Roberts).
 FILLING = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
-
-# To XYZ of linear sRGB, divided by that of white (D65).
-TO_XYZ = np.array(
-    [
-        [0.4124564 / 0.95047, 0.3575761 / 0.95047, 0.1804375 / 0.95047],
-        [0.2126729, 0.7151522, 0.0721750],
-        [0.0193339 / 1.08883, 0.1191920 / 1.08883, 0.9503041 / 1.08883],
-    ]
-)
-TO_LAB = np.array([[0.0, 116.0, 0.0], [500.0, -500.0, 0.0], [0.0, 200.0, -200.0]])
 
 # Rows of an image that are blended at a time.
 STRIP = 256
@@ -125,14 +117,9 @@ def _separated(length: int) -> Palette:
 
 def lab_of(colors: NDArray[np.integer | np.floating]) -> FloatArray:
     """Places of sRGB colours, 0 to 255, in CIELAB."""
-    values = np.asarray(colors, dtype=np.float64) / 255
-    linear = np.where(
-        values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
-    )
-    ratios = linear @ TO_XYZ.T
-    small = ratios * (841 / 108) + 4 / 29
-    roots = np.where(ratios > (6 / 29) ** 3, np.cbrt(ratios), small)
-    lab: FloatArray = roots @ TO_LAB.T - np.array([16.0, 0.0, 0.0])
+    values = torch.from_numpy(np.asarray(colors, dtype=np.float64) / 255)
+    # One image, a single row of pixels.
+    lab: FloatArray = rgb_to_lab(values.T[None, :, None])[0, :, 0].T.numpy()
     return lab
 
 

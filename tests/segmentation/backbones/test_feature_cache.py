@@ -18,6 +18,7 @@ from neuraleig.segmentation.backbones._feature_cache import (
     cache_key,
     half_precision,
     image_identity,
+    stored_bytes,
 )
 
 KEY = cache_key("backbone", "float32", 48)
@@ -49,6 +50,25 @@ def test_what_is_put_is_got(cache, features):
     assert isinstance(got.base, np.memmap)
     # And again, from what the cache gave.
     np.testing.assert_array_equal(cache.put("b", got), put)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_others_may_read_what_the_umask_lets_them(cache, features):
+    before = os.umask(0o022)
+    try:
+        cache.put("a", features)
+    finally:
+        os.umask(before)
+    assert only_file(cache).stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (30, 45, 384)])
+def test_the_size_of_a_file_is_known_before(cache, shape):
+    assert not cache.holds("a")
+    cache.put("a", np.ones(shape))
+    assert cache.holds("a")
+    size = stored_bytes(shape[0] * shape[1], shape[2])
+    assert only_file(cache).stat().st_size == size
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (7, 2, 3), (2, 7, 3)])

@@ -217,7 +217,7 @@ def test_as_many_masks_as_labels(n_masks, n_labels, message):
 
 @pytest.mark.parametrize("name", ["n_classes", "n_clusters"])
 def test_there_is_a_class_and_a_cluster(name):
-    with pytest.raises(ValueError, match=f"{name}=0 must be at least 1"):
+    with pytest.raises(ValueError, match=f"{name}=0 must be an integer of at least 1"):
         ConfusionMatrix(**{"n_classes": 2, "n_clusters": 2, name: 0})
 
 

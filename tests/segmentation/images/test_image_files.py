@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 import zlib
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 Image = pytest.importorskip("PIL.Image")
 
-from neuraleig.segmentation.images._atomic import atomic_file, remove_temporaries  # noqa: E402
 from neuraleig.segmentation.images._image_files import (  # noqa: E402
     ImageError,
     image_size,
@@ -527,33 +525,7 @@ def test_images_are_written_by_suffix(tmp_path, rgb):
             write_image(tmp_path / name, rgb)
 
 
-@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, error):
-    path = tmp_path / "a.png"
-    path.write_bytes(b"old")
-
-    def write():
-        with atomic_file(path) as file:
-            file.write(b"half")
-            raise error
-
-    with pytest.raises(error):
-        write()
-    assert list(tmp_path.iterdir()) == [path]
-    assert path.read_bytes() == b"old"
-
-
 def test_names_may_be_as_long_as_names_can_be(tmp_path, rgb):
     path = tmp_path / ("a" * 251 + ".png")
     write_image(path, rgb)
     np.testing.assert_array_equal(read_image(path), rgb)
-
-
-def test_what_a_killed_process_left_is_removed(tmp_path):
-    (tmp_path / "below").mkdir()
-    left = tmp_path / "below" / ".neuraleig-0123.part"
-    kept = tmp_path / "below" / "other.part"
-    left.touch()
-    kept.touch()
-    remove_temporaries(tmp_path)
-    assert os.listdir(kept.parent) == [kept.name]  # noqa: PTH208

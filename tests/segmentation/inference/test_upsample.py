@@ -11,7 +11,6 @@ from neuraleig.segmentation.inference._upsample import (
     pixel_centers,
     probabilities_in_strips,
     resampled,
-    top_probability,
 )
 from neuraleig.segmentation.inference._windows import Lattice
 
@@ -146,8 +145,6 @@ def test_probabilities_are_the_softmax_of_interpolated_scores(h, w, patch, k):
     found = np.concatenate([values for _, values in strips])
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    top = top_probability(scores, lattice)
-    np.testing.assert_allclose(top, expected.max(axis=2), atol=1e-5)
 
 
 def test_strips_are_lazy_and_bounded(monkeypatch):
@@ -169,7 +166,6 @@ def test_large_scores_do_not_overflow():
     scores = 1e4 * some_scores(lattice, 3)
     (_, values), *_ = probabilities_in_strips(scores, lattice)
     assert np.isfinite(values).all()
-    assert np.isfinite(top_probability(scores, lattice)).all()
 
 
 def test_half_precision_scores_are_interpolated_in_single():
@@ -187,5 +183,5 @@ def test_scores_are_not_written_to():
     scores = some_scores(lattice, 6)
     before = scores.clone()
     labels_from_scores(scores, lattice)
-    top_probability(scores, lattice)
+    list(probabilities_in_strips(scores, lattice))
     assert torch.equal(scores, before)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from neuraleig.estimators._sklearn_callbacks import FitTask
+from neuraleig._sklearn_callbacks import FitTask
 from neuraleig.training import (
     NOTHING_KEPT,
     BaseCallback,
