@@ -6,6 +6,7 @@ from neuraleig.estimators import (
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
 )
+from neuraleig.onnx import export_onnx
 from neuraleig.persistence import load, save
 from neuraleig.segmentation import DenseSegmenter
 
@@ -15,6 +16,7 @@ __all__ = [
     "NeuralEigenSpectralClustering",
     "NeuralSpectralEmbedding",
     "__version__",
+    "export_onnx",
     "load",
     "save",
 ]

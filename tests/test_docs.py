@@ -27,6 +27,7 @@ DOCUMENTED = [
     "neuraleig.metrics",
     "neuraleig.networks",
     "neuraleig.objectives",
+    "neuraleig.onnx",
     "neuraleig.persistence",
     "neuraleig.plotting",
     "neuraleig.sampling",

@@ -51,7 +51,13 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
         "networks",
         "training",
     },
-    "onnx": {"estimators", "eigenfunctions"},
+    "onnx": {
+        "estimators",
+        "segmentation",
+        "eigenfunctions",
+        "networks",
+        "discretize",
+    },
     "plotting": {"estimators", "eigenfunctions"},
 }
 ANYTHING = {"cli", "_cli", "_demo", "_demo_plots", "__init__", "__main__"}
@@ -63,6 +69,7 @@ ONE_HOME = (
     "matplotlib",
     "faiss",
     "onnx",
+    "onnxscript",
     "mlflow",
     "sklearn.callback",
     "torch.utils.tensorboard",

@@ -238,6 +238,12 @@ def _correlated(channels: Tensor, taps: Tensor, dim: int) -> Tensor:
     radius, size = taps.shape[0] // 2, channels.shape[dim]
     sides = (radius, radius, 0, 0) if dim == 3 else (0, 0, radius, radius)
     padded = F.pad(channels, sides, mode="replicate")
+    if torch.compiler.is_compiling():
+        # In a graph that is exported, one node instead of two for every tap.
+        shape = (1, 1, 1, -1) if dim == 3 else (1, 1, -1, 1)
+        count = channels.shape[1]
+        weight = taps.reshape(shape).repeat(count, 1, 1, 1)
+        return F.conv2d(padded, weight, groups=count)
     result = torch.zeros_like(channels)
     for start, tap in enumerate(taps.tolist()):
         result.add_(padded.narrow(dim, start, size), alpha=tap)

@@ -1,0 +1,204 @@
+"""The one file that imports onnx, and only when a model is exported."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from neuraleig._atomic import atomic_file
+from neuraleig.onnx._model import Axes, Model
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
+
+# Operators of this version are known to all runtimes of the last years.
+OPSET = 18
+# Bound on open axes, which early versions of torch want to know finite.
+LARGEST_SIZE = 2**30
+# Bytes that a file of protocol buffers can hold, less some for the graph.
+LARGEST_FILE = 2**31 - 2**24
+# What a traced module says is what the module says, but for the order of sums.
+TOLERANCE = 1e-3
+
+
+def require_onnx() -> None:
+    """Raise an error that names the extra to install where onnx is missing.
+
+    Raises
+    ------
+    ImportError
+        If onnx or onnxscript, by which torch exports, cannot be imported.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "export_onnx needs onnx and onnxscript, which cannot be imported; install "
+            'them with pip install "neuraleig[onnx]"'
+        ) from error
+
+
+def write_onnx(model: Model, path: Path) -> None:
+    """Export a model into one file, whole or not at all.
+
+    Parameters
+    ----------
+    model : Model
+        What is exported.
+    path : Path
+        File, which is replaced.
+
+    Raises
+    ------
+    ValueError
+        If torch cannot export the module, or not for all sizes, or it is too large.
+    OSError
+        If the file cannot be written.
+    """
+    _check_bytes(model)
+    with _quiet(), torch.no_grad():
+        proto = _exported(model)
+        content = _finished(proto, model)
+    with atomic_file(path) as file:
+        file.write(content)
+
+
+def _check_bytes(model: Model) -> None:
+    """Refuse weights that need files beside the model."""
+    tensors = [*model.module.parameters(), *model.module.buffers()]
+    n_bytes = sum(t.numel() * t.element_size() for t in tensors)
+    if n_bytes > LARGEST_FILE:
+        raise ValueError(
+            f"{model.subject} has {n_bytes / 2**30:.1f} GB of weights, and one file of "
+            f"ONNX holds less than 2 GB. {model.remedy}"
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence torch's exporter, which warns, logs and prints of its own affairs."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    nowhere = io.StringIO()
+    try:
+        with warnings.catch_warnings(), redirect_stdout(nowhere):
+            warnings.simplefilter("ignore")
+            with redirect_stderr(nowhere):
+                yield
+    finally:
+        logging.disable(level)
+
+
+def _exported(model: Model) -> ModelProto:
+    """Graph of a module, as torch writes it."""
+    try:
+        program = torch.export.export(
+            model.module,
+            (model.examples[0],),
+            dynamic_shapes=(_dynamic_shapes(model.input_axes),),
+            strict=False,
+        )
+        _check_other_sizes(program.module(), model)
+        exported: Any = torch.onnx.export(
+            program,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[model.input_name],
+            output_names=list(model.outputs),
+            external_data=False,
+            optimize=True,
+            verbose=False,
+        )
+        proto: ModelProto = exported.model_proto
+    # Whatever a user's own network makes torch raise.
+    except Exception as error:
+        raise ValueError(
+            f"torch {torch.__version__} cannot export {model.subject} to ONNX "
+            f"({_brief(error)}). {model.remedy}"
+        ) from error
+    return proto
+
+
+def _dynamic_shapes(axes: Axes) -> dict[int, Any]:
+    """What torch is told of open axes."""
+    shapes: dict[int, Any] = {}
+    for place, axis in enumerate(axes):
+        if axis is not None:
+            size = torch.export.Dim(f"n_{axis.name}", max=LARGEST_SIZE)
+            shapes[place] = size if axis.step == 1 else axis.step * size
+    return shapes
+
+
+def _check_other_sizes(traced: Any, model: Model) -> None:  # noqa: ANN401
+    """Refuse a trace that holds for the sizes of its example alone."""
+    other = model.examples[1]
+    expected, found = model.module(other), traced(other)
+    for name, one, two in zip(model.outputs, expected, found, strict=True):
+        if not _agree(one, two):
+            raise ValueError(f"its {name} are those of another size of the input")
+
+
+def _agree(one: Tensor, two: Tensor) -> bool:
+    if one.shape != two.shape:
+        return False
+    # Labels may differ where two clusters tie.
+    return not one.is_floating_point() or torch.allclose(
+        one, two, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
+    )
+
+
+def _brief(error: BaseException) -> str:
+    """First line of what torch found wrong, without its advice to developers."""
+    cause = error.__cause__ or error
+    lines = str(cause).strip().splitlines() or [""]
+    return f"{type(cause).__name__}: {lines[0].rstrip('.')}"
+
+
+def _finished(proto: ModelProto, model: Model) -> bytes:
+    """Content of the file: named axes, properties, nothing of this machine."""
+    import onnx
+
+    graph = proto.graph
+    for value, axes in zip(graph.output, model.outputs.values(), strict=True):
+        _name_axes(value, axes, model)
+    _name_axes(graph.input[0], model.input_axes, model)
+    # Symbols of torch, and where in which file on this machine a node comes from.
+    del graph.value_info[:], graph.metadata_props[:]
+    for function in proto.functions:
+        _forget_sources(function)
+    _forget_sources(graph)
+    onnx.helper.set_model_props(proto, dict(model.metadata))
+    onnx.checker.check_model(proto, full_check=True)
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _name_axes(value: Any, axes: Axes, model: Model) -> None:  # noqa: ANN401
+    """Give the open axes of an input or output their names."""
+    for size, axis in zip(value.type.tensor_type.shape.dim, axes, strict=True):
+        if axis is None:
+            continue
+        if size.HasField("dim_value"):
+            raise ValueError(
+                f"torch {torch.__version__} exports {model.subject} for one size of "
+                f"{axis.name} only. {model.remedy}"
+            )
+        size.dim_param = axis.name
+
+
+def _forget_sources(graph: GraphProto) -> None:
+    """Remove notes of the exporter from nodes, those of branches included."""
+    for node in graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _forget_sources(attribute.g)
