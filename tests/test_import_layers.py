@@ -59,6 +59,7 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
         "discretize",
     },
     "plotting": {"estimators", "eigenfunctions"},
+    "_tables": set(),
 }
 ANYTHING = {"cli", "_cli", "_demo", "_demo_plots", "__init__", "__main__"}
 # Each of these is imported by a single file.
@@ -70,6 +71,7 @@ ONE_HOME = (
     "faiss",
     "onnx",
     "onnxscript",
+    "pyarrow",
     "mlflow",
     "sklearn.callback",
     "torch.utils.tensorboard",
