@@ -1,6 +1,10 @@
 """Small graphs whose every property a dense solver knows."""
 
+import contextlib
+import io
+import shlex
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ import torch
 from hypothesis import settings
 
 from neuraleig._batch import Batch, Edges, Outputs
+from neuraleig.cli import main
 
 # Tables of a few rows are slower on several threads.
 torch.set_num_threads(1)
@@ -115,3 +120,33 @@ def batch_of():
         return outputs, Batch(torch.zeros(n_rows, 1), edges, index)
 
     return make
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """Runs a line ``neuraleig ... < file > file`` here, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(line):
+        words = shlex.split(line, comments=True)
+        assert words.pop(0) == "neuraleig", line
+        target = None
+        for sign in ("<", ">"):
+            if sign not in words:
+                continue
+            at = words.index(sign)
+            path = Path(words[at + 1])
+            del words[at : at + 2]
+            if sign == "<":
+                content = io.BytesIO(path.read_bytes())
+                monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(content))
+            else:
+                target = path
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            status = main(words, out)
+        if target is not None:
+            target.write_text(out.getvalue(), encoding="utf-8")
+        return status, out.getvalue()
+
+    return run

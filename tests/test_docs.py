@@ -77,6 +77,30 @@ def test_python_runs(page, tmp_path, monkeypatch):
         exec(compile(block, page_id(page), "exec"), namespace)
 
 
+def command_blocks(text):
+    """Blocks of Python, and blocks of text that are commands, as page has them."""
+    for block in FENCE.finditer(text):
+        lines = block.group(2).splitlines()
+        if block.group(1) == "python":
+            yield "python", [block.group(2)]
+        elif block.group(1) == "text" and lines[0].startswith("neuraleig "):
+            yield "text", lines
+
+
+def test_commands_run(shell, capsys):
+    """Commands of the page about them, in their order and in one folder."""
+    page = ROOT / "docs" / "command_line.md"
+    n_commands = 0
+    for kind, parts in command_blocks(page.read_text("utf-8")):
+        for part in parts:
+            if kind == "python":
+                exec(compile(part, page_id(page), "exec"), {})
+                continue
+            assert shell(part)[0] == 0, (part, capsys.readouterr().err)
+            n_commands += 1
+    assert n_commands > 15
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_links_resolve(page):
     for link in links(page.read_text("utf-8")):

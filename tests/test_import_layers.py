@@ -65,6 +65,7 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
         "spectrum",
         "training",
     },
+    "_tables": set(),
 }
 ANYTHING = {"cli", "_cli", "_demo", "_demo_plots", "__init__", "__main__"}
 # Each of these is imported by a single file.
@@ -76,6 +77,7 @@ ONE_HOME = (
     "faiss",
     "onnx",
     "onnxscript",
+    "pyarrow",
     "mlflow",
     "sklearn.callback",
     "torch.utils.tensorboard",

@@ -8,6 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
+
+from neuraleig.training import CheckpointError
+
+# What users can set right; anything else is a fault of the program.
+ERRORS = (
+    OSError,
+    ValueError,
+    ImportError,
+    FloatingPointError,
+    MemoryError,
+    CheckpointError,
+    torch.OutOfMemoryError,
+)
 # scikit-learn's generators take seeds of 32 bits.
 MAX_SEED = 2**32 - 1
 FORMAT = argparse.RawDescriptionHelpFormatter
@@ -22,6 +36,39 @@ class Parser(argparse.ArgumentParser):
 
 
 Commands = argparse._SubParsersAction  # argparse has no other name for it
+
+
+def add_command(
+    commands: Commands[Parser], name: str, summary: str, description: str, examples: str
+) -> Parser:
+    """Add the parser of a command."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=f"examples:\n{examples}",
+        formatter_class=FORMAT,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(errors=ERRORS, refuse=parser.error)
+    return parser
+
+
+def add_verbosity(parser: Parser, default: int = 1) -> None:
+    """Add options that say how much is told on stderr."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "-q",
+        "--quiet",
+        dest="verbose",
+        action="store_const",
+        const=0,
+        default=default,
+        help="tell of no stage",
+    )
+    group.add_argument(
+        "-v", "--verbose", action="store_const", const=2, help="tell of every epoch"
+    )
 
 
 def seed(text: str) -> int:

@@ -17,6 +17,11 @@ from typing import TextIO
 from neuraleig import __version__
 from neuraleig._cli._arguments import FORMAT, Parser
 from neuraleig._cli._demo import add_demo
+from neuraleig._cli._evaluate import add_evaluate
+from neuraleig._cli._export import add_export
+from neuraleig._cli._fit import add_fit
+from neuraleig._cli._info import add_info
+from neuraleig._cli._predict import add_predict, add_transform
 from neuraleig._cli._segment import add_segment
 
 # What a shell reports for a process that was interrupted.
@@ -24,9 +29,23 @@ INTERRUPTED = 130
 # Seconds until a lost interrupt is repeated: the callbacks that lose it take far less.
 REPEATED_AFTER = 0.25
 
+COMMANDS = (
+    add_demo,
+    add_fit,
+    add_predict,
+    add_transform,
+    add_evaluate,
+    add_info,
+    add_export,
+    add_segment,
+)
 EXAMPLES = """\
 examples:
   neuraleig demo                compare with other methods on handwritten digits
+  neuraleig fit rows.csv -o model.safetensors --n-clusters 10
+                                learn clusters of the rows of a file
+  neuraleig predict model.safetensors more.csv -o labels.csv
+                                label rows
   neuraleig segment fit photos -o model.safetensors
                                 segment a folder of images
   neuraleig demo --help         options of a command
@@ -51,15 +70,18 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
+        stream = sys.stdout if out is None else out
         with _warnings_in_lines(), _interrupts_repeated():
-            status: int = arguments.run(arguments, sys.stdout if out is None else out)
+            status: int = arguments.run(arguments, stream)
+            # What cannot be written is to be found out here, not at exit.
+            stream.flush()
     except BrokenPipeError:
-        # The reader of a pipe has left. Python would complain at exit, when it
-        # flushes standard output once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a pipe has left.
+        _settle_stdout()
         return 1
     except arguments.errors as error:
         sys.stderr.write(f"neuraleig: error: {_one_line(error)}\n")
+        _settle_stdout()
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -78,9 +100,17 @@ def _parser() -> Parser:
         "--version", action="version", version=f"neuraleig {__version__}"
     )
     commands = parser.add_subparsers(metavar="command", required=True)
-    add_demo(commands)
-    add_segment(commands)
+    for add in COMMANDS:
+        add(commands)
     return parser
+
+
+def _settle_stdout() -> None:
+    """Drop what cannot be written: Python would try once more at exit, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import TextIO
 
 from neuraleig import save
-from neuraleig._cli._arguments import FORMAT, Commands, Parser, check_output
+from neuraleig._cli._arguments import (
+    FORMAT,
+    Commands,
+    Parser,
+    add_command,
+    add_verbosity,
+    check_output,
+)
 from neuraleig._cli._segment_evaluate import add_evaluate
 from neuraleig._cli._segment_name import add_name
 from neuraleig._cli._segment_options import (
-    ERRORS,
-    add_command,
     add_fit_options,
     add_model_options,
     add_prediction_options,
-    add_verbosity,
     loaded_model,
     new_segmenter,
 )
@@ -75,7 +79,7 @@ def _add_fit(commands: Commands[Parser]) -> None:
     add_fit_options(parser)
     add_prediction_options(parser)
     add_model_options(parser)
-    parser.set_defaults(run=_fit, errors=ERRORS)
+    parser.set_defaults(run=_fit)
 
 
 def _fit(arguments: argparse.Namespace, out: TextIO) -> int:
@@ -110,7 +114,7 @@ def _add_predict(commands: Commands[Parser]) -> None:
     parser.add_argument("--overwrite", action="store_true", help="begin anew")
     add_prediction_options(parser)
     add_model_options(parser)
-    parser.set_defaults(run=_predict, errors=ERRORS)
+    parser.set_defaults(run=_predict)
 
 
 def _predict(arguments: argparse.Namespace, out: TextIO) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,14 +10,18 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from neuraleig import DenseSegmenter, save
-from neuraleig._cli._arguments import Commands, Parser, check_output
-from neuraleig._cli._segment_options import (
-    ERRORS,
+from neuraleig._cli._arguments import (
+    Commands,
+    Parser,
     add_command,
+    add_verbosity,
+    check_output,
+)
+from neuraleig._cli._bar import bar
+from neuraleig._cli._segment_options import (
     add_fit_options,
     add_model_options,
     add_prediction_options,
-    add_verbosity,
     loaded_model,
     new_segmenter,
     options_of_fits,
@@ -96,7 +99,7 @@ def add_evaluate(commands: Commands[Parser]) -> None:
     add_fit_options(parser)
     add_prediction_options(parser)
     add_model_options(parser)
-    parser.set_defaults(run=_evaluate, errors=ERRORS, refuse=parser.error)
+    parser.set_defaults(run=_evaluate)
 
 
 def _add_dataset(parser: Parser) -> None:
@@ -218,19 +221,12 @@ def _windows(protocol: Protocol, model: DenseSegmenter) -> str:
 def _with_bar(
     predict: Callable[[Any], Any], n_images: int
 ) -> Iterator[Callable[[Any], Any]]:
-    """Show a bar that counts calls, on terminals where tqdm is installed."""
-    try:
-        tqdm = importlib.import_module("tqdm").tqdm if sys.stderr.isatty() else None
-    except ImportError:
-        tqdm = None
-    if tqdm is None:
-        yield predict
-        return
-    with tqdm(total=n_images, desc="evaluate", unit="image") as bar:
+    """Show a bar that counts calls."""
+    with bar(n_images, "evaluate", "image") as advance:
 
         def counted(image: Any) -> Any:  # noqa: ANN401 - as predict has it
             labels = predict(image)
-            bar.update()
+            advance(1)
             return labels
 
         yield counted

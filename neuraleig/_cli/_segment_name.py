@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from neuraleig import DenseSegmenter, save
-from neuraleig._cli._arguments import Commands, Parser, check_output
+from neuraleig._cli._arguments import Commands, Parser, add_command, check_output
 from neuraleig._cli._segment_options import (
-    ERRORS,
-    add_command,
     add_model_options,
     loaded_model,
 )
@@ -70,7 +68,7 @@ def add_name(commands: Commands[Parser]) -> None:
         help="draw the clusters in images of a folder",
     )
     add_model_options(parser)
-    parser.set_defaults(run=_name, errors=ERRORS)
+    parser.set_defaults(run=_name)
 
 
 def _name(arguments: argparse.Namespace, out: TextIO) -> int:

@@ -6,28 +6,10 @@ import argparse
 import ast
 from typing import Any
 
-import torch
-
 from neuraleig import DenseSegmenter, load
-from neuraleig._cli._arguments import (
-    FORMAT,
-    Commands,
-    Parser,
-    counted,
-    or_none,
-    positive,
-    seed,
-)
+from neuraleig._cli._arguments import Parser, counted, or_none, positive, seed
 from neuraleig.segmentation._presets import PRESETS
 
-# What users can set right; anything else is a fault of the program.
-ERRORS = (
-    OSError,
-    ValueError,
-    ImportError,
-    FloatingPointError,
-    torch.OutOfMemoryError,
-)
 ABSENT = argparse.SUPPRESS
 # Options of a fit that a fitted model takes as well.
 OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales")
@@ -39,20 +21,6 @@ OPTIONS = {
     "assign_labels": "assign",
     "pretrained": "no_pretrained",
 }
-
-
-def add_command(
-    commands: Commands[Parser], name: str, summary: str, description: str, examples: str
-) -> Parser:
-    """Add the parser of a segment command."""
-    return commands.add_parser(
-        name,
-        help=summary,
-        description=description,
-        epilog=f"examples:\n{examples}",
-        formatter_class=FORMAT,
-        allow_abbrev=False,
-    )
 
 
 def add_fit_options(parser: Parser) -> None:
@@ -178,23 +146,6 @@ def add_prediction_options(parser: Parser) -> None:
         default=ABSENT,
         metavar="PATCHES",
         help="how far refinement looks, in patches (default: 1)",
-    )
-
-
-def add_verbosity(parser: Parser) -> None:
-    """Add options that say how much is told on stderr."""
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        "-q",
-        "--quiet",
-        dest="verbose",
-        action="store_const",
-        const=0,
-        default=1,
-        help="tell of no stage",
-    )
-    group.add_argument(
-        "-v", "--verbose", action="store_const", const=2, help="tell of every epoch"
     )
 
 

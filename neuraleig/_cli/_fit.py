@@ -1,0 +1,83 @@
+"""``neuraleig fit``: from a file of rows to a file of a model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from neuraleig import NeuralEigenSpectralClustering, save
+from neuraleig._cli._arguments import Commands, Parser, add_command, add_verbosity
+from neuraleig._cli._parameters import add_parameters, new_estimator
+from neuraleig._cli._table_arguments import (
+    DATA_HELP,
+    STANDARD,
+    add_data,
+    check_result,
+    opened_table,
+)
+from neuraleig._tables import spooled
+
+DESCRIPTION = """\
+Learn clusters from the rows of a file, or with --embedding eigenfunctions
+alone, and save a model. On a terminal, a line per stage goes to stderr.
+
+A model scales all columns by one unit. Columns in different units must be
+scaled before: divide each by its standard deviation, and later rows
+by the same.
+"""
+EXAMPLES = """\
+  neuraleig fit rows.npy -o model.safetensors --n-clusters 3
+  neuraleig fit flowers.csv -o flowers.safetensors --n-clusters 3 --drop species
+  neuraleig fit rows.npy -o map.safetensors --embedding --n-components 2
+  neuraleig fit rows.npy -o m.safetensors --set walk_length=2 --max-iter 5
+"""
+
+
+def add_fit(commands: Commands[Parser]) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands, "fit", "learn clusters of the rows of a file", DESCRIPTION, EXAMPLES
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="MODEL", help="model file"
+    )
+    parser.add_argument(
+        "--embedding",
+        action="store_true",
+        help="fit NeuralSpectralEmbedding: eigenfunctions without clusters",
+    )
+    add_verbosity(parser, default=1 if sys.stderr.isatty() else 0)
+    add_data(parser, f"{DATA_HELP}, or - for .csv from stdin")
+    add_parameters(parser)
+    parser.set_defaults(run=_fit)
+
+
+def _fit(arguments: argparse.Namespace, out: TextIO) -> int:
+    estimator = new_estimator(arguments)
+    check_result(arguments.output, arguments.data)
+    table = opened_table(arguments)
+    table.check_names()
+    mapped = spooled(table) if arguments.data == STANDARD else table.on_disk()
+    rows: Any = table if mapped is None else mapped
+    model = estimator.fit(rows)
+    if table.feature_names is not None:
+        model.feature_names_in_ = np.array(table.feature_names, dtype=object)
+    # What is told while it is fitted is no part of a model.
+    save(model.set_params(verbose=0), arguments.output)
+    out.write(f"{arguments.output}: {_summary(model)}\n")
+    return 0
+
+
+def _summary(model: Any) -> str:  # noqa: ANN401 - either estimator
+    if not isinstance(model, NeuralEigenSpectralClustering):
+        n_rows, n_columns = model.embedding_.shape
+        return f"{n_columns} eigenfunctions of {n_rows} rows"
+    return (
+        f"{np.unique(model.labels_).size} clusters of {model.labels_.size} rows, "
+        f"normalised cut {model.ncut_:.3f}; the spectrum suggests "
+        f"{model.suggested_n_clusters_} clusters"
+    )

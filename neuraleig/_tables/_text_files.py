@@ -1,0 +1,281 @@
+"""Comma-separated text, parsed part by part."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TextIO
+
+import numpy as np
+
+from neuraleig._tables._table import Part, Source, TableError
+from neuraleig._typing import FloatArray
+
+# Cells that are parsed at once. As text a cell takes some 60 bytes.
+BLOCK_CELLS = 2**17
+# Characters of a cell that an error shows.
+SHOWN = 40
+# What may stand between cells where it is not what was expected.
+DELIMITERS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'", " ": "' '"}
+
+Record = tuple[int, list[str]]
+"""Line on which a row of text ends, and its cells."""
+
+
+@dataclass
+class _Block:
+    """Some lines, which grow where a cell goes on behind them.
+
+    Parameters
+    ----------
+    first : int
+        Number of the first one.
+    lines : list of str
+        As they are in the text.
+    behind : iterator of str
+        What follows.
+    """
+
+    first: int
+    lines: list[str]
+    behind: Iterator[str]
+
+    def records(self, delimiter: str) -> list[Record]:
+        """Rows that begin in these lines, but for blank ones."""
+        reader = csv.reader(self._supply(), delimiter=delimiter)
+        found = []
+        n_lines = len(self.lines)
+        while reader.line_num < n_lines and (cells := next(reader, None)) is not None:
+            if cells:
+                found.append((self.first + reader.line_num - 1, cells))
+        return found
+
+    def _supply(self) -> Iterator[str]:
+        yield from self.lines
+        for line in self.behind:
+            self.lines.append(line)
+            yield line
+
+
+class _Head:
+    """First row of a text that is not blank, and the lines down to its end."""
+
+    def __init__(self, text: Iterator[str], delimiter: str) -> None:
+        self.lines: list[str] = []
+        reader = csv.reader(self._supply(text), delimiter=delimiter)
+        self.cells = next((cells for cells in reader if cells), [])
+
+    def _supply(self, text: Iterator[str]) -> Iterator[str]:
+        for line in text:
+            self.lines.append(line)
+            yield line
+
+
+class TextFile(Source):
+    """Rows of cells between delimiters, in UTF-8.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in errors.
+    open_text : callable
+        Opens the text from its begin.
+    delimiter : str
+        Character between two cells.
+    header : bool or None
+        Whether the first row holds names; ``None``: if a cell of it is text.
+    once : bool, default=False
+        Whether it can be opened only once, as a pipe.
+
+    Raises
+    ------
+    TableError
+        If it is empty, or no such text.
+    """
+
+    unit = "line"
+
+    def __init__(
+        self,
+        name: str,
+        open_text: Callable[[], AbstractContextManager[TextIO]],
+        *,
+        delimiter: str,
+        header: bool | None,
+        once: bool = False,
+    ) -> None:
+        self.name = name
+        self._open = open_text
+        self._delimiter = delimiter
+        with self._open() as text, self._explained():
+            head = _Head(text, delimiter)
+            if not head.cells:
+                raise TableError(f"{name} is empty")
+            self.n_columns = len(head.cells)
+            self._head_line = len(head.lines)
+            has_header = _is_header(head.cells) if header is None else header
+            names = tuple(cell.strip() for cell in head.cells)
+            self.column_names = names if has_header else None
+            # Lines in front of the rows.
+            self._n_before = self._head_line if has_header else 0
+            self._once = once
+            self._rest: Iterator[str] | None = None
+            if once:
+                self._rest = text if has_header else chain(head.lines, text)
+
+    def parts(self, columns: Sequence[int]) -> Iterator[Part]:
+        """Numbers of some columns.
+
+        Raises
+        ------
+        TableError
+            If a row has other cells than the first one, or a cell is no number.
+        """
+        for block in self._blocks():
+            rows = self._plain(block.lines, columns)
+            if rows is not None:
+                yield Part(rows, range(block.first, block.first + len(rows)))
+                continue
+            lines, cells = self._cells(block)
+            records = [[row[c] for c in columns] for row in cells]
+            yield Part(self._numbers(lines, records, columns), lines)
+
+    def values(self, column: int) -> Iterator[Sequence[Hashable]]:
+        """Text of one column.
+
+        Raises
+        ------
+        TableError
+            If a row has other cells than the first one, or a cell is empty.
+        """
+        for block in self._blocks():
+            lines, cells = self._cells(block)
+            found = [row[column].strip() for row in cells]
+            if "" in found:
+                line = lines[found.index("")]
+                raise TableError(
+                    f"{self.place(line)}, column {self.called(column)} is empty"
+                )
+            yield found
+
+    def _blocks(self) -> Iterator[_Block]:
+        """Lines below the header, some at a time."""
+        step = max(1, BLOCK_CELLS // self.n_columns)
+        first = self._n_before + 1
+        with self._below_header() as lines, self._explained():
+            while taken := list(islice(lines, step)):
+                block = _Block(first, taken, lines)
+                yield block
+                first += len(block.lines)
+
+    @contextmanager
+    def _below_header(self) -> Iterator[Iterator[str]]:
+        """Lines below the header; those that come but once only once."""
+        if not self._once:
+            with self._open() as text:
+                yield islice(text, self._n_before, None)
+            return
+        rest, self._rest = self._rest, None
+        if rest is None:
+            raise TableError(f"{self.name} can be read only once; pass a file")
+        yield rest
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except UnicodeDecodeError as error:
+            raise TableError(f"{self.name} is no text in UTF-8") from error
+        except csv.Error as error:
+            raise TableError(
+                f"{self.name}: {error}; a quotation mark may be open"
+            ) from error
+
+    def _plain(self, lines: Sequence[str], columns: Sequence[int]) -> FloatArray | None:
+        """Numbers of lines without any peculiarity, by numpy; ``None`` for others."""
+        between = self.n_columns - 1
+        sign = self._delimiter
+        for line in lines:
+            if line.count(sign) != between or '"' in line or not line.strip():
+                return None
+        try:
+            rows: FloatArray = np.loadtxt(
+                lines, delimiter=sign, comments=None, usecols=columns, ndmin=2
+            )
+        except ValueError:
+            return None
+        return rows if len(rows) == len(lines) else None
+
+    def _cells(self, block: _Block) -> tuple[list[int], list[list[str]]]:
+        """Lines on which rows end, and their cells."""
+        with self._explained():
+            records = block.records(self._delimiter)
+        self._check_widths(records)
+        return [line for line, _ in records], [cells for _, cells in records]
+
+    def _check_widths(self, block: Sequence[Record]) -> None:
+        for line, cells in block:
+            if len(cells) != self.n_columns:
+                raise TableError(
+                    f"{self.place(line)} has {len(cells)} cells, and line "
+                    f"{self._head_line} has {self.n_columns}"
+                )
+
+    def _numbers(
+        self,
+        lines: Sequence[int],
+        records: Sequence[Sequence[str]],
+        columns: Sequence[int],
+    ) -> FloatArray:
+        try:
+            numbers = [list(map(float, cells)) for cells in records]
+        except ValueError as error:
+            raise self._wrong_cell(lines, records, columns) from error
+        # Python takes 1_000 for a number, and in files it is none.
+        if "_" in "".join(chain.from_iterable(records)):
+            raise self._wrong_cell(lines, records, columns)
+        return np.array(numbers, dtype=np.float64)
+
+    def _wrong_cell(
+        self,
+        lines: Sequence[int],
+        records: Sequence[Sequence[str]],
+        columns: Sequence[int],
+    ) -> TableError:
+        line, column, cell = next(
+            (line, column, cell)
+            for line, cells in zip(lines, records, strict=True)
+            for column, cell in zip(columns, cells, strict=True)
+            if not _is_number(cell)
+        )
+        what = "is empty" if not cell.strip() else f"{_shown(cell)} is no number"
+        return TableError(
+            f"{self.place(line)}, column {self.called(column)}: {what}; leave out the "
+            f"column, or the row{self._hint(cell)}"
+        )
+
+    def _hint(self, cell: str) -> str:
+        """What may be wrong with the delimiter."""
+        if self.n_columns > 1:
+            return ""
+        found = [name for sign, name in DELIMITERS.items() if sign in cell.strip()]
+        return f", or say that {found[0]} stands between cells" if found else ""
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    return any(cell.strip() and not _is_number(cell) for cell in cells)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _shown(cell: str) -> str:
+    return repr(cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}...")

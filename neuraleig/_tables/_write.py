@@ -1,0 +1,127 @@
+"""Results in files: part by part, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from neuraleig._atomic import atomic_file
+
+FORMATS_WRITTEN = (".npy", ".csv")
+
+
+def write_npy(path: Path, parts: Iterable[NDArray[Any]]) -> int:
+    """Write arrays one below the other to a ``.npy`` file.
+
+    Parameters
+    ----------
+    path : Path
+        File, which is replaced when all is written.
+    parts : iterable of ndarray
+        At least one; all of one type and, but for their rows, one shape.
+
+    Returns
+    -------
+    n_rows : int
+        Rows that were written.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; a file that was there is then as it was.
+
+    Notes
+    -----
+    Memory: one part. The file is written from its begin to its end rather than mapped,
+    since a disk that is full ends a process that writes to a map.
+    """
+    n_rows = 0
+    head = b""
+    with _named(path), atomic_file(path) as file:
+        for part in parts:
+            if not head:
+                head = _head(part, 0)
+                file.write(head)
+            file.write(np.ascontiguousarray(part).data)
+            n_rows += len(part)
+        # numpy leaves room in the head for any number of rows.
+        file.seek(0)
+        file.write(_head(part, n_rows))
+    return n_rows
+
+
+def write_csv(path: Path, header: Sequence[str], parts: Iterable[NDArray[Any]]) -> int:
+    """Write arrays one below the other to a file of comma-separated text.
+
+    Parameters
+    ----------
+    path : Path
+        File, which is replaced when all is written.
+    header : sequence of str
+        Names of the columns.
+    parts : iterable of ndarray of shape (n_rows,) or (n_rows, n_columns)
+        Rows.
+
+    Returns
+    -------
+    n_rows : int
+        Rows that were written.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; a file that was there is then as it was.
+    """
+    with _named(path), atomic_file(path) as file:
+        return write_text(lambda text: file.write(text.encode("utf-8")), header, parts)
+
+
+def write_text(
+    write: Callable[[str], object],
+    header: Sequence[str],
+    parts: Iterable[NDArray[Any]],
+) -> int:
+    """Hand comma-separated text to whatever writes it; see :func:`write_csv`."""
+    n_rows = 0
+    for part in parts:
+        if n_rows == 0:
+            write(",".join(header) + "\n")
+        write(_lines(part))
+        n_rows += len(part)
+    return n_rows
+
+
+def _lines(part: NDArray[Any]) -> str:
+    # What networks say is of float32; as float64 it would have twice the digits.
+    shown = part.astype(np.float32) if part.dtype.kind == "f" else part
+    cells = shown.reshape(len(part), -1).astype(str).tolist()
+    return "".join(",".join(row) + "\n" for row in cells)
+
+
+def _head(part: NDArray[Any], n_rows: int) -> bytes:
+    """First bytes of a file of so many rows like those of a part."""
+    head = BytesIO()
+    shape = (n_rows, *part.shape[1:])
+    described = npy.dtype_to_descr(part.dtype)
+    npy.write_array_header_1_0(
+        head, {"descr": described, "fortran_order": False, "shape": shape}
+    )
+    return head.getvalue()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in errors of writing, which know none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error

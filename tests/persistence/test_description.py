@@ -1,0 +1,84 @@
+"""What a file says without a model is what the model says."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mutations import Mutator
+
+from neuraleig import load
+from neuraleig.cli import main
+from neuraleig.persistence import ModelFileError, describe
+
+
+@pytest.fixture(scope="module")
+def described(kept_files):
+    """What is said of every file, and the model that is in it."""
+    return [(describe(path), load(path, device="cpu")) for path in kept_files]
+
+
+def as_attributes(value):
+    return None if value is None else list(value)
+
+
+def test_files_of_all_classes_are_described(described):
+    for found, model in described:
+        assert found.class_name == type(model).__name__
+        assert found.parameters == {
+            **model.get_params(),
+            "device": found.parameters["device"],
+        }
+        assert found.n_features == getattr(model, "n_features_in_", None)
+        names = getattr(model, "feature_names_in_", None)
+        assert found.feature_names == as_attributes(names)
+        assert found.eigenvalues == model.eigenvalues_.tolist()
+        assert found.graph_eigenvalues == model.graph_eigenvalues_.tolist()
+        assert found.n_components == len(model.eigenvalues_)
+        suggested = getattr(model, "suggested_n_clusters_", None)
+        assert found.suggested_n_clusters == suggested
+        for name, value in found.fit.items():
+            assert getattr(model, name) == value
+        assert "neuraleig" in found.versions
+        json.dumps(asdict(found), allow_nan=False)
+
+
+def test_clusters_are_those_of_the_model(described):
+    for found, model in described:
+        expected = getattr(model, "n_clusters_", None)
+        if hasattr(model, "predict_proba") and expected is None:
+            rows = np.zeros((1, model.n_features_in_))
+            if hasattr(model, "feature_names_in_"):
+                del model.feature_names_in_
+            expected = model.predict_proba(rows).shape[1]
+        assert found.n_clusters == expected
+
+
+def test_files_that_are_no_models_are_refused(tmp_path):
+    (tmp_path / "x").write_text("text")
+    with pytest.raises(ModelFileError, match="no whole safetensors"):
+        describe(tmp_path / "x")
+    with pytest.raises(FileNotFoundError):
+        describe(tmp_path / "y")
+
+
+# Torch warns of transposing what is no matrix, as changed files ask it to.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("seed", [0, 1])
+def test_whatever_is_in_a_file_describing_it_ends(kept_files, tmp_path, capsys, seed):
+    mutator = Mutator([Path(p) for p in kept_files], seed)
+    path = tmp_path / "changed.safetensors"
+    n_refused = 0
+    for _ in range(150):
+        path.write_bytes(mutator.file())
+        try:
+            json.dumps(asdict(describe(path)), allow_nan=False)
+        except ModelFileError:
+            n_refused += 1
+            continue
+        assert main(["info", str(path)]) == 0
+        assert all(
+            sign.isprintable() or sign == "\n" for sign in capsys.readouterr().out
+        )
+    assert 0 < n_refused < 150
