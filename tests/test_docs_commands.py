@@ -6,6 +6,7 @@ Python blocks are run by test_docs.py. What is left are commands and blocks of t
 import ast
 import contextlib
 import io
+import itertools
 import re
 import runpy
 import shlex
@@ -75,11 +76,16 @@ def commands(block):
     for line in lines:
         for part in re.split(r" && ", line.strip()):
             shown = re.sub(r" {2,}(?!-)\S.*", "", part)
-            words = shlex.split(shown)
+            words = list(itertools.takewhile(is_argument, shlex.split(shown)))
             if not words or Path(words[0]).name not in PROGRAMS:
                 return []
             found.append([Path(words[0]).name, *words[1:]])
     return found
+
+
+def is_argument(word):
+    """Whether a word is the command's, and not the shell's."""
+    return word not in {"<", ">", "|"}
 
 
 def first_line(block):
@@ -238,4 +244,5 @@ def test_the_checks_see_what_they_look_for():
     assert commands("torchrun --a \\\n    --b c.py\n") == [
         ["torchrun", "--a", "--b", "c.py"]
     ]
+    assert commands("neuraleig fit - < a.csv > b\n") == [["neuraleig", "fit", "-"]]
     assert commands("labels = predict(X)\n") == []
