@@ -33,20 +33,20 @@ from neuraleig.estimators._stream import Renumbered
 from neuraleig.onnx import _writer
 from neuraleig.onnx._row_model import LABELS, Standardize
 
-# Float32 rounds the functions of both by about this much, and posteriors of close
-# centres multiply it.
+# Float32 rounds the functions of both by about this much. Posteriors of close centres
+# multiply it, as do the large weights that least squares give to random layers.
 CLOSE = 1e-5
 SHARP = 1e-4
 OUTPUTS = ["labels", "probabilities", "functions"]
 
 
-class Scaled(nn.Module):
-    """Network of one's own: what is fixed in evaluation, and a residual."""
+class Residual(nn.Module):
+    """Network of one's own, with what is fixed in evaluation."""
 
-    def __init__(self, n_features):
+    def __init__(self, n_features, norm):
         super().__init__()
         self.inner = nn.Linear(n_features, n_features)
-        self.norm = nn.BatchNorm1d(n_features)
+        self.norm = norm(n_features)
         self.outer = nn.Sequential(nn.Dropout(0.5), nn.Linear(n_features, 32))
 
     def forward(self, rows):
@@ -68,8 +68,12 @@ class ByNumber(nn.Linear):
         return super().forward(rows) * float(rows.shape[0] + 1) ** 0.001
 
 
-def wide(n_features):
-    return Scaled(n_features)
+def layer_normed(n_features):
+    return Residual(n_features, nn.LayerNorm)
+
+
+def batch_normed(n_features):
+    return Residual(n_features, nn.BatchNorm1d)
 
 
 def by_value(n_features):
@@ -90,7 +94,8 @@ CONFIGURATIONS = {
         "max_iter": 20,
     },
     "one function": {"assign_labels": "kmeans", "n_components": 2},
-    "own network": {"network": wide},
+    "layer norm": {"network": layer_normed},
+    "batch norm": {"network": batch_normed},
 }
 
 
@@ -152,7 +157,7 @@ def run_shared(make_model, tmp_path_factory):
     return make
 
 
-def assert_same(found, model, X):
+def assert_same(found, model, X, close=CLOSE):
     """Labels equal ties aside, and all else to the rounding of float32."""
     probabilities, functions = model.predict_proba(X), model.transform(X)
     first, second = np.sort(probabilities, axis=1)[:, :-3:-1].T
@@ -161,16 +166,28 @@ def assert_same(found, model, X):
     np.testing.assert_array_equal(found["labels"][clear], model.predict(X)[clear])
     np.testing.assert_allclose(found["probabilities"], probabilities, atol=SHARP)
     size = np.maximum(1.0, np.linalg.norm(functions, axis=1, keepdims=True))
-    np.testing.assert_allclose(found["functions"] / size, functions / size, atol=CLOSE)
+    np.testing.assert_allclose(found["functions"] / size, functions / size, atol=close)
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+# Its exporter fails on it; later ones do not.
+NO_BATCH_NORM = pytest.mark.xfail(
+    torch.__version__.startswith("2.6."), raises=ValueError, reason="torch 2.6"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=NO_BATCH_NORM if n == "batch norm" else ())
+        for n in CONFIGURATIONS
+    ],
+)
 def test_a_clustering_says_the_same(name, make_model, rows, run_shared):
     model, X = make_model(name), rows.astype(np.float32)
     found = run_shared(name)(X)
     assert list(found) == OUTPUTS
     assert [found[o].dtype for o in OUTPUTS] == [np.int64, np.float32, np.float32]
-    assert_same(found, model, X)
+    assert_same(found, model, X, CLOSE if "norm" not in name else SHARP)
 
 
 def test_a_stream_says_the_same(rows, run):

@@ -160,7 +160,7 @@ def _brief(error: BaseException) -> str:
     """First line of what torch found wrong, without its advice to developers."""
     cause = error.__cause__ or error
     lines = str(cause).strip().splitlines() or [""]
-    return f"{type(cause).__name__}: {lines[0].rstrip('.')}"
+    return f"{type(cause).__name__}: {lines[0].rstrip(' .:')}"
 
 
 def _finished(proto: ModelProto, model: Model) -> bytes:
