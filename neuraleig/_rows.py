@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from neuraleig._interchange import as_numpy, has_dlpack
 from neuraleig._standardize import SLICE_ELEMENTS
 from neuraleig._typing import Array, FloatArray, IntArray
 
@@ -18,12 +19,12 @@ def is_sliced(X: object) -> bool:
     """Whether ``X`` is no numpy array, but can be sliced like one.
 
     Arrays on disk (zarr, h5py, dask) and memory maps of types that are no floats are
-    read slice by slice: to convert them would be to load them. Data frames and sparse
-    matrices are not meant.
+    read slice by slice: to convert them would be to load them. Data frames, sparse
+    matrices and what hands over its memory by DLPack are not meant.
     """
     if isinstance(X, np.memmap):
         return X.ndim == 2 and X.dtype not in (np.float32, np.float64)
-    if isinstance(X, np.ndarray | torch.Tensor) or sp.issparse(X):
+    if isinstance(X, np.ndarray | torch.Tensor) or sp.issparse(X) or has_dlpack(X):
         return False
     has_slices = hasattr(X, "__getitem__") and hasattr(X, "dtype")
     return has_slices and len(getattr(X, "shape", ())) == 2
@@ -32,6 +33,8 @@ def is_sliced(X: object) -> bool:
 def is_stream(X: object) -> bool:
     """Whether ``X`` can only be iterated over: a ``DataLoader``, a generator."""
     if hasattr(X, "__array__") or hasattr(X, "shape") or hasattr(X, "__getitem__"):
+        return False
+    if has_dlpack(X):
         return False
     return isinstance(X, Iterable)
 
@@ -71,8 +74,7 @@ def _rows_of_batch(batch: Any) -> Any:  # noqa: ANN401
     if is_group and isinstance(batch[0], torch.Tensor | np.ndarray):
         first = batch[0]
         batch = first if first.ndim == 2 else batch
-    if isinstance(batch, torch.Tensor):
-        batch = batch.numpy(force=True)
+    batch = as_numpy(batch)
     # A copy: streams may write the next batch to the same memory.
     return batch.copy() if isinstance(batch, np.ndarray) else batch
 

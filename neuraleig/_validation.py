@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from sklearn.neighbors import VALID_METRICS
 from sklearn.utils.validation import check_array
 
@@ -26,6 +27,28 @@ METRICS = frozenset(chain.from_iterable(VALID_METRICS.values())) - {
 
 # Squared distances between rows of larger values overflow.
 LARGEST_VALUE = 1e150
+
+
+def check_kind(X: object) -> None:
+    """Refuse rows that are sparse or not yet computed, and say the way out."""
+    kind = type(X).__name__
+    is_tensor = isinstance(X, torch.Tensor)
+    if is_tensor and X.layout is not torch.strided and not X.is_nested:
+        kind = f"a tensor of {X.layout}"
+    elif not sp.issparse(X):
+        kind = ""
+    if kind:
+        raise TypeError(
+            f"Sparse data was passed for X ({kind}), and the network looks at dense "
+            "rows; put TruncatedSVD, or SparseRandomProjection(dense_output=True), in "
+            "front of it in a Pipeline, or pass a dense array where that fits into "
+            "memory."
+        )
+    if hasattr(X, "collect") and not hasattr(X, "__array__"):
+        raise TypeError(
+            f"X is of type {type(X).__name__}, which is computed on demand; pass what "
+            "comes of it, such as X.collect()."
+        )
 
 
 def check_range(X: Array) -> None:
@@ -127,7 +150,9 @@ def _square(matrix: Any, n_samples: int) -> sp.csr_array:  # noqa: ANN401
     )
     if checked.shape[0] != checked.shape[1]:
         raise ValueError(
-            f"affinity_matrix has shape {checked.shape}; it must be square."
+            f"affinity_matrix has shape {checked.shape}; it must be square. "
+            "Cross-validation takes its rows and leaves its columns: pass a callable "
+            "as affinity there, or split by hand, affinity_matrix[rows][:, rows]."
         )
     if checked.shape[0] != n_samples:
         raise ValueError(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from neuraleig._shard import ALONE, Shard
-from neuraleig._standardize import SLICE_ELEMENTS, Standardization
+from neuraleig._standardize import FARTHEST, SLICE_ELEMENTS, Standardization
 from neuraleig._typing import Array, FloatArray
 from neuraleig.spectrum import nearest_to_known, rayleigh_ritz
 
@@ -189,13 +189,45 @@ class Eigenfunctions(nn.Module):
         """Number of functions, the constant one included."""
         return int(self.rotation.shape[1]) + 1
 
+    def standardize(self, X: Tensor) -> Tensor:
+        """Rows in the units of the data as ``forward`` takes them.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_rows, n_features)
+            Rows of any float type, on any device.
+
+        Returns
+        -------
+        inputs : Tensor of shape (n_rows, n_features), float32
+            Standardised in float64, on the device of the module. Gradients pass.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import torch
+        >>> from neuraleig import NeuralEigenSpectralClustering
+        >>> X = np.repeat([0.0, 9.0], 20)[:, None] + np.linspace(0, 1, 40)[:, None]
+        >>> module = NeuralEigenSpectralClustering(2).fit(X).eigenfunctions_
+        >>> rows = torch.from_numpy(X).requires_grad_()
+        >>> functions, logits = module(module.standardize(rows))
+        >>> functions[:, 1].sum().backward()
+        >>> rows.grad.shape
+        torch.Size([40, 1])
+        """
+        scale = self.scale
+        # As Standardization.apply does: before the division, which may overflow.
+        reach = FARTHEST * scale
+        moved = X.to(self.shift.device, torch.float64) - self.shift
+        return (moved.clamp(-reach, reach) / scale).float()
+
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Functions and scores of clusters of some rows.
 
         Parameters
         ----------
         inputs : Tensor of shape (n_rows, n_features)
-            Standardised rows, on the device of the module.
+            Standardised rows, on the device of the module; see :meth:`standardize`.
 
         Returns
         -------

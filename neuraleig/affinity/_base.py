@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from neuraleig._batch import Edges
 from neuraleig._shard import ALONE, Shard
+from neuraleig._sparse import clear_diagonal
 from neuraleig._typing import Array, FloatArray, IntArray
 
 
@@ -132,7 +133,6 @@ class Affinity(ABC):
 def symmetrized(weights: sp.csr_array) -> sp.csr_array:
     """Mean of a matrix and its transpose, with an empty diagonal."""
     weights = sp.csr_array((weights + weights.T) * 0.5)
-    weights.setdiag(0)
-    weights.eliminate_zeros()
+    clear_diagonal(weights)
     weights.sort_indices()
     return weights

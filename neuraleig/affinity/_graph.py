@@ -266,7 +266,7 @@ def neighbors_of_matrix(
 def _edges(weights: sp.csr_array) -> Edges:
     """Each pair of a symmetric matrix once."""
     upper = sp.coo_array(sp.triu(weights, k=1))
-    row, column = upper.coords
+    row, column = upper.row, upper.col
     return Edges(
         torch.from_numpy(row.astype(np.int64)),
         torch.from_numpy(column.astype(np.int64)),

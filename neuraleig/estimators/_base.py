@@ -18,6 +18,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
+from neuraleig._interchange import as_numpy
 from neuraleig._progress import STAGES, Progress, Supervision
 from neuraleig._rows import (
     DrawnRows,
@@ -222,6 +223,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
     ) -> FitStart:
         """Check what was passed, and agree on it with the other processes."""
         self._check_parameters()
+        affinity_matrix = as_numpy(affinity_matrix, "affinity_matrix")
         shard = current_shard()
         checkpoint = self._open_checkpoint(shard)
         seeds = common_seeds(checkpoint, shard, self.random_state)
@@ -299,7 +301,8 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
 
     def _store(self, fitted: FittedFunctions) -> None:
         """Set the attributes that both estimators have."""
-        self.eigenfunctions_ = fitted.eigenfunctions
+        # As users find it: layers that draw, such as dropout, do not.
+        self.eigenfunctions_ = fitted.eigenfunctions.eval()
         self.eigenvalues_ = fitted.eigenfunctions.eigenvalues.cpu().numpy().copy()
         self.graph_eigenvalues_ = self.eigenvalues_
         if fitted.targets is not None:

@@ -14,9 +14,10 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from neuraleig._interchange import as_numpy
 from neuraleig._rows import is_sliced, is_stream, slices_of
 from neuraleig._typing import Array
-from neuraleig._validation import check_range
+from neuraleig._validation import check_kind, check_range
 from neuraleig.eigenfunctions import Eigenfunctions
 
 T = TypeVar("T", bound=np.generic)
@@ -91,9 +92,10 @@ class EigenfunctionTransformer(
         """Parts of rows as float arrays; the first one says how many features."""
         in_parts = is_stream(X) or is_sliced(X)
         for number, part in enumerate(slices_of(X)):
+            check_kind(part)
             rows: Array = validate_data(
                 self,
-                part,
+                as_numpy(part),
                 dtype=[np.float64, np.float32],
                 reset=reset and number == 0,
                 ensure_min_samples=1 if in_parts else ensure_min_samples,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from numpy.typing import ArrayLike
 from sklearn.base import ClusterMixin
 
+from neuraleig._interchange import as_numpy
 from neuraleig._typing import Array, IntArray
 from neuraleig.discretize import Discretizer
 from neuraleig.estimators._base import EigenfunctionEstimator
@@ -113,7 +114,8 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         # Seed 0: rows, landmarks and projections are the same on every call.
         rows = self._draw_graph_rows(self._iter_rows(X), seed=0).rows
         gamma = getattr(self, "gamma_", self.gamma)
-        affinity = self._make_affinity(affinity_matrix, rows.shape[0], gamma)
+        matrix = as_numpy(affinity_matrix, "affinity_matrix")
+        affinity = self._make_affinity(matrix, rows.shape[0], gamma)
         graph = affinity.build(rows, seed=0)
         evaluated = self.eigenfunctions_.evaluate(rows[graph.index])
         return modularity(graph.weights, labels_of(self._discretizer, *evaluated))

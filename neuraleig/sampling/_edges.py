@@ -70,7 +70,7 @@ class EdgeSampler:
         self.n_steps = n_steps
         self.seed = seed
         upper = sp.coo_array(sp.triu(graph.weights, k=1))
-        source, target = (c.astype(np.int64) for c in upper.coords)
+        source, target = (c.astype(np.int64) for c in (upper.row, upper.col))
         kept_out = numbered_generator(seed, SPLIT).random(source.size) < held_out
         # A tiny graph keeps its edges for training.
         kept_out &= not kept_out.all()

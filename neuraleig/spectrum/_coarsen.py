@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from neuraleig._sparse import clear_diagonal
 from neuraleig._typing import FloatArray, IntArray
 
 # Rounds in which nodes join groups; what is left then are groups of one.
@@ -89,8 +90,7 @@ def aggregates(block: Block, generator: np.random.Generator) -> IntArray:
     n_nodes = block.n_nodes
     # Where a walk goes is proportional to entry times root degree.
     likely = sp.csr_array(block.normalized * block.null_vector[None])
-    likely.setdiag(0)
-    likely.eliminate_zeros()
+    clear_diagonal(likely)
     rank = generator.permutation(n_nodes)
     is_first = rank > _row_maxima(likely, rank[likely.indices], -1)
     centre = np.where(is_first, np.arange(n_nodes), -1)

@@ -1,0 +1,248 @@
+"""Tensors and arrays of other libraries, into the estimators and out of them."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from sklearn.datasets import make_blobs
+from sklearn.decomposition import TruncatedSVD
+from sklearn.pipeline import make_pipeline
+from sklearn.random_projection import SparseRandomProjection
+from torch import nn
+
+from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.metrics import clustering_accuracy
+
+X, Y = make_blobs(
+    60, n_features=3, centers=[[0, 0, 0], [6, 0, 0], [3, 5, 0]], random_state=0
+)
+KERNEL = np.exp(-np.square(X[:, None] - X).sum(axis=2))
+SMALL = {"hidden_sizes": (16,), "max_iter": 5, "random_state": 0}
+ESTIMATORS = [NeuralEigenSpectralClustering, NeuralSpectralEmbedding]
+METHODS = ["predict", "predict_proba", "transform"]
+
+
+class Exchanged:
+    """An array of another library: it hands over its memory, and nothing else."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **arguments):
+        return self.array.__dlpack__(**arguments)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+KINDS = {
+    "tensor": torch.from_numpy,
+    "with gradients": lambda rows: torch.from_numpy(rows).requires_grad_(),
+    "not contiguous": lambda rows: torch.from_numpy(np.asfortranarray(rows)),
+    "dlpack": Exchanged,
+    "dlpack of a tensor": lambda rows: Exchanged(torch.from_numpy(rows)),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return NeuralEigenSpectralClustering(3, **SMALL).fit(X)
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
+def kind(request):
+    return request.param
+
+
+def test_sparse_batches_are_refused(fitted):
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        fitted.predict(iter([X[:30], sp.csr_array(X[30:])]))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_fit_is_that_of_the_same_rows(kind, estimator):
+    expected = estimator(2, **SMALL).fit(X)
+    model = estimator(2, **SMALL).fit(kind(X))
+    assert model.n_features_in_ == 3
+    np.testing.assert_array_equal(model.eigenvalues_, expected.eigenvalues_)
+    np.testing.assert_array_equal(model.transform(kind(X)), expected.transform(X))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_answers_are_those_of_the_same_rows(fitted, kind, method):
+    found = getattr(fitted, method)(kind(X))
+    assert type(found) is np.ndarray
+    np.testing.assert_array_equal(found, getattr(fitted, method)(X))
+
+
+def test_every_other_door_takes_them(fitted, kind):
+    assert fitted.score(kind(X)) == fitted.score(X)
+    np.testing.assert_array_equal(next(fitted.iter_predict(kind(X))), fitted.labels_)
+    model = NeuralEigenSpectralClustering(3, **SMALL)
+    np.testing.assert_array_equal(model.fit_predict(kind(X)), fitted.labels_)
+    np.testing.assert_array_equal(model.fit_transform(kind(X)), fitted.transform(X))
+    stream = NeuralEigenSpectralClustering(3, **SMALL).partial_fit(kind(X))
+    np.testing.assert_array_equal(stream.labels_, fitted.labels_)
+
+
+def test_affinities_may_be_tensors(kind):
+    params = SMALL | {"affinity": "precomputed"}
+    expected = NeuralEigenSpectralClustering(3, **params)
+    expected.fit(X, affinity_matrix=KERNEL)
+    model = NeuralEigenSpectralClustering(3, **params)
+    model.fit(kind(X), affinity_matrix=kind(KERNEL))
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+    score = expected.score(X, affinity_matrix=KERNEL)
+    assert model.score(kind(X), affinity_matrix=kind(KERNEL)) == score
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (torch.bfloat16, np.float32),
+        (torch.float16, np.float64),
+        (torch.float32, np.float32),
+        (torch.int16, np.float64),
+    ],
+)
+def test_other_types_are_those_of_their_values(given, kept):
+    rows = torch.from_numpy(X).to(given)
+    plain = rows.to(torch.from_numpy(np.empty(0, kept)).dtype).numpy()
+    model = NeuralEigenSpectralClustering(3, **SMALL).fit(rows)
+    expected = NeuralEigenSpectralClustering(3, **SMALL).fit(plain)
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+    assert model.transform(rows).dtype == kept
+
+
+@pytest.mark.parametrize("method", ["fit", *METHODS])
+def test_rows_of_the_right_type_are_not_copied(fitted, kind, method, monkeypatch):
+    rows = kind(X)
+    seen = []
+    model = NeuralEigenSpectralClustering(3, **SMALL) if method == "fit" else fitted
+    checked = type(model)._checked_parts
+
+    def recorded(self, *args, **kwargs):
+        for part in checked(self, *args, **kwargs):
+            seen.append(part)
+            yield part
+
+    monkeypatch.setattr(type(model), "_checked_parts", recorded)
+    getattr(model, method)(rows)
+    memory = torch.from_dlpack(rows) if isinstance(rows, Exchanged) else rows
+    (part,) = seen
+    assert np.shares_memory(part, memory.detach().numpy())
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", *METHODS, "score"])
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (torch.tensor(1.0), "Expected 2D array, got scalar"),
+        (torch.zeros(3), "Expected 2D array, got 1D"),
+        (torch.zeros(3, 3, 3), "dim 3"),
+        (torch.full((5, 3), torch.nan), "contains NaN"),
+        (torch.zeros(5, 3, dtype=torch.complex64), "Complex data not supported"),
+        (torch.zeros(5, 3, device="meta"), "X is a tensor of .* on meta"),
+        (torch.eye(3).to_sparse(), r"Sparse data .* \(a tensor of torch.sparse_coo\)"),
+        (sp.csr_array(X), r"Sparse data was passed for X \(csr_array\).*TruncatedSVD"),
+        (sp.coo_matrix(X), r"SparseRandomProjection\(dense_output=True\).* in a Pipel"),
+    ],
+)
+def test_unusable_arrays_are_refused(fitted, method, rows, message):
+    model = NeuralEigenSpectralClustering(3, **SMALL) if "fit" in method else fitted
+    with pytest.raises((TypeError, ValueError), match=message):
+        getattr(model, method)(rows)
+
+
+@pytest.mark.parametrize(
+    "reduction",
+    [
+        TruncatedSVD(4, random_state=0),
+        SparseRandomProjection(60, dense_output=True, random_state=0),
+    ],
+)
+def test_the_pipeline_for_sparse_rows_clusters_them(reduction):
+    generator = np.random.default_rng(0)
+    # Three topics of 200 words each, of which every text has half.
+    topics = np.arange(300) % 3
+    texts = generator.random((300, 600)) * (generator.random((300, 600)) < 0.5)
+    texts[np.arange(600) // 200 != topics[:, None]] = 0
+    sparse = sp.csr_array(texts)
+    model = NeuralEigenSpectralClustering(3, hidden_sizes=(32,), random_state=0)
+    pipeline = make_pipeline(reduction, model).fit(sparse[:200])
+    assert clustering_accuracy(topics[200:], pipeline.predict(sparse[200:])) > 0.95
+
+
+# Out again, as tensors
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_module_gives_tensors_with_gradients(fitted, dtype):
+    module = fitted.eigenfunctions_
+    rows = torch.from_numpy(X).to(dtype).requires_grad_()
+    functions, logits = module(module.standardize(rows))
+    expected = fitted.transform(rows)
+    np.testing.assert_allclose(functions.detach(), expected, atol=1e-6)
+    np.testing.assert_array_equal(logits.argmax(dim=1), fitted.predict(rows))
+    # The derivative along a direction, by differences.
+    (gradient,) = torch.autograd.grad(functions[0, 1], rows)
+    step = 1e-2 * np.eye(60, 3, dtype=X.dtype)
+    there, back = (fitted.transform(X + sign * step)[0, 1] for sign in (1, -1))
+    np.testing.assert_allclose(gradient[0, 0], (there - back) / 2e-2, rtol=0.05)
+    assert not gradient[1:].any()
+
+
+@pytest.mark.parametrize(
+    "rows", [X, X * 1e6 - 1e9, np.array([[1e300, -1e300, 0]]), X.astype(np.float32)]
+)
+def test_tensors_are_standardised_as_arrays_are(fitted, rows):
+    module = fitted.eigenfunctions_
+    expected = module._standardize(rows)
+    assert torch.equal(module.standardize(torch.from_numpy(rows)), expected)
+
+
+class WithDropout(nn.Module):
+    def __init__(self, n_features):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(n_features, 16), nn.Tanh(), nn.Dropout(0.5)
+        )
+
+    def forward(self, rows):
+        return self.layers(rows)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_the_module_does_not_draw(estimator):
+    model = estimator(2, **SMALL, network=WithDropout).fit(X)
+    module = model.eigenfunctions_
+    assert not any(part.training for part in module.modules())
+    model.transform(X)
+    assert not any(part.training for part in module.modules())
+    with torch.no_grad():
+        functions, _ = module(module.standardize(torch.from_numpy(X)))
+    shown = functions[:, -model._n_features_out :]
+    np.testing.assert_allclose(shown, model.transform(X), atol=1e-6)
+
+
+def test_dispatch_of_scikit_learn_changes_nothing():
+    # scipy reads the variable when it is imported.
+    code = """
+import numpy as np, sklearn, torch
+from neuraleig import NeuralEigenSpectralClustering
+rows = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+model = NeuralEigenSpectralClustering(2, hidden_sizes=(16,), random_state=0).fit(rows)
+with sklearn.config_context(array_api_dispatch=True):
+    again = sklearn.clone(model).fit(rows)
+    for method in ("predict", "predict_proba", "transform"):
+        found = getattr(again, method)(rows)
+        assert type(found) is np.ndarray
+        assert (found == getattr(model, method)(rows)).all()
+    assert again.score(rows) == model.score(rows)
+"""
+    environment = os.environ | {"SCIPY_ARRAY_API": "1"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
