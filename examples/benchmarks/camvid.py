@@ -86,8 +86,8 @@ OURS: dict[str, dict[str, Any]] = {
     "ours, random start": {"init": "random", "max_iter": 300},
 }
 CLIPS_TITLE = (
-    "Mean IoU on clips; by how much it exceeds that of k-means, seed by seed, and on how "
-    "many clips:"
+    "Mean IoU on clips; by how much it exceeds that of k-means, seed by seed, and on "
+    "how many clips:"
 )
 METHODS = ("k-means", "k-means, scaled", "spectral per image", *OURS)
 CPU = torch.device("cpu")
