@@ -236,7 +236,7 @@ def _outputs(rows: Axis | None, columns: Axis | None) -> dict[str, Axes]:
 
 
 def _metadata(segmenter: DenseSegmenter) -> dict[str, str]:
-    backbone, geometry = segmenter.backbone_, segmenter._geometry
+    backbone, view = segmenter.backbone_, segmenter._view()
     names = {str(c): name for c, name in segmenter.cluster_names_.items()}
     channels: Sequence[int] = backbone.n_channels
     return {
@@ -244,9 +244,13 @@ def _metadata(segmenter: DenseSegmenter) -> dict[str, str]:
         "n_channels": json.dumps(list(channels)),
         "patch_size": str(backbone.patch_size),
         "backbone": backbone.identity,
-        "image_size": json.dumps(geometry.image_size),
-        "window_size": json.dumps(geometry.window_size),
-        "stride": json.dumps(geometry.stride),
+        "image_size": json.dumps(view.image_size),
+        "window_size": json.dumps(view.window_size),
+        "stride": json.dumps(view.stride),
+        "scales": json.dumps(list(segmenter.scales)),
+        "flip": json.dumps(segmenter.flip),
+        "refine": json.dumps(segmenter.refine),
+        "refine_radius": json.dumps(segmenter.refine_radius),
         "n_clusters": str(segmenter.n_clusters_),
         "cluster_names": json.dumps(names),
     }

@@ -78,8 +78,9 @@ def _check_bytes(model: Model) -> None:
     n_bytes = sum(t.numel() * t.element_size() for t in tensors)
     if n_bytes > LARGEST_FILE:
         raise ValueError(
-            f"{model.subject} has {n_bytes / 2**30:.1f} GB of weights, and one file of "
-            f"ONNX holds less than 2 GB. {model.remedy}"
+            f"{model.subject} has {n_bytes / 1e9:.1f} GB of weights, and one file of "
+            "ONNX holds less than 2 GB. Leave out include_backbone, or use a smaller "
+            "network."
         )
 
 
