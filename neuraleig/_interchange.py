@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.dlpack import from_dlpack
 
 
 def has_dlpack(X: object) -> bool:
@@ -14,6 +15,11 @@ def has_dlpack(X: object) -> bool:
     if isinstance(X, np.ndarray | torch.Tensor):
         return False
     return hasattr(X, "__dlpack__") and hasattr(X, "__dlpack_device__")
+
+
+def is_sparse_tensor(X: torch.Tensor) -> bool:
+    """Whether a tensor is of one of torch's sparse layouts."""
+    return X.layout is not torch.strided and not X.is_nested
 
 
 def as_numpy(X: Any, name: str = "X") -> Any:  # noqa: ANN401 - whatever a user passes
@@ -44,12 +50,12 @@ def as_numpy(X: Any, name: str = "X") -> Any:  # noqa: ANN401 - whatever a user 
 
 def _from_dlpack(X: Any, name: str) -> torch.Tensor:  # noqa: ANN401
     try:
-        return torch.from_dlpack(X)
+        return from_dlpack(X)
     # Every library has errors of its own for what it cannot hand over.
     except Exception as error:
         raise TypeError(
-            f"{name} is of type {type(X).__name__}, whose __dlpack__ gives nothing that "
-            f"torch takes ({error}); pass an array of numpy."
+            f"{name} is of type {type(X).__name__}, whose __dlpack__ gives nothing "
+            f"that torch takes ({error}); pass an array of numpy."
         ) from error
 
 
@@ -60,9 +66,8 @@ def _tensor_as_numpy(X: torch.Tensor, name: str) -> NDArray[Any]:
             X = X.float()
         return X.numpy(force=True)
     except (TypeError, RuntimeError, NotImplementedError) as error:
-        is_sparse = X.layout is not torch.strided and not X.is_nested
         raise TypeError(
             f"{name} is a tensor of {X.dtype} and {X.layout} on {X.device.type}, which "
             "numpy cannot hold; pass a dense tensor of float32 or float64"
-            f"{', or a sparse matrix of scipy' if is_sparse else ''}."
+            f"{', or a sparse matrix of scipy' if is_sparse_tensor(X) else ''}."
         ) from error

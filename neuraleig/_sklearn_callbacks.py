@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+
+from neuraleig._typing import Rows
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -62,7 +63,7 @@ class FitTask:
             context.call_on_fit_task_begin(estimator=estimator, **data)
 
     @classmethod
-    def of_fit(cls, estimator: BaseEstimator, X: ArrayLike, n_subtasks: int) -> FitTask:
+    def of_fit(cls, estimator: BaseEstimator, X: Rows, n_subtasks: int) -> FitTask:
         """Begin a fit; to be called once, in a method ``with_callbacks``."""
         context = None
         if hasattr(estimator, "_init_callback_context"):

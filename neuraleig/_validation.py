@@ -13,6 +13,7 @@ import torch
 from sklearn.neighbors import VALID_METRICS
 from sklearn.utils.validation import check_array
 
+from neuraleig._interchange import is_sparse_tensor
 from neuraleig._typing import Array
 
 # Relative asymmetry that rounding explains.
@@ -31,12 +32,9 @@ LARGEST_VALUE = 1e150
 
 def check_kind(X: object) -> None:
     """Refuse rows that are sparse or not yet computed, and say the way out."""
-    kind = type(X).__name__
-    is_tensor = isinstance(X, torch.Tensor)
-    if is_tensor and X.layout is not torch.strided and not X.is_nested:
+    kind = type(X).__name__ if sp.issparse(X) else ""
+    if isinstance(X, torch.Tensor) and is_sparse_tensor(X):
         kind = f"a tensor of {X.layout}"
-    elif not sp.issparse(X):
-        kind = ""
     if kind:
         raise TypeError(
             f"Sparse data was passed for X ({kind}), and the network looks at dense "

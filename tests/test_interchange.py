@@ -104,7 +104,7 @@ def test_all_else_is_left_as_it_is(given):
 def test_what_cannot_be_handed_over_is_refused_by_name(given, message):
     with pytest.raises(TypeError, match=message):
         as_numpy(given)
-    with pytest.raises(TypeError, match="^affinity_matrix is"):
+    with pytest.raises(TypeError, match=r"^affinity_matrix is"):
         as_numpy(given, "affinity_matrix")
 
 

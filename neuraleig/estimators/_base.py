@@ -11,7 +11,6 @@ from os import PathLike
 from typing import Any, ClassVar
 
 import scipy.sparse as sp
-from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
 )
@@ -27,7 +26,7 @@ from neuraleig._rows import (
 )
 from neuraleig._shard import Shard
 from neuraleig._sklearn_callbacks import CallbackSupportMixin, FitTask
-from neuraleig._typing import Array
+from neuraleig._typing import Array, FloatArray, Rows
 from neuraleig._validation import (
     METRICS,
     check_affinity_matrix,
@@ -97,6 +96,9 @@ def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
 
 class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
     """Base of the estimators: learns eigenfunctions and evaluates them."""
+
+    eigenvalues_: FloatArray
+    graph_eigenvalues_: FloatArray
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "affinity": [StrOptions(set(AFFINITIES)), callable],
@@ -172,7 +174,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
                 "must be 1 with sampling='nodes' and with kernels."
             )
 
-    def _draw_fit_rows(self, X: ArrayLike, seed: int) -> DrawnRows:
+    def _draw_fit_rows(self, X: Rows, seed: int) -> DrawnRows:
         """Check rows, and draw those of the graph."""
         if iter_once(X):
             raise TypeError(
@@ -213,13 +215,13 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
             approximate=self.approximate_neighbors,
         )
 
-    def _begin_fit(self, X: ArrayLike) -> FitTask:
+    def _begin_fit(self, X: Rows) -> FitTask:
         """Tell scikit-learn's callbacks, if there are any."""
         init = "random" if self.init == "random" else "spectral"
         return FitTask.of_fit(self, X, len(STAGES[init]))
 
     def _start_fit(
-        self, X: ArrayLike, affinity_matrix: object, fit_task: FitTask
+        self, X: Rows, affinity_matrix: object, fit_task: FitTask
     ) -> FitStart:
         """Check what was passed, and agree on it with the other processes."""
         self._check_parameters()

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from neuraleig._random import RandomState
 from neuraleig._sklearn_callbacks import with_callbacks
-from neuraleig._typing import IntArray
+from neuraleig._typing import Matrix, Rows
 from neuraleig._validation import check_n_clusters, check_temperature
 from neuraleig.affinity import EdgeWeights, NeighborBackend
 from neuraleig.estimators._base import (
@@ -204,8 +204,6 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     1.0
     """
 
-    labels_: IntArray
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **EigenfunctionEstimator._parameter_constraints,
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
@@ -304,7 +302,7 @@ class NeuralEigenSpectralClustering(StreamClusterer):
 
     @with_callbacks
     def fit(
-        self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
+        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
     ) -> Self:
         """Learn eigenfunctions and clusters.
 

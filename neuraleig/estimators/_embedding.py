@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 
 from neuraleig._random import RandomState
 from neuraleig._sklearn_callbacks import with_callbacks
-from neuraleig._typing import Array
+from neuraleig._typing import Array, Matrix, Rows
 from neuraleig.affinity import EdgeWeights, NeighborBackend
 from neuraleig.estimators._base import (
     MAX_GRAPH_ROWS,
@@ -177,7 +177,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
 
     @with_callbacks
     def fit(
-        self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
+        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
     ) -> Self:
         """Learn the eigenfunctions.
 
@@ -216,7 +216,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         fit_task.end()
         return self
 
-    def _embedding(self, X: ArrayLike, start: FitStart) -> Array:
+    def _embedding(self, X: Rows, start: FitStart) -> Array:
         """Embedding of all rows, by all processes where they hold them."""
         rows = start.drawn.rows
         if start.drawn.index is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from neuraleig._interchange import as_numpy
 from neuraleig._rows import is_sliced, is_stream, slices_of
-from neuraleig._typing import Array
+from neuraleig._typing import Array, Matrix, Rows
 from neuraleig._validation import check_kind, check_range
 from neuraleig.eigenfunctions import Eigenfunctions
 
@@ -41,7 +42,30 @@ class EigenfunctionTransformer(
 
     eigenfunctions_: Eigenfunctions
 
-    def transform(self, X: ArrayLike) -> Array:
+    @abstractmethod
+    def fit(
+        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
+    ) -> Self:
+        """Learn the eigenfunctions."""
+
+    def fit_transform(
+        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
+    ) -> Array:
+        """Fit, and evaluate the eigenfunctions at the same rows.
+
+        Parameters
+        ----------
+        X, y, affinity_matrix
+            As for ``fit``.
+
+        Returns
+        -------
+        functions : ndarray of shape (n_samples, n_components)
+            As from ``transform``.
+        """
+        return self.fit(X, affinity_matrix=affinity_matrix).transform(X)
+
+    def transform(self, X: Rows) -> Array:
         """Evaluate the eigenfunctions at rows, seen in the fit or not.
 
         Parameters
@@ -57,7 +81,7 @@ class EigenfunctionTransformer(
         """
         return joined(self.iter_transform(X))
 
-    def iter_transform(self, X: ArrayLike) -> Iterator[Array]:
+    def iter_transform(self, X: Rows) -> Iterator[Array]:
         """Evaluate the eigenfunctions part by part, for more than fits into memory.
 
         Parameters
@@ -81,13 +105,13 @@ class EigenfunctionTransformer(
         """Functions that ``transform`` returns."""
         return functions
 
-    def _iter_rows(self, X: ArrayLike) -> Iterator[Array]:
+    def _iter_rows(self, X: Rows) -> Iterator[Array]:
         """Rows of a fitted estimator, checked, part by part."""
         check_is_fitted(self)
         return self._checked_parts(X, reset=False, ensure_min_samples=1)
 
     def _checked_parts(
-        self, X: ArrayLike, *, reset: bool, ensure_min_samples: int
+        self, X: Rows, *, reset: bool, ensure_min_samples: int
     ) -> Iterator[Array]:
         """Parts of rows as float arrays; the first one says how many features."""
         in_parts = is_stream(X) or is_sliced(X)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from numpy.typing import ArrayLike
 from sklearn.base import ClusterMixin
 
 from neuraleig._interchange import as_numpy
-from neuraleig._typing import Array, IntArray
+from neuraleig._typing import Array, IntArray, Matrix, Rows
 from neuraleig.discretize import Discretizer
 from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
@@ -20,8 +19,26 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
     """Base of what labels rows by eigenfunctions and scores of clusters."""
 
     _discretizer: Discretizer
+    labels_: IntArray
 
-    def predict(self, X: ArrayLike) -> IntArray:
+    def fit_predict(
+        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
+    ) -> IntArray:
+        """Fit, and label the same rows.
+
+        Parameters
+        ----------
+        X, y, affinity_matrix
+            As for ``fit``.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+            ``labels_``.
+        """
+        return self.fit(X, affinity_matrix=affinity_matrix).labels_
+
+    def predict(self, X: Rows) -> IntArray:
         """Label rows, seen in the fit or not.
 
         Parameters
@@ -36,7 +53,7 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         """
         return joined(self.iter_predict(X))
 
-    def iter_predict(self, X: ArrayLike) -> Iterator[IntArray]:
+    def iter_predict(self, X: Rows) -> Iterator[IntArray]:
         """Label rows part by part, for more than fit into memory.
 
         Parameters
@@ -64,7 +81,7 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
             labels_of(self._discretizer, *values) for values in self._iter_values(X)
         )
 
-    def predict_proba(self, X: ArrayLike) -> Array:
+    def predict_proba(self, X: Rows) -> Array:
         """Probability of every cluster; the largest is the label.
 
         Parameters
@@ -82,7 +99,7 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
             self._discretizer.probabilities(*values) for values in self._iter_values(X)
         )
 
-    def _iter_values(self, X: ArrayLike) -> Iterator[tuple[Array, Array]]:
+    def _iter_values(self, X: Rows) -> Iterator[tuple[Array, Array]]:
         """What the discretiser looks at, part by part."""
         parts = self._iter_rows(X)
         wanted = self._discretizer.needs_functions
@@ -90,7 +107,7 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         return (v for rows in parts for v in slices(rows, with_functions=wanted))
 
     def score(
-        self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
+        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
     ) -> float:
         """Modularity of the predicted labels on the graph of ``X``.
 

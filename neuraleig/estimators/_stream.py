@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_random_state
 
 from neuraleig._random import numbered_generator
-from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._typing import Array, FloatArray, IntArray, Rows
 from neuraleig.affinity import PRECOMPUTED
 from neuraleig.discretize import Discretizer
 from neuraleig.estimators._base import unchanged_on_failure
@@ -119,16 +117,9 @@ class StreamClusterer(ClusterPredictor):
 
     _stream: StreamSample | None
     feature_names_in_: object
-    labels_: IntArray
     n_samples_seen_: int
 
-    @abstractmethod
-    def fit(
-        self, X: ArrayLike, y: None = None, *, affinity_matrix: ArrayLike | None = None
-    ) -> Self:
-        """Learn eigenfunctions and clusters."""
-
-    def partial_fit(self, X: ArrayLike, y: None = None) -> Self:
+    def partial_fit(self, X: Rows, y: None = None) -> Self:
         """Go on with the next rows of a stream.
 
         A uniform sample of up to 20,000 rows of the stream is kept (fewer, if

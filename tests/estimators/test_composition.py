@@ -164,7 +164,9 @@ def test_cross_validation_of_an_affinity_is_refused_with_the_way_out(routed):
         search = GridSearchCV(
             model, {"n_clusters": [2, 3]}, cv=FOLDS, error_score="raise"
         )
-        message = r"shape \(45, 90\); it must be square. Cross-validation takes its rows"
+        message = (
+            r"shape \(45, 90\); it must be square. Cross-validation takes its rows"
+        )
         with pytest.raises(ValueError, match=message):
             search.fit(X, affinity_matrix=KERNEL)
 
