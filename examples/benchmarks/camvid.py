@@ -168,12 +168,13 @@ class Segments:
         """The graph that DenseSegmenter has, of one image."""
         flat = features.flatten(0, 1)
         standardized = (features - flat.mean(dim=0)) / (flat.std(dim=0) + 1e-6)
+        usual = DenseSegmenter()
         return draw_sample(
             HeldWindows([TokenWindow(standardized, colors)]),
             10**9,
             n_graph_channels=features.shape[2],
-            n_neighbors=64,
-            pixel_weight=0.3,
+            n_neighbors=usual.n_neighbors,
+            pixel_weight=usual.pixel_weight,
             device=CPU,
             seed=0,
         ).graph
@@ -358,13 +359,33 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def setting_of(options: argparse.Namespace) -> str:
+    """What results have in common that may stand in one table."""
+    parts = [options.backbone]
+    if options.sequences:
+        parts.append("by sequences")
+    if options.limit:
+        parts.append(f"{options.limit} frames")
+    return ", ".join(parts)
+
+
+def known_results(options: argparse.Namespace, setting: str) -> list[Found]:
+    """Results to go on from; those of another setting are not to be mixed with."""
+    path = options.output / f"{options.name}.json"
+    if not path.exists():
+        return []
+    found: list[Found] = json.loads(path.read_text())
+    others = {f["setting"] for f in found} - {setting}
+    if others:
+        raise SystemExit(f"{path} has results of {others}; pass another --name.")
+    return found if options.resume else []
+
+
 def main() -> None:
     options = parse()
-    known = options.output / f"{options.name}.json"
-    found: list[Found] = []
-    if options.resume and known.exists():
-        found = json.loads(known.read_text())
-    title = f"CamVid, {options.backbone}: pixel accuracy / mean IoU in % (seeds)"
+    setting = setting_of(options)
+    found = known_results(options, setting)
+    title = f"CamVid, {setting}: pixel accuracy / mean IoU in % (seeds)"
     train, val = (load_dataset("camvid", options.data, s) for s in ("train", "val"))
     if options.sequences:
         train, val = by_sequences(train)
@@ -384,7 +405,8 @@ def main() -> None:
                 continue
             for name, scores, extra in fitted(method, k, seed, segments, options):
                 own = score(scores, k, train, val)
-                found.append({"method": name, "k": k, "seed": seed, **own, **extra})
+                made = {"setting": setting, "method": name, "k": k, "seed": seed}
+                found.append({**made, **own, **extra})
             report.write(options.output, options.name, title, tables(found), found)
 
 
