@@ -37,6 +37,7 @@ from typing import Any
 import numpy as np
 import report
 import torch
+from camvid_tables import Found, tables
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
@@ -85,15 +86,10 @@ OURS: dict[str, dict[str, Any]] = {
     "ours, fine-tuned": {"max_iter": 50},
     "ours, random start": {"init": "random", "max_iter": 300},
 }
-CLIPS_TITLE = (
-    "Mean IoU on clips; by how much it exceeds that of k-means, seed by seed, and on "
-    "how many clips:"
-)
 METHODS = ("k-means", "k-means, scaled", "spectral per image", *OURS)
 CPU = torch.device("cpu")
 
 Scores = Callable[[NDArray[np.uint8]], tuple[torch.Tensor, Lattice]]
-Found = dict[str, Any]
 
 
 class Frames:
@@ -286,49 +282,6 @@ def fitted(
         yield "ours, k-means on hidden", changed._scores, {}
 
 
-def tables(found: list[Found]) -> list[str]:
-    """Means and standard deviations over seeds, by method and number of clusters."""
-    sizes = sorted({f["k"] for f in found})
-    header = ["method", *(f"{k} clusters" for k in sizes)]
-    baseline = {
-        (f["k"], f["seed"]): f["clips"] for f in found if f["method"] == METHODS[0]
-    }
-    by_frames, by_clip = [], []
-    for method in dict.fromkeys(f["method"] for f in found):
-        known = [f for f in found if f["method"] == method]
-        own = [[f for f in known if f["k"] == k] for k in sizes]
-        for kind, name in (("plain", method), ("refined", f"{method} + refined")):
-            by_frames.append([name, *(frames_cell([f[kind] for f in o]) for o in own)])
-        by_clip.append([method, *(clips_cell(o, baseline) for o in own)])
-    made = [report.markdown(header, by_frames)]
-    if any(f["clips"] for f in found):
-        made += [CLIPS_TITLE, report.markdown(header, by_clip)]
-    return made
-
-
-def frames_cell(scores: list[list[float]]) -> str:
-    """Pixel accuracy / mean IoU, the deviation of the latter, and seeds."""
-    if not scores:
-        return ""
-    values = 100 * np.array(scores)
-    accuracy, iou = values.mean(axis=0)
-    return f"{accuracy:.1f} / {iou:.1f} ± {values[:, 1].std():.1f} ({len(values)})"
-
-
-def clips_cell(found: list[Found], baseline: dict[tuple[int, int], list[float]]) -> str:
-    """Mean IoU, its deviation over seeds, seeds, and how it compares."""
-    if not found or not found[0]["clips"]:
-        return ""
-    means = 100 * np.array([f["clips"] for f in found]).mean(axis=1)
-    cell = f"{means.mean():.1f} ± {means.std():.1f} ({len(means)})"
-    pairs = [(f["clips"], baseline.get((f["k"], f["seed"]))) for f in found]
-    gains = [np.subtract(own, other) for own, other in pairs if other]
-    if not gains or found[0]["method"] == METHODS[0]:
-        return cell
-    gain = 100 * np.mean(gains, axis=0)
-    return f"{cell}, {gain.mean():+.1f}, {(gain > 0).sum()} of {gain.size}"
-
-
 def by_sequences(
     train: SegmentationDataset,
 ) -> tuple[SegmentationDataset, SegmentationDataset]:
@@ -407,7 +360,9 @@ def main() -> None:
                 own = score(scores, k, train, val)
                 made = {"setting": setting, "method": name, "k": k, "seed": seed}
                 found.append({**made, **own, **extra})
-            report.write(options.output, options.name, title, tables(found), found)
+            report.write(
+                options.output, options.name, title, tables(found, METHODS[0]), found
+            )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What could go wrong unseen in the scripts of the benchmarks."""
 
+import argparse
+import json
 import pkgutil
 import sys
 import time
@@ -199,3 +201,31 @@ class TestScaling:
         np.testing.assert_array_equal(np.concatenate([data.X_train, data.X_test]), X)
         np.testing.assert_array_equal(np.concatenate([data.y_train, data.y_test]), y)
         assert data.n_classes == datasets.N_CLUSTERS
+
+
+class TestCamVid:
+    def test_clips_are_compared_seed_by_seed(self):
+        tables = import_module("camvid_tables")
+        scores = {"k": 27, "plain": [0.5, 0.2], "refined": [0.5, 0.2]}
+        found = [
+            scores | {"method": "base", "seed": 0, "clips": [0.1, 0.2]},
+            scores | {"method": "new", "seed": 0, "clips": [0.2, 0.15]},
+            scores | {"method": "new", "seed": 1, "clips": [0.9, 0.9]},
+        ]
+        by_clip = tables.tables(found, "base")[2].splitlines()
+        assert by_clip[2:] == [
+            "| base | 15.0 ± 0.0 (1) |",
+            "| new | 53.8 ± 36.2 (2), +2.5, 1 of 2 |",
+        ]
+
+    def test_results_of_other_settings_are_not_mixed(self, tmp_path):
+        camvid = import_module("camvid")
+        options = argparse.Namespace(
+            backbone="a", sequences=False, limit=3, output=tmp_path, name="x"
+        )
+        (tmp_path / "x.json").write_text(json.dumps([{"setting": "a"}]))
+        assert camvid.setting_of(options) == "a, 3 frames"
+        with pytest.raises(SystemExit, match="--name"):
+            camvid.known_results(options, camvid.setting_of(options))
+        options.resume = True
+        assert camvid.known_results(options, "a") == [{"setting": "a"}]
