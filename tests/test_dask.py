@@ -34,6 +34,21 @@ def test_labels_do_not_depend_on_blocks(model, rows, scheduler):
     np.testing.assert_array_equal(found, model.labels_)
 
 
+def labelled(part, estimator):
+    return estimator.predict(part)
+
+
+def test_types_may_be_found_by_a_row_of_zeros(model, rows):
+    """What ParallelPostFit of dask-ml does."""
+    blocks = da.from_array(rows, chunks=(60, 2)).rechunk({1: -1})
+    meta = labelled(np.zeros((1, rows.shape[1]), dtype=rows.dtype), model)
+    labels = blocks.map_blocks(labelled, estimator=model, drop_axis=1, meta=meta)
+    assert labels.dtype == np.int64
+    assert labels.chunks == (blocks.chunks[0],)
+    found = labels.compute(scheduler="threads", num_workers=2)
+    np.testing.assert_array_equal(found, model.labels_)
+
+
 @pytest.mark.parametrize("method", ["predict_proba", "transform"])
 def test_values_are_those_of_all_rows_to_the_last_bit(model, rows, method):
     evaluate = getattr(model, method)

@@ -49,6 +49,51 @@ def test_same_seed_same_fit_and_global_state_untouched():
     np.testing.assert_array_equal(first.labels_, second.labels_)
 
 
+class Exchanged:
+    """An array of another library on the device, as CuPy's."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **arguments):
+        return self.array.__dlpack__(**arguments)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+@pytest.mark.parametrize("wrap", [lambda tensor: tensor, Exchanged])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_rows_on_the_device_are_those_of_the_cpu(wrap, dtype):
+    X, _ = make_blobs(300, centers=3, random_state=0)
+    rows = torch.from_numpy(X).to(dtype)
+    there = wrap(rows.cuda())
+    model = NeuralEigenSpectralClustering(3, device="cpu", random_state=0).fit(there)
+    for method in ("predict", "predict_proba", "transform"):
+        found = getattr(model, method)(there)
+        assert type(found) is np.ndarray
+        np.testing.assert_array_equal(found, getattr(model, method)(rows))
+    assert model.score(there) == model.score(rows)
+    again = NeuralEigenSpectralClustering(3, device="cpu", random_state=0)
+    np.testing.assert_array_equal(again.partial_fit(there).labels_, model.labels_)
+
+
+def test_the_module_takes_and_gives_tensors_of_the_device():
+    X, _ = make_blobs(300, centers=3, random_state=0)
+    model = NeuralEigenSpectralClustering(3, device="cuda", random_state=0).fit(X)
+    module = model.eigenfunctions_
+    for device in ("cpu", "cuda"):
+        rows = torch.from_numpy(X).to(device).requires_grad_()
+        functions, logits = module(module.standardize(rows))
+        assert functions.is_cuda
+        functions[:, 1].sum().backward()
+        assert rows.grad.device == rows.device
+        np.testing.assert_allclose(
+            functions.detach().cpu(), model.transform(X), atol=1e-4
+        )
+        np.testing.assert_array_equal(logits.argmax(dim=1).cpu(), model.labels_)
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_fit_on_either_device_leaves_the_state_of_cuda(device):
     X, _ = make_blobs(200, centers=3, random_state=0)
