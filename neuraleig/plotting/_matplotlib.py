@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import io
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +37,7 @@ __all__ = [
     "save_png",
     "set_all",
     "standalone_axes",
+    "svg_text",
     "swatches",
 ]
 
@@ -265,3 +267,57 @@ def standalone_axes(
 def save_png(figure: Figure, path: Path) -> None:
     """Write a figure at a resolution that is sharp on paper and screen."""
     figure.savefig(path, format="png", dpi=160)
+
+
+def svg_text(
+    draw: Callable[[Axes], object],
+    size: tuple[float, float],
+    *,
+    ink: str,
+    salt: str,
+) -> str:
+    """Draw a figure, and return it as SVG.
+
+    Parameters
+    ----------
+    draw : callable
+        Is given the axes of a figure of its own.
+    size : tuple of two floats
+        Width and height of the figure in inches.
+    ink : str
+        Colour of axes, ticks and text.
+    salt : str
+        Enters the identifiers, which are random otherwise.
+
+    Returns
+    -------
+    text : str
+        The same for the same figure, whatever style the caller has set; texts are
+        texts, and the paper is transparent.
+    """
+    require_matplotlib("A figure")
+    import matplotlib as mpl
+
+    colored = ("text.color", "axes.labelcolor", "axes.edgecolor")
+    colored += ("xtick.color", "ytick.color", "legend.labelcolor")
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(dict.fromkeys(colored, ink))
+        mpl.rcParams.update(
+            {
+                "svg.hashsalt": salt,
+                "svg.fonttype": "none",
+                "text.parse_math": False,
+                "legend.framealpha": 0.0,
+                "legend.edgecolor": "none",
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+            }
+        )
+        figure, ((ax,),) = standalone_axes(1, 1, size)
+        draw(ax)
+        buffer = io.StringIO()
+        # None leaves an entry out: a date would be another one every time.
+        metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=metadata, transparent=True)
+    return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from neuraleig.segmentation.images._color import rgb_to_lab
 from neuraleig.segmentation.images._drawing import draw_text
+from neuraleig.segmentation.images._encoded import jpeg_bytes
 from neuraleig.segmentation.images._image_arrays import (
     RGB,
     ImageError,
@@ -40,6 +41,7 @@ __all__ = [
     "draw_text",
     "image_size",
     "is_one_image",
+    "jpeg_bytes",
     "label_dtype",
     "read_image",
     "read_mask",

@@ -13,12 +13,15 @@ from scipy import ndimage
 
 from neuraleig.segmentation.images import resized_to
 from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.outputs._palette import boundaries
 
 # Side of a crop in sides of a square with the area of its region: with surroundings.
 CONTEXT = 1.5
 # Regions are looked for among so many pixels of an image: every other one of a larger
 # image, or every third, shows the same regions.
 MAX_PIXELS = 2**16
+# What is not the cluster is grey, and seen through so much white.
+VEIL = 0.5
 
 
 @dataclass(order=True, frozen=True)
@@ -47,6 +50,30 @@ class Crop:
     order: int
     rgb: RGB = field(compare=False)
     inside: NDArray[np.bool_] = field(compare=False)
+
+
+def outlined_crop(crop: Crop, color: NDArray[np.uint8]) -> RGB:
+    """Draw a crop with its cluster outlined, and the rest pale and grey.
+
+    Parameters
+    ----------
+    crop : Crop
+        Region and what is around it.
+    color : uint8 ndarray of shape (3,)
+        Colour of its cluster.
+
+    Returns
+    -------
+    rgb : uint8 ndarray of shape (size, size, 3)
+        A new image.
+    """
+    drawn = crop.rgb.copy()
+    outside = ~crop.inside
+    grey = drawn[outside].mean(axis=1, keepdims=True)
+    drawn[outside] = (grey * (1 - VEIL) + 255 * VEIL).astype(np.uint8)
+    # Beside the cluster, of which nothing is hidden.
+    drawn[boundaries(crop.inside) & outside] = color
+    return drawn
 
 
 class BestCrops:

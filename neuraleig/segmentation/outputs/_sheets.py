@@ -13,9 +13,9 @@ from neuraleig._typing import FloatArray
 from neuraleig.segmentation.images._drawing import draw_text
 from neuraleig.segmentation.images._image_arrays import RGB, Labels, check_labels
 from neuraleig.segmentation.images._image_files import write_image
-from neuraleig.segmentation.outputs._crops import BestCrops, Crop
+from neuraleig.segmentation.outputs._crops import BestCrops, outlined_crop
 from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
-from neuraleig.segmentation.outputs._palette import Palette, boundaries, resolve_colors
+from neuraleig.segmentation.outputs._palette import Palette, resolve_colors
 
 MARGIN = 6
 SWATCH = 24
@@ -23,8 +23,6 @@ TEXT_WIDTH = 150
 FONT_SIZE = 14
 SMALL_FONT_SIZE = 12
 INK, PALE_INK, PAPER, EMPTY = (20, 20, 20), (110, 110, 110), 255, 242
-# What is not the cluster is grey, and seen through so much white.
-VEIL = 0.5
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,9 @@ def _row(
     for position in range(crops.n_crops):
         at = left + position * (size + MARGIN)
         place = row[:size, at : at + size]
-        place[:] = _drawn(found[position], color) if position < len(found) else EMPTY
+        place[:] = (
+            outlined_crop(found[position], color) if position < len(found) else EMPTY
+        )
     return row
 
 
@@ -166,14 +166,3 @@ def _write_words(row: RGB, label: int, name: str, share: float, middle: int) -> 
         percent = "< 0.01 %" if share else "no pixels"
     draw_text(row, title, left, middle - 9, size=FONT_SIZE, color=INK, max_width=width)
     draw_text(row, percent, left, middle + 10, size=SMALL_FONT_SIZE, color=PALE_INK)
-
-
-def _drawn(crop: Crop, color: NDArray[np.uint8]) -> RGB:
-    """Crop with its cluster outlined, and the rest pale and grey."""
-    drawn = crop.rgb.copy()
-    outside = ~crop.inside
-    grey = drawn[outside].mean(axis=1, keepdims=True)
-    drawn[outside] = (grey * (1 - VEIL) + 255 * VEIL).astype(np.uint8)
-    # Beside the cluster, of which nothing is hidden.
-    drawn[boundaries(crop.inside) & outside] = color
-    return drawn
