@@ -31,6 +31,7 @@ DOCUMENTED = [
     "neuraleig.onnx",
     "neuraleig.persistence",
     "neuraleig.plotting",
+    "neuraleig.report",
     "neuraleig.sampling",
     "neuraleig.segmentation",
     "neuraleig.spectrum",

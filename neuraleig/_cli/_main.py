@@ -22,6 +22,7 @@ from neuraleig._cli._export import add_export
 from neuraleig._cli._fit import add_fit
 from neuraleig._cli._info import add_info
 from neuraleig._cli._predict import add_predict, add_transform
+from neuraleig._cli._report import add_report
 from neuraleig._cli._segment import add_segment
 
 # What a shell reports for a process that was interrupted.
@@ -36,6 +37,7 @@ COMMANDS = (
     add_transform,
     add_evaluate,
     add_info,
+    add_report,
     add_export,
     add_segment,
 )

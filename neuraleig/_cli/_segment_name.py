@@ -23,7 +23,7 @@ that a member has. The clusters that are left are numbered anew, and listed.
 EXAMPLES = """\
   neuraleig segment name model.safetensors --sheet photos sheet.png
   neuraleig segment name model.safetensors --set 3=road --set 5=sky --merge 1,4
-  neuraleig segment name model.safetensors --names names.json -o new.safetensors
+  neuraleig segment name model.safetensors --names names.json --merge-equal
                                    with names.json: {"3": "road", "5": "sky"}
 """
 
@@ -55,6 +55,11 @@ def add_name(commands: Commands[Parser]) -> None:
         help="clusters to be united; again for more",
     )
     parser.add_argument(
+        "--merge-equal",
+        action="store_true",
+        help="unite clusters of equal names, after the names are given",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         type=Path,
@@ -73,7 +78,8 @@ def add_name(commands: Commands[Parser]) -> None:
 
 def _name(arguments: argparse.Namespace, out: TextIO) -> int:
     output = arguments.output or arguments.model
-    changes = arguments.names or arguments.pairs or arguments.merge
+    merges = arguments.merge or arguments.merge_equal
+    changes = arguments.names or arguments.pairs or merges
     if changes or arguments.output:
         check_output(output, "--output")
     names = _names(arguments.names) | dict(arguments.pairs)
@@ -82,6 +88,8 @@ def _name(arguments: argparse.Namespace, out: TextIO) -> int:
     model = loaded_model(arguments)
     # All of it is refused before any of it is saved.
     model.name_clusters(names).merge_clusters(arguments.merge)
+    if arguments.merge_equal:
+        model.merge_clusters(_equal_names(model.cluster_names_))
     shares = None
     if arguments.sheet is not None:
         sheet = model.contact_sheet(arguments.sheet[0])
@@ -91,6 +99,14 @@ def _name(arguments: argparse.Namespace, out: TextIO) -> int:
         save(model, output)
     out.writelines(_lines(model, shares))
     return 0
+
+
+def _equal_names(names: dict[int, str]) -> list[list[int]]:
+    """Clusters that share a name, group by group."""
+    groups: dict[str, list[int]] = {}
+    for cluster, name in names.items():
+        groups.setdefault(name, []).append(cluster)
+    return list(groups.values())
 
 
 def _lines(model: DenseSegmenter, shares: Any) -> list[str]:  # noqa: ANN401

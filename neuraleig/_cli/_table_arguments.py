@@ -32,6 +32,11 @@ DATA_HELP = ".npy, .npz, .csv, .tsv or .parquet"
 def add_data(parser: Parser, text: str = DATA_HELP) -> None:
     """Add the file of rows, and how it is read."""
     parser.add_argument("data", metavar="DATA", help=text)
+    add_reading(parser)
+
+
+def add_reading(parser: Parser) -> None:
+    """Add how the file of rows is read."""
     group = parser.add_argument_group("how DATA is read")
     group.add_argument("--key", metavar="NAME", help="array of a .npz file")
     group.add_argument(
@@ -65,6 +70,14 @@ def add_results(parser: Parser, what: str) -> None:
         metavar="FILE",
         help=f"{what}: .npy or .csv (default: - for .csv to stdout)",
     )
+
+
+def reading_options(arguments: argparse.Namespace) -> list[str]:
+    """Options that were given and say how a file of rows is read."""
+    absent = {"key": None, "columns": None, "drop": (), "header": None}
+    absent["delimiter"] = None
+    given = [name for name, value in absent.items() if vars(arguments)[name] != value]
+    return [f"--{name}" for name in given]
 
 
 def reading_of(arguments: argparse.Namespace) -> Reading:

@@ -45,6 +45,15 @@ __all__ = [
 # beyond how many labels they are written smaller.
 LEGEND_ROWS = 14
 CROWDED = 14
+# What is drawn in the colour of the text.
+INKED = (
+    "text.color",
+    "axes.labelcolor",
+    "axes.edgecolor",
+    "xtick.color",
+    "ytick.color",
+    "legend.labelcolor",
+)
 
 
 def require_matplotlib(caller: str) -> None:
@@ -298,22 +307,18 @@ def svg_text(
     require_matplotlib("A figure")
     import matplotlib as mpl
 
-    colored = ("text.color", "axes.labelcolor", "axes.edgecolor")
-    colored += ("xtick.color", "ytick.color", "legend.labelcolor")
+    style: dict[Any, Any] = dict.fromkeys(INKED, ink)
+    style |= {
+        "svg.hashsalt": salt,
+        "svg.fonttype": "none",
+        "legend.framealpha": 0.0,
+        "legend.edgecolor": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(dict.fromkeys(colored, ink))
-        mpl.rcParams.update(
-            {
-                "svg.hashsalt": salt,
-                "svg.fonttype": "none",
-                "text.parse_math": False,
-                "legend.framealpha": 0.0,
-                "legend.edgecolor": "none",
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-            }
-        )
+        mpl.rcParams.update(style)
         figure, ((ax,),) = standalone_axes(1, 1, size)
         draw(ax)
         buffer = io.StringIO()

@@ -99,6 +99,7 @@ def confidence_svg(histogram: IntArray, what: str) -> str:
         counted = histogram[histogram > 0]
         if counted.max() >= LOG_RANGE * counted.min():
             ax.set_yscale("log")
+            ax.yaxis.set_major_formatter("{x:,g}")
             # A bar of one is to be seen.
             ax.set_ylim(bottom=0.5)
 

@@ -40,10 +40,12 @@ def image_entries(summary: ImageSummary, names: Mapping[int, str]) -> dict[str, 
     seen = f"{summary.n_images:,} images"
     if summary.n_images < summary.n_given:
         seen = f"{seen} of {summary.n_given:,}, drawn at random or readable"
+    sizes = sizes_entry(summary.confidences, f"pixels of {seen}")
     return {
         "clusters": clusters,
         "unit": "Pixels",
-        "sizes": sizes_entry(summary.confidences, f"pixels of {seen}"),
+        "sizes": sizes,
+        "subject": sizes["note"],
         "confidence": confidence_entry(summary.confidences, "pixels"),
         "doubtful_rows": None,
         "doubtful_images": [

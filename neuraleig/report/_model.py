@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEm
 from neuraleig.segmentation import DenseSegmenter
 
 KNOWN = (NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter)
+# Whole numbers below are written with all their digits.
+EXACT = 1e15
+# Shares that one digit behind the point would round to none or all, and the most digits
+# that are written.
+ROUNDED_AWAY, MOST_DIGITS = 5e-4, 5
 # Numbers that a fit leaves behind, as a page calls them.
 FITTED = {
     "n_samples_seen_": "Rows of the fit",
@@ -176,15 +182,22 @@ def value_text(value: Any) -> str:  # noqa: ANN401 - any parameter
 def number_text(value: float) -> str:
     """Number to four digits, whole ones with all of theirs."""
     number = float(value)
-    if number.is_integer() and abs(number) < 1e15:
+    if number.is_integer() and abs(number) < EXACT:
         return f"{int(number):,}"
-    return f"{number:.4g}"
+    return f"{number:,.4g}"
 
 
 def share_text(share: float) -> str:
     """Share in words that round neither something to nothing, nor most to all."""
-    if 0 < share < 0.0005:
-        return "< 0.1 %"
-    if 0.9995 <= share < 1:
-        return "> 99.9 %"
+    least = min(share, 1 - share)
+    if 0 < least < ROUNDED_AWAY:
+        digits = min(math.ceil(-math.log10(least)) - 2, MOST_DIGITS)
+        if least < 0.5 * 10.0 ** -(digits + 2):
+            nearly = f"{10.0**-digits:.{digits}f}"
+            return (
+                f"< {nearly} %"
+                if share < 0.5
+                else f"> {100 - float(nearly):.{digits}f} %"
+            )
+        return f"{100 * share:.{digits}f} %"
     return f"{100 * share:.1f} %"

@@ -103,7 +103,8 @@ def summarize_rows(
         raise ValueError("data has no rows; there must be at least one.")
     numbers = np.arange(drawn.n_rows) if drawn.index is None else drawn.index
     split = reader.n_features
-    inspected = InspectedRows(drawn.rows[:, :split], numbers, drawn.rows[:, split:])
+    kept: FloatArray = drawn.rows.astype(np.float64, copy=False)
+    inspected = InspectedRows(kept[:, :split], numbers, kept[:, split:])
     return RowSummary(
         drawn.n_rows,
         reader.sums.moments(),
@@ -147,8 +148,8 @@ class _Reader:
 def _chunks(data: Any) -> Iterator[Any]:  # noqa: ANN401
     """Parts of the data that can be held, of their own type, so that names stay."""
     for part in slices_of(data):
-        rows = np.asarray(part) if isinstance(part, list | tuple) else part
-        shape = getattr(rows, "shape", ())
+        rows: Any = np.asarray(part) if isinstance(part, list | tuple) else part
+        shape: tuple[int, ...] = getattr(rows, "shape", ())
         if len(shape) != 2 or shape[0] == 0:
             yield rows
             continue

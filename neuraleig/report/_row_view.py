@@ -58,10 +58,13 @@ def row_entries(
             for feature in features
         ]
     n_seen = len(summary.inspected.rows)
+    what = f"rows of {len(names):,} features"
+    sizes = sizes_entry(found, what)
     return {
         "clusters": clusters,
         "unit": "Rows",
-        "sizes": sizes_entry(found, "rows"),
+        "sizes": sizes,
+        "subject": sizes["note"],
         "confidence": confidence_entry(found, "rows"),
         "doubtful_rows": _doubtful(summary, differences, names, n_features),
         "doubtful_images": [],

@@ -67,7 +67,9 @@ def sizes_entry(confidences: Confidences, what: str) -> dict[str, Any]:
 def confidence_entry(confidences: Confidences, what: str) -> dict[str, Any]:
     """Figure of the largest probabilities, and what there is to say of them."""
     n_all = int(confidences.sizes.sum())
-    doubtful = share_text(confidences.n_doubtful / n_all)
+    doubtful = "none"
+    if confidences.n_doubtful:
+        doubtful = share_text(confidences.n_doubtful / n_all)
     mean = share_text(confidences.mean)
     return {
         "svg": markup(confidence_svg(confidences.histogram, what.capitalize())),

@@ -143,36 +143,22 @@ def write_report(
     require_matplotlib(CALLER)
     require_jinja(CALLER)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
-    content = _model_entries(estimator, step, title, date)
+    content = _model_content(estimator, step, title, date)
     if isinstance(step, DenseSegmenter):
         if feature_names is not None:
             raise ValueError("feature_names is for rows, and images have none.")
-        found = summarize_images(
-            step,
-            data,
-            most=max_images,
-            n_crops=n_exemplars,
-            n_doubtful=N_DOUBTFUL,
-            seed=seed,
-        )
-        content |= image_entries(found, step.cluster_names_)
-        content["has_names"] = True
-        content["facts"] |= {"Images here": f"{found.n_images:,}"}
+        content |= _image_content(step, data, max_images, n_exemplars, seed)
     else:
         names = _feature_names(estimator, feature_names)
         rows = summarize_rows(estimator, data, max_rows, seed)
         content |= _row_content(estimator, rows, names, n_exemplars, n_features, seed)
-        content["facts"] |= {
-            "Features": f"{len(names):,}",
-            "Rows here": f"{rows.n_rows:,}",
-        }
     text = rendered(content)
     with atomic_file(target) as file:
         file.write(text.encode("utf-8"))
     return target
 
 
-def _model_entries(
+def _model_content(
     estimator: Any,  # noqa: ANN401
     step: Any,  # noqa: ANN401
     title: str | None,
@@ -201,6 +187,25 @@ def _model_entries(
     }
 
 
+def _image_content(
+    segmenter: DenseSegmenter,
+    images: Any,  # noqa: ANN401
+    max_images: int,
+    n_exemplars: int,
+    seed: int,
+) -> dict[str, Any]:
+    """What is said of models of images."""
+    found = summarize_images(
+        segmenter,
+        images,
+        most=max_images,
+        n_crops=n_exemplars,
+        n_doubtful=N_DOUBTFUL,
+        seed=seed,
+    )
+    return {**image_entries(found, segmenter.cluster_names_), "has_names": True}
+
+
 def _row_content(
     estimator: Any,  # noqa: ANN401
     rows: RowSummary,
@@ -215,6 +220,7 @@ def _row_content(
         "plane": plane_entry(estimator, rows.inspected, n_clusters, seed),
         "feature_names": names,
         "n_features": len(names),
+        "subject": f"{rows.n_rows:,} rows of {len(names):,} features",
     }
     if hasattr(estimator, "predict_proba"):
         content |= row_entries(rows, names, n_exemplars, n_features)
