@@ -19,14 +19,14 @@ from neuraleig._cli._table_arguments import (
 from neuraleig.persistence import describe
 
 DESCRIPTION = """\
-Write a page about a model: one HTML file that needs nothing else. It shows the
-parameters, the spectrum, the sizes of the clusters, how sure labels are, and what
-every cluster is made of. For images it is a sheet on which clusters are named.
-It needs the extra plot.
+Write a page about a model: one HTML file that needs nothing else. It shows
+parameters, the spectrum, sizes of clusters, how sure labels are, and what every
+cluster is made of. For images it is a sheet on which clusters are named. It
+needs the extra plot.
 """
 EXAMPLES = """\
   neuraleig report flowers.safetensors --data flowers.csv -o report.html
-  neuraleig report model.safetensors --data rows.npy -o r.html --date 2025-01-31
+  neuraleig report m.safetensors --data rows.npy -o r.html --date 2025-01-31
   neuraleig report segments.safetensors --data photos -o report.html
   neuraleig segment name segments.safetensors --names names.json --merge-equal
                                    with names.json downloaded from the page
@@ -48,6 +48,19 @@ def add_report(commands: Commands[Parser]) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="file of HTML"
     )
+    _add_content(parser)
+    add_reading(parser)
+    add_device(parser)
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="file of the backbone's weights, to fetch none",
+    )
+    parser.set_defaults(run=_report)
+
+
+def _add_content(parser: Parser) -> None:
+    """Add what is on the page."""
     group = parser.add_argument_group("what is on the page")
     group.add_argument("--title", metavar="TEXT", help="heading")
     group.add_argument(
@@ -75,14 +88,6 @@ def add_report(commands: Commands[Parser]) -> None:
         metavar="N",
         help="seed of the rows or images that are drawn of more (default: 0)",
     )
-    add_reading(parser)
-    add_device(parser)
-    parser.add_argument(
-        "--checkpoint",
-        metavar="FILE",
-        help="file of the backbone's weights, to fetch none",
-    )
-    parser.set_defaults(run=_report)
 
 
 def _report(arguments: argparse.Namespace, out: TextIO) -> int:

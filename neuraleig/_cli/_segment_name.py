@@ -34,6 +34,26 @@ def add_name(commands: Commands[Parser]) -> None:
         commands, "name", "name, merge and show clusters", DESCRIPTION, EXAMPLES
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
+    _add_changes(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="MODEL2",
+        help="where the model goes (default: MODEL, which is replaced)",
+    )
+    parser.add_argument(
+        "--sheet",
+        nargs=2,
+        metavar=("FOLDER", "PNG"),
+        help="draw the clusters in images of a folder",
+    )
+    add_model_options(parser)
+    parser.set_defaults(run=_name)
+
+
+def _add_changes(parser: Parser) -> None:
+    """Add what is to be named and united."""
     parser.add_argument(
         "--names", type=Path, metavar="FILE", help="JSON of names by cluster"
     )
@@ -59,21 +79,6 @@ def add_name(commands: Commands[Parser]) -> None:
         action="store_true",
         help="unite clusters of equal names, after the names are given",
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="MODEL2",
-        help="where the model goes (default: MODEL, which is replaced)",
-    )
-    parser.add_argument(
-        "--sheet",
-        nargs=2,
-        metavar=("FOLDER", "PNG"),
-        help="draw the clusters in images of a folder",
-    )
-    add_model_options(parser)
-    parser.set_defaults(run=_name)
 
 
 def _name(arguments: argparse.Namespace, out: TextIO) -> int:

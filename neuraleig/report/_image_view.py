@@ -45,7 +45,7 @@ def image_entries(summary: ImageSummary, names: Mapping[int, str]) -> dict[str, 
         "clusters": clusters,
         "unit": "Pixels",
         "sizes": sizes,
-        "subject": sizes["note"],
+        "subject": sizes["note"].rstrip("."),
         "confidence": confidence_entry(summary.confidences, "pixels"),
         "doubtful_rows": None,
         "doubtful_images": [

@@ -26,7 +26,7 @@ KNOWN = (NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter)
 EXACT = 1e15
 # Shares that one digit behind the point would round to none or all, and the most digits
 # that are written.
-ROUNDED_AWAY, MOST_DIGITS = 5e-4, 5
+ROUNDED_AWAY, MOST_DIGITS = 5e-4, 3
 # Numbers that a fit leaves behind, as a page calls them.
 FITTED = {
     "n_samples_seen_": "Rows of the fit",

@@ -64,7 +64,7 @@ def row_entries(
         "clusters": clusters,
         "unit": "Rows",
         "sizes": sizes,
-        "subject": sizes["note"],
+        "subject": sizes["note"].rstrip("."),
         "confidence": confidence_entry(found, "rows"),
         "doubtful_rows": _doubtful(summary, differences, names, n_features),
         "doubtful_images": [],
@@ -108,7 +108,9 @@ def plane_entry(
         # These rows have passed its checks, names included, and lost their names since.
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         svg = plane_svg(estimator, inspected.rows[chosen], labels, n_clusters)
-    note = f"{chosen.size:,} rows. Labels are read off all eigenfunctions, not two."
+    note = f"{chosen.size:,} rows."
+    if labels is not None:
+        note = f"{note} Labels are read off all eigenfunctions, not off two."
     return {"svg": markup(svg), "note": note}
 
 

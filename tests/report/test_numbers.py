@@ -1,0 +1,169 @@
+"""Numbers behind a page: moments, probabilities, and how they are written."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neuraleig.report._confidence import N_BINS, ConfidenceCounts
+from neuraleig.report._exemplars import doubtful_rows, runner_up, typical_rows
+from neuraleig.report._figures import inline_svg
+from neuraleig.report._model import number_text, share_text, value_text
+from neuraleig.report._moments import (
+    FeatureMoments,
+    MomentSums,
+    separating_features,
+    telling_features,
+)
+from neuraleig.report._row_summary import InspectedRows
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e9])
+@pytest.mark.parametrize("cuts", [[], [1], [30, 31, 90]])
+def test_moments_are_those_of_numpy_however_rows_come(generator, offset, cuts):
+    rows = generator.normal(size=(100, 4)) * [1, 10, 0.1, 0] + offset
+    labels = generator.integers(0, 3, 100)
+    labels[labels == 1] = 0
+    sums = MomentSums(4)
+    for part, own in zip(np.split(rows, cuts), np.split(labels, cuts), strict=True):
+        sums.add(part, own)
+    found = sums.moments()
+    np.testing.assert_allclose(found.means, rows.mean(axis=0), rtol=1e-12)
+    expected = rows.std(axis=0)
+    np.testing.assert_allclose(found.deviations[:3], expected[:3], rtol=1e-5)
+    assert found.deviations[3] == 0
+    for cluster in (0, 2):
+        own = rows[labels == cluster].mean(axis=0)
+        np.testing.assert_allclose(found.cluster_means[cluster], own, rtol=1e-12)
+    assert np.isnan(found.cluster_means[[1, 3]]).all()
+    differences = found.differences()
+    assert np.isfinite(differences).all()
+    assert not differences[[1, 3]].any()
+    assert not differences[:, 3].any()
+
+
+def test_a_constant_that_rounding_disturbs_has_no_deviation():
+    rows = np.full((1000, 1), 0.1)
+    rows[0] = 0.1 + 2e-17
+    sums = MomentSums(1)
+    sums.add(rows, np.zeros(1000, dtype=np.int64))
+    assert sums.moments().deviations == [0.0]
+
+
+def test_features_are_ranked_by_what_they_tell():
+    differences = np.array([[0.0, -3.0, 1.0], [0.5, 0.1, 1.0]])
+    assert telling_features(differences[0], 2).tolist() == [1, 2]
+    assert telling_features(differences[0], 9).tolist() == [1, 2, 0]
+    # A small cluster does not decide for all.
+    sizes = np.array([1, 99])
+    assert separating_features(differences, sizes, 3).tolist() == [2, 0, 1]
+
+
+def test_confidences_are_counted_whatever_the_parts(generator):
+    labels = generator.integers(0, 3, 200)
+    probabilities = generator.random(200)
+    probabilities[:2] = 1.0, 1.0 + 1e-7
+    counts = ConfidenceCounts(4)
+    counts.add(labels[:120].reshape(10, 12), probabilities[:120].reshape(10, 12))
+    counts.add(labels[120:], probabilities[120:])
+    found = counts.confidences()
+    assert found.sizes.tolist() == np.bincount(labels, minlength=4).tolist()
+    assert found.histogram.size == N_BINS
+    assert found.histogram.sum() == 200
+    edges = np.linspace(0, 1, N_BINS + 1)
+    expected, _ = np.histogram(np.minimum(probabilities, 1.0), edges)
+    assert np.abs(found.histogram - expected).max() <= 1
+    assert found.means[0] == pytest.approx(probabilities[labels == 0].mean())
+    assert np.isnan(found.means[3])
+    assert found.mean == pytest.approx(probabilities.mean())
+    assert found.n_doubtful == np.sum(probabilities < 0.5)
+
+
+def test_typical_rows_are_near_the_mean_and_sure():
+    rows = np.array([[0.0], [0.1], [5.0], [0.2], [9.0]])
+    sure = np.array([0.6, 0.9, 0.9, 0.95, 0.99])
+    probabilities = np.column_stack([sure, 1 - sure])
+    probabilities[4] = probabilities[4, ::-1]
+    inspected = InspectedRows(rows, np.arange(5), probabilities)
+    moments = FeatureMoments(np.zeros(1), np.ones(1), np.array([[0.0], [9.0]]))
+    # Row 0 is the nearest, and the least sure.
+    assert typical_rows(inspected, moments, 0, 2).tolist() == [1, 3]
+    assert typical_rows(inspected, moments, 1, 2).tolist() == [4]
+    assert doubtful_rows(inspected, 2).tolist() == [0, 1]
+
+
+def test_the_runner_up_is_the_second():
+    assert runner_up(np.array([0.2, 0.7, 0.1])) == 0
+    assert runner_up(np.array([1.0])) is None
+    # Of equal ones the label is the first.
+    assert runner_up(np.array([0.5, 0.5])) == 1
+
+
+@given(st.floats(0, 1))
+def test_shares_round_nothing_to_none_and_not_most_to_all(share):
+    text = share_text(share)
+    value = float(text.strip("<> %"))
+    assert value == pytest.approx(100 * share, abs=0.051)
+    if text[0] not in "<>":
+        assert (value == 0) == (share == 0)
+        assert (value == 100) == (share == 1)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0.0 %"),
+        (1e-9, "< 0.001 %"),
+        (0.0003, "0.03 %"),
+        (0.25, "25.0 %"),
+        (0.9997, "99.97 %"),
+        (0.9999999, "> 99.999 %"),
+        (1.0, "100.0 %"),
+    ],
+)
+def test_shares_in_words(share, text):
+    assert share_text(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3, "3"), (1234567.0, "1,234,567"), (0.12345, "0.1235"), (1e30, "1e+30")],
+)
+def test_numbers_in_words(value, text):
+    assert number_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("x", "'x'"),
+        (np.float64(0.5), "0.5"),
+        ((1,), "(1,)"),
+        ((1.0, 0.3), "(1.0, 0.3)"),
+        ([None, True], "[None, True]"),
+        ({"a": [1]}, "{'a': [1]}"),
+        (len, "builtins.len"),
+        (np.random.RandomState(0), "an object of type RandomState"),
+    ],
+)
+def test_values_of_parameters_in_words(value, text):
+    assert value_text(value) == text
+
+
+def test_figures_keep_what_they_refer_to_and_nothing_else():
+    text = (
+        '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="1">'
+        '<style type="text/css">*{a: b}</style><g id="figure_1"><path id="m1"/>'
+        '<use xlink:href="#m1"/><clipPath id="c"/><g clip-path="url(#c)"/></g></svg>'
+    )
+    found = inline_svg(text, "sizes")
+    assert "http" not in found
+    assert "figure_1" not in found
+    assert "<style" not in found
+    for part in ('id="sizes-m1"', 'href="#sizes-m1"', 'id="sizes-c"', "url(#sizes-c)"):
+        assert part in found

@@ -1,0 +1,372 @@
+"""What a page says of a model of rows is what the model says."""
+
+import base64
+import functools
+import hashlib
+import re
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from neuraleig import (
+    DenseSegmenter,
+    NeuralEigenSpectralClustering,
+    NeuralSpectralEmbedding,
+)
+from neuraleig.report import write_report
+from neuraleig.report._page import shown
+
+
+def number(text):
+    return int(text.replace(",", ""))
+
+
+def row_numbers(article):
+    """Rows at the head of the table of a cluster."""
+    heads = (cell.text for cell in article.all("th", scope="col"))
+    return [number(head.removeprefix("row ")) for head in heads if head[:4] == "row "]
+
+
+def test_sizes_are_those_of_the_labels_and_add_up(page_of, clustering, rows):
+    page = page_of(clustering, rows)
+    table = page.one("section", id="sizes").table()
+    sizes = [number(size) for _, size, _, _ in table]
+    assert sizes == np.bincount(clustering.predict(rows)).tolist()
+    foot = page.one("tfoot")
+    assert foot.all("td")[0].text == "150"
+    shares = [float(share.rstrip(" %")) for _, _, share, _ in table]
+    assert sum(shares) == pytest.approx(100, abs=0.2)
+
+
+def test_every_cluster_has_its_section_and_every_link_its_target(
+    page_of, clustering, rows
+):
+    page = page_of(clustering, rows)
+    articles = [one["id"] for one in page.all("article")]
+    assert articles == ["cluster-0", "cluster-1", "cluster-2"]
+    targets = {one["id"] for one in page if "id" in one.attributes}
+    links = [a["href"] for a in page.all("a")]
+    assert {link.removeprefix("#") for link in links} <= targets
+    for article in page.all("article"):
+        assert f"#{article['id']}" in links
+
+
+def test_typical_rows_are_rows_of_their_cluster_with_their_values(
+    page_of, clustering, rows
+):
+    names = [f"column {n}" for n in range(12)]
+    page = page_of(clustering, rows, feature_names=names, n_exemplars=4, n_features=5)
+    labels = clustering.predict(rows)
+    for cluster, article in enumerate(page.all("article")):
+        found = row_numbers(article)
+        assert len(set(found)) == 4
+        assert set(labels[found]) == {cluster}
+        table = article.table()
+        assert len(table) == 5
+        for name, mean, mean_of_all, _, *values in table:
+            column = rows[:, names.index(name)]
+            expected = [column[labels == cluster].mean(), column.mean(), *column[found]]
+            shown_values = [
+                float(v.replace(",", "")) for v in (mean, mean_of_all, *values)
+            ]
+            np.testing.assert_allclose(shown_values, expected, rtol=1e-3)
+
+
+def test_the_features_shown_are_those_that_differ_most(page_of, clustering, rows):
+    page = page_of(clustering, rows, n_features=3)
+    labels = clustering.predict(rows)
+    for cluster, article in enumerate(page.all("article")):
+        means = rows[labels == cluster].mean(axis=0)
+        differences = (means - rows.mean(axis=0)) / rows.std(axis=0)
+        best = np.argsort(-np.abs(differences))[:3]
+        table = article.table()
+        assert [line[0] for line in table] == [f"feature {n}" for n in best]
+        found = [float(line[3]) for line in table]
+        np.testing.assert_allclose(found, differences[best], atol=0.006)
+
+
+def test_rows_in_doubt_are_the_least_probable(page_of, clustering, rows):
+    page = page_of(clustering, rows)
+    region = page.one("div", aria_label="Least confident rows")
+    found = [number(line[0]) for line in region.table()]
+    largest = clustering.predict_proba(rows).max(axis=1)
+    np.testing.assert_array_equal(found, np.argsort(largest, kind="stable")[:10])
+
+
+def test_typical_rows_are_looked_for_among_as_many_as_asked(page_of, clustering, rows):
+    page = page_of(clustering, rows, max_rows=20, n_exemplars=50)
+    found = [row for article in page.all("article") for row in row_numbers(article)]
+    # The surer half of every cluster.
+    assert 10 <= len(found) == len(set(found)) <= 20
+    assert "drawn of 150" in page.one("section", id="clusters").text
+    assert page.one("tfoot").all("td")[0].text == "150"
+    again = page_of(clustering, rows, max_rows=20, n_exemplars=50, random_state=1)
+    assert found != [
+        r for article in again.all("article") for r in row_numbers(article)
+    ]
+
+
+def test_the_model_is_described(page_of, clustering, rows):
+    page = page_of(clustering, rows, title="Of blobs", date="2025-01-31")
+    assert page.one("title").text == "Of blobs"
+    assert page.one("span", class_="date").text == "2025-01-31"
+    facts = {
+        one.one("dt").text: one.one("dd").text
+        for one in page.all("div")
+        if one.all("dt") and not one.all("div")
+    }
+    assert facts["Class"] == "NeuralEigenSpectralClustering"
+    assert facts["Rows of the fit"] == "150"
+    changed = [
+        row.one("code").text if len(row.all("code")) == 1 else row.all("code")[0].text
+        for row in page.all("tr", class_="changed")
+    ]
+    assert changed == ["n_clusters", "max_iter", "random_state"]
+    parameters = page.all("table", class_="parameters")
+    listed = [line[0] for table in parameters for line in table.table()]
+    assert sorted(listed) == sorted(clustering.get_params())
+
+
+def test_no_date_is_made_up(page_of, clustering, rows):
+    page = page_of(clustering, rows)
+    assert page.all("span", class_="date") == []
+    assert "neuraleig " in page.one("footer").text
+
+
+def test_equal_inputs_give_equal_bytes_whatever_style_is_set(
+    clustering, rows, tmp_path
+):
+    pages = []
+    with mpl.rc_context(
+        {"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": None}
+    ):
+        before = dict(mpl.rcParams)
+        for name in ("a", "b"):
+            path = write_report(clustering, rows, tmp_path / name)
+            pages.append(path.read_bytes())
+        assert dict(mpl.rcParams) == before
+    pages.append(write_report(clustering, rows, tmp_path / "c").read_bytes())
+    assert pages[0] == pages[1] == pages[2]
+
+
+def test_parts_of_rows_give_the_page_of_all_rows(clustering, rows, tmp_path):
+    whole = write_report(clustering, rows, tmp_path / "whole").read_bytes()
+    parts = (rows[start : start + 40] for start in range(0, 150, 40))
+    assert write_report(clustering, parts, tmp_path / "parts").read_bytes() == whole
+    listed = write_report(clustering, rows.tolist(), tmp_path / "list").read_bytes()
+    assert listed == whole
+
+
+def test_the_page_loads_nothing_and_lets_nothing_be_loaded(
+    page_of, clustering, rows, tmp_path
+):
+    page = page_of(clustering, rows)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "://" not in text
+    for one in page:
+        for name in ("src", "href", "xlink:href", "action", "srcset"):
+            address = one.attributes.get(name, "#")
+            assert address.startswith(("#", "data:")), (one.tag, address)
+    assert page.all("script") == []
+    policy = page.one("meta", http_equiv="Content-Security-Policy")["content"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'none'" in policy
+
+
+def test_figures_of_a_page_do_not_share_identifiers(page_of, clustering, rows):
+    page = page_of(clustering, rows)
+    found = [one["id"] for one in page if "id" in one.attributes]
+    assert len(found) == len(set(found))
+    used = set()
+    for one in page:
+        for value in one.attributes.values():
+            used |= set(re.findall(r"url\(#([^)]+)\)", value or ""))
+        if one.tag == "use":
+            used.add(one["xlink:href"].removeprefix("#"))
+    assert used
+    assert used <= set(found)
+    assert len(page.all("svg")) == 4
+
+
+def safe(page):
+    """Check that texts have made no elements and no attributes."""
+    allowed = set(
+        "html head meta link title style body a header h1 h2 h3 p span nav ul "
+        "ol li main section dl div dt dd details summary bdi table thead tbody "
+        "tfoot tr th td code pre figure figcaption br article footer svg g path "
+        "defs use text tspan clippath rect img form label input noscript button "
+        "script image".split()
+    )
+    for one in page:
+        assert one.tag in allowed, one.tag
+        assert not [name for name in one.attributes if name.startswith("on")]
+    return page
+
+
+def test_hostile_names_of_features_are_texts(page_of, hostile_frame, hostile):
+    model = NeuralEigenSpectralClustering(3, max_iter=0, random_state=0)
+    model.fit(hostile_frame)
+    page = safe(page_of(model, hostile_frame, n_features=12, title=hostile[0]))
+    assert page.one("h1").text == hostile[0]
+    names = [one.text for one in page.one("ol").all("bdi")]
+    assert names == [" ".join(shown(name).split()) for name in hostile]
+    table = page.all("article")[0].table()
+    assert {line[0] for line in table} == set(names)
+    # Those that are short and of one line are there as they are.
+    assert set(hostile[:9]) <= set(names)
+    assert max(map(len, names)) == 120
+
+
+def test_hostile_parameters_are_texts(page_of, rows, hostile):
+    model = NeuralEigenSpectralClustering(3, max_iter=0, random_state=0).fit(rows)
+    model.set_params(checkpoint=hostile[0], device=hostile[1], callbacks=[KMeans()])
+    page = safe(page_of(model, rows))
+    values = [row.all("code")[1].text for row in page.all("tr", class_="changed")]
+    assert repr(hostile[0]) in values
+    assert "[an object of type KMeans]" in values
+
+
+def affinity(X, Y):
+    return np.exp(-((X[:, None] - Y[None]) ** 2).sum(axis=2))
+
+
+@pytest.mark.parametrize("kernel", [affinity, functools.partial(affinity)])
+def test_functions_among_parameters_are_named_without_addresses(kernel, rows, page_of):
+    model = NeuralEigenSpectralClustering(
+        3, affinity=kernel, max_iter=2, init="random", random_state=0
+    ).fit(rows / rows.std(axis=0))
+    page = page_of(model, rows / rows.std(axis=0))
+    values = [row.all("code")[1].text for row in page.all("tr", class_="changed")]
+    assert any(f"{__name__}.affinity" in value for value in values)
+    assert not any("0x" in value for value in values)
+    # Some steps, and learned eigenvalues in whatever order.
+    assert page.one("section", id="training").all("svg")
+
+
+def test_a_pipeline_shows_rows_as_they_come(page_of, rows):
+    model = make_pipeline(
+        StandardScaler(), NeuralEigenSpectralClustering(3, max_iter=0, random_state=0)
+    ).fit(rows)
+    page = page_of(model, rows)
+    assert "Pipeline of StandardScaler" in page.one("section", id="model").text
+    article = page.all("article")[0]
+    line = article.table()[0]
+    column = rows[:, int(line[0].removeprefix("feature "))]
+    values = [float(value.replace(",", "")) for value in line[4:]]
+    np.testing.assert_allclose(values, column[row_numbers(article)], rtol=1e-3)
+
+
+def test_an_embedding_has_no_clusters(page_of, rows):
+    model = NeuralSpectralEmbedding(3, max_iter=0, random_state=0).fit(rows)
+    page = page_of(model, rows)
+    assert page.all("article") == []
+    sections = [one["id"] for one in page.all("section")]
+    assert sections == ["model", "spectrum", "plane", "training"]
+
+
+def test_two_clusters_have_one_eigenfunction_to_be_drawn(page_of, rows):
+    model = NeuralEigenSpectralClustering(2, max_iter=0, random_state=0).fit(rows)
+    assert len(page_of(model, rows).all("article")) == 2
+    model = NeuralEigenSpectralClustering(1, max_iter=0, random_state=0).fit(rows)
+    page = page_of(model, rows)
+    assert len(page.all("article")) == 1
+    assert page.all("div", aria_label="Least confident rows") == []
+
+
+def test_clusters_without_rows_say_so(page_of, clustering, rows):
+    labels = clustering.predict(rows)
+    page = page_of(clustering, rows[labels == 1])
+    texts = [article.text for article in page.all("article")]
+    assert [("No row of the data" in text) for text in texts] == [True, False, True]
+    assert "2 of these have none" in page.one("section", id="sizes").text
+
+
+def test_a_single_row_is_enough(page_of, clustering, rows):
+    page = page_of(clustering, rows[:1])
+    assert page.one("tfoot").all("td")[0].text == "1"
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({"n_exemplars": 0}, ["n_exemplars=0", "at least 1"]),
+        ({"n_features": 1.5}, ["n_features=1.5"]),
+        ({"max_rows": True}, ["max_rows=True"]),
+        ({"max_images": -1}, ["max_images=-1"]),
+        ({"feature_names": ["a"]}, ["feature_names has 1", "12"]),
+    ],
+)
+def test_bad_options_are_refused(clustering, rows, tmp_path, options, parts):
+    with pytest.raises(ValueError) as refusal:
+        write_report(clustering, rows, tmp_path / "page.html", **options)
+    for part in parts:
+        assert part in str(refusal.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_data_are_refused_and_leave_no_file(clustering, rows, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("mine")
+    bad = rows.copy()
+    bad[3, 3] = np.nan
+    for data, words in (
+        (rows[:, :5], "12 features"),
+        (bad, "NaN"),
+        (iter([]), "no rows"),
+        (rows[0], "2D"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            write_report(clustering, data, path)
+    assert [path.read_text(), len(list(tmp_path.iterdir()))] == ["mine", 1]
+
+
+def test_columns_of_text_are_refused_by_name_of_the_way_out(tmp_path):
+    pd = pytest.importorskip("pandas")
+    from sklearn.compose import make_column_transformer
+
+    frame = pd.DataFrame({"x": np.linspace(0, 1, 40), "word": ["a", "b"] * 20})
+    model = make_pipeline(
+        make_column_transformer((StandardScaler(), ["x"])),
+        NeuralEigenSpectralClustering(2, max_iter=0, random_state=0),
+    ).fit(frame)
+    with pytest.raises(ValueError, match="no numbers"):
+        write_report(model, frame, tmp_path / "page.html")
+
+
+def test_other_estimators_and_unfitted_ones_are_refused(rows, tmp_path):
+    path = tmp_path / "page.html"
+    with pytest.raises(TypeError, match=r"KMeans.*DenseSegmenter"):
+        write_report(KMeans(), rows, path)
+    for model in (NeuralEigenSpectralClustering(), DenseSegmenter()):
+        with pytest.raises(NotFittedError):
+            write_report(model, rows, path)
+
+
+def test_files_that_cannot_be_written_are_refused_before_any_work(tmp_path, clustering):
+    with pytest.raises(IsADirectoryError, match="name a file"):
+        write_report(clustering, None, tmp_path)
+    with pytest.raises(FileNotFoundError, match="make it first"):
+        write_report(clustering, None, tmp_path / "a" / "page.html")
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
+def test_missing_packages_are_named_with_their_extra(
+    monkeypatch, clustering, rows, tmp_path, package
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf"{package}.*neuraleig\[plot\]"):
+        write_report(clustering, rows, tmp_path / "page.html")
+
+
+def test_the_script_of_a_page_is_the_one_that_is_allowed(page_of, segmenter, pictures):
+    page = safe(page_of(segmenter, pictures))
+    digest = hashlib.sha256(page.one("script").raw.encode("utf-8")).digest()
+    policy = page.one("meta", http_equiv="Content-Security-Policy")["content"]
+    assert f"'sha256-{base64.b64encode(digest).decode()}'" in policy
+    assert "unsafe-eval" not in policy
