@@ -48,6 +48,9 @@ NOT_RUN = {
     ("docs/extending.md", "class Affinity(ABC):"): (
         "an excerpt of neuraleig/affinity/_base.py, checked below"
     ),
+    ("docs/report.md", '{"0": "sky", "2": "tree", "3": "tree"}'): (
+        "what is in a file, which test_report_command.py reads"
+    ),
     ("docs/segmentation.md", "from neuraleig.segmentation import load_dataset"): (
         "needs Cityscapes"
     ),
