@@ -28,7 +28,7 @@ from neuraleig._tables import (
     write_text,
 )
 
-NAMES = ("a", "b c", "1", "é")
+NAMES = ("a", "b c", "c1", "é")
 
 
 @pytest.fixture
@@ -191,9 +191,12 @@ def test_cells_with_quotes_and_line_breaks_move_no_number(rows, block):
     [
         ("a,b", None, ("a", "b")),
         (" a ,b", None, ("a", "b")),
-        ("1,b", None, ("1", "b")),
         (",b", None, ("", "b")),
         ("1,2", None, None),
+        ("0.0,1.0", None, None),
+        ("1,b", True, ("1", "b")),
+        ("0,1", True, ("0", "1")),
+        ("0,1", False, None),
         ("1,nan", None, None),
         ("1,2", True, ("1", "2")),
         ("1,2", False, None),
@@ -206,6 +209,24 @@ def test_a_first_row_with_text_is_a_header(tmp_path, first, header, names):
     assert source.column_names == names
     rest = [*Table(source, [1])] if first != "1,nan" else []
     assert not rest or np.concatenate(rest)[-1, 0] == 4
+
+
+@pytest.mark.parametrize(
+    ("first", "quoted"),
+    [("?,3.2", "'?'"), ("1,b", "'b'"), ("0,1", "'0,1'"), (",0", "',0'")],
+)
+def test_a_first_row_that_may_be_either_is_refused(tmp_path, first, quoted):
+    path = tmp_path / "x.csv"
+    path.write_text(f"\n{first}\n3,4\n")
+    with pytest.raises(TableError) as caught:
+        open_source(str(path))
+    for part in (str(path), "line 2", quoted, "--header", "--no-header"):
+        assert part in str(caught.value)
+
+
+def test_one_column_may_begin_with_zero(tmp_path):
+    (tmp_path / "x.csv").write_text("0\n1\n")
+    assert open_source(str(tmp_path / "x.csv")).column_names is None
 
 
 def read(path, text, reading=None, columns=None):
@@ -351,7 +372,7 @@ def test_missing_pyarrow_is_named_with_its_extra(monkeypatch, tmp_path):
 def named(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text(",a,b,a,2\n1,2,3,4,5\n")
-    return open_source(str(path))
+    return open_source(str(path), Reading(header=True))
 
 
 @pytest.mark.parametrize(

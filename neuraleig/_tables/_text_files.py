@@ -86,14 +86,14 @@ class TextFile(Source):
     delimiter : str
         Character between two cells.
     header : bool or None
-        Whether the first row holds names; ``None``: if a cell of it is text.
+        Whether the first row holds names; ``None``: if it has text and no number.
     once : bool, default=False
         Whether it can be opened only once, as a pipe.
 
     Raises
     ------
     TableError
-        If it is empty, or no such text.
+        If it is empty, or no such text, or its first row may be names or not.
     """
 
     unit = "line"
@@ -116,7 +116,8 @@ class TextFile(Source):
                 raise TableError(f"{name} is empty")
             self.n_columns = len(head.cells)
             self._head_line = len(head.lines)
-            has_header = _is_header(head.cells) if header is None else header
+            place = self.place(self._head_line)
+            has_header = _is_header(head.cells, place) if header is None else header
             names = tuple(cell.strip() for cell in head.cells)
             self.column_names = names if has_header else None
             # Lines in front of the rows.
@@ -265,8 +266,34 @@ class TextFile(Source):
         return f", or say that {found[0]} stands between cells" if found else ""
 
 
-def _is_header(cells: Sequence[str]) -> bool:
-    return any(cell.strip() and not _is_number(cell) for cell in cells)
+def _is_header(cells: Sequence[str], place: str) -> bool:
+    """Whether a first row holds names, where nobody says so.
+
+    Raises
+    ------
+    TableError
+        If it may as well be data: a wrong guess would drop a row, or add one.
+    """
+    filled = [cell for cell in cells if cell.strip()]
+    words = [cell for cell in filled if not _is_number(cell)]
+    if words and len(words) < len(filled):
+        number = next(cell for cell in filled if _is_number(cell))
+        what = f"{_shown(words[0])} is no number, and {_shown(number)} is one"
+    elif _are_counted(cells):
+        what = f"{_shown(','.join(cells))} may be numbers of columns, or a row"
+    else:
+        return bool(words)
+    raise TableError(
+        f"{place}: {what}; say --header if these are names, or --no-header"
+    )
+
+
+def _are_counted(cells: Sequence[str]) -> bool:
+    """Whether cells are as pandas names columns, with or without one of row numbers."""
+    names = [cell.strip() for cell in cells]
+    has_index = len(names) > 1 and not names[0]
+    counted = names[1:] if has_index else names
+    return len(names) > 1 and counted == [str(c) for c in range(len(counted))]
 
 
 def _is_number(cell: str) -> bool:
