@@ -253,6 +253,10 @@ def read(path, text, reading=None, columns=None):
         ("a;b\n1;2\n", ["line 2", "'1;2'", "say that ';' stands between cells"]),
         ("a\tb\n1\t2\n", ["a tab stands between"]),
         ('a,b\n1,"2\n' + 140_000 * "3\n", ["quotation mark"]),
+        ('a,b\n1,"2\n', ["quotation mark may be open"]),
+        ('a,"b\n1,2\n', ["quotation mark may be open"]),
+        ('a,b\n1,"2"3\n', ["quotation mark", "within a cell"]),
+        ('a,"b"c\n1,2\n', ["quotation mark", "within a cell"]),
         (b"a,b\n1,\xff\n", ["UTF-8"]),
         (b"\x89PNG\r\n\x1a\n", ["UTF-8"]),
         ('"x, y",b\n' + 90 * "z" + ",2\n", ["column 'x, y'", 40 * "z" + "..."]),
@@ -463,7 +467,7 @@ def test_labels_are_numbered(tmp_path):
     np.save(npy, np.array([7.0, 3.0, 7.0]))
     pq.write_table(pa.table({"y": ["b", "a", "b"]}), tmp_path / "y.parquet")
     assert read_labels(str(csv), "label").tolist() == [0, 1, 0]
-    assert read_labels(str(csv), "1").tolist() == [0, 1, 0]
+    assert read_labels(str(csv), "1", Reading()).tolist() == [0, 1, 0]
     assert read_labels(str(npy)).tolist() == [1, 0, 1]
     assert read_labels(str(tmp_path / "y.parquet")).tolist() == [0, 1, 0]
     with pytest.raises(TableError, match="say which of them"):
@@ -474,6 +478,21 @@ def test_labels_are_numbered(tmp_path):
     ("name", "make", "part"),
     [
         ("y.csv", lambda p: p.write_text("y\n1\n\n \n"), "line 4, column 'y' is empty"),
+        ("y.csv", lambda p: p.write_text('x,y\n1,"a\n2,b\n'), "quotation mark"),
+        ("y.csv", lambda p: p.write_text('x,y\n1,"a"b\n2,b\n'), "quotation mark"),
+        ("y.csv", lambda p: p.write_text("x,y\n1,a\n2,NaN\n"), "row 2.*no label"),
+        ("y.npy", lambda p: np.save(p, [1.0, np.nan]), "row 2: nan is no label"),
+        ("y.npy", lambda p: np.save(p, ["a", "nan"]), "row 2: 'nan' is no label"),
+        (
+            "y.npz",
+            lambda p: np.savez(p, y=np.array([0, np.nan])),
+            "row 2: nan is no label",
+        ),
+        (
+            "y.parquet",
+            lambda p: pq.write_table(pa.table({"y": [1.0, 2.0, float("nan")]}), p),
+            "row 3: nan is no label",
+        ),
         ("y.npz", lambda p: np.savez(p, y=np.zeros((2, 2))), r"shape \(2, 2\)"),
         ("y.npy", lambda p: np.save(p, np.zeros(2, complex)), "complex"),
         (
@@ -485,8 +504,46 @@ def test_labels_are_numbered(tmp_path):
 )
 def test_labels_that_are_none_are_refused(tmp_path, name, make, part):
     make(tmp_path / name)
+    column = None if name.endswith(("npy", "npz")) else "y"
     with pytest.raises(TableError, match=part):
-        read_labels(str(tmp_path / name))
+        read_labels(str(tmp_path / name), column)
+
+
+def test_a_column_of_labels_without_a_number_is_refused(tmp_path):
+    np.save(tmp_path / "y.npy", np.array([[0.0], [np.nan]]))
+    with pytest.raises(TableError, match=r"row 2: nan is no label"):
+        read_labels(str(tmp_path / "y.npy"))
+
+
+def test_names_of_parquet_columns_must_differ(tmp_path):
+    columns = [pa.array([1.0]), pa.array([2.0]), pa.array([3.0])]
+    pq.write_table(pa.table(columns, names=["a", "b", "a"]), tmp_path / "x.parquet")
+    with pytest.raises(TableError, match="2 columns that are called 'a'"):
+        open_source(str(tmp_path / "x.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "expected"),
+    [
+        ("cat\ndog\ncat\n", None, [0, 1, 0]),
+        ("kind\ncat\ndog\n", "kind", [0, 1]),
+        ("1\n0\n1\n", None, [0, 1, 0]),
+        ("1\n0\n1\n", "1", [0, 1, 0]),
+        ("0,cat\n1,dog\n", "2", [0, 1]),
+        ("id,1,kind\n0,7,cat\n1,8,dog\n", "kind", [0, 1]),
+    ],
+)
+def test_labels_of_text_have_a_header_where_their_column_is_named(
+    tmp_path, text, column, expected
+):
+    (tmp_path / "y.csv").write_text(text)
+    assert read_labels(str(tmp_path / "y.csv"), column).tolist() == expected
+
+
+def test_a_name_above_labels_is_no_class(tmp_path):
+    (tmp_path / "y.csv").write_text("label\n0\n1\n")
+    with pytest.raises(TableError, match="--label-column label"):
+        read_labels(str(tmp_path / "y.csv"))
 
 
 @pytest.mark.parametrize("shape", [(7,), (7, 1), (7, 3)])

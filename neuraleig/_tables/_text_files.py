@@ -45,7 +45,7 @@ class _Block:
 
     def records(self, delimiter: str) -> list[Record]:
         """Rows that begin in these lines, but for blank ones."""
-        reader = csv.reader(self._supply(), delimiter=delimiter)
+        reader = csv.reader(self._supply(), delimiter=delimiter, strict=True)
         found = []
         n_lines = len(self.lines)
         while reader.line_num < n_lines and (cells := next(reader, None)) is not None:
@@ -65,7 +65,7 @@ class _Head:
 
     def __init__(self, text: Iterator[str], delimiter: str) -> None:
         self.lines: list[str] = []
-        reader = csv.reader(self._supply(text), delimiter=delimiter)
+        reader = csv.reader(self._supply(text), delimiter=delimiter, strict=True)
         self.cells = next((cells for cells in reader if cells), [])
 
     def _supply(self, text: Iterator[str]) -> Iterator[str]:
@@ -192,7 +192,8 @@ class TextFile(Source):
             raise TableError(f"{self.name} is no text in UTF-8") from error
         except csv.Error as error:
             raise TableError(
-                f"{self.name}: {error}; a quotation mark may be open"
+                f"{self.name}: {error}; a quotation mark may be open, or stand within a "
+                "cell"
             ) from error
 
     def _plain(self, lines: Sequence[str], columns: Sequence[int]) -> FloatArray | None:
@@ -250,7 +251,7 @@ class TextFile(Source):
             (line, column, cell)
             for line, cells in zip(lines, records, strict=True)
             for column, cell in zip(columns, cells, strict=True)
-            if not _is_number(cell)
+            if not is_number(cell)
         )
         what = "is empty" if not cell.strip() else f"{_shown(cell)} is no number"
         return TableError(
@@ -275,9 +276,9 @@ def _is_header(cells: Sequence[str], place: str) -> bool:
         If it may as well be data: a wrong guess would drop a row, or add one.
     """
     filled = [cell for cell in cells if cell.strip()]
-    words = [cell for cell in filled if not _is_number(cell)]
+    words = [cell for cell in filled if not is_number(cell)]
     if words and len(words) < len(filled):
-        number = next(cell for cell in filled if _is_number(cell))
+        number = next(cell for cell in filled if is_number(cell))
         what = f"{_shown(words[0])} is no number, and {_shown(number)} is one"
     elif _are_counted(cells):
         what = f"{_shown(','.join(cells))} may be numbers of columns, or a row"
@@ -296,7 +297,8 @@ def _are_counted(cells: Sequence[str]) -> bool:
     return len(names) > 1 and counted == [str(c) for c in range(len(counted))]
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a number as files write it."""
     try:
         float(cell)
     except ValueError:
