@@ -327,6 +327,14 @@ def test_models_are_exported(folder, rows, tmp_path):
             ("fit", "x.npy", "-o", "m", "--embedding", "--set=assignment=softmax"),
             ["--set assignment", "--embedding"],
         ),
+        (
+            ("fit", "x.npy", "-o", "m", "--n-clusters=3", "--set=n_clusters=4"),
+            ["n_clusters is set twice", "--n-clusters", "--set"],
+        ),
+        (
+            ("fit", "x.npy", "-o", "m", "--set=lr=0.1", "--set=lr=0.2"),
+            ["lr is set twice"],
+        ),
         (("fit", "x.npy", "-o", "m", "-q", "-v"), ["not allowed"]),
         (("fit", "x.csv", "-o", "m", "--columns=a,,b"), ["--columns", "'a,,b'"]),
         (("fit", "x.csv", "-o", "m", "--delimiter=;;"), ["--delimiter", "';;'"]),
