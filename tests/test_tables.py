@@ -250,9 +250,10 @@ def read(path, text, reading=None, columns=None):
         ("a,b\n1,nan\n", ["line 2, column 'b'", "nan is not a finite number"]),
         ("a,b\n1,2\n-inf,2\n", ["line 3, column 'a'", "-inf"]),
         ("a,b\n1,1e999\n", ["line 2, column 'b'", "inf"]),
-        ("a;b\n1;2\n", ["line 2", "'1;2'", "say that ';' stands between cells"]),
-        ("a\tb\n1\t2\n", ["a tab stands between"]),
+        ("a;b\n1;2\n", ["line 2", "'1;2'", "say --delimiter ';'"]),
+        ("a\tb\n1\t2\n", ["say --delimiter tab"]),
         ('a,b\n1,"2\n' + 140_000 * "3\n", ["quotation mark"]),
+        ("a;b\n1,5;2\n", ["has 2 cells, and line 1 has 1", "say --delimiter ';'"]),
         ('a,b\n1,"2\n', ["quotation mark may be open"]),
         ('a,"b\n1,2\n', ["quotation mark may be open"]),
         ('a,b\n1,"2"3\n', ["quotation mark", "within a cell"]),
@@ -434,6 +435,24 @@ def test_columns_of_a_model_are_matched_by_name(tmp_path):
     source.column_names = ("a", "a", "b")
     with pytest.raises(TableError, match="2 columns are called 'a'"):
         twice.matched(["a"], 1)
+
+
+@pytest.mark.parametrize(
+    ("sign", "shown"), [(";", "';'"), ("\t", "tab"), (" ", "' '"), ("|", "'|'")]
+)
+def test_a_wrong_delimiter_is_told_where_columns_are_missing(tmp_path, sign, shown):
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(sign.join(row) for row in ("ab", "12")))
+    source = open_source(str(path))
+    table = Table(source, [0])
+    for ask in (
+        lambda: table.matched(None, 2),
+        lambda: table.matched(["a", "b"], 2),
+        lambda: chosen_columns(source, ["b"]),
+    ):
+        with pytest.raises(TableError) as caught:
+            ask()
+        assert str(caught.value).endswith(f"say --delimiter {shown}")
 
 
 def test_only_whole_arrays_on_disk_are_mapped(X, tmp_path):

@@ -19,7 +19,7 @@ BLOCK_CELLS = 2**17
 # Characters of a cell that an error shows.
 SHOWN = 40
 # What may stand between cells where it is not what was expected.
-DELIMITERS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'", " ": "' '"}
+DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'", " ": "' '"}
 
 Record = tuple[int, list[str]]
 """Line on which a row of text ends, and its cells."""
@@ -115,6 +115,7 @@ class TextFile(Source):
             if not head.cells:
                 raise TableError(f"{name} is empty")
             self.n_columns = len(head.cells)
+            self._first_cell = head.cells[0]
             self._head_line = len(head.lines)
             place = self.place(self._head_line)
             has_header = _is_header(head.cells, place) if header is None else header
@@ -192,8 +193,8 @@ class TextFile(Source):
             raise TableError(f"{self.name} is no text in UTF-8") from error
         except csv.Error as error:
             raise TableError(
-                f"{self.name}: {error}; a quotation mark may be open, or stand within a "
-                "cell"
+                f"{self.name}: {error}; a quotation mark may be open, or stand "
+                "within a cell"
             ) from error
 
     def _plain(self, lines: Sequence[str], columns: Sequence[int]) -> FloatArray | None:
@@ -223,7 +224,7 @@ class TextFile(Source):
             if len(cells) != self.n_columns:
                 raise TableError(
                     f"{self.place(line)} has {len(cells)} cells, and line "
-                    f"{self._head_line} has {self.n_columns}"
+                    f"{self._head_line} has {self.n_columns}{self.hint()}"
                 )
 
     def _numbers(
@@ -256,15 +257,19 @@ class TextFile(Source):
         what = "is empty" if not cell.strip() else f"{_shown(cell)} is no number"
         return TableError(
             f"{self.place(line)}, column {self.called(column)}: {what}; leave out the "
-            f"column, or the row{self._hint(cell)}"
+            f"column, or the row{self._other_delimiter(cell)}"
         )
 
-    def _hint(self, cell: str) -> str:
-        """What may be wrong with the delimiter."""
+    def hint(self) -> str:
+        """What may be wrong with the delimiter, by the first row."""
+        return self._other_delimiter(self._first_cell)
+
+    def _other_delimiter(self, cell: str) -> str:
         if self.n_columns > 1:
             return ""
-        found = [name for sign, name in DELIMITERS.items() if sign in cell.strip()]
-        return f", or say that {found[0]} stands between cells" if found else ""
+        text = cell.strip()
+        found = [n for s, n in DELIMITERS.items() if s in text and s != self._delimiter]
+        return f", or say --delimiter {found[0]}" if found else ""
 
 
 def _is_header(cells: Sequence[str], place: str) -> bool:
