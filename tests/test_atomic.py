@@ -1,10 +1,21 @@
 """Files are there whole or not at all, and others may read them as they may any."""
 
 import os
+import threading
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from neuraleig._atomic import atomic_file, remove_temporaries, write_json
+from neuraleig._tables import write_npy
+
+on_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has none of these")
+
+
+def write(path, content=b"new"):
+    with atomic_file(path) as file:
+        file.write(content)
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
@@ -46,6 +57,82 @@ def test_permissions_are_those_of_the_umask(tmp_path, mask, mode, durable):
         os.umask(before)
     assert path.read_bytes() == b"whole"
     assert path.stat().st_mode & 0o777 == mode
+
+
+@on_posix
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path, mode):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    write(path)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", mode)
+
+
+@on_posix
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_stays_and_leads_to_what_is_written(tmp_path, is_there):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "links").mkdir()
+    target, link = tmp_path / "data" / "a", tmp_path / "links" / "b"
+    if is_there:
+        target.write_bytes(b"old")
+    link.symlink_to("../data/a")
+    write(link)
+    assert link.is_symlink()
+    assert not target.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert len(list(tmp_path.rglob("*"))) == 4
+
+
+@on_posix
+def test_a_pipe_is_written_into(tmp_path):
+    path = tmp_path / "a"
+    os.mkfifo(path)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(path.read_bytes()))
+    reader.start()
+    write(path)
+    reader.join()
+    assert read == [b"new"]
+    assert path.is_fifo()
+    # Arrays of numpy have their number of rows at the begin.
+    reader = threading.Thread(target=path.read_bytes)
+    reader.start()
+    with pytest.raises(OSError, match="needs a file") as caught:
+        write_npy(path, iter([np.zeros(3)]))
+    reader.join()
+    assert caught.value.filename == str(path)
+
+
+@on_posix
+def test_a_device_is_not_replaced(tmp_path):
+    link = tmp_path / "a"
+    link.symlink_to(os.devnull)
+    write(link)
+    assert link.is_char_device()
+
+
+def test_errors_name_what_the_caller_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="there is no folder") as caught:
+        write(Path("no/a"))
+    assert caught.value.filename == str(Path("no/a"))
+    with pytest.raises(IsADirectoryError) as caught:
+        write(Path("..") / tmp_path.name)
+    assert caught.value.filename == str(Path("..") / tmp_path.name)
+
+    def refuse(self, other):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(type(tmp_path), "replace", refuse)
+    with pytest.raises(PermissionError) as caught:
+        write(Path("a"))
+    assert caught.value.filename == "a"
+    with pytest.raises(FileNotFoundError) as caught, atomic_file(Path("a")):
+        Path("other").read_bytes()
+    assert caught.value.filename == "other"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_json_of_any_name(tmp_path):

@@ -327,6 +327,14 @@ def test_models_are_exported(folder, rows, tmp_path):
             ("fit", "x.npy", "-o", "m", "--embedding", "--set=assignment=softmax"),
             ["--set assignment", "--embedding"],
         ),
+        (
+            ("fit", "x.npy", "-o", "m", "--n-clusters=3", "--set=n_clusters=4"),
+            ["n_clusters is set twice", "--n-clusters", "--set"],
+        ),
+        (
+            ("fit", "x.npy", "-o", "m", "--set=lr=0.1", "--set=lr=0.2"),
+            ["lr is set twice"],
+        ),
         (("fit", "x.npy", "-o", "m", "-q", "-v"), ["not allowed"]),
         (("fit", "x.csv", "-o", "m", "--columns=a,,b"), ["--columns", "'a,,b'"]),
         (("fit", "x.csv", "-o", "m", "--delimiter=;;"), ["--delimiter", "';;'"]),
@@ -349,6 +357,7 @@ def test_what_cannot_be_done_is_one_line(folder, rows, tmp_path, capsys):
     X[4, 1] = np.nan
     np.save(tmp_path / "nan.npy", X)
     np.save(tmp_path / "two.npy", [0, 1])
+    (tmp_path / "label.csv").write_text("label\n" + 90 * "cat\n")
     (tmp_path / "text.csv").write_text("width,height,depth\n1,2,3\n4,five,6\n")
     (tmp_path / "index.csv").write_text(",a\n0,1\n1,2\n")
     (tmp_path / "empty.csv").write_text("")
@@ -382,6 +391,7 @@ def test_what_cannot_be_done_is_one_line(folder, rows, tmp_path, capsys):
         (("predict", folder / "e", data, *out), "has no clusters"),
         (("evaluate", folder / "e", data), "has no clusters"),
         (("evaluate", m, data, "--labels", tmp_path / "two.npy"), "has 2 labels"),
+        (("evaluate", m, data, "--labels", tmp_path / "label.csv"), "--label-column"),
         (("evaluate", m, data, "--label-column=kind"), "no column 'kind'"),
         (("info", tmp_path / "model"), "no whole safetensors file"),
         (("export", tmp_path / "model", "-o", tmp_path / "x"), "no whole safetensors"),

@@ -28,7 +28,7 @@ from neuraleig._tables import (
     write_text,
 )
 
-NAMES = ("a", "b c", "1", "é")
+NAMES = ("a", "b c", "c1", "é")
 
 
 @pytest.fixture
@@ -191,9 +191,12 @@ def test_cells_with_quotes_and_line_breaks_move_no_number(rows, block):
     [
         ("a,b", None, ("a", "b")),
         (" a ,b", None, ("a", "b")),
-        ("1,b", None, ("1", "b")),
         (",b", None, ("", "b")),
         ("1,2", None, None),
+        ("0.0,1.0", None, None),
+        ("1,b", True, ("1", "b")),
+        ("0,1", True, ("0", "1")),
+        ("0,1", False, None),
         ("1,nan", None, None),
         ("1,2", True, ("1", "2")),
         ("1,2", False, None),
@@ -206,6 +209,24 @@ def test_a_first_row_with_text_is_a_header(tmp_path, first, header, names):
     assert source.column_names == names
     rest = [*Table(source, [1])] if first != "1,nan" else []
     assert not rest or np.concatenate(rest)[-1, 0] == 4
+
+
+@pytest.mark.parametrize(
+    ("first", "quoted"),
+    [("?,3.2", "'?'"), ("1,b", "'b'"), ("0,1", "'0,1'"), (",0", "',0'")],
+)
+def test_a_first_row_that_may_be_either_is_refused(tmp_path, first, quoted):
+    path = tmp_path / "x.csv"
+    path.write_text(f"\n{first}\n3,4\n")
+    with pytest.raises(TableError) as caught:
+        open_source(str(path))
+    for part in (str(path), "line 2", quoted, "--header", "--no-header"):
+        assert part in str(caught.value)
+
+
+def test_one_column_may_begin_with_zero(tmp_path):
+    (tmp_path / "x.csv").write_text("0\n1\n")
+    assert open_source(str(tmp_path / "x.csv")).column_names is None
 
 
 def read(path, text, reading=None, columns=None):
@@ -229,9 +250,14 @@ def read(path, text, reading=None, columns=None):
         ("a,b\n1,nan\n", ["line 2, column 'b'", "nan is not a finite number"]),
         ("a,b\n1,2\n-inf,2\n", ["line 3, column 'a'", "-inf"]),
         ("a,b\n1,1e999\n", ["line 2, column 'b'", "inf"]),
-        ("a;b\n1;2\n", ["line 2", "'1;2'", "say that ';' stands between cells"]),
-        ("a\tb\n1\t2\n", ["a tab stands between"]),
+        ("a;b\n1;2\n", ["line 2", "'1;2'", "say --delimiter ';'"]),
+        ("a\tb\n1\t2\n", ["say --delimiter tab"]),
         ('a,b\n1,"2\n' + 140_000 * "3\n", ["quotation mark"]),
+        ("a;b\n1,5;2\n", ["has 2 cells, and line 1 has 1", "say --delimiter ';'"]),
+        ('a,b\n1,"2\n', ["quotation mark may be open"]),
+        ('a,"b\n1,2\n', ["quotation mark may be open"]),
+        ('a,b\n1,"2"3\n', ["quotation mark", "within a cell"]),
+        ('a,"b"c\n1,2\n', ["quotation mark", "within a cell"]),
         (b"a,b\n1,\xff\n", ["UTF-8"]),
         (b"\x89PNG\r\n\x1a\n", ["UTF-8"]),
         ('"x, y",b\n' + 90 * "z" + ",2\n", ["column 'x, y'", 40 * "z" + "..."]),
@@ -351,7 +377,7 @@ def test_missing_pyarrow_is_named_with_its_extra(monkeypatch, tmp_path):
 def named(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text(",a,b,a,2\n1,2,3,4,5\n")
-    return open_source(str(path))
+    return open_source(str(path), Reading(header=True))
 
 
 @pytest.mark.parametrize(
@@ -411,6 +437,24 @@ def test_columns_of_a_model_are_matched_by_name(tmp_path):
         twice.matched(["a"], 1)
 
 
+@pytest.mark.parametrize(
+    ("sign", "shown"), [(";", "';'"), ("\t", "tab"), (" ", "' '"), ("|", "'|'")]
+)
+def test_a_wrong_delimiter_is_told_where_columns_are_missing(tmp_path, sign, shown):
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(sign.join(row) for row in ("ab", "12")))
+    source = open_source(str(path))
+    table = Table(source, [0])
+    for ask in (
+        lambda: table.matched(None, 2),
+        lambda: table.matched(["a", "b"], 2),
+        lambda: chosen_columns(source, ["b"]),
+    ):
+        with pytest.raises(TableError) as caught:
+            ask()
+        assert str(caught.value).endswith(f"say --delimiter {shown}")
+
+
 def test_only_whole_arrays_on_disk_are_mapped(X, tmp_path):
     np.save(tmp_path / "x.npy", X)
     np.savez(tmp_path / "x.npz", X)
@@ -442,7 +486,7 @@ def test_labels_are_numbered(tmp_path):
     np.save(npy, np.array([7.0, 3.0, 7.0]))
     pq.write_table(pa.table({"y": ["b", "a", "b"]}), tmp_path / "y.parquet")
     assert read_labels(str(csv), "label").tolist() == [0, 1, 0]
-    assert read_labels(str(csv), "1").tolist() == [0, 1, 0]
+    assert read_labels(str(csv), "1", Reading()).tolist() == [0, 1, 0]
     assert read_labels(str(npy)).tolist() == [1, 0, 1]
     assert read_labels(str(tmp_path / "y.parquet")).tolist() == [0, 1, 0]
     with pytest.raises(TableError, match="say which of them"):
@@ -453,6 +497,21 @@ def test_labels_are_numbered(tmp_path):
     ("name", "make", "part"),
     [
         ("y.csv", lambda p: p.write_text("y\n1\n\n \n"), "line 4, column 'y' is empty"),
+        ("y.csv", lambda p: p.write_text('x,y\n1,"a\n2,b\n'), "quotation mark"),
+        ("y.csv", lambda p: p.write_text('x,y\n1,"a"b\n2,b\n'), "quotation mark"),
+        ("y.csv", lambda p: p.write_text("x,y\n1,a\n2,NaN\n"), "row 2.*no label"),
+        ("y.npy", lambda p: np.save(p, [1.0, np.nan]), "row 2: nan is no label"),
+        ("y.npy", lambda p: np.save(p, ["a", "nan"]), "row 2: 'nan' is no label"),
+        (
+            "y.npz",
+            lambda p: np.savez(p, y=np.array([0, np.nan])),
+            "row 2: nan is no label",
+        ),
+        (
+            "y.parquet",
+            lambda p: pq.write_table(pa.table({"y": [1.0, 2.0, float("nan")]}), p),
+            "row 3: nan is no label",
+        ),
         ("y.npz", lambda p: np.savez(p, y=np.zeros((2, 2))), r"shape \(2, 2\)"),
         ("y.npy", lambda p: np.save(p, np.zeros(2, complex)), "complex"),
         (
@@ -464,8 +523,46 @@ def test_labels_are_numbered(tmp_path):
 )
 def test_labels_that_are_none_are_refused(tmp_path, name, make, part):
     make(tmp_path / name)
+    column = None if name.endswith(("npy", "npz")) else "y"
     with pytest.raises(TableError, match=part):
-        read_labels(str(tmp_path / name))
+        read_labels(str(tmp_path / name), column)
+
+
+def test_a_column_of_labels_without_a_number_is_refused(tmp_path):
+    np.save(tmp_path / "y.npy", np.array([[0.0], [np.nan]]))
+    with pytest.raises(TableError, match=r"row 2: nan is no label"):
+        read_labels(str(tmp_path / "y.npy"))
+
+
+def test_names_of_parquet_columns_must_differ(tmp_path):
+    columns = [pa.array([1.0]), pa.array([2.0]), pa.array([3.0])]
+    pq.write_table(pa.table(columns, names=["a", "b", "a"]), tmp_path / "x.parquet")
+    with pytest.raises(TableError, match="2 columns that are called 'a'"):
+        open_source(str(tmp_path / "x.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "expected"),
+    [
+        ("cat\ndog\ncat\n", None, [0, 1, 0]),
+        ("kind\ncat\ndog\n", "kind", [0, 1]),
+        ("1\n0\n1\n", None, [0, 1, 0]),
+        ("1\n0\n1\n", "1", [0, 1, 0]),
+        ("0,cat\n1,dog\n", "2", [0, 1]),
+        ("id,1,kind\n0,7,cat\n1,8,dog\n", "kind", [0, 1]),
+    ],
+)
+def test_labels_of_text_have_a_header_where_their_column_is_named(
+    tmp_path, text, column, expected
+):
+    (tmp_path / "y.csv").write_text(text)
+    assert read_labels(str(tmp_path / "y.csv"), column).tolist() == expected
+
+
+def test_a_name_above_labels_is_no_class(tmp_path):
+    (tmp_path / "y.csv").write_text("label\n0\n1\n")
+    with pytest.raises(TableError, match="--label-column label"):
+        read_labels(str(tmp_path / "y.csv"))
 
 
 @pytest.mark.parametrize("shape", [(7,), (7, 1), (7, 3)])

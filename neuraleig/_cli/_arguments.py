@@ -108,9 +108,12 @@ def or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def check_output(path: Path, option: str) -> None:
     """Refuse a file that cannot be written, before any work."""
-    folder = path.parent
     if path.is_dir():
         raise OSError(f"{path} is a folder; {option} must name a file")
+    if path.exists() and not path.is_file():
+        # A pipe or a device, which is written straight into.
+        return
+    folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
     if not folder.is_dir():
         raise OSError(f"there is no folder {folder} for {option} {path}; make it first")
     if not os.access(folder, os.W_OK):

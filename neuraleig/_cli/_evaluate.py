@@ -53,7 +53,10 @@ def add_evaluate(commands: Commands[Parser]) -> None:
     add_model(parser)
     add_data(parser, DATA_HELP)
     parser.add_argument(
-        "--labels", metavar="FILE", help="classes of the rows: a file like DATA"
+        "--labels",
+        metavar="FILE",
+        help="classes of the rows: a file like DATA, with a header only where "
+        "--label-column names its column",
     )
     parser.add_argument(
         "--label-column",
@@ -118,9 +121,13 @@ def _agreement(
 ) -> dict[str, float]:
     if classes.size != labels.size:
         named = arguments.labels or arguments.data
+        given = arguments.labels is not None
+        hint = (
+            "; a name above the labels must be given to --label-column" if given else ""
+        )
         raise TableError(
             f"{named} has {classes.size} labels, and {arguments.data} {labels.size} "
-            "rows; there must be one per row"
+            f"rows; there must be one per row{hint}"
         )
     return {
         "accuracy": clustering_accuracy(classes, labels),

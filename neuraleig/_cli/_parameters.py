@@ -105,6 +105,10 @@ def new_estimator(
     )
     own = kind._parameter_constraints
     options = {n: v for n, v in vars(arguments).items() if n in _rules()}
+    names = [*options, *(name for name, _ in arguments.more)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        arguments.refuse(f"{twice} is set twice, by {_option(twice)} or --set; say one")
     given = {**options, **dict(arguments.more), "verbose": arguments.verbose}
     for name in given:
         if name not in own:

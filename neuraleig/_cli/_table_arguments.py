@@ -51,7 +51,7 @@ def add_reading(parser: Parser) -> None:
     group.add_argument(
         "--header",
         action=argparse.BooleanOptionalAction,
-        help="whether text begins with names (default: if a cell there is no number)",
+        help="whether text begins with names (default: if no cell there is a number)",
     )
     group.add_argument(
         "--delimiter",

@@ -32,7 +32,8 @@ class Reading:
     key : str or None, default=None
         Array of a ``.npz`` file; ``None``: the only one.
     header : bool or None, default=None
-        Whether the first row of a text holds names; ``None``: if a cell is text.
+        Whether the first row of a text holds names; ``None``: if it has text
+        and no number.
     delimiter : str or None, default=None
         What stands between the cells of a text; ``None``: by the suffix.
     """

@@ -31,7 +31,7 @@ class ParquetFile(Source):
     ImportError
         If pyarrow is missing.
     TableError
-        If it is no parquet file.
+        If it is no parquet file, or columns have one name.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,6 +44,12 @@ class ParquetFile(Source):
         names = [n for n in self._schema.names if not n.startswith(INDEX_PREFIX)]
         if not names:
             raise TableError(f"{path} has no columns")
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise TableError(
+                f"{path} has {names.count(twice)} columns that are called {twice!r}; "
+                "their names must differ"
+            )
         self.column_names = tuple(names)
         self.n_columns = len(names)
 

@@ -70,6 +70,10 @@ class Source(ABC):
         """All of it as an array on disk, where it is one."""
         return None
 
+    def hint(self) -> str:
+        """What else may be wrong where columns are not as expected, for errors."""
+        return ""
+
     def called(self, column: int) -> str:
         """Column in an error."""
         names = self.column_names
@@ -184,6 +188,7 @@ class Table:
                 raise TableError(
                     f"{self.source.name} is without {listed(missing)}, which the model "
                     f"takes; its columns are {listed(own)}"
+                    f"{self.source.hint()}"
                 )
             columns = [self.columns[own.index(name)] for name in names]
             found = Table(self.source, columns)
@@ -196,6 +201,7 @@ class Table:
             raise TableError(
                 f"{self.source.name} has {self.n_features} columns, and the model takes"
                 f" {n_features} features{named}; choose or leave out columns"
+                f"{self.source.hint()}"
             )
         return self
 
@@ -276,4 +282,7 @@ def _position(source: Source, name: str) -> int:
     if name.isdecimal() and 1 <= int(name) <= source.n_columns:
         return int(name) - 1
     columns = listed(names) if names else f"1 to {source.n_columns}"
-    raise TableError(f"{source.name} has no column {name!r}; its columns are {columns}")
+    raise TableError(
+        f"{source.name} has no column {name!r}; its columns are {columns}"
+        f"{source.hint()}"
+    )

@@ -19,7 +19,7 @@ BLOCK_CELLS = 2**17
 # Characters of a cell that an error shows.
 SHOWN = 40
 # What may stand between cells where it is not what was expected.
-DELIMITERS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'", " ": "' '"}
+DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'", " ": "' '"}
 
 Record = tuple[int, list[str]]
 """Line on which a row of text ends, and its cells."""
@@ -45,7 +45,7 @@ class _Block:
 
     def records(self, delimiter: str) -> list[Record]:
         """Rows that begin in these lines, but for blank ones."""
-        reader = csv.reader(self._supply(), delimiter=delimiter)
+        reader = csv.reader(self._supply(), delimiter=delimiter, strict=True)
         found = []
         n_lines = len(self.lines)
         while reader.line_num < n_lines and (cells := next(reader, None)) is not None:
@@ -65,7 +65,7 @@ class _Head:
 
     def __init__(self, text: Iterator[str], delimiter: str) -> None:
         self.lines: list[str] = []
-        reader = csv.reader(self._supply(text), delimiter=delimiter)
+        reader = csv.reader(self._supply(text), delimiter=delimiter, strict=True)
         self.cells = next((cells for cells in reader if cells), [])
 
     def _supply(self, text: Iterator[str]) -> Iterator[str]:
@@ -86,14 +86,14 @@ class TextFile(Source):
     delimiter : str
         Character between two cells.
     header : bool or None
-        Whether the first row holds names; ``None``: if a cell of it is text.
+        Whether the first row holds names; ``None``: if it has text and no number.
     once : bool, default=False
         Whether it can be opened only once, as a pipe.
 
     Raises
     ------
     TableError
-        If it is empty, or no such text.
+        If it is empty, or no such text, or its first row may be names or not.
     """
 
     unit = "line"
@@ -115,8 +115,10 @@ class TextFile(Source):
             if not head.cells:
                 raise TableError(f"{name} is empty")
             self.n_columns = len(head.cells)
+            self._first_cell = head.cells[0]
             self._head_line = len(head.lines)
-            has_header = _is_header(head.cells) if header is None else header
+            place = self.place(self._head_line)
+            has_header = _is_header(head.cells, place) if header is None else header
             names = tuple(cell.strip() for cell in head.cells)
             self.column_names = names if has_header else None
             # Lines in front of the rows.
@@ -191,7 +193,8 @@ class TextFile(Source):
             raise TableError(f"{self.name} is no text in UTF-8") from error
         except csv.Error as error:
             raise TableError(
-                f"{self.name}: {error}; a quotation mark may be open"
+                f"{self.name}: {error}; a quotation mark may be open, or stand "
+                "within a cell"
             ) from error
 
     def _plain(self, lines: Sequence[str], columns: Sequence[int]) -> FloatArray | None:
@@ -221,7 +224,7 @@ class TextFile(Source):
             if len(cells) != self.n_columns:
                 raise TableError(
                     f"{self.place(line)} has {len(cells)} cells, and line "
-                    f"{self._head_line} has {self.n_columns}"
+                    f"{self._head_line} has {self.n_columns}{self.hint()}"
                 )
 
     def _numbers(
@@ -249,27 +252,58 @@ class TextFile(Source):
             (line, column, cell)
             for line, cells in zip(lines, records, strict=True)
             for column, cell in zip(columns, cells, strict=True)
-            if not _is_number(cell)
+            if not is_number(cell)
         )
         what = "is empty" if not cell.strip() else f"{_shown(cell)} is no number"
         return TableError(
             f"{self.place(line)}, column {self.called(column)}: {what}; leave out the "
-            f"column, or the row{self._hint(cell)}"
+            f"column, or the row{self._other_delimiter(cell)}"
         )
 
-    def _hint(self, cell: str) -> str:
-        """What may be wrong with the delimiter."""
+    def hint(self) -> str:
+        """What may be wrong with the delimiter, by the first row."""
+        return self._other_delimiter(self._first_cell)
+
+    def _other_delimiter(self, cell: str) -> str:
         if self.n_columns > 1:
             return ""
-        found = [name for sign, name in DELIMITERS.items() if sign in cell.strip()]
-        return f", or say that {found[0]} stands between cells" if found else ""
+        text = cell.strip()
+        found = [n for s, n in DELIMITERS.items() if s in text and s != self._delimiter]
+        return f", or say --delimiter {found[0]}" if found else ""
 
 
-def _is_header(cells: Sequence[str]) -> bool:
-    return any(cell.strip() and not _is_number(cell) for cell in cells)
+def _is_header(cells: Sequence[str], place: str) -> bool:
+    """Whether a first row holds names, where nobody says so.
+
+    Raises
+    ------
+    TableError
+        If it may as well be data: a wrong guess would drop a row, or add one.
+    """
+    filled = [cell for cell in cells if cell.strip()]
+    words = [cell for cell in filled if not is_number(cell)]
+    if words and len(words) < len(filled):
+        number = next(cell for cell in filled if is_number(cell))
+        what = f"{_shown(words[0])} is no number, and {_shown(number)} is one"
+    elif _are_counted(cells):
+        what = f"{_shown(','.join(cells))} may be numbers of columns, or a row"
+    else:
+        return bool(words)
+    raise TableError(
+        f"{place}: {what}; say --header if these are names, or --no-header"
+    )
 
 
-def _is_number(cell: str) -> bool:
+def _are_counted(cells: Sequence[str]) -> bool:
+    """Whether cells are as pandas names columns, with or without one of row numbers."""
+    names = [cell.strip() for cell in cells]
+    has_index = len(names) > 1 and not names[0]
+    counted = names[1:] if has_index else names
+    return len(names) > 1 and counted == [str(c) for c in range(len(counted))]
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a number as files write it."""
     try:
         float(cell)
     except ValueError:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ def write_npy(path: Path, parts: Iterable[NDArray[Any]]) -> int:
     """
     n_rows = 0
     head = b""
-    with _named(path), atomic_file(path) as file:
+    with atomic_file(path) as file:
         for part in parts:
             if not head:
                 head = _head(part, 0)
@@ -79,7 +78,7 @@ def write_csv(path: Path, header: Sequence[str], parts: Iterable[NDArray[Any]]) 
     OSError
         If it cannot be written; a file that was there is then as it was.
     """
-    with _named(path), atomic_file(path) as file:
+    with atomic_file(path) as file:
         return write_text(lambda text: file.write(text.encode("utf-8")), header, parts)
 
 
@@ -114,14 +113,3 @@ def _head(part: NDArray[Any], n_rows: int) -> bytes:
         head, {"descr": described, "fortran_order": False, "shape": shape}
     )
     return head.getvalue()
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Name the file in errors of writing, which know none."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None or error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -22,7 +22,12 @@ def parsed(text: str) -> Any:  # noqa: ANN401 - JSON
     RecursionError
         If it is nested too deeply.
     """
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    return json.loads(
+        text,
+        object_pairs_hook=_unique,
+        parse_constant=_refuse_constant,
+        parse_float=_finite,
+    )
 
 
 class Record:
@@ -147,6 +152,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a key stands twice in one object")
     return found
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{shown(digits)} is not finite")
+    return number
 
 
 def _refuse_constant(constant: str) -> None:

@@ -125,7 +125,9 @@ class Mutator:
             header = b"{" + header.strip()[1:-1] + b"," + header.strip()[1:]
         elif kind == 3:
             at = self.draw.randrange(len(header))
-            odd = self.draw.choice([b'"', b"\xff", b"9" * 4_000, b"NaN", b"\\u0000"])
+            odd = self.draw.choice(
+                [b'"', b"\xff", b"9" * 4_000, b"NaN", b"1e999", b"\\u0000"]
+            )
             header = header[:at] + odd + header[at:]
         else:
             header = self.draw.choice([b"", b"{}", b"[]", b"null", b" " * 500])

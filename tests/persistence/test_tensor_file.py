@@ -168,8 +168,10 @@ def test_records_are_strict():
         record.end()
     assert record.integer_or_none("d") is None
     record.end()
-    for text in ("NaN", "Infinity", "[-Infinity]", '{"a": 1, "a": 2}'):
+    texts = ("NaN", "Infinity", "[-Infinity]", "1e999", '{"a": [-1e999]}')
+    for text in (*texts, '{"a": 1, "a": 2}'):
         with pytest.raises(ValueError, match=r"finite|twice"):
             parsed(text)
+    assert parsed("1e308") == 1e308
     with pytest.raises(ValueError, match="finite"):
-        Record(parsed('{"a": 1e999}'), "r").number("a")
+        Record({"a": float("inf")}, "r").number("a")
