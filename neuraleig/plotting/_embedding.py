@@ -128,11 +128,12 @@ class EmbeddingDisplay:
         estimator : estimator
             A fitted ``NeuralEigenSpectralClustering`` or ``NeuralSpectralEmbedding``,
             or a pipeline that ends in one.
-        X : array-like of shape (n_samples, n_features)
-            Rows, seen in the fit or not.
+        X : array-like, sliceable or iterable of batches
+            Rows, of shape (n_samples, n_features) in all, seen in the fit or not.
+            Batches are read once, and evaluated whether they are drawn or not.
         labels : array-like of shape (n_samples,) or None, default=None
-            Labels to colour by. ``None``: ``estimator.predict(X)``, and one colour
-            where the estimator does not predict.
+            Labels to colour by, in the order of the rows. ``None``: those that the
+            estimator predicts, and one colour where it does not.
         components : tuple of one or two int, or None, default=None
             Which eigenfunctions to draw, counted from 1, the constant one. ``None``:
             2 and 3, or 2 where it is the last.
@@ -145,7 +146,7 @@ class EmbeddingDisplay:
             "Label".
         subsample : int, float or None, default=10_000
             Most rows to draw, or the share of them, at random; the others are not
-            even evaluated. ``None``: all.
+            even evaluated, unless ``X`` has batches. ``None``: all.
         random_state : int, RandomState instance or None, default=None
             Seed of that draw.
         ax : Axes or None, default=None

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing
 
 from neuraleig._random import RandomState
+from neuraleig._rows import is_stream, slices_of
 from neuraleig._typing import FloatArray, IntArray
 from neuraleig.plotting._checks import check_lengths, check_subsample, drawn_rows
 from neuraleig.plotting._fitted import eigenvalues_of, final_step, n_clusters_of
@@ -113,12 +114,14 @@ def evaluated_plane(
             X = _safe_indexing(X, rows)
             labels = None if labels is None else np.asarray(labels)[rows]
         subsample = None
-    functions = _functions(estimator, X, eigenvalues.size - 1)
     is_predicted = labels is None and hasattr(estimator, "predict")
-    if is_predicted:
-        labels = np.asarray(estimator.predict(X))
+    functions, predicted = _evaluated(
+        estimator, X, eigenvalues.size - 1, predicts=is_predicted
+    )
+    if predicted is not None:
+        labels = predicted
         if label_order is None:
-            label_order = _all_clusters(estimator, labels)
+            label_order = _all_clusters(estimator, predicted)
     plane = checked_plane(
         functions,
         labels,
@@ -137,15 +140,29 @@ def _number_of_rows(X: Any) -> int | None:  # noqa: ANN401 - whatever a user pas
     return int(shape[0]) if shape else None
 
 
-def _functions(
+def _evaluated(
     estimator: Any,  # noqa: ANN401 - duck-typed
     X: ArrayLike,
     n_functions: int,
-) -> NDArray[Any]:
-    """Eigenfunctions at rows, without the constant one."""
-    functions = np.asarray(estimator.transform(X))
-    # The clustering returns the constant function too, the embedding does not.
-    return functions[:, functions.shape[1] - n_functions :]
+    *,
+    predicts: bool,
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Eigenfunctions without the constant one, and labels if asked for, of X."""
+    functions: list[NDArray[Any]] = []
+    labels: list[NDArray[Any]] = []
+    # A stream is read once: the next pass may have another order, or nothing at all.
+    for part in slices_of(X) if is_stream(X) else [X]:
+        values = np.asarray(estimator.transform(part))
+        # The clustering returns the constant function too, the embedding does not.
+        functions.append(values[:, values.shape[1] - n_functions :])
+        if predicts:
+            labels.append(np.asarray(estimator.predict(part)))
+    if not functions:
+        raise ValueError(
+            f"X is of type {type(X).__name__} and has no batches; an iterator that was "
+            "read before is used up."
+        )
+    return np.concatenate(functions), np.concatenate(labels) if predicts else None
 
 
 def _all_clusters(estimator: Any, labels: NDArray[Any]) -> NDArray[Any]:  # noqa: ANN401

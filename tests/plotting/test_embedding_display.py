@@ -241,6 +241,30 @@ def test_streams_are_evaluated_as_a_whole_and_drawn_of(clustering, rows, ax):
     np.testing.assert_allclose(display.embedding, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("is_generator", [False, True])
+def test_functions_and_labels_of_a_stream_are_those_of_the_same_pass(
+    clustering, rows, is_generator
+):
+    X = torch.from_numpy(rows)
+    shuffled = torch.utils.data.TensorDataset(X)
+    loader = DataLoader(shuffled, batch_size=50, shuffle=True)
+    stream = (batch for batch in loader) if is_generator else loader
+    display = EmbeddingDisplay.from_estimator(clustering, stream, ax=axes())
+    assert len(display.rows) == len(rows)
+    functions, labels = clustering.transform(rows)[:, 1:3], clustering.predict(rows)
+    distances = np.linalg.norm(display.embedding[:, None] - functions, axis=2)
+    nearest = distances.argmin(axis=1)
+    assert len(np.unique(nearest)) == len(rows)
+    np.testing.assert_array_equal(display.labels, labels[nearest])
+
+
+def test_a_stream_that_was_read_before_is_refused(clustering, rows):
+    stream = iter([rows])
+    EmbeddingDisplay.from_estimator(clustering, stream, ax=axes())
+    with pytest.raises(ValueError, match="X is of type list_iterator and has no batch"):
+        EmbeddingDisplay.from_estimator(clustering, stream)
+
+
 def test_labels_that_are_too_few_are_refused_before_any_work(clustering, rows):
     with pytest.raises(ValueError, match=r"labels has shape \(3,\).*row of X"):
         EmbeddingDisplay.from_estimator(clustering, rows, [0, 1, 2], subsample=2)
