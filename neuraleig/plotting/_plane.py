@@ -101,7 +101,7 @@ def evaluated_plane(
         Whether their labels are those of the estimator.
     """
     check_subsample(subsample)
-    eigenvalues = _eigenvalues_of_rows(estimator)
+    eigenvalues = _eigenvalues_of_rows(estimator)[1:]
     rows = None
     n_rows = _number_of_rows(X)
     # Streams cannot be indexed: they are evaluated as a whole.
@@ -115,9 +115,7 @@ def evaluated_plane(
             labels = None if labels is None else np.asarray(labels)[rows]
         subsample = None
     is_predicted = labels is None and hasattr(estimator, "predict")
-    functions, predicted = _evaluated(
-        estimator, X, eigenvalues.size - 1, predicts=is_predicted
-    )
+    functions, predicted = _evaluated(estimator, X, eigenvalues.size, is_predicted)
     if predicted is not None:
         labels = predicted
         if label_order is None:
@@ -125,7 +123,7 @@ def evaluated_plane(
     plane = checked_plane(
         functions,
         labels,
-        eigenvalues=eigenvalues[1:],
+        eigenvalues=eigenvalues,
         components=components,
         label_order=label_order,
         subsample=subsample,
@@ -144,7 +142,6 @@ def _evaluated(
     estimator: Any,  # noqa: ANN401 - duck-typed
     X: ArrayLike,
     n_functions: int,
-    *,
     predicts: bool,
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Eigenfunctions without the constant one, and labels if asked for, of X."""
