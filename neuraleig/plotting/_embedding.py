@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from neuraleig._random import RandomState
 from neuraleig._typing import FloatArray, IntArray
 from neuraleig.plotting._matplotlib import (
+    check_one_style,
     legend_beside,
     merged_style,
     require_matplotlib,
@@ -312,7 +313,12 @@ class EmbeddingDisplay:
         ------
         ImportError
             If matplotlib is missing.
+        ValueError
+            If colours or sizes are one per row beside labels, or a ``label`` is given,
+            of which there is one per colour.
         """
+        if self.labels is not None:
+            check_one_style(kwargs)
         ax = resolve_axes(ax, "EmbeddingDisplay.plot")
         n_rows = len(self.embedding)
         size = MARK_SIZE * min(1.0, MANY_ROWS / max(n_rows, 1))
@@ -326,9 +332,9 @@ class EmbeddingDisplay:
         self.scatters_: list[PathCollection] = []
         for position, name, rows in self._groups():
             look = {"color": colors[position], "marker": marker_of(position)}
-            style = merged_style("PathCollection", {**default, **look}, kwargs)
-            points = ax.scatter(rows[:, 0], rows[:, 1], label=name, **style)
-            self.scatters_.append(points)
+            named = {**default, **look, "label": name}
+            style = merged_style("PathCollection", named, kwargs)
+            self.scatters_.append(ax.scatter(rows[:, 0], rows[:, 1], **style))
         self.legend_: Legend | None = None
         n_shown = 0 if self.labels is None else len(self.scatters_)
         if legend and 0 < n_shown <= MAX_LEGEND_LABELS:

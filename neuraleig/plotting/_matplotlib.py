@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
@@ -27,6 +29,7 @@ __all__ = [
     "Patch",
     "PathCollection",
     "Text",
+    "check_one_style",
     "legend_above",
     "legend_beside",
     "merged_style",
@@ -139,6 +142,37 @@ def merged_style(
     if {"c", "facecolor"} & own.keys() and "color" not in own:
         style.pop("color", None)
     return style
+
+
+def check_one_style(style: Mapping[str, Any]) -> None:
+    """Refuse what cannot hold for every group of rows that has a label.
+
+    Parameters
+    ----------
+    style : mapping of str to object
+        Keywords of ``Axes.scatter``.
+
+    Raises
+    ------
+    ValueError
+        If a colour or size is one per row, or there is one label for all.
+    """
+    from matplotlib.colors import is_color_like
+
+    if "label" in style:
+        raise ValueError(
+            f"label={style['label']!r} would be the name of every group of rows; leave "
+            "it out where labels are given, or give no labels."
+        )
+    for name in ("c", "s", "sizes", "color", "facecolors", "edgecolors", "linewidths"):
+        value: Any = style.get(name)
+        is_one = value is None or is_color_like(value) or np.size(value) == 1
+        if not is_one:
+            raise ValueError(
+                f"{name} has {np.asarray(value).shape} values; it must be a single one where "
+                "labels are given, which are drawn group by group. Give no labels, or "
+                "draw the display's embedding by Axes.scatter."
+            )
 
 
 def legend_beside(

@@ -136,6 +136,37 @@ def test_embedding_passes_style_on(ax):
     assert (scatter.get_sizes(), scatter.get_alpha()) == ([3], 0.5)
 
 
+def test_rows_without_labels_take_a_label_and_styles_of_every_row(ax):
+    display = EmbeddingDisplay.from_predictions(
+        PLANE, ax=ax, label="rows", c=[0.0, 1.0, 2.0, 3.0], s=[1, 2, 3, 4]
+    )
+    (scatter,) = display.scatters_
+    assert scatter.get_label() == "rows"
+    np.testing.assert_array_equal(scatter.get_array(), [0, 1, 2, 3])
+    np.testing.assert_array_equal(scatter.get_sizes(), [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("style", "message"),
+    [
+        ({"c": [0.0, 1.0, 2.0, 3.0, 4.0]}, r"^c has \(5,\) values"),
+        ({"s": [1, 2, 3, 4]}, r"^s has \(4,\) values"),
+        ({"label": "rows"}, "^label='rows' would be"),
+    ],
+)
+def test_styles_of_every_row_do_not_go_with_labels(style, message):
+    with pytest.raises(ValueError, match=message):
+        EmbeddingDisplay.from_predictions(PLANE, [0, 1, 0, 1], **style)
+
+
+def test_a_single_colour_goes_with_labels(ax):
+    display = EmbeddingDisplay.from_predictions(
+        PLANE, [0, 1, 0, 1], ax=ax, color=(0.0, 0.0, 0.0), s=[5]
+    )
+    for scatter in display.scatters_:
+        assert to_hex(scatter.get_facecolor()[0]) == "#000000"
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
