@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def checked_plane(
     rows = drawn_rows(n_rows, subsample, random_state)
     order = None
     if labels is not None:
-        labels = check_lengths("labels", labels, n_rows, "row of embedding")
+        labels = _check_labels(labels, n_rows, "row of embedding")
         order = _check_order(label_order, labels)
         labels = labels[rows]
     if eigenvalues is not None:
@@ -107,7 +108,7 @@ def evaluated_plane(
     # Streams cannot be indexed: they are evaluated as a whole.
     if n_rows is not None:
         if labels is not None:
-            labels = check_lengths("labels", labels, n_rows, "row of X")
+            labels = _check_labels(labels, n_rows, "row of X")
             label_order = _check_order(label_order, labels)
         rows = drawn_rows(n_rows, subsample, random_state)
         if rows.size < n_rows:
@@ -187,18 +188,46 @@ def _check_embedding(embedding: ArrayLike) -> FloatArray:
             f"embedding has shape {values.shape}; it must have two dimensions and at "
             "least one column, the eigenfunctions without the constant one."
         )
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "embedding must be finite, but has NaN or infinity; leave out such rows."
+        )
     return values
 
 
 def _check_components(components: tuple[int, ...], n_functions: int) -> list[int]:
     """Columns of some eigenfunctions, of which the first column is the second."""
-    columns = [component - 2 for component in components]
-    if len(columns) not in (1, 2) or not all(0 <= c < n_functions for c in columns):
+    is_sequence = isinstance(components, tuple | list)
+    if is_sequence and all(
+        isinstance(c, Integral) and 2 <= c < n_functions + 2 for c in components
+    ):
+        columns = [int(component) - 2 for component in components]
+    else:
+        columns = []
+    if len(columns) not in (1, 2):
         raise ValueError(
-            f"components={components!r} must be one or two eigenfunctions, from 2 (the "
-            f"first is constant) to {n_functions + 1}."
+            f"components={components!r} must be a tuple of one or two eigenfunctions, "
+            f"integers from 2 (the first is constant) to {n_functions + 1}."
         )
     return columns
+
+
+def _check_labels(labels: ArrayLike, n_rows: int, counterpart: str) -> NDArray[Any]:
+    checked = check_lengths("labels", labels, n_rows, counterpart)
+    # NaN is unequal to itself; None and the gaps of data frames say that they are none.
+    missing = np.array([_is_missing(label) for label in checked.tolist()], dtype=bool)
+    if missing.any():
+        raise ValueError(
+            f"labels has {missing.sum()} missing values (NaN or None), the first at "
+            f"row {missing.argmax()}; leave out these rows, or give them a label."
+        )
+    return checked
+
+
+def _is_missing(label: Any) -> bool:  # noqa: ANN401 - of any type
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, float) and label != label
 
 
 def _check_order(label_order: ArrayLike | None, labels: NDArray[Any]) -> NDArray[Any]:
