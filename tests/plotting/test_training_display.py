@@ -125,6 +125,24 @@ def test_temperatures_have_a_panel_below_that_hides_nothing(is_placed):
     )
 
 
+def test_axes_that_are_drawn_on_again_are_divided_once(ax):
+    held_out = {"validation_steps": [1], "validation_scores": [1.0]}
+    display = TrainingDisplay.from_predictions(LOSSES, ax=ax, **held_out)
+    twin = display.validation_ax_
+    display = TrainingDisplay.from_predictions(
+        LOSSES, temperatures=np.linspace(1, 0.2, 5), ax=ax, **held_out
+    )
+    panel, bounds = display.temperature_ax_, ax.get_position().bounds
+    display.plot(ax)
+    TrainingDisplay.from_predictions(LOSSES, ax=ax)
+    assert ax.figure.axes == [ax, twin, panel]
+    assert ax.get_position().bounds == twin.get_position().bounds == bounds
+    assert (ax.get_xlabel(), len(panel.lines)) == ("", 2)
+    # What was removed is made anew.
+    panel.remove()
+    assert display.plot(ax).temperature_ax_ is not panel
+
+
 def test_no_step_is_said_to_be_none(ax):
     display = TrainingDisplay.from_predictions(
         [], validation_steps=[0], validation_scores=[1.0], smoothing=0.5, ax=ax
