@@ -66,6 +66,7 @@ from neuraleig.training import (
     PRECISIONS,
     Checkpoint,
     CheckpointFolder,
+    begin_histories,
     check_callbacks,
     current_shard,
     resolve_device,
@@ -237,7 +238,9 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         # One process tells for all.
         verbose = int(self.verbose) if shard.rank == 0 else 0
         progress = Progress(verbose, fit_task)
-        supervision = Supervision(progress, checkpoint, check_callbacks(self.callbacks))
+        callbacks = check_callbacks(self.callbacks)
+        self._fit_id = begin_histories(callbacks)
+        supervision = Supervision(progress, checkpoint, callbacks)
         return FitStart(drawn, affinity, seeds, shard, supervision)
 
     def _open_checkpoint(self, shard: Shard) -> Checkpoint:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neuraleig._rows import is_stream
 from neuraleig._typing import IntArray
 from neuraleig.plotting._checks import check_choice
 from neuraleig.plotting._counts import count_labels, percentage
@@ -122,7 +123,8 @@ class ClusterSizesDisplay:
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If ``X`` is None and the estimator has no ``labels_``.
+            If the estimator does not predict, or ``X`` is None and it has no
+            ``labels_``.
         ValueError
             If the labels are no clusters: negative, as of outliers.
 
@@ -170,8 +172,9 @@ class ClusterSizesDisplay:
 
         Parameters
         ----------
-        labels : array-like of int, of any shape, or list of such arrays
-            From 0 on: of rows, of the pixels of an image, or of several images.
+        labels : array-like of int, of any shape, or iterable of such arrays
+            From 0 on: of rows, of the pixels of an image, or of several images, which
+            an iterator gives one by one.
         n_clusters : int or None, default=None
             Number of clusters, of which some may be empty. ``None``: up to the largest
             label.
@@ -332,6 +335,9 @@ class ClusterSizesDisplay:
 
 def _parts(labels: Any) -> Iterable[ArrayLike]:  # noqa: ANN401 - arrays, or several
     """Labels of one array, or of several images."""
+    if is_stream(labels):
+        parts: Iterable[ArrayLike] = labels
+        return parts
     is_list = isinstance(labels, list | tuple)
     return labels if is_list and labels and np.ndim(labels[0]) > 0 else [labels]
 

@@ -132,14 +132,14 @@ def recorded_phase(step: Any, phase: Phase) -> Curves:  # noqa: ANN401
 
 def _history_of(step: Any) -> TrainingHistory | None:  # noqa: ANN401
     """Callback that recorded this very fit, if one did."""
-    for callback in getattr(step, "callbacks", None) or ():
-        if isinstance(callback, TrainingHistory):
-            tuned = callback.phases.get("fine_tuning", PhaseHistory()).losses
-            n_steps = sum(len(record.losses) for record in callback.phases.values())
-            # It may have seen another fit since, or one before this.
-            if tuned == list(step.loss_curve_) and n_steps <= step.n_iter_:
-                return callback
-    return None
+    # Estimators that were loaded from a file do not know.
+    fit_id = getattr(step, "_fit_id", None)
+    if fit_id is None:
+        return None
+    callbacks = getattr(step, "callbacks", None) or ()
+    histories = [c for c in callbacks if isinstance(c, TrainingHistory)]
+    # They may have seen another fit since.
+    return next((h for h in histories if h.fit_id == fit_id), None)
 
 
 def smoothed(values: FloatArray, weight: float) -> FloatArray:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from neuraleig._random import RandomState
 from neuraleig._typing import FloatArray, IntArray
 from neuraleig.plotting._matplotlib import (
+    check_one_style,
     legend_beside,
     merged_style,
     require_matplotlib,
@@ -128,11 +129,12 @@ class EmbeddingDisplay:
         estimator : estimator
             A fitted ``NeuralEigenSpectralClustering`` or ``NeuralSpectralEmbedding``,
             or a pipeline that ends in one.
-        X : array-like of shape (n_samples, n_features)
-            Rows, seen in the fit or not.
+        X : array-like, sliceable or iterable of batches
+            Rows, of shape (n_samples, n_features) in all, seen in the fit or not.
+            Batches are read once, and evaluated whether they are drawn or not.
         labels : array-like of shape (n_samples,) or None, default=None
-            Labels to colour by. ``None``: ``estimator.predict(X)``, and one colour
-            where the estimator does not predict.
+            Labels to colour by, in the order of the rows. ``None``: those that the
+            estimator predicts, and one colour where it does not.
         components : tuple of one or two int, or None, default=None
             Which eigenfunctions to draw, counted from 1, the constant one. ``None``:
             2 and 3, or 2 where it is the last.
@@ -145,7 +147,7 @@ class EmbeddingDisplay:
             "Label".
         subsample : int, float or None, default=10_000
             Most rows to draw, or the share of them, at random; the others are not
-            even evaluated. ``None``: all.
+            even evaluated, unless ``X`` has batches. ``None``: all.
         random_state : int, RandomState instance or None, default=None
             Seed of that draw.
         ax : Axes or None, default=None
@@ -311,7 +313,12 @@ class EmbeddingDisplay:
         ------
         ImportError
             If matplotlib is missing.
+        ValueError
+            If colours or sizes are one per row beside labels, or a ``label`` is given,
+            of which there is one per colour.
         """
+        if self.labels is not None:
+            check_one_style(kwargs)
         ax = resolve_axes(ax, "EmbeddingDisplay.plot")
         n_rows = len(self.embedding)
         size = MARK_SIZE * min(1.0, MANY_ROWS / max(n_rows, 1))
@@ -325,9 +332,9 @@ class EmbeddingDisplay:
         self.scatters_: list[PathCollection] = []
         for position, name, rows in self._groups():
             look = {"color": colors[position], "marker": marker_of(position)}
-            style = merged_style("PathCollection", {**default, **look}, kwargs)
-            points = ax.scatter(rows[:, 0], rows[:, 1], label=name, **style)
-            self.scatters_.append(points)
+            named = {**default, **look, "label": name}
+            style = merged_style("PathCollection", named, kwargs)
+            self.scatters_.append(ax.scatter(rows[:, 0], rows[:, 1], **style))
         self.legend_: Legend | None = None
         n_shown = 0 if self.labels is None else len(self.scatters_)
         if legend and 0 < n_shown <= MAX_LEGEND_LABELS:

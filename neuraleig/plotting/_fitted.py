@@ -99,11 +99,22 @@ def label_parts(
     -------
     parts : iterable of array-like of int
         Never more at once than the estimator needs for its prediction.
+
+    Raises
+    ------
+    TypeError
+        If it does not predict, or has no ``labels_`` where they are asked for.
     """
     if X is None:
         return [fitted_step(estimator, "labels_").labels_]
     if hasattr(estimator, "iter_predict"):
         parts: Iterable[ArrayLike] = estimator.iter_predict(X)
         return parts
+    if not hasattr(estimator, "predict"):
+        raise TypeError(
+            f"estimator is of type {type(final_step(estimator)).__name__}, which does "
+            "not predict; it must be one that has clusters, or a pipeline that ends in "
+            "it."
+        )
     labels = estimator.predict(X)
     return labels if isinstance(labels, list) else [labels]

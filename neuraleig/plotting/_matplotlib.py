@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
@@ -28,6 +30,8 @@ __all__ = [
     "Patch",
     "PathCollection",
     "Text",
+    "check_one_style",
+    "has_panel",
     "legend_above",
     "legend_beside",
     "merged_style",
@@ -39,6 +43,7 @@ __all__ = [
     "standalone_axes",
     "svg_text",
     "swatches",
+    "twin_of",
 ]
 
 # Labels per column of a legend beside the axes, at the height of a default figure, and
@@ -152,6 +157,37 @@ def merged_style(
     return style
 
 
+def check_one_style(style: Mapping[str, Any]) -> None:
+    """Refuse what cannot hold for every group of rows that has a label.
+
+    Parameters
+    ----------
+    style : mapping of str to object
+        Keywords of ``Axes.scatter``.
+
+    Raises
+    ------
+    ValueError
+        If a colour or size is one per row, or there is one label for all.
+    """
+    from matplotlib.colors import is_color_like
+
+    if "label" in style:
+        raise ValueError(
+            f"label={style['label']!r} would be the name of every group of rows; leave "
+            "it out where labels are given, or give no labels."
+        )
+    for name in ("c", "s", "sizes", "color", "facecolors", "edgecolors", "linewidths"):
+        value: Any = style.get(name)
+        is_one = value is None or is_color_like(value) or np.size(value) == 1
+        if not is_one:
+            raise ValueError(
+                f"{name} has {np.asarray(value).shape} values; it must be a single "
+                "one where labels are given, which are drawn group by group. Give no labels, or "
+                "draw the display's embedding by Axes.scatter."
+            )
+
+
 def legend_beside(
     ax: Axes, handles: Iterable[Any], title: str, n_rows: int = LEGEND_ROWS
 ) -> Legend:
@@ -214,8 +250,47 @@ def panel_below(ax: Axes, share: float) -> Axes:
     Returns
     -------
     panel : Axes
-        Below.
+        Below; the one that is there already, if the axes were divided before.
     """
+    former = _companion(ax, "panel")
+    if former is not None:
+        return former
+    panel = _companions(ax)["panel"] = _divided(ax, share)
+    twin = _companion(ax, "twin")
+    spec = ax.get_subplotspec()
+    if twin is not None and spec is not None:
+        twin.set_subplotspec(spec)
+    return panel
+
+
+def has_panel(ax: Axes) -> bool:
+    """Whether others have the lower part of axes."""
+    return _companion(ax, "panel") is not None
+
+
+def twin_of(ax: Axes) -> Axes:
+    """Axes with a scale of their own at the right; one for all that is drawn."""
+    twin = _companion(ax, "twin")
+    if twin is None:
+        twin = _companions(ax)["twin"] = ax.twinx()
+    return twin
+
+
+def _companions(ax: Axes) -> dict[str, Axes]:
+    """Axes that were put beside others, kept with these as long as they live."""
+    found: dict[str, Axes] = vars(ax).setdefault("_neuraleig_companions", {})
+    return found
+
+
+def _companion(ax: Axes, role: str) -> Axes | None:
+    """One of them, if it was not removed since."""
+    figure: Any = ax.figure
+    found = _companions(ax).get(role)
+    return found if found in figure.axes else None
+
+
+def _divided(ax: Axes, share: float) -> Axes:
+    """New axes in the lower part of others."""
     figure: Any = ax.figure
     spec = ax.get_subplotspec()
     if spec is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing
 
 from neuraleig._random import RandomState
+from neuraleig._rows import is_stream, slices_of
 from neuraleig._typing import FloatArray, IntArray
 from neuraleig.plotting._checks import check_lengths, check_subsample, drawn_rows
 from neuraleig.plotting._fitted import eigenvalues_of, final_step, n_clusters_of
@@ -67,7 +69,7 @@ def checked_plane(
     rows = drawn_rows(n_rows, subsample, random_state)
     order = None
     if labels is not None:
-        labels = check_lengths("labels", labels, n_rows, "row of embedding")
+        labels = _check_labels(labels, n_rows, "row of embedding")
         order = _check_order(label_order, labels)
         labels = labels[rows]
     if eigenvalues is not None:
@@ -100,29 +102,29 @@ def evaluated_plane(
         Whether their labels are those of the estimator.
     """
     check_subsample(subsample)
-    eigenvalues = _eigenvalues_of_rows(estimator)
+    eigenvalues = _eigenvalues_of_rows(estimator)[1:]
     rows = None
     n_rows = _number_of_rows(X)
     # Streams cannot be indexed: they are evaluated as a whole.
     if n_rows is not None:
         if labels is not None:
-            labels = check_lengths("labels", labels, n_rows, "row of X")
+            labels = _check_labels(labels, n_rows, "row of X")
             label_order = _check_order(label_order, labels)
         rows = drawn_rows(n_rows, subsample, random_state)
         if rows.size < n_rows:
             X = _safe_indexing(X, rows)
             labels = None if labels is None else np.asarray(labels)[rows]
         subsample = None
-    functions = _functions(estimator, X, eigenvalues.size - 1)
     is_predicted = labels is None and hasattr(estimator, "predict")
-    if is_predicted:
-        labels = np.asarray(estimator.predict(X))
+    functions, predicted = _evaluated(estimator, X, eigenvalues.size, is_predicted)
+    if predicted is not None:
+        labels = predicted
         if label_order is None:
-            label_order = _all_clusters(estimator, labels)
+            label_order = _all_clusters(estimator, predicted)
     plane = checked_plane(
         functions,
         labels,
-        eigenvalues=eigenvalues[1:],
+        eigenvalues=eigenvalues,
         components=components,
         label_order=label_order,
         subsample=subsample,
@@ -137,15 +139,28 @@ def _number_of_rows(X: Any) -> int | None:  # noqa: ANN401 - whatever a user pas
     return int(shape[0]) if shape else None
 
 
-def _functions(
+def _evaluated(
     estimator: Any,  # noqa: ANN401 - duck-typed
     X: ArrayLike,
     n_functions: int,
-) -> NDArray[Any]:
-    """Eigenfunctions at rows, without the constant one."""
-    functions = np.asarray(estimator.transform(X))
-    # The clustering returns the constant function too, the embedding does not.
-    return functions[:, functions.shape[1] - n_functions :]
+    predicts: bool,
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Eigenfunctions without the constant one, and labels if asked for, of X."""
+    functions: list[NDArray[Any]] = []
+    labels: list[NDArray[Any]] = []
+    # A stream is read once: the next pass may have another order, or nothing at all.
+    for part in slices_of(X) if is_stream(X) else [X]:
+        values = np.asarray(estimator.transform(part))
+        # The clustering returns the constant function too, the embedding does not.
+        functions.append(values[:, values.shape[1] - n_functions :])
+        if predicts:
+            labels.append(np.asarray(estimator.predict(part)))
+    if not functions:
+        raise ValueError(
+            f"X is of type {type(X).__name__} and has no batches; an iterator that was "
+            "read before is used up."
+        )
+    return np.concatenate(functions), np.concatenate(labels) if predicts else None
 
 
 def _all_clusters(estimator: Any, labels: NDArray[Any]) -> NDArray[Any]:  # noqa: ANN401
@@ -173,18 +188,46 @@ def _check_embedding(embedding: ArrayLike) -> FloatArray:
             f"embedding has shape {values.shape}; it must have two dimensions and at "
             "least one column, the eigenfunctions without the constant one."
         )
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "embedding must be finite, but has NaN or infinity; leave out such rows."
+        )
     return values
 
 
 def _check_components(components: tuple[int, ...], n_functions: int) -> list[int]:
     """Columns of some eigenfunctions, of which the first column is the second."""
-    columns = [component - 2 for component in components]
-    if len(columns) not in (1, 2) or not all(0 <= c < n_functions for c in columns):
+    is_sequence = isinstance(components, tuple | list)
+    if is_sequence and all(
+        isinstance(c, Integral) and 2 <= c < n_functions + 2 for c in components
+    ):
+        columns = [int(component) - 2 for component in components]
+    else:
+        columns = []
+    if len(columns) not in (1, 2):
         raise ValueError(
-            f"components={components!r} must be one or two eigenfunctions, from 2 (the "
-            f"first is constant) to {n_functions + 1}."
+            f"components={components!r} must be a tuple of one or two eigenfunctions, "
+            f"integers from 2 (the first is constant) to {n_functions + 1}."
         )
     return columns
+
+
+def _check_labels(labels: ArrayLike, n_rows: int, counterpart: str) -> NDArray[Any]:
+    checked = check_lengths("labels", labels, n_rows, counterpart)
+    # NaN is unequal to itself; None and the gaps of data frames say that they are none.
+    missing = np.array([_is_missing(label) for label in checked.tolist()], dtype=bool)
+    if missing.any():
+        raise ValueError(
+            f"labels has {missing.sum()} missing values (NaN or None), the first at "
+            f"row {missing.argmax()}; leave out these rows, or give them a label."
+        )
+    return checked
+
+
+def _is_missing(label: Any) -> bool:  # noqa: ANN401 - of any type
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, float) and label != label
 
 
 def _check_order(label_order: ArrayLike | None, labels: NDArray[Any]) -> NDArray[Any]:

@@ -217,11 +217,14 @@ class SpectrumDisplay:
         (self.gap_,) = ax.plot(
             sides, self.eigenvalues[sides - 1], color=ACCENT, linewidth=2.5
         )
+        # A number of the caller's is not passed off as a suggestion.
+        is_found = _check_suggestion("auto", self.eigenvalues) == n_clusters
+        name = "Suggested" if is_found else "Chosen"
         self.suggestion_ = ax.axvline(
             n_clusters + 0.5,
             color=ACCENT,
             linestyle="--",
-            label=f"Suggested number of clusters: {n_clusters}",
+            label=f"{name} number of clusters: {n_clusters}",
         )
         # Eigenvalues descend: which of two corners is free depends on how fast.
         self.legend_ = ax.legend(loc="best")
@@ -237,7 +240,8 @@ def _check_suggestion(
         return suggest_n_clusters(eigenvalues) if n_values >= 3 else None
     if suggestion is None:
         return None
-    if not isinstance(suggestion, Integral) or not 1 <= suggestion < n_values:
+    is_number = isinstance(suggestion, Integral) and not isinstance(suggestion, bool)
+    if not is_number or not 1 <= suggestion < n_values:
         raise ValueError(
             f"suggested_n_clusters={suggestion!r} must be an integer from 1 to "
             f"{n_values - 1}, below the number of eigenvalues; None marks nothing."

@@ -21,11 +21,13 @@ from neuraleig.plotting._curves import (
 )
 from neuraleig.plotting._fitted import fitted_step
 from neuraleig.plotting._matplotlib import (
+    has_panel,
     legend_above,
     merged_style,
     panel_below,
     require_matplotlib,
     resolve_axes,
+    twin_of,
 )
 from neuraleig.plotting._palette import ACCENT, COLORS, NEUTRAL, StyleOption
 
@@ -303,12 +305,11 @@ class TrainingDisplay:
             return self
         self._draw_losses(ax, smoothing, kwargs)
         ax.set_yscale(scale)
-        # The axes are divided before they have a twin, which is of their size.
         if self.temperatures is not None:
             self._draw_temperatures(ax, self.temperatures)
         scores, steps = self.validation_scores, self.validation_steps
         if scores is not None and steps is not None and scores.size:
-            self._draw_validation(ax.twinx(), steps, scores)
+            self._draw_validation(twin_of(ax), steps, scores)
         if legend:
             self._explain(ax)
         return self
@@ -324,7 +325,7 @@ class TrainingDisplay:
         self.legend_: Legend | None = None
         self.validation_ax_: Axes | None = None
         self.temperature_ax_: Axes | None = None
-        ax.set(xlabel="Step", ylabel="Loss")
+        ax.set(xlabel="" if has_panel(ax) else "Step", ylabel="Loss")
         ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         self.ax_ = ax
         self.figure_ = ax.figure

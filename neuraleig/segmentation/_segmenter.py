@@ -26,6 +26,7 @@ from neuraleig.training import (
     Callback,
     OptimizerName,
     Precision,
+    begin_histories,
     check_callbacks,
     resolve_device,
 )
@@ -324,14 +325,7 @@ class DenseSegmenter(SegmenterParameters):
             backbone.patch_size, self.image_size, self.window_size, self.stride
         )
         dtype = self._backbone_dtype(device)
-        context = TokenContext(
-            self._settings(),
-            backbone.n_channels[-1],
-            seeds,
-            device,
-            Progress(int(self.verbose)),
-            check_callbacks(self.callbacks),
-        )
+        context = self._context(backbone, seeds, device)
         with self._open_store(backbone, geometry, dtype) as store:
             windows = ImageWindows(
                 found,
@@ -342,9 +336,23 @@ class DenseSegmenter(SegmenterParameters):
             with context.progress.stage("features") as stage:
                 self._fill(windows, backbone)
                 stage.result = f"{len(windows)} windows of {len(found)} images"
+            fit_id = begin_histories(context.callbacks)
             fitted = fit_tokens(windows, self._task(), context)
         self._store(fitted, backbone, geometry, dtype, len(found))
+        self._fit_id = fit_id
         return self
+
+    def _context(
+        self, backbone: Backbone, seeds: Seeds, device: torch.device
+    ) -> TokenContext:
+        return TokenContext(
+            self._settings(),
+            backbone.n_channels[-1],
+            seeds,
+            device,
+            Progress(int(self.verbose)),
+            check_callbacks(self.callbacks),
+        )
 
     def _store(
         self,

@@ -17,7 +17,11 @@ from neuraleig.training._checkpoint import (
 )
 from neuraleig.training._device import resolve_device
 from neuraleig.training._distributed import current_shard, fit_alone
-from neuraleig.training._history import PhaseHistory, TrainingHistory
+from neuraleig.training._history import (
+    PhaseHistory,
+    TrainingHistory,
+    begin_histories,
+)
 from neuraleig.training._loop import EPOCH_STEPS, Schedule, train
 from neuraleig.training._mlflow import MLflowLogger
 from neuraleig.training._optimizers import (
@@ -59,6 +63,7 @@ __all__ = [
     "TensorBoardLogger",
     "TrainingHistory",
     "TrainingState",
+    "begin_histories",
     "check_callbacks",
     "cosine_schedule",
     "current_shard",

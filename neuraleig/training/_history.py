@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from neuraleig.training._callbacks import BaseCallback, TrainingState
+from neuraleig.training._callbacks import BaseCallback, Callback, TrainingState
 
 
 @dataclass
@@ -44,7 +46,9 @@ class TrainingHistory(BaseCallback):
     ----------
     phases : dict of str to PhaseHistory
         ``"warm_start"`` and ``"fine_tuning"``, those of them that took steps, in their
-        order.
+        order; emptied when a fit begins.
+    fit_id : str or None
+        Which fit of an estimator it is about; ``None`` before the first.
 
     See Also
     --------
@@ -70,6 +74,18 @@ class TrainingHistory(BaseCallback):
 
     def __init__(self) -> None:
         self.phases: dict[str, PhaseHistory] = {}
+        self.fit_id: str | None = None
+
+    def begin_fit(self, fit_id: str) -> None:
+        """Forget the fit before, of which the next one need not repeat any phase.
+
+        Parameters
+        ----------
+        fit_id : str
+            Of the fit that begins.
+        """
+        self.phases = {}
+        self.fit_id = fit_id
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Begin a phase, or go on where an earlier process has ended."""
@@ -103,3 +119,24 @@ class TrainingHistory(BaseCallback):
         for score in state.scores[len(record.scores) :]:
             record.score_steps.append(state.step)
             record.scores.append(score)
+
+
+def begin_histories(callbacks: Iterable[Callback]) -> str:
+    """Tell histories that a fit begins, which may have no training to tell of.
+
+    Parameters
+    ----------
+    callbacks : iterable of Callback
+        Those of the fit.
+
+    Returns
+    -------
+    fit_id : str
+        Of this fit alone, for the estimator to know its histories by.
+    """
+    # Not drawn from a seeded generator: equal fits are not the same one.
+    fit_id = uuid.uuid4().hex
+    for callback in callbacks:
+        if isinstance(callback, TrainingHistory):
+            callback.begin_fit(fit_id)
+    return fit_id

@@ -208,3 +208,19 @@ def test_style_is_passed_on(ax):
     display = ClusterSizesDisplay.from_predictions(LABELS, ax=ax, color="0.5", lw=2)
     bar = display.bars_[0]
     assert (to_hex(bar.get_facecolor()), bar.get_linewidth()) == ("#808080", 2)
+
+
+def test_label_maps_of_an_iterator_are_counted_one_by_one(segmenter, pictures, ax):
+    maps = list(segmenter.iter_predict(pictures))
+    display = ClusterSizesDisplay.from_predictions(
+        segmenter.iter_predict(pictures), n_clusters=segmenter.n_clusters_, ax=ax
+    )
+    expected = np.bincount(np.ravel(maps), minlength=segmenter.n_clusters_)
+    np.testing.assert_array_equal(display.counts, expected)
+    with pytest.raises(ValueError, match="labels is empty"):
+        ClusterSizesDisplay.from_predictions(iter([]))
+
+
+def test_estimators_without_clusters_are_refused(embedding, rows):
+    with pytest.raises(TypeError, match="NeuralSpectralEmbedding, which does not pred"):
+        ClusterSizesDisplay.from_estimator(embedding, rows)

@@ -136,6 +136,37 @@ def test_embedding_passes_style_on(ax):
     assert (scatter.get_sizes(), scatter.get_alpha()) == ([3], 0.5)
 
 
+def test_rows_without_labels_take_a_label_and_styles_of_every_row(ax):
+    display = EmbeddingDisplay.from_predictions(
+        PLANE, ax=ax, label="rows", c=[0.0, 1.0, 2.0, 3.0], s=[1, 2, 3, 4]
+    )
+    (scatter,) = display.scatters_
+    assert scatter.get_label() == "rows"
+    np.testing.assert_array_equal(scatter.get_array(), [0, 1, 2, 3])
+    np.testing.assert_array_equal(scatter.get_sizes(), [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("style", "message"),
+    [
+        ({"c": [0.0, 1.0, 2.0, 3.0, 4.0]}, r"^c has \(5,\) values"),
+        ({"s": [1, 2, 3, 4]}, r"^s has \(4,\) values"),
+        ({"label": "rows"}, "^label='rows' would be"),
+    ],
+)
+def test_styles_of_every_row_do_not_go_with_labels(style, message):
+    with pytest.raises(ValueError, match=message):
+        EmbeddingDisplay.from_predictions(PLANE, [0, 1, 0, 1], **style)
+
+
+def test_a_single_colour_goes_with_labels(ax):
+    display = EmbeddingDisplay.from_predictions(
+        PLANE, [0, 1, 0, 1], ax=ax, color=(0.0, 0.0, 0.0), s=[5]
+    )
+    for scatter in display.scatters_:
+        assert to_hex(scatter.get_facecolor()[0]) == "#000000"
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
@@ -148,6 +179,12 @@ def test_embedding_passes_style_on(ax):
         ((PLANE,), {"components": (2, 4)}, r"components=\(2, 4\)"),
         ((PLANE,), {"components": (2, 3, 2)}, "components"),
         ((PLANE,), {"components": ()}, "components"),
+        ((PLANE,), {"components": 2}, "components=2 must be a tuple"),
+        ((PLANE,), {"components": (2.0, 3.0)}, r"components=\(2.0, 3.0\) must be"),
+        ((PLANE * np.nan,), {}, "embedding must be finite"),
+        ((PLANE, [0, np.nan, 1, 1]), {}, "labels has 1 missing .* at row 1"),
+        ((PLANE, ["a", "b", None, None]), {}, "labels has 2 missing .* at row 2"),
+        ((PLANE, pd.array([0, pd.NA, 1, 1])), {}, "labels has 1 missing"),
         ((PLANE, [0, 1, 2, 3]), {"label_order": [0, 1]}, r"\[2, 3\]"),
         ((PLANE,), {"subsample": 0}, "subsample=0 must be"),
         ((PLANE,), {"subsample": 1.0}, "subsample=1.0 must be"),
@@ -239,6 +276,30 @@ def test_streams_are_evaluated_as_a_whole_and_drawn_of(clustering, rows, ax):
     )
     expected = clustering.transform(rows)[display.rows, 1:3]
     np.testing.assert_allclose(display.embedding, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("is_generator", [False, True])
+def test_functions_and_labels_of_a_stream_are_those_of_the_same_pass(
+    clustering, rows, is_generator
+):
+    X = torch.from_numpy(rows)
+    shuffled = torch.utils.data.TensorDataset(X)
+    loader = DataLoader(shuffled, batch_size=50, shuffle=True)
+    stream = (batch for batch in loader) if is_generator else loader
+    display = EmbeddingDisplay.from_estimator(clustering, stream, ax=axes())
+    assert len(display.rows) == len(rows)
+    functions, labels = clustering.transform(rows)[:, 1:3], clustering.predict(rows)
+    distances = np.linalg.norm(display.embedding[:, None] - functions, axis=2)
+    nearest = distances.argmin(axis=1)
+    assert len(np.unique(nearest)) == len(rows)
+    np.testing.assert_array_equal(display.labels, labels[nearest])
+
+
+def test_a_stream_that_was_read_before_is_refused(clustering, rows):
+    stream = iter([rows])
+    EmbeddingDisplay.from_estimator(clustering, stream, ax=axes())
+    with pytest.raises(ValueError, match="X is of type list_iterator and has no batch"):
+        EmbeddingDisplay.from_estimator(clustering, stream)
 
 
 def test_labels_that_are_too_few_are_refused_before_any_work(clustering, rows):

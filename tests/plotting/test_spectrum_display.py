@@ -33,7 +33,8 @@ def test_spectrum_marks_the_gap_after_the_suggestion(ax, suggestion, legend_text
     np.testing.assert_array_equal(
         display.gap_.get_ydata(), EIGENVALUES[suggestion - 1 : suggestion + 1]
     )
-    assert legend_texts(display) == [f"Suggested number of clusters: {suggestion}"]
+    # The library suggests 3, and nothing else is said to be its suggestion.
+    assert legend_texts(display) == [f"Chosen number of clusters: {suggestion}"]
 
 
 def test_spectrum_marks_nothing_without_a_suggestion(ax):
@@ -99,7 +100,7 @@ def test_spectrum_refuses_what_is_no_spectrum(values, message):
         SpectrumDisplay.from_predictions(values)
 
 
-@pytest.mark.parametrize("suggestion", [0, 5, -1, 2.5, "2", "gap"])
+@pytest.mark.parametrize("suggestion", [0, 5, -1, 2.5, "2", "gap", True])
 def test_spectrum_refuses_suggestions_without_a_gap(suggestion):
     with pytest.raises(ValueError, match=f"suggested_n_clusters={suggestion!r}"):
         SpectrumDisplay.from_predictions(EIGENVALUES, suggested_n_clusters=suggestion)
@@ -108,6 +109,7 @@ def test_spectrum_refuses_suggestions_without_a_gap(suggestion):
 def test_spectrum_suggests_what_the_library_suggests(ax):
     display = SpectrumDisplay.from_predictions(EIGENVALUES, ax=ax)
     assert display.suggested_n_clusters == suggest_n_clusters(EIGENVALUES) == 3
+    assert display.suggestion_.get_label() == "Suggested number of clusters: 3"
 
 
 @pytest.mark.parametrize("values", [[1.0], [1.0, 0.5]])

@@ -15,7 +15,7 @@ from neuraleig import (
 )
 from neuraleig.plotting import TrainingDisplay
 from neuraleig.plotting._curves import smoothed
-from neuraleig.training import TrainingHistory
+from neuraleig.training import BaseCallback, TrainingHistory
 
 LOSSES = [3.0, 2.5, 1.0, 2.0, 0.5]
 SMALL = {"hidden_sizes": (16,), "random_state": 0}
@@ -125,6 +125,24 @@ def test_temperatures_have_a_panel_below_that_hides_nothing(is_placed):
     )
 
 
+def test_axes_that_are_drawn_on_again_are_divided_once(ax):
+    held_out = {"validation_steps": [1], "validation_scores": [1.0]}
+    display = TrainingDisplay.from_predictions(LOSSES, ax=ax, **held_out)
+    twin = display.validation_ax_
+    display = TrainingDisplay.from_predictions(
+        LOSSES, temperatures=np.linspace(1, 0.2, 5), ax=ax, **held_out
+    )
+    panel, bounds = display.temperature_ax_, ax.get_position().bounds
+    display.plot(ax)
+    TrainingDisplay.from_predictions(LOSSES, ax=ax)
+    assert ax.figure.axes == [ax, twin, panel]
+    assert ax.get_position().bounds == twin.get_position().bounds == bounds
+    assert (ax.get_xlabel(), len(panel.lines)) == ("", 2)
+    # What was removed is made anew.
+    panel.remove()
+    assert display.plot(ax).temperature_ax_ is not panel
+
+
 def test_no_step_is_said_to_be_none(ax):
     display = TrainingDisplay.from_predictions(
         [], validation_steps=[0], validation_scores=[1.0], smoothing=0.5, ax=ax
@@ -213,14 +231,59 @@ def test_a_history_of_another_fit_is_not_taken_for_this_one(recorded, many_rows,
     display = TrainingDisplay.from_estimator(model, ax=ax)
     np.testing.assert_array_equal(display.loss_curve, model.loss_curve_)
     assert display.validation_scores is None
-    # A fit without any step leaves the history of the one before as it was.
+
+
+def test_a_fit_without_any_step_has_none_of_the_fit_before(recorded, ax):
     later = copy.deepcopy(recorded)
     blobs = np.repeat([[0.0], [9.0]], 40, axis=0)
     blobs = blobs + np.random.default_rng(0).normal(size=(80, 1), scale=0.1)
     later.set_params(n_clusters=2, max_iter=None).fit(blobs)
     assert (later.loss_curve_, later.n_iter_) == ([], 1)
+    assert later.callbacks[0].phases == {}
+    display = TrainingDisplay.from_estimator(later, phase="warm_start", ax=ax)
+    assert "no step of a warm start" in display.empty_.get_text()
+
+
+def test_fits_that_skipped_fine_tuning_are_told_apart(many_rows, ax):
+    history = TrainingHistory()
+    options = SMALL | {"max_iter": 0, "callbacks": [history]}
+    first = NeuralEigenSpectralClustering(4, **options).fit(many_rows)
+    second = NeuralEigenSpectralClustering(4, **options).fit(many_rows)
+    assert first.loss_curve_ == second.loss_curve_ == []
+    display = TrainingDisplay.from_estimator(second, phase="warm_start", ax=ax)
+    assert display.loss_curve.tolist() == history.phases["warm_start"].losses
     with pytest.raises(ValueError, match="not recorded in this fit"):
-        TrainingDisplay.from_estimator(later, phase="warm_start")
+        TrainingDisplay.from_estimator(first, phase="warm_start")
+
+
+def test_a_history_of_a_fit_that_failed_is_not_that_of_the_fit_before(recorded):
+    class Failing(BaseCallback):
+        def on_batch_end(self, state):
+            raise KeyboardInterrupt
+
+    model = copy.deepcopy(recorded)
+    rows = np.random.default_rng(1).normal(size=(300, 3))
+    model.callbacks.append(Failing())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(rows)
+    with pytest.raises(ValueError, match="not recorded in this fit"):
+        TrainingDisplay.from_estimator(model, phase="warm_start")
+
+
+def test_a_segmenter_knows_its_history(pictures, ax):
+    model = DenseSegmenter(
+        2,
+        backbone="color_texture",
+        hidden_size=16,
+        n_blocks=1,
+        n_heads=1,
+        max_iter=3,
+        callbacks=[TrainingHistory()],
+        random_state=0,
+    ).fit(pictures)
+    display = TrainingDisplay.from_estimator(model, phase="warm_start", ax=ax)
+    losses = model.callbacks[0].phases["warm_start"].losses
+    assert display.loss_curve.tolist() == losses != []
 
 
 def test_a_pickled_estimator_is_drawn_alike(recorded, ax):

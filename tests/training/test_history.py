@@ -72,6 +72,18 @@ def test_another_fit_is_another_history(fitted):
     assert clone(fitted).callbacks[0] is not fitted.callbacks[0]
 
 
+def test_a_fit_without_steps_empties_the_history_of_the_one_before(fitted):
+    history = pickle.loads(pickle.dumps(fitted.callbacks[0]))
+    former = history.fit_id
+    blobs = np.repeat([[0.0], [9.0]], 40, axis=0)
+    blobs = blobs + np.random.default_rng(0).normal(size=(80, 1), scale=0.1)
+    NeuralEigenSpectralClustering(
+        2, hidden_sizes=(16,), callbacks=[history], random_state=0
+    ).fit(blobs)
+    assert history.phases == {}
+    assert history.fit_id != former
+
+
 def test_a_fit_that_goes_on_remembers_the_losses_of_the_first_attempt(tmp_path, fitted):
     class Crash(BaseCallback):
         def on_batch_begin(self, state):
