@@ -183,8 +183,8 @@ def check_one_style(style: Mapping[str, Any]) -> None:
         if not is_one:
             raise ValueError(
                 f"{name} has {np.asarray(value).shape} values; it must be a single "
-                "one where labels are given, which are drawn group by group. Give no labels, or "
-                "draw the display's embedding by Axes.scatter."
+                "one where labels are given, which are drawn group by group. Give no "
+                "labels, or draw the display's embedding by Axes.scatter."
             )
 
 
