@@ -32,7 +32,7 @@ from neuraleig.training import BaseCallback
 X, _ = make_blobs(90, centers=[[0, 0], [6, 0], [3, 5]], random_state=0)
 SMALL = {"hidden_sizes": (8, 4), "max_iter": 2, "random_state": 0, "device": "cpu"}
 # Attributes of the training rows, which files do not hold.
-OF_TRAINING = {"labels_", "embedding_", "_stream"}
+OF_TRAINING = {"_fit_id", "labels_", "embedding_", "_stream"}
 
 
 def kernel(left, right):
