@@ -1,5 +1,6 @@
 """Tensors and arrays of other libraries, into the estimators and out of them."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn
 import torch
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import TruncatedSVD
@@ -229,6 +231,11 @@ def test_the_module_does_not_draw(estimator):
     np.testing.assert_allclose(shown, model.transform(X), atol=1e-6)
 
 
+@pytest.mark.skipif(
+    sklearn.__version__.startswith("1.6")
+    and importlib.util.find_spec("array_api_compat") is None,
+    reason="scikit-learn 1.6 dispatches by array_api_compat, which is not installed",
+)
 def test_dispatch_of_scikit_learn_changes_nothing():
     # scipy reads the variable when it is imported.
     code = """
