@@ -174,17 +174,14 @@ def check_one_style(style: Mapping[str, Any]) -> None:
 
     if "label" in style:
         raise ValueError(
-            f"label={style['label']!r} would be the name of every group of rows; leave "
-            "it out where labels are given, or give no labels."
+            f"label={style['label']!r} would name every group of rows; give no labels."
         )
     for name in ("c", "s", "sizes", "color", "facecolors", "edgecolors", "linewidths"):
         value: Any = style.get(name)
-        is_one = value is None or is_color_like(value) or np.size(value) == 1
-        if not is_one:
+        if value is not None and not is_color_like(value) and np.size(value) != 1:
             raise ValueError(
-                f"{name} has {np.asarray(value).shape} values; it must be a single "
-                "one where labels are given, which are drawn group by group. Give no "
-                "labels, or draw the display's embedding by Axes.scatter."
+                f"{name} has {np.asarray(value).shape} values; with labels, which are "
+                "drawn group by group, it must be a single one. Give no labels."
             )
 
 
