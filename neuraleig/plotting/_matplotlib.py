@@ -174,7 +174,7 @@ def check_one_style(style: Mapping[str, Any]) -> None:
 
     if "label" in style:
         raise ValueError(
-            f"label={style['label']!r} would name every group of rows; give no labels."
+            f"label={style['label']!r} would be the name of all groups; leave it out."
         )
     for name in ("c", "s", "sizes", "color", "facecolors", "edgecolors", "linewidths"):
         value: Any = style.get(name)
