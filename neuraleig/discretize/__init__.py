@@ -1,7 +1,7 @@
 """Discretisation: from eigenfunctions or scores to labels."""
 
 from neuraleig.discretize._argmax import Argmax
-from neuraleig.discretize._base import Discretizer, diffused_rows
+from neuraleig.discretize._base import Discretizer, diffused_rows, diffusion_weights
 from neuraleig.discretize._centroids import (
     MIN_GAIN,
     Judgement,
@@ -25,5 +25,6 @@ __all__ = [
     "candidate_sizes",
     "cluster_qr_rotation",
     "diffused_rows",
+    "diffusion_weights",
     "read_clusters",
 ]

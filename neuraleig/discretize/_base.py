@@ -8,6 +8,10 @@ import numpy as np
 
 from neuraleig._typing import Array, FloatArray
 
+# What is left, at least, of the first function after the constant one, whose weight is
+# 1. Walks on graphs of clusters leave more; on dense kernels ten steps leave 1e-14.
+LEAST_WEIGHT = 0.3
+
 
 class Discretizer(Protocol):
     """A fitted map from what the network gives for a row to its label.
@@ -43,6 +47,35 @@ class Discretizer(Protocol):
         ...
 
 
+def diffusion_weights(eigenvalues: FloatArray, diffusion_time: float) -> FloatArray:
+    r"""Weights :math:`\lambda^t` of eigenfunctions.
+
+    A walk is taken no further than until 0.3 is left of the first function after the
+    constant one: beyond that, on dense kernels, all rows would be the same.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (n_used,)
+        Eigenvalues, that of the constant function first.
+    diffusion_time : float
+        Steps :math:`t`, at most.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_used,)
+        Between 0 and 1.
+    """
+    clipped = np.clip(eigenvalues, 0.0, 1.0)
+    leading = clipped[1:].max(initial=0.0)
+    if leading == 0.0:
+        return np.ones_like(clipped)
+    if leading < 1.0:
+        diffusion_time = min(
+            diffusion_time, float(np.log(LEAST_WEIGHT) / np.log(leading))
+        )
+    return np.asarray(clipped**diffusion_time)
+
+
 def diffused_rows(
     functions: Array, eigenvalues: FloatArray, diffusion_time: float
 ) -> FloatArray:
@@ -58,14 +91,14 @@ def diffused_rows(
     eigenvalues : ndarray of shape (n_used,)
         Their eigenvalues.
     diffusion_time : float
-        Steps :math:`t` of the random walk.
+        Steps :math:`t` of the random walk, at most; see :func:`diffusion_weights`.
 
     Returns
     -------
     rows : ndarray of shape (n_samples, n_used)
         Unit rows.
     """
-    weights = np.clip(eigenvalues, 0.0, 1.0) ** diffusion_time
+    weights = diffusion_weights(eigenvalues, diffusion_time)
     rows = functions.astype(np.float64) * weights
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(norms > 0, norms, 1.0))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.discretize._base import diffused_rows, softmax
+
+if TYPE_CHECKING:
+    from sklearn.cluster import KMeans
 
 # Candidate numbers of functions per cluster, of which the best reading is kept.
 FUNCTIONS_PER_CLUSTER = (1.0, 1.5, 2.0, 2.5, 3.0)
@@ -181,6 +183,9 @@ def _most_modular(readings: Sequence[Reading], cut: float) -> Reading:
 def _kmeans(
     rows: FloatArray, n_clusters: int, generator: np.random.RandomState
 ) -> KMeans:
+    # Imported late: it brings half of scikit-learn, and prediction needs none of it.
+    from sklearn.cluster import KMeans
+
     kmeans = KMeans(n_clusters, n_init=1, random_state=generator.randint(2**31 - 1))
     with warnings.catch_warnings():
         # Fewer distinct rows than clusters: the caller sees fewer centres.

@@ -53,7 +53,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         labels from up to three exact ones per cluster; how many is chosen by what
         the labels are worth on the graph.
     diffusion_time : float, default=10.0
-        Labels are read off eigenfunctions weighted by :math:`\lambda^t`.
+        Labels are read off eigenfunctions weighted by :math:`\lambda^t`, or by a
+        smaller :math:`t` where less than 0.3 would be left of the leading one.
     affinity : str or callable, default="nearest_neighbors"
         - ``"nearest_neighbors"``: sparse graph of nearest neighbours.
         - ``"rbf"``, ``"cosine"``: kernels, never stored for all pairs.

@@ -12,7 +12,13 @@ from torch import Tensor, nn
 
 from neuraleig._standardize import FARTHEST
 from neuraleig._typing import Array, FloatArray
-from neuraleig.discretize import Argmax, ClusterQR, Discretizer, NearestCentre
+from neuraleig.discretize import (
+    Argmax,
+    ClusterQR,
+    Discretizer,
+    NearestCentre,
+    diffusion_weights,
+)
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.estimators._stream import Renumbered
@@ -260,9 +266,9 @@ def _constant(values: Array) -> Tensor:
 
 
 def _weights(discretizer: NearestCentre | ClusterQR, n_used: int) -> Tensor:
-    """Weights of the functions, see :func:`neuraleig.discretize.diffused_rows`."""
+    """Weights of the functions."""
     eigenvalues: FloatArray = discretizer.eigenvalues[:n_used]
-    return _constant(np.clip(eigenvalues, 0.0, 1.0) ** discretizer.diffusion_time)
+    return _constant(diffusion_weights(eigenvalues, discretizer.diffusion_time))
 
 
 def _diffused(functions: Tensor, weights: Tensor) -> Tensor:

@@ -4,12 +4,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from neuraleig.discretize import NearestCentre, candidate_sizes, diffused_rows
+from neuraleig.discretize import (
+    NearestCentre,
+    candidate_sizes,
+    diffused_rows,
+    diffusion_weights,
+)
 
 
 def test_weights_are_powers_of_the_eigenvalues():
-    rows = diffused_rows(np.array([[1.0, 2.0]]), np.array([1.0, 0.5]), 2.0)
-    np.testing.assert_allclose(rows, [[1.0, 0.5] / np.sqrt(1.25)])
+    rows = diffused_rows(np.array([[1.0, 2.0]]), np.array([1.0, 0.8]), 2.0)
+    np.testing.assert_allclose(rows, [[1.0, 1.28] / np.hypot(1.0, 1.28)])
 
 
 def test_no_time_weighs_all_functions_alike():
@@ -29,8 +34,20 @@ def test_rows_have_unit_norm_whatever_their_size(time, scale):
 
 
 def test_a_negative_eigenvalue_is_forgotten_at_once():
-    rows = diffused_rows(np.array([[1.0, 5.0]]), np.array([1.0, -0.9]), 1.0)
-    np.testing.assert_array_equal(rows, [[1.0, 0.0]])
+    rows = diffused_rows(np.array([[1.0, 0.0, 5.0]]), np.array([1.0, 0.9, -0.9]), 1.0)
+    np.testing.assert_array_equal(rows, [[1.0, 0.0, 0.0]])
+
+
+@given(st.floats(0.0, 1e6), st.floats(-1.0, 1.0))
+def test_the_leading_function_is_never_forgotten(time, leading):
+    values = np.array([1.0, leading, leading / 2, -1.0])
+    weights = diffusion_weights(values, time)
+    assert weights[0] == 1.0
+    assert weights[1] >= 0.299
+    assert np.all((weights >= 0) & (weights <= 1))
+    if leading > 0:
+        steps = np.log(weights[1]) / np.log(leading) if leading < 1 else time
+        assert steps <= time * (1 + 1e-9) or np.isclose(steps, time)
 
 
 def test_a_row_without_functions_stays_zero():

@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_digits, make_blobs, make_circles, make_moons
+from sklearn.datasets import (
+    load_digits,
+    load_iris,
+    make_blobs,
+    make_circles,
+    make_moons,
+)
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsTransformer, kneighbors_graph
 from sklearn.pipeline import make_pipeline
@@ -455,6 +461,22 @@ def test_cosine_clusters_directions():
     # Kernels between opposite directions are cut at 0, and leave three components.
     model = clustering(affinity="cosine").fit(X)
     assert clustering_accuracy(np.repeat(range(3), 50), model.labels_) == 1.0
+
+
+def test_dense_kernels_with_small_eigenvalues_keep_their_clusters():
+    # All rows point much the same way: the second eigenvalue is 0.04, and ten steps of
+    # a walk leave nothing of it.
+    X, y = load_iris(return_X_y=True)
+    model = clustering(affinity="cosine").fit(X)
+    assert model.graph_eigenvalues_[1] < 0.1
+    assert np.unique(model.labels_).size == 3
+    assert normalized_mutual_info_score(y, model.labels_) > 0.55
+
+
+def test_two_pairs_of_rows_are_two_clusters():
+    X = np.array([[0.0], [0.1], [5.0], [5.1]])
+    labels = NeuralEigenSpectralClustering(2, n_neighbors=3, random_state=0).fit(X)
+    assert labels.predict(X).tolist() in ([0, 0, 1, 1], [1, 1, 0, 0])
 
 
 def test_rbf_is_the_callable_that_it_names(blobs):
