@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
-from sklearn.neighbors import NearestNeighbors
 
 from neuraleig._shard import ALONE, Shard
 from neuraleig._typing import Array, FloatArray, IntArray
@@ -222,6 +221,9 @@ def _tree_neighbors(
     X: Array, n_neighbors: int, metric: str, n_jobs: int | None, shard: Shard
 ) -> Neighbors:
     """Neighbours by scikit-learn, which chooses between trees and brute force."""
+    # Imported late: it takes longer than all of this package.
+    from sklearn.neighbors import NearestNeighbors
+
     if metric == "cosine":
         X, metric = _unit_rows(X), "euclidean"
     search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric, n_jobs=n_jobs)

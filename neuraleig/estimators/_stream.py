@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_random_state
 
 from neuraleig._random import numbered_generator
@@ -106,8 +105,7 @@ def order_of_former(former: IntArray, labels: IntArray) -> IntArray:
     """
     size = max(former.max(), labels.max()) + 1
     shared = np.zeros((size, size))
-    table = contingency_matrix(former, labels)
-    shared[np.ix_(np.unique(former), np.unique(labels))] = table
+    np.add.at(shared, (former, labels), 1)
     _, now = linear_sum_assignment(shared, maximize=True)
     return np.asarray(now[now <= labels.max()], dtype=np.int64)
 

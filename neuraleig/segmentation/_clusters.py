@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
@@ -77,6 +76,9 @@ def _nearest_centre(
     hidden: Tensor, n_clusters: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Scores that are log posteriors of equal round Gaussians, up to a constant."""
+    # Imported late: it brings half of scikit-learn, and prediction needs none of it.
+    from sklearn.cluster import KMeans
+
     rows = hidden.cpu().numpy().astype(np.float64)
     generator = np.random.RandomState(seed)
     drawn = rows
