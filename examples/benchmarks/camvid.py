@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import json
 import tempfile
 import time
@@ -90,6 +91,29 @@ METHODS = ("k-means", "k-means, scaled", "spectral per image", *OURS)
 CPU = torch.device("cpu")
 
 Scores = Callable[[NDArray[np.uint8]], tuple[torch.Tensor, Lattice]]
+
+
+class Remembered(Backbone):
+    """A backbone that keeps what it said of an image, for the next method."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.patch_size = backbone.patch_size
+        self.n_channels = backbone.n_channels
+        self.identity = backbone.identity
+        self._known: dict[bytes, list[torch.Tensor]] = {}
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Features of images, lowest level first."""
+        found = [self._of(image[None]) for image in images]
+        return [torch.cat(levels) for levels in zip(*found, strict=True)]
+
+    def _of(self, image: torch.Tensor) -> list[torch.Tensor]:
+        key = hashlib.sha256(image.numpy().tobytes()).digest()
+        if key not in self._known:
+            self._known[key] = self.backbone(image)
+        return self._known[key]
 
 
 class Frames:
@@ -194,7 +218,8 @@ def with_kmeans_head(
     model: DenseSegmenter, train: SegmentationDataset, k: int, seed: int
 ) -> DenseSegmenter:
     """The same network, its clusters those of k-means on the hidden features."""
-    changed = copy.deepcopy(model)
+    # The backbone, and what it remembers, stays one.
+    changed = copy.deepcopy(model, {id(model.backbone_): model.backbone_})
     network = changed.eigenfunctions_.network
     generator = np.random.default_rng(seed)
     own, hidden = -(-N_TOKENS // len(train)), []
@@ -276,6 +301,7 @@ def fitted(
         **OURS[method],
     ).fit(train.images)
     known = {"fit": time.perf_counter() - start, "modularity": model.modularity_}
+    model.backbone_ = frames.backbone
     yield method, model._scores, known
     if method == "ours":
         changed = with_kmeans_head(model, train, k, seed)
@@ -344,8 +370,8 @@ def main() -> None:
         train, val = by_sequences(train)
     if options.limit:
         train, val = (part.subset(range(options.limit)) for part in (train, val))
-    backbone = make_backbone(
-        options.backbone, device=CPU, checkpoint=options.checkpoint
+    backbone = Remembered(
+        make_backbone(options.backbone, device=CPU, checkpoint=options.checkpoint)
     )
     segments = Segments(Frames(train, backbone))
     done = {(f["method"], f["k"], f["seed"]) for f in found}
