@@ -99,13 +99,21 @@ def diffused_rows(
         Unit rows.
     """
     weights = diffusion_weights(eigenvalues, diffusion_time)
-    rows = functions.astype(np.float64) * weights
+    rows = _by_rows(functions) * weights
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(norms > 0, norms, 1.0))
 
 
 def softmax(scores: Array) -> FloatArray:
     """Exponentials of every row, scaled to sum to 1, in float64."""
-    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
-    exponentials = np.exp(shifted)
+    scores = _by_rows(scores)
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def _by_rows(values: Array) -> FloatArray:
+    """Float64 with rows side by side, as one row alone always is.
+
+    Sums over rows that lie apart, such as of columns picked by number, round otherwise.
+    """
+    return np.ascontiguousarray(values, dtype=np.float64)

@@ -84,7 +84,7 @@ class ClusterQR:
         )
         # Function by function: matrix products round a row by its company.
         parts = (rows[:, j, None] * self.rotation[j] for j in range(n_used))
-        squared = np.square(sum(parts, start=np.zeros(1)))
+        squared = np.square(sum(parts, start=np.zeros(1)), order="C")
         total = squared.sum(axis=1, keepdims=True)
         n_clusters = self.rotation.shape[1]
         safe = np.where(total > 0, total, 1.0)

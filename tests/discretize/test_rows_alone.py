@@ -20,11 +20,12 @@ def nearest_centre(functions, logits):
     return NearestCentre(functions[:9].astype(float), 0.1, VALUES, 2.0)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("fit", [argmax, cluster_qr, nearest_centre])
-def test_probabilities_of_a_row_do_not_depend_on_others(fit):
+def test_probabilities_of_a_row_do_not_depend_on_others(fit, order):
     generator = np.random.default_rng(0)
-    functions = generator.normal(size=(300, 24)).astype(np.float32)
-    logits = generator.normal(size=(300, 10)).astype(np.float32)
+    functions = generator.normal(size=(300, 24)).astype(np.float32, order=order)
+    logits = generator.normal(size=(300, 10)).astype(np.float32, order=order)
     discretizer = fit(functions, logits)
     together = discretizer.probabilities(functions, logits)
     np.testing.assert_allclose(together.sum(axis=1), 1.0)

@@ -58,6 +58,8 @@ REFUSED_FORMATS = {"EPS"}
 HEADER_FORMATS = {"AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "WEBP"}
 # Compressed so that values next to an edge are others.
 LOSSY_FORMATS = {"JPEG", "MPO"}
+# Formats of at most 16 bits of grey, which some versions of Pillow read as 32.
+SHALLOW_FORMATS = {"PNG", "PPM"}
 ORIENTATION, TIFF_WIDTH, TIFF_HEIGHT = 274, 256, 257
 # Of a JPEG: 95 is the most that Pillow advises.
 QUALITY = 92
@@ -190,7 +192,10 @@ def read_mask(mask: ImageLike) -> Labels:
                 "not of labels; pass the array of integers that the colours stand for."
             )
         picture.load()
-        return mask_from_array(np.array(_upright(picture)), name)
+        array = np.array(_upright(picture))
+        if picture.mode == "I" and picture.format in SHALLOW_FORMATS:
+            array = array.astype(np.uint16)
+        return mask_from_array(array, name)
 
 
 def _read_npy(path: Path) -> Labels:

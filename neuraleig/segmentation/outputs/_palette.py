@@ -188,9 +188,10 @@ def overlay(
     result = np.empty_like(rgb)
     for top in range(0, rgb.shape[0], STRIP):
         rows = slice(top, top + STRIP)
-        # At most 255 * 256 + 128, which uint16 holds.
-        paint = colors[labels[rows]] * weight
-        paint += rgb[rows] * (np.uint16(OPAQUE) - weight)
+        # At most 255 * 256 + 128, which uint16 holds. Before numpy 2 a product of bytes
+        # and a small uint16 is one of bytes.
+        paint = colors[labels[rows]].astype(np.uint16) * weight
+        paint += rgb[rows].astype(np.uint16) * (np.uint16(OPAQUE) - weight)
         result[rows] = (paint + half) // np.uint16(OPAQUE)
     if outline:
         edge = boundaries(labels)

@@ -39,9 +39,10 @@ def reference(backbone, name, images, mean, std):
     It is made as anybody would, and read by hooks; ``"keys"`` are those of the last
     block.
     """
+    model = timm.create_model(name, num_classes=0).eval()
     # Where the images are of the model's own size no position is resampled.
-    native = timm.get_pretrained_cfg(name).input_size[1:] == images.shape[2:]
-    model = timm.create_model(name, num_classes=0, dynamic_img_size=not native).eval()
+    if model.patch_embed.img_size != images.shape[2:]:
+        model = timm.create_model(name, num_classes=0, dynamic_img_size=True).eval()
     model.load_state_dict(backbone.model.state_dict())
     found = {}
     for number, block in enumerate(model.blocks):
