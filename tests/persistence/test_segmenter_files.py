@@ -11,7 +11,7 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from torch import nn
 
 import neuraleig
@@ -149,6 +149,47 @@ def test_all_networks_and_ways_of_seeing_come_back(changes, tmp_path):
     loaded = load(tmp_path / "m", device="cpu")
     assert_same(model, loaded, pictures(1))
     assert loaded.get_params() == model.get_params()
+
+
+def half_and_half():
+    """Black on one side, white on the other: too little for many clusters."""
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:, 48:] = 255
+    return image
+
+
+@pytest.fixture(scope="module")
+def with_empty_clusters():
+    segmenter = DenseSegmenter(
+        12,
+        backbone="color_texture",
+        assign_labels="kmeans",
+        hidden_size=16,
+        n_heads=1,
+        random_state=0,
+        device="cpu",
+    )
+    with pytest.warns(ConvergenceWarning, match="have tokens"):
+        return segmenter.fit(half_and_half())
+
+
+def test_clusters_without_tokens_are_not_in_the_file(with_empty_clusters, tmp_path):
+    model = with_empty_clusters
+    assert model.n_clusters_ < 12
+    assert model.eigenfunctions_.network.n_clusters == model.n_clusters_
+    save(model, tmp_path / "m")
+    assert_same(model, load(tmp_path / "m", device="cpu"), [half_and_half()])
+
+
+def test_files_that_name_such_clusters_load(with_empty_clusters, tmp_path):
+    """Early versions wrote as many as were asked for."""
+    save(with_empty_clusters, tmp_path / "m")
+    edited(tmp_path / "m", lambda t, c: c["network"].update(n_clusters=12))
+    loaded = load(tmp_path / "m", device="cpu")
+    assert_same(with_empty_clusters, loaded, [half_and_half()])
+    edited(tmp_path / "m", lambda t, c: c["network"].update(n_clusters="12"))
+    with pytest.raises(ModelFileError, match="n_clusters is '12'"):
+        load(tmp_path / "m", device="cpu")
 
 
 def test_parameters_changed_after_the_fit_do_not_change_the_network(tmp_path):
