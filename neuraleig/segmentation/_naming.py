@@ -25,7 +25,13 @@ from neuraleig.segmentation.evaluation import (
     SegmentationScores,
     match_clusters,
 )
-from neuraleig.segmentation.images import Labels, is_one_image, read_mask, readable
+from neuraleig.segmentation.images import (
+    Labels,
+    is_one_image,
+    mask_sequence,
+    read_mask,
+    readable,
+)
 from neuraleig.segmentation.outputs import (
     ClusterSheet,
     FolderReport,
@@ -331,17 +337,8 @@ class ClusterNaming(ImagePredictor):
     ) -> IntArray:
         """Pixels of every class and cluster."""
         found = self._checked_images(images)
-        given = [masks] if is_one_image(images) else masks
-        if isinstance(given, str | PathLike):
-            raise TypeError(
-                f"masks={given!r} is one path, and there are several images; pass a "
-                "list of paths, such as sorted(Path(folder).glob('*.png'))."
-            )
-        if len(given) != len(found):
-            raise ValueError(
-                f"there are {len(given)} masks for {len(found)} images; pass one per "
-                "image, in the same order."
-            )
+        alone = is_one_image(images)
+        given = [masks] if alone else mask_sequence(masks, len(found))
         if n_classes is None:
             n_classes = _number_of_classes(given, ignore_index)
         counts = ConfusionMatrix(n_classes, self.n_clusters_, ignore_index)

@@ -145,3 +145,32 @@ class TestScores:
 def test_a_folder_of_masks_is_refused_with_a_way_out(shared, images):
     with pytest.raises(TypeError, match=r"list of paths, such as sorted"):
         shared.match(images, "masks")
+
+
+def test_masks_of_a_series_go_by_their_position(shared, images, masks):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"image": images, "mask": masks}).iloc[[2, 0, 3, 1]]
+    order = list(frame.index)
+    given = frame["image"], frame["mask"]
+    listed = [images[i] for i in order], [masks[i] for i in order]
+    assert shared.score(*given) == shared.score(*listed)
+    matching, expected = shared.match(*given), shared.match(*listed)
+    np.testing.assert_array_equal(matching.classes, expected.classes)
+    scores = shared.evaluate(*given, matching), shared.evaluate(*listed, expected)
+    assert scores[0].mean_iou == scores[1].mean_iou
+    # No label of these is a position.
+    rest = frame["image"][2:], frame["mask"][2:]
+    assert shared.score(*rest) == shared.score(listed[0][2:], listed[1][2:])
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (iter, "list_iterator"),
+        (lambda masks: (mask for mask in masks), "generator"),
+        (lambda masks: dict(enumerate(masks)), "dict"),
+    ],
+)
+def test_masks_that_have_no_order_are_refused(shared, images, masks, make, name):
+    with pytest.raises(TypeError, match=rf"masks of type {name}.*pass a list"):
+        shared.score(images, make(masks))
