@@ -262,9 +262,11 @@ def _check_targets(images: ImageSet, out: Path, targets: Sequence[str]) -> None:
             sources |= {path.resolve(), path.parent.resolve() / path.name}
     root = out.resolve()
     for target in targets:
-        if root / target in sources:
+        # Of a link, what it leads to is written over.
+        lost = sources & {root / target, (root / target).resolve()}
+        if lost:
             raise ValueError(
-                f"out={str(out)!r} would overwrite the image {str(root / target)!r}; "
+                f"out={str(out)!r} would overwrite the image {str(min(lost))!r}; "
                 "choose another folder."
             )
 

@@ -389,6 +389,20 @@ def test_images_are_never_overwritten(source, tmp_path):
     write_image(tmp_path / "overlays" / "x.jpg", np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(ValueError, match="would overwrite the image"):
         run(tmp_path / "overlays", tmp_path, overlays=True)
+    # By a link in the place of a label file, or of a folder of them.
+    out = tmp_path / "out"
+    out.mkdir()
+    for link, target in (("b.png", "c.png"), ("a", "a")):
+        (out / link).symlink_to(source / target)
+        with pytest.raises(ValueError, match=r"would overwrite the image.*images"):
+            run(source, out)
+        (out / link).unlink()
+    assert content_of(source) == before
+    # A link that leads elsewhere stays one.
+    (out / "b.png").symlink_to(tmp_path / "elsewhere.png")
+    run(source, out)
+    assert (out / "b.png").is_symlink()
+    assert (tmp_path / "elsewhere.png").is_file()
     assert content_of(source) == before
 
 
