@@ -173,8 +173,9 @@ class DenseSegmenter(SegmenterParameters):
     change them on a fitted segmenter. All others but those of ``score`` are settled by
     the fit.
 
-    Memory of a fit: the backbone, the sample of tokens (4 bytes per channel: 140 MB
-    for 30,000 of 1,152), a step (some 30 kB per token of a batch), and 2 bytes per
+    Memory of a fit: the backbone, one image (some 30 bytes per pixel at which it is
+    seen) with windows of 16,384 tokens, the sample of tokens (4 bytes per channel: 140
+    MB for 30,000 of 1,152), a step (some 30 kB per token of a batch), and 2 bytes per
     token and channel on disk. Of a prediction: one batch of windows, and the lattice
     of tokens times clusters; pixels times clusters are never held.
 
