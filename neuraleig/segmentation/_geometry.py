@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from neuraleig.segmentation.images import RGB, resized_to, short_side_size
 from neuraleig.segmentation.inference import Lattice
@@ -33,6 +33,16 @@ class Geometry:
     image_size: int | None
     window_size: int | None
     stride: int | None
+
+    def __post_init__(self) -> None:
+        """Make numbers plain, such as numpy's.
+
+        Equal geometries have equal names, by which features are stored.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            plain = None if value is None else int(value)
+            object.__setattr__(self, field.name, plain)
 
     def seen_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width at which an image of that size is seen."""

@@ -357,10 +357,12 @@ class ClusterNaming(ImagePredictor):
         return int(cluster)
 
     def _fingerprint(self) -> str:
-        """What decides the labels of an image."""
+        """What decides the labels of an image, however it is written."""
         groups = self._groups.tolist()
         parts = (self.backbone_.identity, self._view(), self._dtype, groups)
-        seen = (self.scales, self.flip, self.refine, self.refine_radius)
+        scales = tuple(map(float, self.scales))
+        radius = None if self.refine is None else float(self.refine_radius)
+        seen = (scales, bool(self.flip), self.refine, radius)
         weights = digest(dict(self._module.state_dict()))
         return cache_key(weights, *map(str, (*parts, *seen)))
 

@@ -245,6 +245,29 @@ def test_paths_and_numbers_of_numpy_become_plain(tmp_path):
     assert type(loaded.lr) is float
 
 
+@pytest.mark.parametrize("are_set_later", [False, True])
+def test_sizes_of_numpy_become_plain(are_set_later, tmp_path):
+    sizes = {
+        "image_size": np.int64(48),
+        "window_size": np.int32(32),
+        "stride": np.int16(16),
+        "scales": (np.float32(1), np.float64(0.5)),
+        "flip": np.bool_(True),
+        "refine": "guided",
+        "refine_radius": np.float32(1),
+    }
+    if are_set_later:
+        model = fitted().set_params(**sizes)
+    else:
+        model = fitted(**sizes)
+    save(model, tmp_path / "m")
+    loaded = load(tmp_path / "m", device="cpu")
+    assert_same(model, loaded, pictures(1))
+    assert type(loaded.window_size) is int
+    assert loaded.refine_radius == 1
+    assert loaded._fingerprint() == model._fingerprint()
+
+
 def test_a_backbone_of_ones_own_is_passed_again(tmp_path):
     own = Shrunk()
     model = fitted(backbone=own)

@@ -192,3 +192,5 @@ class TestGeometry:
         one, other = (repr(Geometry(8, 320, 512, None)) for _ in range(2))
         assert one == other
         assert one != repr(Geometry(8, 320, 512, 256))
+        of_numpy = Geometry(*np.array([8, 320]), np.int32(512), None)
+        assert one == repr(of_numpy)

@@ -174,3 +174,28 @@ def test_masks_of_a_series_go_by_their_position(shared, images, masks):
 def test_masks_that_have_no_order_are_refused(shared, images, masks, make, name):
     with pytest.raises(TypeError, match=rf"masks of type {name}.*pass a list"):
         shared.score(images, make(masks))
+
+
+def test_folders_go_on_however_parameters_are_written(windowed, images, tmp_path):
+    pytest.importorskip("PIL")
+    windowed.predict_folder(images, tmp_path, progress=False)
+    for same in (
+        {"scales": [1.0]},
+        {"scales": (1,)},
+        {"flip": np.bool_(False)},
+        {"window_size": np.int64(32)},
+        # Of no effect without refine.
+        {"refine_radius": 3.0},
+    ):
+        windowed.set_params(**same)
+        report = windowed.predict_folder(images, tmp_path, progress=False)
+        assert (len(report.skipped), report.written) == (len(images), []), same
+    for other in ({"scales": (1.0, 0.5)}, {"refine": "guided"}):
+        with pytest.raises(ValueError, match="other settings of prediction"):
+            copy.deepcopy(windowed).set_params(**other).predict_folder(
+                images, tmp_path, progress=False
+            )
+    windowed.set_params(refine="guided", refine_radius=1)
+    kept = windowed._fingerprint()
+    assert windowed.set_params(refine_radius=np.float32(1))._fingerprint() == kept
+    assert windowed.set_params(refine_radius=2)._fingerprint() != kept

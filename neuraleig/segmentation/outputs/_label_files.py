@@ -15,6 +15,13 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 # Hidden, and there only while a run is unfinished.
 JOURNAL = ".manifest.journal"
+# What decides labels, in words.
+OTHER = {
+    "fingerprint": "another model or other settings of prediction",
+    "n_labels": "another number of clusters",
+    "colors": "other colours",
+    "schema": "another version of neuraleig",
+}
 
 
 def label_names(names: Sequence[str]) -> list[str]:
@@ -211,10 +218,10 @@ class FolderRecord:
     def _check(self, found: Mapping[str, Any]) -> None:
         """Refuse to go on with what was made otherwise."""
         expected = asdict(self.settings) | {"schema": SCHEMA}
-        others = [name for name in expected if found.get(name) != expected[name]]
+        others = [OTHER[name] for name in expected if found.get(name) != expected[name]]
         if others:
             raise ValueError(
-                f"out={str(self.out)!r} holds labels that were made with another "
+                f"out={str(self.out)!r} holds labels that were made with "
                 f"{' and '.join(others)}; choose another out, or pass overwrite=True "
                 "to make all of them again."
             )

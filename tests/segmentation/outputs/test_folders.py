@@ -289,9 +289,9 @@ def test_new_images_are_added_and_old_ones_forgotten(source, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fingerprint": "two"}, "another fingerprint"),
-        ({"n_labels": 5}, "another n_labels and colors"),
-        ({"colors": np.zeros((4, 3), np.uint8)}, "another colors"),
+        ({"fingerprint": "two"}, "another model or other settings of pred"),
+        ({"n_labels": 5}, "another number of clusters and other colours"),
+        ({"colors": np.zeros((4, 3), np.uint8)}, "with other colours"),
     ],
 )
 @pytest.mark.parametrize("finished", [True, False])
