@@ -176,8 +176,8 @@ class ClusterNaming(ImagePredictor):
         overlays : bool, default=False
             Write pictures with coloured clusters, too.
         overwrite : bool, default=False
-            Begin anew. Else finished images are skipped, and results of another model
-            or other settings are refused.
+            Begin anew. Else finished images are skipped, and results of another model,
+            of other settings or of other images are refused.
         progress : bool, default=True
             Show a bar on terminals.
 

@@ -115,8 +115,9 @@ def predict_folder(
     Raises
     ------
     ValueError
-        If there are no images, if ``out`` would overwrite some or holds labels made
-        otherwise, or if ``label`` returns something else than labels of the image.
+        If there are no images, if ``out`` would overwrite some, holds labels made
+        otherwise or of other images, or if ``label`` returns something else than labels
+        of the image.
     OSError
         If a file cannot be written.
 
@@ -129,8 +130,9 @@ def predict_folder(
     -----
     Every file is written under another name and renamed, so that none is ever half
     there. An image counts as done when the record of an earlier run with the same
-    settings names it, it has not changed, and its label file has its size. Only one
-    process may write to ``out`` at a time.
+    settings names it, it has not changed, and its label file has its size. Images that
+    are no longer there leave the record. Images of another folder have nothing to do
+    in ``out``: they are known by their content, so that folders may be moved. Only one process may write to ``out`` at a time.
     """
     out = Path(out)
     images = _source_images(source, out)
@@ -139,13 +141,17 @@ def predict_folder(
     targets = label_names(image_names)
     _check_targets(images, out, [*targets, *map(_overlay, targets)])
     hexes = ["#" + bytes(color).hex() for color in colors]
-    record = FolderRecord(out, Settings(fingerprint, n_labels, hexes))
+    settings = Settings(fingerprint, n_labels, hexes)
+    record = FolderRecord(out, settings, _folder_of(images))
     job = _Job(label, images, image_names, out, targets, colors, overlays)
     cluster_names = names_of_clusters(names, n_labels)
     out.mkdir(parents=True, exist_ok=True)
     if overwrite:
         record.forget()
-    done = job.finished(record.done())
+    earlier = record.done()
+    done = job.finished(earlier)
+    if not done and record.is_of_another_folder:
+        job.check_source(earlier)
     remove_temporaries(out)
     record.start(done.values())
     try:
@@ -180,6 +186,29 @@ class _Job:
             for index, target in enumerate(self.targets)
             if target in records and self._holds(index, records[target])
         }
+
+    def check_source(self, records: Mapping[str, ImageRecord]) -> None:
+        """Refuse to replace labels of other images, where they are of another folder.
+
+        By content, for folders may be moved, and names such as 0001.png are in many.
+        """
+        if records and not self._shares_images(records):
+            raise ValueError(
+                f"out={str(self.out)!r} holds labels of {len(records)} other images, "
+                "none of which is among these; choose another out, or pass "
+                "overwrite=True to replace them and the record of them."
+            )
+
+    def _shares_images(self, records: Mapping[str, ImageRecord]) -> bool:
+        """Whether an image is one of those of earlier runs, wherever its labels are."""
+        stamps = {record.source: record.stamp for record in records.values()}
+        for index, name in enumerate(self.names):
+            try:
+                if name in stamps and _stamp(self.images, index) == stamps[name]:
+                    return True
+            except ImageError:
+                return True  # nobody can tell
+        return False
 
     def _holds(self, index: int, record: ImageRecord) -> bool:
         target = self.targets[index]
@@ -250,6 +279,18 @@ def _source_images(source: Any, out: Path) -> ImageSet:  # noqa: ANN401
                 "inside it if you like."
             )
     return as_image_set(source, exclude=out)
+
+
+def _folder_of(images: ImageSet) -> str | None:
+    """Folder that all images are in or below, or None where some have no file."""
+    paths = [images.path(index) for index in range(len(images))]
+    found = {str(path.parent.resolve()) for path in paths if path is not None}
+    if None in paths:
+        return None
+    try:
+        return os.path.commonpath(found)
+    except ValueError:  # on several drives
+        return None
 
 
 def _check_targets(images: ImageSet, out: Path, targets: Sequence[str]) -> None:

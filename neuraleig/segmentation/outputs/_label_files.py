@@ -123,11 +123,20 @@ class FolderRecord:
         The folder.
     settings : Settings
         Of this run.
+    folder : str or None
+        Of its images.
+
+    Attributes
+    ----------
+    is_of_another_folder : bool
+        Whether the last of the earlier runs that :meth:`done` read was.
     """
 
-    def __init__(self, out: Path, settings: Settings) -> None:
+    def __init__(self, out: Path, settings: Settings, folder: str | None) -> None:
         self.out = out
         self.settings = settings
+        self.folder = folder
+        self.is_of_another_folder = False
         self._journal: IO[str] | None = None
 
     @property
@@ -152,7 +161,8 @@ class FolderRecord:
 
     def start(self, done: Iterable[ImageRecord]) -> None:
         """Begin a journal that holds what is done."""
-        lines = [asdict(self.settings) | {"schema": SCHEMA}, *map(asdict, done)]
+        head = {"schema": SCHEMA, "folder": self.folder}
+        lines = [asdict(self.settings) | head, *map(asdict, done)]
         # A whole new file: the last line of the old one may be torn.
         with atomic_file(self.out / JOURNAL) as file:
             file.writelines(f"{json.dumps(line)}\n".encode() for line in lines)
@@ -185,6 +195,7 @@ class FolderRecord:
             "fingerprint": self.settings.fingerprint,
             "n_clusters": self.settings.n_labels,
             "clusters": clusters,
+            "folder": self.folder,
             "images": [asdict(record) for record in records],
         }
         write_json(self.manifest, content)
@@ -225,6 +236,8 @@ class FolderRecord:
                 f"{' and '.join(others)}; choose another out, or pass overwrite=True "
                 "to make all of them again."
             )
+        # Manifests of early versions do not say.
+        self.is_of_another_folder = found.get("folder") != self.folder
 
 
 def _records(entries: Iterable[dict[str, Any]]) -> dict[str, ImageRecord]:

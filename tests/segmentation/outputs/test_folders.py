@@ -95,6 +95,7 @@ def test_the_manifest_says_what_was_done(source, tmp_path):
     assert content["schema"] == 1
     assert content["fingerprint"] == "one"
     assert content["n_clusters"] == 4
+    assert content["folder"] == str(source)
     assert content["clusters"][2] == {"id": 2, "name": "road", "color": "#bd1f01"}
     assert [c["name"] for c in content["clusters"]] == ["дорога", None, "road", None]
     assert [image["source"] for image in content["images"]] == NAMES
@@ -284,6 +285,39 @@ def test_new_images_are_added_and_old_ones_forgotten(source, tmp_path):
     assert report.written == ["b2.png"]
     listed = json.loads(report.manifest.read_text())["images"]
     assert [i["source"] for i in listed] == [*NAMES[:3], "b2.png", "d/e/f.png"]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_labels_of_another_source_are_kept(source, tmp_path, finished):
+    out, other = tmp_path / "out", tmp_path / "other"
+    if finished:
+        run(source, out)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            run(source, out, counted(fail_at=4))
+    before = content_of(out)
+    (other / "a").mkdir(parents=True)
+    for name in ("a/1.png", "z.png"):
+        write_image(other / name, np.zeros((7, 9, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"of \d other images.*overwrite=True"):
+        run(other, out)
+    assert content_of(out) == before
+    # One that is among both is enough, without its labels as well.
+    write_image(other / "b.png", _image_files.read_image(source / "b.png"))
+    (out / "b.png").unlink(missing_ok=True)
+    if finished:
+        assert run(other, out).written == ["a/1.png", "b.png", "z.png"]
+    with pytest.raises(ValueError, match=r"other images.*overwrite=True"):
+        run([np.zeros((7, 9, 3), np.uint8)], out)
+    (other / "b.png").unlink()
+    assert run(other, out, overwrite=True).written == ["a/1.png", "z.png"]
+
+
+def test_both_folders_may_be_moved(source, tmp_path):
+    run(source, tmp_path / "out")
+    moved = source.rename(tmp_path / "elsewhere")
+    out = (tmp_path / "out").rename(moved / "labels")
+    assert run(moved, out).skipped == NAMES
 
 
 @pytest.mark.parametrize(
