@@ -132,7 +132,8 @@ def predict_folder(
     there. An image counts as done when the record of an earlier run with the same
     settings names it, it has not changed, and its label file has its size. Images that
     are no longer there leave the record. Images of another folder have nothing to do
-    in ``out``: they are known by their content, so that folders may be moved. Only one process may write to ``out`` at a time.
+    in ``out``: they are known by their content, so that folders may be moved. Only
+    one process may write to ``out`` at a time.
     """
     out = Path(out)
     images = _source_images(source, out)
