@@ -140,7 +140,8 @@ def predict_folder(
     colors = resolve_colors(colors, n_labels)
     image_names = images.names
     targets = label_names(image_names)
-    _check_targets(images, out, [*targets, *map(_overlay, targets)])
+    written = [*targets, *map(_overlay, targets)]
+    _check_targets(images, out, written)
     hexes = ["#" + bytes(color).hex() for color in colors]
     settings = Settings(fingerprint, n_labels, hexes)
     record = FolderRecord(out, settings, _folder_of(images))
@@ -153,7 +154,8 @@ def predict_folder(
     done = job.finished(earlier)
     if not done and record.is_of_another_folder:
         job.check_source(earlier)
-    remove_temporaries(out)
+    # Those of this run: elsewhere below out another process may write.
+    remove_temporaries({out, *((out / target).parent for target in written)})
     record.start(done.values())
     try:
         new = job.run(done, record, progress)

@@ -377,7 +377,7 @@ def test_a_lazily_opened_picture_that_cannot_be_decoded_is_named(tmp_path):
 
 def test_a_lack_of_memory_is_no_fault_of_the_file(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
-    Image.new("RGB", (4, 4)).save(path)
+    Image.new("L", (4, 4)).save(path)
 
     def load(self):
         raise MemoryError

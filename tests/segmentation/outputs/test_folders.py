@@ -253,9 +253,18 @@ def test_a_killed_run_leaves_whole_files_and_goes_on(tmp_path):
 def test_what_a_killed_run_left_half_is_removed(source, tmp_path):
     out = tmp_path / "out"
     run(source, out)
-    (out / "a" / ".neuraleig-00.part").write_bytes(b"half")
+    for folder in ("", "a", "overlays/a", "d/e"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        (out / folder / ".neuraleig-00.part").write_bytes(b"half")
+    # Somebody else writes there.
+    others = [out / "models" / ".neuraleig-00.part", out / "d" / ".neuraleig-00.part"]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
     run(source, out)
-    assert files_of(out) == sorted([*NAMES, "manifest.json"])
+    assert all(path.exists() for path in others)
+    found = {*files_of(out)} - {path.relative_to(out).as_posix() for path in others}
+    assert sorted(found) == sorted([*NAMES, "manifest.json"])
 
 
 @pytest.mark.parametrize(
