@@ -288,7 +288,8 @@ class DenseSegmenter(SegmenterParameters):
         Parameters
         ----------
         images : folder, image, sequence of images or data set
-            A folder is searched with all below it. Images are paths, arrays (height,
+            A folder is searched with all below it, but for folders of labels that
+            ``predict_folder`` wrote. Images are paths, arrays (height,
             width[, channels]), tensors (channels, height, width) or images of Pillow,
             of any sizes; data sets have images, or tuples that begin with one.
             Unreadable files are left out, with a warning.

@@ -160,8 +160,9 @@ def as_image_set(
     Parameters
     ----------
     images : folder, image, sequence of images or data set
-        A folder is searched with all below it, in natural order; hidden files and
-        those that do not end in the suffix of an image are left out. An image, or
+        A folder is searched with all below it, in natural order; hidden files, those
+        that do not end in the suffix of an image, and folders below it to which
+        :func:`predict_folder` wrote labels are left out. An image, or
         each of a list, is a path, an image of Pillow, an array or a tensor. Arrays of
         shape (n, height, width, channels) and tensors of shape (n, channels, height,
         width) are stacks. A data set has ``__len__`` and ``__getitem__``; its items

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from neuraleig._atomic import atomic_file, write_json
+from neuraleig.segmentation.images._image_paths import JOURNAL, MANIFEST
 
 SCHEMA = 1
-MANIFEST = "manifest.json"
-# Hidden, and there only while a run is unfinished.
-JOURNAL = ".manifest.journal"
 # What decides labels, in words.
 OTHER = {
     "fingerprint": "another model or other settings of prediction",
@@ -190,6 +188,7 @@ class FolderRecord:
                 zip(names, self.settings.colors, strict=True)
             )
         ]
+        # Begins as holds_labels expects it.
         content = {
             "schema": SCHEMA,
             "fingerprint": self.settings.fingerprint,

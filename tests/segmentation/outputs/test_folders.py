@@ -18,6 +18,7 @@ Image = pytest.importorskip("PIL.Image")
 from neuraleig.segmentation.images import _image_files  # noqa: E402
 from neuraleig.segmentation.images._image_arrays import ImageWarning  # noqa: E402
 from neuraleig.segmentation.images._image_files import read_mask, write_image  # noqa: E402
+from neuraleig.segmentation.images._image_paths import image_files  # noqa: E402
 from neuraleig.segmentation.outputs import _folders  # noqa: E402
 from neuraleig.segmentation.outputs._folders import predict_folder  # noqa: E402
 from neuraleig.segmentation.outputs._label_files import label_names  # noqa: E402
@@ -416,6 +417,24 @@ def test_an_out_inside_the_source_is_no_input(source):
     assert run(source, out, overlays=True).written == NAMES
     assert run(source, out, overlays=True).skipped == NAMES
     assert run(str(source), os.path.relpath(out)).skipped == NAMES
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_labels_inside_the_source_are_no_images(source, tmp_path, finished):
+    images = [source / name for name in NAMES]
+    if finished:
+        run(source, source / "labels", overlays=True)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            run(source, source / "labels", counted(fail_at=4), overlays=True)
+    assert image_files(source) == images
+    # Nor for another run, unless they are asked for.
+    assert run(source, tmp_path / "out").written == NAMES
+    assert len(image_files(source / "labels")) == (10 if finished else 6)
+    # What others call a manifest is none of ours.
+    (source / "a" / "manifest.json").write_text('{"name": "app"}')
+    (source / "d" / "manifest.json").mkdir()
+    assert image_files(source) == images
 
 
 def test_images_are_never_overwritten(source, tmp_path):
