@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import (
 from neuraleig._validation import check_temperature
 from neuraleig.networks import ASSIGNMENTS, HEADS
 from neuraleig.segmentation._fit import TokenTask
-from neuraleig.segmentation._geometry import Geometry
+from neuraleig.segmentation._geometry import Geometry, check_windows
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._naming import ClusterNaming
 from neuraleig.segmentation._presets import preset_parameters
@@ -33,7 +33,6 @@ from neuraleig.segmentation.backbones import (
     NoCache,
     cache_key,
 )
-from neuraleig.segmentation.inference import window_in_tokens
 from neuraleig.training import OPTIMIZERS, PRECISIONS, resolve_precision
 
 # Most steps of fine-tuning where max_iter is left open. From labels that were read off
@@ -234,17 +233,6 @@ class SegmenterParameters(ClusterNaming):
             assign_labels=self.assign_labels,
             tokens_per_window=self.tokens_per_window,
             max_graph_tokens=self.max_graph_tokens,
-        )
-
-
-def check_windows(window_size: int | None, stride: int | None) -> None:
-    """Refuse windows and strides that do not go together."""
-    if window_size is not None:
-        window_in_tokens(window_size, stride, 1)
-    elif stride is not None:
-        raise ValueError(
-            f"stride={stride} has no meaning with window_size=None, by which whole "
-            "images are one window; pass a window_size, or stride=None."
         )
 
 

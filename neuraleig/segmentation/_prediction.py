@@ -18,7 +18,7 @@ from neuraleig._typing import Array, IntArray
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.sampling import padded_inputs
 from neuraleig.segmentation._clusters import merged_scores
-from neuraleig.segmentation._geometry import Geometry
+from neuraleig.segmentation._geometry import Geometry, check_windows
 from neuraleig.segmentation.backbones import CUDA_TOKENS, Backbone, extract
 from neuraleig.segmentation.images import (
     RGB,
@@ -33,7 +33,6 @@ from neuraleig.segmentation.inference import (
     labels_from_scores,
     probabilities_in_strips,
     refined_labels,
-    window_in_tokens,
 )
 
 # Windows of an image that go through the networks together on a CPU, which is no
@@ -229,11 +228,11 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If one is no number of pixels, or the stride is larger than the window.
+            If one is no number of pixels, or the stride is larger than the window or
+            has none.
         """
         check_is_fitted(self)
-        if window_size is not None:
-            window_in_tokens(window_size, stride, self.backbone_.patch_size)
+        check_windows(window_size, stride)
         other = copy.copy(self)
         other.set_params(window_size=window_size, stride=stride)
         return other

@@ -635,7 +635,13 @@ def test_a_copy_with_other_windows_comes_back_too(model, path, window_size):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "name"), [((0,), "window_size"), ((2.5,), "window_size"), ((8, 9), "str")]
+    ("sizes", "name"),
+    [
+        ((0,), "window_size"),
+        ((2.5,), "window_size"),
+        ((8, 9), "str"),
+        ((None, 8), r"stride=8 has no meaning with window_size=None"),
+    ],
 )
 def test_windows_that_are_none_are_refused(model, sizes, name):
     with pytest.raises(ValueError, match=name):
