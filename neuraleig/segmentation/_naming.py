@@ -81,8 +81,9 @@ class ClusterNaming(ImagePredictor):
     def merge_clusters(self, groups: Iterable[Sequence[int]]) -> Self:
         """Make one cluster of several.
 
-        Clusters are numbered anew: in the order of their first members. The
-        probability of a union is the sum of those of its members.
+        Clusters are numbered anew: in the order of their first members. At the tokens
+        the probability of a union is the sum of those of its members; between them
+        scores are interpolated.
 
         Parameters
         ----------
@@ -295,7 +296,8 @@ class ClusterNaming(ImagePredictor):
         y : sequence of masks or None, default=None
             Classes, 255 for none. ``None``: clusters are judged by their modularity on
             a graph of tokens of the images, which can be compared between numbers of
-            clusters.
+            clusters. These are labels of some tokens of every window, alone: overlaps
+            are not blended, and ``scales``, ``flip`` and ``refine`` change nothing.
 
         Returns
         -------
