@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from os import PathLike
@@ -18,6 +17,7 @@ from sklearn.utils._param_validation import (
 )
 
 from neuraleig._validation import check_temperature
+from neuraleig._warnings import warn_user
 from neuraleig.networks import ASSIGNMENTS, HEADS
 from neuraleig.segmentation._fit import TokenTask
 from neuraleig.segmentation._geometry import Geometry, check_windows
@@ -189,11 +189,10 @@ class SegmenterParameters(ClusterNaming):
                     "feature_cache=None to run the backbone in every step."
                 )
             if need > free:
-                warnings.warn(
+                warn_user(
                     f"{problem}. The fit goes on without, and runs the backbone in "
                     "every step, which is slower; pass a folder with more room.",
                     FeatureCacheWarning,
-                    stacklevel=3,
                 )
                 windows.store = NoCache()
         windows.fill()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, Self
@@ -13,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._progress import Progress
 from neuraleig._random import RandomState, Seeds
+from neuraleig._warnings import warn_user
 from neuraleig.networks import Assignment, Head
 from neuraleig.segmentation._fit import FittedTokens, fit_tokens
 from neuraleig.segmentation._geometry import Geometry
@@ -368,11 +368,10 @@ class DenseSegmenter(SegmenterParameters):
         eigenfunctions = fitted.eigenfunctions
         n_found = int(fitted.labels.max()) + 1
         if n_found < self.n_clusters:
-            warnings.warn(
+            warn_user(
                 f"Only {n_found} of n_clusters={self.n_clusters} clusters have tokens; "
                 "lower n_clusters, or add images.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         self.backbone_ = backbone
         self.eigenfunctions_ = eigenfunctions

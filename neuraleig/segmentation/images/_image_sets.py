@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -11,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 from torch import Tensor
 
+from neuraleig._warnings import warn_user
 from neuraleig.segmentation.images._image_arrays import CHANNELS, RGB
 from neuraleig.segmentation.images._image_files import (
     ImageError,
@@ -247,11 +247,10 @@ def readable(images: ImageSet) -> ImageSet:
     if unreadable:
         named = "; ".join(f"{name}: {reason}" for name, reason in unreadable[:3])
         more = f"; and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""
-        warnings.warn(
+        warn_user(
             f"{len(unreadable)} of {len(images)} images cannot be read and are left "
             f"out: {named}{more}",
             ImageWarning,
-            stacklevel=3,
         )
     return kept
 

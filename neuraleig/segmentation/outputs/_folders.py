@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from neuraleig._atomic import remove_temporaries
 from neuraleig._typing import IntArray
+from neuraleig._warnings import warn_user
 from neuraleig.segmentation.images._image_arrays import (
     RGB,
     ImageError,
@@ -360,10 +360,9 @@ def _report(
     if unreadable:
         told = "; ".join(error for _, error in unreadable[:N_NAMED])
         more = ", ..." if len(unreadable) > N_NAMED else ""
-        warnings.warn(
+        warn_user(
             f"{len(unreadable)} of {len(records)} images could not be read and have no "
             f"labels ({told}{more}); {str(manifest)!r} names them.",
             ImageWarning,
-            stacklevel=3,
         )
     return FolderReport(manifest, written, skipped, unreadable, pixels)
