@@ -365,15 +365,40 @@ def test_names_change_without_new_labels(source, tmp_path):
     assert json.loads(report.manifest.read_text())["clusters"][0]["name"] == "road"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"images": 3}', "torn {"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"images": 3}', b"torn {", b"\xff\xfe{\x00"]
+)
 def test_another_manifest_is_not_overwritten(source, tmp_path, content):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "manifest.json").write_text(content)
+    (out / "manifest.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"manifest.json.*overwrite=True"):
+        run(source, out)
+    assert (out / "manifest.json").read_bytes() == content
+    assert run(source, out, overwrite=True).written == NAMES
+
+
+@pytest.mark.parametrize("line", [b"[]", b"3", b'{"more": 1}', b"null", b"\xff\xfe"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_another_journal_is_not_overwritten(source, tmp_path, line, is_first):
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        run(source, out, counted(fail_at=3))
+    journal = out / ".manifest.journal"
+    head, *images = journal.read_bytes().splitlines()
+    content = b"\n".join([line, *images] if is_first else [head, line, *images])
+    journal.write_bytes(content)
     with pytest.raises(ValueError, match="overwrite=True"):
         run(source, out)
-    assert (out / "manifest.json").read_text() == content
+    assert journal.read_bytes() == content
     assert run(source, out, overwrite=True).written == NAMES
+
+
+def test_an_empty_journal_is_none(source, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".manifest.journal").write_bytes(b'{"fingerpr')
+    assert run(source, out).written == NAMES
 
 
 # Unreadable images
