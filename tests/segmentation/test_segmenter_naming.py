@@ -137,9 +137,15 @@ class TestScores:
 
     def test_sheets_have_names(self, windowed, images):
         pytest.importorskip("PIL")
+        without = windowed.contact_sheet(images, n_crops=2, crop_size=16)
         windowed.name_clusters({0: "wall"})
         sheet = windowed.contact_sheet(images, n_crops=2, crop_size=16)
-        assert sheet is not None
+        assert not np.array_equal(sheet.image, without.image)
+        # Only what the row says.
+        windowed.name_clusters({0: ""})
+        again = windowed.contact_sheet(images, n_crops=2, crop_size=16)
+        np.testing.assert_array_equal(again.image, without.image)
+        np.testing.assert_array_equal(sheet.shares, without.shares)
 
 
 def test_a_folder_of_masks_is_refused_with_a_way_out(shared, images):
