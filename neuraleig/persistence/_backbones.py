@@ -27,7 +27,8 @@ from neuraleig.segmentation.backbones import (
 GIVEN, TIMM, COLOR_TEXTURE = "given", "timm", "color_texture"
 # Weights that are in the file have this prefix.
 WEIGHTS = "backbone."
-# Sizes of the image that such a backbone is compared on, as in the fit.
+# Sizes of the image that such a backbone is compared on. Files hold what is said of
+# them: they stay, whatever a fit tries backbones on.
 PROBE_SIZES = ((224, 448), (240, 480))
 # Filters of colour and texture are as wide as patches; photographs are no wider.
 LARGEST_PATCH = 4096

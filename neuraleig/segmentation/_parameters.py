@@ -24,6 +24,7 @@ from neuraleig.segmentation._geometry import Geometry, check_windows
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._naming import ClusterNaming
 from neuraleig.segmentation._presets import preset_parameters
+from neuraleig.segmentation._scoring import ClusterScoring
 from neuraleig.segmentation._training import TokenSettings
 from neuraleig.segmentation.backbones import (
     Backbone,
@@ -56,7 +57,7 @@ LATER = (
 )
 
 
-class SegmenterParameters(ClusterNaming):
+class SegmenterParameters(ClusterNaming, ClusterScoring):
     """Base that checks parameters, and hands them to the parts."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

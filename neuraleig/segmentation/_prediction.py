@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -132,8 +132,14 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
     image_size: int | None
     window_size: int | None
     stride: int | None
-    # That of the fit.
+    scales: Sequence[float]
+    flip: bool
+    refine: str | None
+    refine_radius: float
+    n_clusters_: int
+    # Those of the fit.
     _geometry: Geometry
+    _dtype: torch.dtype
     _groups: IntArray
 
     def predict(self, images: Any) -> Labels | list[Labels]:  # noqa: ANN401

@@ -150,10 +150,7 @@ def predict_folder(
     out.mkdir(parents=True, exist_ok=True)
     if overwrite:
         record.forget()
-    earlier = record.done()
-    done = job.finished(earlier)
-    if not done and record.is_of_another_folder:
-        job.check_source(earlier)
+    done = job.finished(record)
     # Those of this run: elsewhere below out another process may write.
     remove_temporaries({out, *((out / target).parent for target in written)})
     record.start(done.values())
@@ -179,18 +176,20 @@ class _Job:
     colors: Palette
     overlays: bool
 
-    def finished(self, records: Mapping[str, ImageRecord]) -> dict[int, ImageRecord]:
-        """Records of earlier runs that still hold, by position.
-
-        ``records`` are by label file, of which no two are the same.
-        """
-        return {
+    def finished(self, record: FolderRecord) -> dict[int, ImageRecord]:
+        """Records of earlier runs that still hold, by position."""
+        # By label file, of which no two are the same.
+        records = record.done()
+        done = {
             index: records[target]
             for index, target in enumerate(self.targets)
             if target in records and self._holds(index, records[target])
         }
+        if not done and record.is_of_another_folder:
+            self._check_source(records)
+        return done
 
-    def check_source(self, records: Mapping[str, ImageRecord]) -> None:
+    def _check_source(self, records: Mapping[str, ImageRecord]) -> None:
         """Refuse to replace labels of other images, where they are of another folder.
 
         By content, for folders may be moved, and names such as 0001.png are in many.
