@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from io import UnsupportedOperation
 from pathlib import Path
@@ -123,10 +123,14 @@ def _is_own(filename: object, path: Path) -> bool:
     return named == target or (is_temporary and named.parent == target.parent)
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Remove what killed processes left behind in a folder and in those below it."""
-    for path in folder.rglob(TEMPORARIES):
-        path.unlink(missing_ok=True)
+def remove_temporaries(folders: Iterable[Path]) -> None:
+    """Remove what killed processes left behind in some folders.
+
+    Not in those below them: another process may be writing there.
+    """
+    for folder in folders:
+        for path in folder.glob(TEMPORARIES):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

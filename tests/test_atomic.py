@@ -142,9 +142,10 @@ def test_json_of_any_name(tmp_path):
 
 def test_what_a_killed_process_left_is_removed(tmp_path):
     (tmp_path / "below").mkdir()
-    left = tmp_path / "below" / ".neuraleig-0123.part"
-    kept = tmp_path / "below" / "other.part"
-    left.touch()
-    kept.touch()
-    remove_temporaries(tmp_path)
-    assert list(kept.parent.iterdir()) == [kept]
+    left = tmp_path / ".neuraleig-0123.part"
+    kept = tmp_path / "other.part", tmp_path / "below" / ".neuraleig-4567.part"
+    for path in (left, *kept):
+        path.touch()
+    remove_temporaries([tmp_path, tmp_path / "none"])
+    assert not left.exists()
+    assert all(path.exists() for path in kept)

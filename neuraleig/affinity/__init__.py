@@ -13,9 +13,7 @@ from neuraleig.affinity._graph import (
 from neuraleig.affinity._grid import (
     NEIGHBORHOODS,
     Neighborhoods,
-    batch_edges,
     pixel_grid_edges,
-    token_graph,
 )
 from neuraleig.affinity._kernel import (
     CallableAffinity,
@@ -30,6 +28,7 @@ from neuraleig.affinity._neighbors import (
     check_search,
     nearest_neighbors,
 )
+from neuraleig.affinity._token_graph import batch_edges, token_graph
 from neuraleig.affinity._tokens import (
     cosine_neighbor_edges,
     normalized_edges,

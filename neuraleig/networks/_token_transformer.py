@@ -105,8 +105,6 @@ class TokenTransformer(nn.Module):
     mlp_width : int or None, default=None
         Width of the hidden layer of the perceptrons; ``None``: twice ``width``.
         Published is 576.
-    shift, scale : Tensor of shape (n_features,) or None, default=None
-        Mean and unit of every channel, see :meth:`standardize`.
     kept_bytes : int or None, default=2**30
         Activations that a step of training may keep. For batches that need more they
         are computed again in the backward pass, some windows at a time, for about a
@@ -116,6 +114,8 @@ class TokenTransformer(nn.Module):
     ----------
     n_hidden : int
         Width of the outputs.
+    shift, scale : Tensor of shape (n_features,)
+        Mean and unit of every channel, set by :meth:`standardize`.
 
     Notes
     -----
@@ -153,8 +153,6 @@ class TokenTransformer(nn.Module):
         n_heads: int = 4,
         head_width: int = 64,
         mlp_width: int | None = None,
-        shift: Tensor | None = None,
-        scale: Tensor | None = None,
         kept_bytes: int | None = 2**30,
     ) -> None:
         super().__init__()
@@ -175,10 +173,6 @@ class TokenTransformer(nn.Module):
             for _ in range(n_blocks)
         )
         self.norm = nn.LayerNorm(self.n_hidden)
-        self.standardize(
-            self.shift if shift is None else shift,
-            self.scale if scale is None else scale,
-        )
 
     @torch.no_grad()
     def standardize(self, shift: Tensor, scale: Tensor) -> None:

@@ -247,10 +247,10 @@ def _metadata(segmenter: DenseSegmenter) -> dict[str, str]:
         "image_size": json.dumps(view.image_size),
         "window_size": json.dumps(view.window_size),
         "stride": json.dumps(view.stride),
-        "scales": json.dumps(list(segmenter.scales)),
-        "flip": json.dumps(segmenter.flip),
+        "scales": json.dumps([float(scale) for scale in segmenter.scales]),
+        "flip": json.dumps(bool(segmenter.flip)),
         "refine": json.dumps(segmenter.refine),
-        "refine_radius": json.dumps(segmenter.refine_radius),
+        "refine_radius": json.dumps(float(segmenter.refine_radius)),
         "n_clusters": str(segmenter.n_clusters_),
         "cluster_names": json.dumps(names),
     }

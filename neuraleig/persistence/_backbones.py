@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from neuraleig.persistence._fitted import Brought
+from neuraleig.persistence._fitted import Brought, finite
 from neuraleig.persistence._model_file import State
 from neuraleig.persistence._networks import check_weights, taken, tensors_of
 from neuraleig.persistence._probes import is_alike, probed
@@ -27,7 +27,8 @@ from neuraleig.segmentation.backbones import (
 GIVEN, TIMM, COLOR_TEXTURE = "given", "timm", "color_texture"
 # Weights that are in the file have this prefix.
 WEIGHTS = "backbone."
-# Sizes of the image that such a backbone is compared on, as in the fit.
+# Sizes of the image that such a backbone is compared on. Files hold what is said of
+# them: they stay, whatever a fit tries backbones on.
 PROBE_SIZES = ((224, 448), (240, 480))
 # Filters of colour and texture are as wide as patches; photographs are no wider.
 LARGEST_PATCH = 4096
@@ -163,12 +164,17 @@ def backbone_record(content: Record, tensors: dict[str, Tensor]) -> BackboneReco
         n_channels=tuple(content.integers("n_channels", least=1)),
         options=_options(content.record("options")) if kind == TIMM else {},
         weights=taken(tensors, WEIGHTS) if content.flag("has_weights") else None,
-        probe=tensors.pop("backbone_probe") if kind == GIVEN else None,
+        probe=_kept_probe(tensors) if kind == GIVEN else None,
     )
     content.end()
     if found.weights is not None:
         check_weights(found.weights, found.weights, infinities=True)
     return found
+
+
+def _kept_probe(tensors: dict[str, Tensor]) -> Tensor:
+    """What :func:`probe` said when the model was saved."""
+    return torch.from_numpy(finite(tensors, "backbone_probe", torch.float32))
 
 
 def made_anew(

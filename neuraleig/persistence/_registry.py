@@ -194,8 +194,9 @@ def load(
     Notes
     -----
     Loading runs no code from the file, and sets aside no more than a multiple of its
-    bytes. It may read or fetch weights of a backbone by the name that the file
-    gives; files of strangers are better loaded with ``backbone=``.
+    bytes, but for the backbone of a segmenter: a model of timm is made by the name that
+    the file gives, of whatever size, and its weights are read or fetched. Files of
+    strangers are better loaded with ``backbone=``, by which that name is not used.
 
     Examples
     --------

@@ -119,7 +119,8 @@ def segmenter_from(
 
 def _saved(state: State, brought: Brought) -> tuple[DenseSegmenter, BackboneRecord]:
     """Segmenter without its backbone, and what is said of that."""
-    content, tensors = Record(state.content, "content"), dict(state.tensors)
+    tensors = dict(state.tensors)
+    content = Record(_with_living(state.content, tensors), "content")
     record = backbone_record(content.record("backbone"), tensors)
     network = content.peek("network")
     segmenter = fitted_estimator(DenseSegmenter, content, tensors, NUMBERS, brought)
@@ -134,6 +135,19 @@ def _saved(state: State, brought: Brought) -> tuple[DenseSegmenter, BackboneReco
         raise ValueError("its network is not one for its backbone")
     refuse_rest(content, tensors)
     return segmenter, record
+
+
+def _with_living(content: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """Content whose network has no more clusters than there are groups of.
+
+    Early versions wrote as many as were asked for, also where some had no tokens and
+    the label head no rows for them.
+    """
+    network = Record(content, "content").peek("network")
+    named, n_scores = network.get("n_clusters"), tensors["groups"].numel()
+    if isinstance(named, int) and named > n_scores:
+        network["n_clusters"] = n_scores
+    return {**content, "network": network}
 
 
 def _geometry(sizes: Record) -> Geometry:

@@ -13,7 +13,7 @@ from torch import Tensor
 from neuraleig._batch import Batch
 from neuraleig._random import numbered_generator
 from neuraleig._typing import IntArray
-from neuraleig.affinity import NEIGHBORHOODS, Neighborhoods, token_graph
+from neuraleig.affinity import token_graph
 from neuraleig.sampling._nodes import no_edges
 
 # What is drawn: the windows that are held out, the order of every pass, the
@@ -102,7 +102,7 @@ class WindowSampler:
         Seed of all draws.
     n_graph_channels : int or None, default=None
         Tokens are compared by so many of their last channels; ``None``: by all.
-    n_neighbors, pixel_weight, neighborhoods, max_candidates
+    n_neighbors, pixel_weight
         As in :func:`neuraleig.affinity.token_graph`. Without neighbours, ``n_neighbors
         = 0``, no graph is built: tokens are looked at one by one.
     queue_size : int, default=0
@@ -131,8 +131,6 @@ class WindowSampler:
         n_graph_channels: int | None = None,
         n_neighbors: int = 64,
         pixel_weight: float = 0.3,
-        neighborhoods: Neighborhoods = NEIGHBORHOODS,
-        max_candidates: int = 8192,
         queue_size: int = 0,
         held_out: float = 0.0,
         device: torch.device | None = None,
@@ -142,8 +140,6 @@ class WindowSampler:
         self.n_graph_channels = n_graph_channels
         self.n_neighbors = n_neighbors
         self.pixel_weight = pixel_weight
-        self.neighborhoods = neighborhoods
-        self.max_candidates = max_candidates
         self.queue_size = queue_size
         self.device = device
         self._counts = np.array([h * w for h, w in windows.sizes], dtype=np.int64)
@@ -233,9 +229,7 @@ class WindowSampler:
             colors,
             n_neighbors=self.n_neighbors,
             pixel_weight=self.pixel_weight,
-            neighborhoods=self.neighborhoods,
             others=None if others is None else others.features,
-            max_candidates=self.max_candidates,
             seed=int(numbered_generator(self.seed, GRAPHS, number).integers(2**31)),
         )
         if others is not None:

@@ -127,6 +127,7 @@ def fit_tokens(
         network.label_head, labels = label_head(
             network, hidden, task.assign_labels, task.n_clusters, seeds.labels
         )
+        network.n_clusters = int(labels.max()) + 1
     eigenfunctions = _rotated(network, functions, sample.graph, targets, task)
     # It has learned standardised features, and is given raw ones from here on.
     trunk = network.trunk

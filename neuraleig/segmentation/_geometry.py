@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from neuraleig.segmentation.images import RGB, resized_to, short_side_size
-from neuraleig.segmentation.inference import Lattice
+from neuraleig.segmentation.inference import Lattice, window_in_tokens
 
 # Longer side of an image as it is seen, in image_size, at most. Panoramas are below;
 # what is above are strips of few pixels, of which resizing would make vast images.
@@ -34,6 +34,16 @@ class Geometry:
     window_size: int | None
     stride: int | None
 
+    def __post_init__(self) -> None:
+        """Make numbers plain, such as numpy's.
+
+        Equal geometries have equal names, by which features are stored.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            plain = None if value is None else int(value)
+            object.__setattr__(self, field.name, plain)
+
     def seen_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width at which an image of that size is seen."""
         if self.image_size is None:
@@ -52,3 +62,14 @@ class Geometry:
     def seen(self, rgb: RGB) -> RGB:
         """Image as it is seen."""
         return resized_to(rgb, *self.seen_size(*rgb.shape[:2]))
+
+
+def check_windows(window_size: int | None, stride: int | None) -> None:
+    """Refuse windows and strides that do not go together."""
+    if window_size is not None:
+        window_in_tokens(window_size, stride, 1)
+    elif stride is not None:
+        raise ValueError(
+            f"stride={stride} has no meaning with window_size=None, by which whole "
+            "images are one window; pass a window_size, or stride=None."
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from torch import Tensor
 from neuraleig.sampling import TokenWindow
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation.backbones import (
+    CUDA_TOKENS,
     FeatureCache,
     FeatureStore,
-    NoCache,
     image_identity,
     stored_bytes,
 )
@@ -44,7 +44,8 @@ class ImageWindows:
 
     Notes
     -----
-    Memory of one image, and of the windows that are in use.
+    Memory of one image, and of the windows that are in use: one, or those of some
+    16,384 tokens while a store is filled.
     """
 
     def __init__(
@@ -75,7 +76,13 @@ class ImageWindows:
     def __getitem__(self, index: int, /) -> TokenWindow:
         """Tokens of a window."""
         image = int(np.searchsorted(self._first, index, side="right")) - 1
-        return self._read(image, [index - self._first[image]])[0]
+        number = index - self._first[image]
+        (stored,) = self.store.fetch(
+            [self._item(image, number)],
+            lambda _: [tokens for _, tokens in self._computed(image, [number])],
+        )
+        tokens = torch.from_numpy(stored.astype(np.float32))
+        return TokenWindow(tokens[..., :-N_COLORS], tokens[..., -N_COLORS:])
 
     def missing_bytes(self, store: FeatureCache, n_channels: int) -> int:
         """Bytes that a store still lacks, of windows with so many features a token."""
@@ -87,35 +94,36 @@ class ImageWindows:
         )
 
     def fill(self) -> None:
-        """Put all windows through the backbone, image by image, if they are kept."""
-        if isinstance(self.store, NoCache):
+        """Put windows that the store lacks through the backbone, a few at a time.
+
+        What is stored is not read: damage is found when it is asked for.
+        """
+        store = self.store
+        if not isinstance(store, FeatureCache):
             return
         for image, lattice in enumerate(self._lattices):
-            self._read(image, list(range(len(lattice.windows))))
+            items = [self._item(image, n) for n in range(len(lattice.windows))]
+            missing = [n for n, item in enumerate(items) if not store.holds(item)]
+            if missing:
+                for number, tokens in self._computed(image, missing):
+                    store.put(items[number], tokens)
 
-    def _read(self, image: int, numbers: list[int]) -> list[TokenWindow]:
-        """Some windows of one image."""
-        items = [self._item(image, number) for number in numbers]
-
-        def compute(missing: list[int]) -> list[Tensor]:
-            return self._compute(image, [numbers[i] for i in missing])
-
-        stored = self.store.fetch(items, compute)
-        tokens = [torch.from_numpy(part.astype(np.float32)) for part in stored]
-        return [TokenWindow(t[..., :-N_COLORS], t[..., -N_COLORS:]) for t in tokens]
-
-    def _compute(self, image: int, numbers: list[int]) -> list[Tensor]:
-        """Features and colours of some windows of one image."""
+    def _computed(
+        self, image: int, numbers: Sequence[int]
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Features and colours of some windows of one image, one after the other."""
         lattice: Lattice = self._lattices[image]
         padded = lattice.pad(self._geometry.seen(self.images[image]))
         colors = lattice.token_colors(padded)
-        pixels = torch.stack([lattice.window(padded, number) for number in numbers])
-        features = self.extract(pixels).cpu()
-        places = [lattice.windows[number].tokens for number in numbers]
-        return [
-            torch.cat([own, colors[place]], dim=2)
-            for own, place in zip(features, places, strict=True)
-        ]
+        window = lattice.windows[0]
+        # One forward pass on CUDA, some on a CPU, whatever the size of the image.
+        at_a_time = max(1, CUDA_TOKENS // (window.height * window.width))
+        for start in range(0, len(numbers), at_a_time):
+            part = numbers[start : start + at_a_time]
+            pixels = torch.stack([lattice.window(padded, number) for number in part])
+            for number, own in zip(part, self.extract(pixels).cpu(), strict=True):
+                place = lattice.windows[number].tokens
+                yield number, torch.cat([own, colors[place]], dim=2)
 
     def _item(self, image: int, number: int) -> str:
         """Under what a store has a window."""

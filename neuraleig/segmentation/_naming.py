@@ -1,4 +1,4 @@
-"""What clusters are called, and what they are worth."""
+"""What clusters are called, which of them are one, and what they look like."""
 
 from __future__ import annotations
 
@@ -10,22 +10,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from neuraleig._typing import IntArray
-from neuraleig.metrics import modularity
-from neuraleig.segmentation._fit import labels_of_sample
-from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._prediction import ImagePredictor
-from neuraleig.segmentation._token_sample import SampleRules
-from neuraleig.segmentation.backbones import NoCache, cache_key, digest, extract
-from neuraleig.segmentation.evaluation import (
-    IGNORE_INDEX,
-    ClusterMatching,
-    ConfusionMatrix,
-    Matching,
-    SegmentationScores,
-    match_clusters,
-)
-from neuraleig.segmentation.images import Labels, is_one_image, read_mask, readable
+from neuraleig.segmentation.backbones import cache_key, digest
+from neuraleig.segmentation.images import readable
 from neuraleig.segmentation.outputs import (
     ClusterSheet,
     FolderReport,
@@ -33,15 +20,11 @@ from neuraleig.segmentation.outputs import (
     predict_folder,
 )
 
-# No set has so many classes: larger values stand for none, such as 65535.
-MOST_CLASSES = 10_000
-
 
 class ClusterNaming(ImagePredictor):
-    """Base of what names, merges, shows and scores clusters."""
+    """Base of what names, merges and shows clusters, and labels folders."""
 
     cluster_names_: dict[int, str]
-    n_clusters_: int
 
     def name_clusters(self, names: Mapping[int, str]) -> Self:
         """Name clusters, for folders, sheets and tables.
@@ -75,8 +58,9 @@ class ClusterNaming(ImagePredictor):
     def merge_clusters(self, groups: Iterable[Sequence[int]]) -> Self:
         """Make one cluster of several.
 
-        Clusters are numbered anew: in the order of their first members. The
-        probability of a union is the sum of those of its members.
+        Clusters are numbered anew: in the order of their first members. At the tokens
+        the probability of a union is the sum of those of its members; between them
+        scores are interpolated.
 
         Parameters
         ----------
@@ -170,8 +154,8 @@ class ClusterNaming(ImagePredictor):
         overlays : bool, default=False
             Write pictures with coloured clusters, too.
         overwrite : bool, default=False
-            Begin anew. Else finished images are skipped, and results of another model
-            or other settings are refused.
+            Begin anew. Else finished images are skipped, and results of another model,
+            of other settings or of other images are refused.
         progress : bool, default=True
             Show a bar on terminals.
 
@@ -193,163 +177,6 @@ class ClusterNaming(ImagePredictor):
             progress=progress,
         )
 
-    def match(
-        self,
-        images: Any,  # noqa: ANN401
-        masks: Any,  # noqa: ANN401
-        *,
-        how: Matching = "majority",
-        n_classes: int | None = None,
-        ignore_index: int | None = IGNORE_INDEX,
-    ) -> ClusterMatching:
-        """Find the class of every cluster, by labelled images.
-
-        Parameters
-        ----------
-        images : image, folder, sequence of images or data set
-            As for ``fit``.
-        masks : mask or sequence of masks
-            Classes of the pixels of every image: paths of PNG files, or arrays of
-            integers.
-        how : {"majority", "hungarian"}, default="majority"
-            Several clusters to a class, or one to one.
-        n_classes : int or None, default=None
-            Number of classes; ``None``: one more than the largest in the masks. Say
-            it where images that are scored later may have a class that these lack.
-        ignore_index : int or None, default=255
-            Value of pixels without a class.
-
-        Returns
-        -------
-        matching : ClusterMatching
-            ``classes`` of the clusters, -1 for none; ``apply(labels)`` turns labels
-            into classes, ``scores(confusion)`` says how well.
-
-        Raises
-        ------
-        ValueError
-            If masks have other sizes than their images or values that are no classes,
-            or the largest is too large to be one and ``n_classes`` is not given.
-        """
-        counts = self._confusion(images, masks, n_classes, ignore_index)
-        return match_clusters(counts, how)
-
-    def evaluate(
-        self,
-        images: Any,  # noqa: ANN401
-        masks: Any,  # noqa: ANN401
-        matching: ClusterMatching,
-        *,
-        class_names: Sequence[str] | None = None,
-        ignore_index: int | None = IGNORE_INDEX,
-    ) -> SegmentationScores:
-        """Score classes of clusters that were found by other images.
-
-        Parameters
-        ----------
-        images, masks, ignore_index
-            As for :meth:`match`; images that it did not see.
-        matching : ClusterMatching
-            What it returned.
-        class_names : sequence of str or None, default=None
-            Names of the ``matching.n_classes`` classes.
-
-        Returns
-        -------
-        scores : SegmentationScores
-            Pixel accuracy, mean IoU, and a ``table()`` of the classes.
-
-        Raises
-        ------
-        ValueError
-            If masks have other sizes than their images or classes that the map has
-            not, or ``class_names`` are too many or too few.
-
-        See Also
-        --------
-        neuraleig.segmentation.evaluate : Map and scores of a data set by a protocol.
-        """
-        if class_names is not None and len(class_names) != matching.n_classes:
-            raise ValueError(
-                f"class_names has {len(class_names)} names, but the map is to "
-                f"{matching.n_classes} classes; name each of them, or pass "
-                f"n_classes={len(class_names)} to match, whose masks may lack some."
-            )
-        counts = self._confusion(images, masks, matching.n_classes, ignore_index)
-        return matching.scores(counts, class_names)
-
-    def score(self, images: Any, y: Any = None) -> float:  # noqa: ANN401
-        """Mean IoU by labelled images, or modularity without labels.
-
-        Parameters
-        ----------
-        images : image, folder, sequence of images or data set
-            As for ``fit``. Unreadable files are left out, with a warning, where there
-            are no masks that belong to them.
-        y : sequence of masks or None, default=None
-            Classes, 255 for none. ``None``: clusters are judged by their modularity on
-            a graph of tokens of the images, which can be compared between numbers of
-            clusters.
-
-        Returns
-        -------
-        score : float
-            At most 1; higher is better. With masks the mean IoU of the best
-            many-to-one matching on these very images.
-        """
-        if y is not None:
-            counts = self._confusion(images, y, None, IGNORE_INDEX)
-            return match_clusters(counts, "majority").scores(counts).mean_iou
-        found = readable(self._checked_images(images))
-        trunk = self._module.trunk
-        windows = ImageWindows(
-            found,
-            self._view(),
-            lambda pixels: extract(self.backbone_, pixels, self._device, self._dtype),
-            NoCache(),
-        )
-        rules = SampleRules(
-            self.tokens_per_window,
-            self.max_graph_tokens,
-            self.backbone_.n_channels[-1],
-            self.n_neighbors,
-            self.pixel_weight,
-            self._device,
-        )
-        # Seed 0: the same tokens on every call.
-        prepared = rules.prepare(windows, trunk.shift.cpu(), trunk.scale.cpu(), 0)
-        sample = rules.draw(prepared, 0)
-        labels = labels_of_sample(self.eigenfunctions_, sample, self._groups)
-        return modularity(sample.graph.weights, labels)
-
-    def _confusion(
-        self,
-        images: Any,  # noqa: ANN401
-        masks: Any,  # noqa: ANN401
-        n_classes: int | None,
-        ignore_index: int | None,
-    ) -> IntArray:
-        """Pixels of every class and cluster."""
-        found = self._checked_images(images)
-        given = [masks] if is_one_image(images) else masks
-        if isinstance(given, str | PathLike):
-            raise TypeError(
-                f"masks={given!r} is one path, and there are several images; pass a "
-                "list of paths, such as sorted(Path(folder).glob('*.png'))."
-            )
-        if len(given) != len(found):
-            raise ValueError(
-                f"there are {len(given)} masks for {len(found)} images; pass one per "
-                "image, in the same order."
-            )
-        if n_classes is None:
-            n_classes = _number_of_classes(given, ignore_index)
-        counts = ConfusionMatrix(n_classes, self.n_clusters_, ignore_index)
-        for number, rgb in enumerate(found):
-            mask = read_mask(given[number])
-            counts.update(mask, self._labels(rgb), image=f"image {number}")
-        return counts.counts
-
     def _check_cluster(self, cluster: int) -> int:
         """Refuse numbers that are none of clusters."""
         if not isinstance(cluster, Integral) or not 0 <= cluster < self.n_clusters_:
@@ -360,26 +187,11 @@ class ClusterNaming(ImagePredictor):
         return int(cluster)
 
     def _fingerprint(self) -> str:
-        """What decides the labels of an image."""
+        """What decides the labels of an image, however it is written."""
         groups = self._groups.tolist()
         parts = (self.backbone_.identity, self._view(), self._dtype, groups)
-        seen = (self.scales, self.flip, self.refine, self.refine_radius)
+        scales = tuple(map(float, self.scales))
+        radius = None if self.refine is None else float(self.refine_radius)
+        seen = (scales, bool(self.flip), self.refine, radius)
         weights = digest(dict(self._module.state_dict()))
         return cache_key(weights, *map(str, (*parts, *seen)))
-
-
-def _number_of_classes(masks: Sequence[Any], ignore_index: int | None) -> int:
-    """One more than the largest class."""
-    largest = max(_largest(read_mask(mask), ignore_index) for mask in masks)
-    if largest >= MOST_CLASSES:
-        raise ValueError(
-            f"masks have the value {largest}, which would make {largest + 1} classes; "
-            f"pass ignore_index={largest} if it stands for no class, or n_classes."
-        )
-    return largest + 1
-
-
-def _largest(mask: Labels, ignore_index: int | None) -> int:
-    """Largest class of a mask; 0 where it has none."""
-    classes = mask[mask != ignore_index] if ignore_index is not None else mask
-    return int(classes.max(initial=0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from os import PathLike
@@ -18,12 +17,14 @@ from sklearn.utils._param_validation import (
 )
 
 from neuraleig._validation import check_temperature
+from neuraleig._warnings import warn_user
 from neuraleig.networks import ASSIGNMENTS, HEADS
 from neuraleig.segmentation._fit import TokenTask
-from neuraleig.segmentation._geometry import Geometry
+from neuraleig.segmentation._geometry import Geometry, check_windows
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._naming import ClusterNaming
 from neuraleig.segmentation._presets import preset_parameters
+from neuraleig.segmentation._scoring import ClusterScoring
 from neuraleig.segmentation._training import TokenSettings
 from neuraleig.segmentation.backbones import (
     Backbone,
@@ -33,7 +34,6 @@ from neuraleig.segmentation.backbones import (
     NoCache,
     cache_key,
 )
-from neuraleig.segmentation.inference import window_in_tokens
 from neuraleig.training import OPTIMIZERS, PRECISIONS, resolve_precision
 
 # Most steps of fine-tuning where max_iter is left open. From labels that were read off
@@ -57,7 +57,7 @@ LATER = (
 )
 
 
-class SegmenterParameters(ClusterNaming):
+class SegmenterParameters(ClusterNaming, ClusterScoring):
     """Base that checks parameters, and hands them to the parts."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -190,11 +190,10 @@ class SegmenterParameters(ClusterNaming):
                     "feature_cache=None to run the backbone in every step."
                 )
             if need > free:
-                warnings.warn(
+                warn_user(
                     f"{problem}. The fit goes on without, and runs the backbone in "
                     "every step, which is slower; pass a folder with more room.",
                     FeatureCacheWarning,
-                    stacklevel=3,
                 )
                 windows.store = NoCache()
         windows.fill()
@@ -234,17 +233,6 @@ class SegmenterParameters(ClusterNaming):
             assign_labels=self.assign_labels,
             tokens_per_window=self.tokens_per_window,
             max_graph_tokens=self.max_graph_tokens,
-        )
-
-
-def check_windows(window_size: int | None, stride: int | None) -> None:
-    """Refuse windows and strides that do not go together."""
-    if window_size is not None:
-        window_in_tokens(window_size, stride, 1)
-    elif stride is not None:
-        raise ValueError(
-            f"stride={stride} has no meaning with window_size=None, by which whole "
-            "images are one window; pass a window_size, or stride=None."
         )
 
 

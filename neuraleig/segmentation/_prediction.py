@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from neuraleig._typing import Array, IntArray
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.sampling import padded_inputs
 from neuraleig.segmentation._clusters import merged_scores
-from neuraleig.segmentation._geometry import Geometry
+from neuraleig.segmentation._geometry import Geometry, check_windows
 from neuraleig.segmentation.backbones import CUDA_TOKENS, Backbone, extract
 from neuraleig.segmentation.images import (
     RGB,
@@ -33,7 +33,6 @@ from neuraleig.segmentation.inference import (
     labels_from_scores,
     probabilities_in_strips,
     refined_labels,
-    window_in_tokens,
 )
 
 # Windows of an image that go through the networks together on a CPU, which is no
@@ -133,8 +132,14 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
     image_size: int | None
     window_size: int | None
     stride: int | None
-    # That of the fit.
+    scales: Sequence[float]
+    flip: bool
+    refine: str | None
+    refine_radius: float
+    n_clusters_: int
+    # Those of the fit.
     _geometry: Geometry
+    _dtype: torch.dtype
     _groups: IntArray
 
     def predict(self, images: Any) -> Labels | list[Labels]:  # noqa: ANN401
@@ -229,11 +234,11 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If one is no number of pixels, or the stride is larger than the window.
+            If one is no number of pixels, or the stride is larger than the window or
+            has none.
         """
         check_is_fitted(self)
-        if window_size is not None:
-            window_in_tokens(window_size, stride, self.backbone_.patch_size)
+        check_windows(window_size, stride)
         other = copy.copy(self)
         other.set_params(window_size=window_size, stride=stride)
         return other

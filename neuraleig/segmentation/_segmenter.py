@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, Self
@@ -13,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._progress import Progress
 from neuraleig._random import RandomState, Seeds
+from neuraleig._warnings import warn_user
 from neuraleig.networks import Assignment, Head
 from neuraleig.segmentation._fit import FittedTokens, fit_tokens
 from neuraleig.segmentation._geometry import Geometry
@@ -173,8 +173,9 @@ class DenseSegmenter(SegmenterParameters):
     change them on a fitted segmenter. All others but those of ``score`` are settled by
     the fit.
 
-    Memory of a fit: the backbone, the sample of tokens (4 bytes per channel: 140 MB
-    for 30,000 of 1,152), a step (some 30 kB per token of a batch), and 2 bytes per
+    Memory of a fit: the backbone, one image (some 30 bytes per pixel at which it is
+    seen) with windows of 16,384 tokens, the sample of tokens (4 bytes per channel: 140
+    MB for 30,000 of 1,152), a step (some 30 kB per token of a batch), and 2 bytes per
     token and channel on disk. Of a prediction: one batch of windows, and the lattice
     of tokens times clusters; pixels times clusters are never held.
 
@@ -287,7 +288,8 @@ class DenseSegmenter(SegmenterParameters):
         Parameters
         ----------
         images : folder, image, sequence of images or data set
-            A folder is searched with all below it. Images are paths, arrays (height,
+            A folder is searched with all below it, but for folders of labels that
+            ``predict_folder`` wrote. Images are paths, arrays (height,
             width[, channels]), tensors (channels, height, width) or images of Pillow,
             of any sizes; data sets have images, or tuples that begin with one.
             Unreadable files are left out, with a warning.
@@ -366,11 +368,10 @@ class DenseSegmenter(SegmenterParameters):
         eigenfunctions = fitted.eigenfunctions
         n_found = int(fitted.labels.max()) + 1
         if n_found < self.n_clusters:
-            warnings.warn(
+            warn_user(
                 f"Only {n_found} of n_clusters={self.n_clusters} clusters have tokens; "
                 "lower n_clusters, or add images.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         self.backbone_ = backbone
         self.eigenfunctions_ = eigenfunctions

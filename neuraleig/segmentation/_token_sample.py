@@ -127,11 +127,12 @@ class SampleRules:
     tokens_per_window : int or None
         Tokens of a window that take part; ``None``: :func:`usual_tokens`.
     max_tokens : int
-        Tokens of the sample.
+        Most tokens of the sample, but that one window is always drawn.
     n_graph_channels : int
         Last channels, by which tokens are compared.
     n_neighbors : int
-        Neighbours of a token.
+        Neighbours of a token. With few of them all are tokens of the same part of the
+        same image, and such parts become clusters rather than classes.
     pixel_weight : float
         Weight of the graphs of pixels.
     device : torch.device
@@ -154,17 +155,37 @@ class SampleRules:
         )
         return PreparedWindows(windows, shift, scale, tokens, seed)
 
-    def draw(self, windows: PreparedWindows, seed: int) -> TokenSample:
-        """Sample of the tokens of such windows, see :func:`draw_sample`."""
-        return draw_sample(
-            windows,
-            self.max_tokens,
-            n_graph_channels=self.n_graph_channels,
-            n_neighbors=self.n_neighbors,
-            pixel_weight=self.pixel_weight,
-            device=self.device,
-            seed=seed,
-        )
+    def draw(self, windows: Windows, seed: int) -> TokenSample:
+        """Draw windows, and build the graph of all of their tokens.
+
+        Parameters
+        ----------
+        windows : Windows
+            Where tokens are read, as :meth:`prepare` makes them.
+        seed : int
+            Seed of the draw.
+
+        Returns
+        -------
+        sample : TokenSample
+            Windows in their own order.
+
+        Notes
+        -----
+        Time is that of a neighbour search among the tokens; memory
+        O(n_tokens n_channels).
+        """
+        drawn = _drawn_windows(windows.sizes, self.max_tokens, seed)
+        held = [windows[number] for number in drawn]
+        compared = [w.features[..., -self.n_graph_channels :] for w in held]
+        rows = torch.cat([features.flatten(0, 1) for features in compared])
+        weights = _feature_weights(rows.numpy(), self.n_neighbors, self.device, seed)
+        if self.pixel_weight > 0:
+            edges = batch_edges([pixel_grid_edges(window.colors) for window in held])
+            pixels = matrix_of(normalized_edges(edges))
+            weights = sp.csr_array(normalized(weights) + self.pixel_weight * pixels)
+        index = np.arange(len(rows), dtype=np.int64)
+        return TokenSample(HeldWindows(held), Graph(weights, index))
 
 
 def usual_tokens(n_windows: int, max_tokens: int) -> int:
@@ -217,57 +238,6 @@ def channel_units(windows: Windows, seed: int) -> tuple[Tensor, Tensor]:
     varies = variance > 1e-12 * mean.square()
     scale = torch.where(varies, variance.sqrt(), 1.0)
     return mean.float(), scale.float()
-
-
-def draw_sample(
-    windows: Windows,
-    max_tokens: int,
-    *,
-    n_graph_channels: int,
-    n_neighbors: int,
-    pixel_weight: float,
-    device: torch.device,
-    seed: int,
-) -> TokenSample:
-    """Draw windows, and build the graph of all of their tokens.
-
-    Parameters
-    ----------
-    windows : Windows
-        Where tokens are read.
-    max_tokens : int
-        Most tokens in all, but that one window is always drawn.
-    n_graph_channels : int
-        Last channels by which tokens are compared.
-    n_neighbors : int
-        Neighbours of a token. With few of them all are tokens of the same part of the
-        same image, and such parts become clusters rather than classes.
-    pixel_weight : float
-        Weight of the graphs of pixels.
-    device : torch.device
-        Where tokens are compared.
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    sample : TokenSample
-        Windows in their own order.
-
-    Notes
-    -----
-    Time is that of a neighbour search among the tokens; memory O(n_tokens n_channels).
-    """
-    drawn = _drawn_windows(windows.sizes, max_tokens, seed)
-    held = [windows[number] for number in drawn]
-    rows = torch.cat([w.features[..., -n_graph_channels:].flatten(0, 1) for w in held])
-    weights = _feature_weights(rows.numpy(), n_neighbors, device, seed)
-    if pixel_weight > 0:
-        edges = batch_edges([pixel_grid_edges(window.colors) for window in held])
-        pixels = matrix_of(normalized_edges(edges))
-        weights = sp.csr_array(normalized(weights) + pixel_weight * pixels)
-    index = np.arange(len(rows), dtype=np.int64)
-    return TokenSample(HeldWindows(held), Graph(weights, index))
 
 
 def normalized(weights: sp.csr_array) -> sp.csr_array:

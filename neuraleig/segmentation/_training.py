@@ -205,7 +205,8 @@ def token_objective(network: EigenNetwork, settings: TokenSettings) -> Objective
 def _sampler(windows: Windows, context: TokenContext) -> WindowSampler:
     """Batches of windows with their graphs, some held out where there are many."""
     settings = context.settings
-    judged = settings.early_stopping and len(windows.sizes) >= MIN_WINDOWS
+    trains = settings.early_stopping and settings.max_iter > 0
+    judged = trains and len(windows.sizes) >= MIN_WINDOWS
     return WindowSampler(
         windows,
         batch_windows(windows.sizes, settings.batch_size),

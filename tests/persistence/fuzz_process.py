@@ -2,8 +2,8 @@
 
     python fuzz_process.py FOLDER SEED COUNT FILE...
 
-Prints one JSON object. Started by ``test_fuzz.py``, with the folder for a file that is
-written again and again.
+Backbones and networks that a file asks for are passed. Prints one JSON object. Started
+by ``test_fuzz.py``, with the folder for a file that is written again and again.
 """
 
 import collections
@@ -17,6 +17,7 @@ import warnings
 from pathlib import Path
 
 from mutations import Mutator
+from own_parts import BROUGHT
 
 from neuraleig import load
 from neuraleig.persistence import ModelFileError
@@ -65,12 +66,25 @@ def too_long(*_):
     raise TimeoutError(f"more than {SECONDS} s")
 
 
+def loaded(path):
+    """The model of a file, with what it says is to be passed."""
+    try:
+        return load(path, device="cpu")
+    except ModelFileError as error:
+        brought = {
+            name: part for name, part in BROUGHT.items() if f" {name}=" in str(error)
+        }
+        if not brought:
+            raise
+    return load(path, device="cpu", **brought)
+
+
 def tried(path, watch):
     """What loading a file comes to: an outcome, and what is wrong with it."""
     watch.is_on = True
     signal.alarm(SECONDS)
     try:
-        model = load(path, device="cpu")
+        model = loaded(path)
     except ModelFileError as error:
         # A lack of memory would be hidden by it.
         is_short = "allocate" in str(error) or "\n" in str(error)
@@ -88,7 +102,7 @@ def main(folder, seed, count, paths):
     path = Path(folder, "changed.safetensors")
     # What is imported when it is first used is no work of a file.
     for name in paths:
-        load(name, device="cpu")
+        loaded(name)
         path.write_bytes(Path(name).read_bytes()[:-1])
         tried(path, Watch(path))
     watch = Watch(path)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._image_windows import ImageWindows
-from neuraleig.segmentation.backbones import FeatureCache, NoCache
+from neuraleig.segmentation.backbones import CUDA_TOKENS, FeatureCache, NoCache
 from neuraleig.segmentation.images import as_image_set, write_image
 
 SIZES = (32, 48), (20, 20), (5, 50), (24, 24)
@@ -74,7 +74,7 @@ def test_stored_windows_are_those_that_are_computed(pictures, tmp_path, in_files
     with FeatureCache(tmp_path / "cache", "key") as store:
         stored = windows_of(images, geometry, store, counted)
         stored.fill()
-        # All windows of an image at once.
+        # All windows of an image at once, for they are small.
         n_windows = [len(geometry.lattice(*size).windows) for size in SIZES]
         assert calls == n_windows
         for number in range(len(stored)):
@@ -82,6 +82,50 @@ def test_stored_windows_are_those_that_are_computed(pictures, tmp_path, in_files
                 assert torch.equal(one, other)
         stored.fill()
         assert sum(calls) == sum(n_windows)
+
+
+def test_a_large_image_is_taken_a_few_windows_at_a_time(tmp_path):
+    """Memory does not grow with the number of windows."""
+    image = np.random.default_rng(0).integers(0, 256, (700, 900, 3), np.uint8)
+    largest = []
+
+    def counted(pixels):
+        largest.append(len(pixels))
+        return pooled(pixels)
+
+    geometry = Geometry(8, None, 240, 80)
+    with FeatureCache(tmp_path, "key") as store:
+        windows = windows_of([image], geometry, store, counted)
+        windows.fill()
+        assert len(windows) == sum(largest) == 70
+        # Of 900 tokens each.
+        assert max(largest) == CUDA_TOKENS // 900
+        expected = windows_of([image], geometry)
+        for number in (0, 17, 69):
+            assert torch.equal(windows[number].features, expected[number].features)
+        assert sum(largest) == 70
+
+
+def test_what_is_stored_is_not_read_to_fill_the_rest(pictures, tmp_path, monkeypatch):
+    geometry = Geometry(8, None, 16, 8)
+    with FeatureCache(tmp_path, "key") as store:
+        windows_of(pictures[:2], geometry, store).fill()
+        monkeypatch.setattr(FeatureCache, "get", None)
+        calls = []
+
+        def counted(pixels):
+            calls.append(len(pixels))
+            return pooled(pixels)
+
+        windows = windows_of(pictures, geometry, store, counted)
+        windows.fill()
+        first = windows_of(pictures[:2], geometry)
+        assert sum(calls) == len(windows) - len(first)
+        # One is lost.
+        next(iter(tmp_path.rglob("*.features"))).unlink()
+        calls.clear()
+        windows.fill()
+        assert calls == [1]
 
 
 def test_nothing_is_filled_without_a_store(pictures):
@@ -148,3 +192,5 @@ class TestGeometry:
         one, other = (repr(Geometry(8, 320, 512, None)) for _ in range(2))
         assert one == other
         assert one != repr(Geometry(8, 320, 512, 256))
+        of_numpy = Geometry(*np.array([8, 320]), np.int32(512), None)
+        assert one == repr(of_numpy)

@@ -293,7 +293,7 @@ class TestViews:
         side = windowed.image_size or 48
         assert shape == (-(-side // 8), -(-side * 64 // 48 // 8))
         # Labels of other windows are none of these.
-        with pytest.raises(ValueError, match="another fingerprint"):
+        with pytest.raises(ValueError, match="other settings of prediction"):
             windowed.predict_folder(images, tmp_path, progress=False)
         windowed.set_params(**settled)
         assert_same_labels(probabilities(windowed, images), before)

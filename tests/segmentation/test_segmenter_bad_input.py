@@ -50,8 +50,15 @@ class TestFiles:
         (warning,) = found
         for name in ("empty.png", "truncated.png", "text.jpg"):
             assert name in str(warning.message)
-        # Told of the line that called fit.
+        # Told of the line that called fit, or what calls it.
         assert warning.filename == __file__
+        with pytest.warns(ImageWarning, match="3 of 7") as found:
+            with pytest.raises(ImageError):
+                make_segmenter().fit_predict(folder)
+        assert [warning.filename for warning in found] == [__file__]
+        with pytest.warns(ImageWarning, match="3 of 7") as found:
+            shared.predict_folder(folder, folder / "out")
+        assert [warning.filename for warning in found] == [__file__]
         assert model.n_images_ == 4
         assert_same_model(model, shared)
 

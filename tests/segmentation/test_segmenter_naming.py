@@ -137,11 +137,71 @@ class TestScores:
 
     def test_sheets_have_names(self, windowed, images):
         pytest.importorskip("PIL")
+        without = windowed.contact_sheet(images, n_crops=2, crop_size=16)
         windowed.name_clusters({0: "wall"})
         sheet = windowed.contact_sheet(images, n_crops=2, crop_size=16)
-        assert sheet is not None
+        assert not np.array_equal(sheet.image, without.image)
+        # Only what the row says.
+        windowed.name_clusters({0: ""})
+        again = windowed.contact_sheet(images, n_crops=2, crop_size=16)
+        np.testing.assert_array_equal(again.image, without.image)
+        np.testing.assert_array_equal(sheet.shares, without.shares)
 
 
 def test_a_folder_of_masks_is_refused_with_a_way_out(shared, images):
     with pytest.raises(TypeError, match=r"list of paths, such as sorted"):
         shared.match(images, "masks")
+
+
+def test_masks_of_a_series_go_by_their_position(shared, images, masks):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"image": images, "mask": masks}).iloc[[2, 0, 3, 1]]
+    order = list(frame.index)
+    given = frame["image"], frame["mask"]
+    listed = [images[i] for i in order], [masks[i] for i in order]
+    assert shared.score(*given) == shared.score(*listed)
+    matching, expected = shared.match(*given), shared.match(*listed)
+    np.testing.assert_array_equal(matching.classes, expected.classes)
+    scores = shared.evaluate(*given, matching), shared.evaluate(*listed, expected)
+    assert scores[0].mean_iou == scores[1].mean_iou
+    # No label of these is a position.
+    rest = frame["image"][2:], frame["mask"][2:]
+    assert shared.score(*rest) == shared.score(listed[0][2:], listed[1][2:])
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (iter, "list_iterator"),
+        (lambda masks: (mask for mask in masks), "generator"),
+        (lambda masks: dict(enumerate(masks)), "dict"),
+    ],
+)
+def test_masks_that_have_no_order_are_refused(shared, images, masks, make, name):
+    with pytest.raises(TypeError, match=rf"masks of type {name}.*pass a list"):
+        shared.score(images, make(masks))
+
+
+def test_folders_go_on_however_parameters_are_written(windowed, images, tmp_path):
+    pytest.importorskip("PIL")
+    windowed.predict_folder(images, tmp_path, progress=False)
+    for same in (
+        {"scales": [1.0]},
+        {"scales": (1,)},
+        {"flip": np.bool_(False)},
+        {"window_size": np.int64(32)},
+        # Of no effect without refine.
+        {"refine_radius": 3.0},
+    ):
+        windowed.set_params(**same)
+        report = windowed.predict_folder(images, tmp_path, progress=False)
+        assert (len(report.skipped), report.written) == (len(images), []), same
+    for other in ({"scales": (1.0, 0.5)}, {"refine": "guided"}):
+        with pytest.raises(ValueError, match="other settings of prediction"):
+            copy.deepcopy(windowed).set_params(**other).predict_folder(
+                images, tmp_path, progress=False
+            )
+    windowed.set_params(refine="guided", refine_radius=1)
+    kept = windowed._fingerprint()
+    assert windowed.set_params(refine_radius=np.float32(1))._fingerprint() == kept
+    assert windowed.set_params(refine_radius=2)._fingerprint() != kept

@@ -1,5 +1,6 @@
 """ONNX models of segmenters say of tokens and images what the segmenters say."""
 
+import copy
 import json
 
 import numpy as np
@@ -114,6 +115,22 @@ def test_unions_of_clusters_and_their_names(windowed, run, tmp_path):
     ]
     open_axes = ["n_windows", "rows", "columns"]
     assert axes == [[*open_axes, features.shape[-1]], open_axes]
+
+
+def test_numbers_of_numpy_become_plain(shared, run, tmp_path):
+    segmenter = copy.deepcopy(shared).set_params(
+        image_size=np.int64(48),
+        window_size=np.int32(32),
+        scales=(np.float32(1), 0.5),
+        flip=np.bool_(True),
+        refine="guided",
+        refine_radius=np.float32(2),
+    )
+    run(segmenter)
+    properties = onnx.load(tmp_path / "model.onnx").metadata_props
+    found = {entry.key: entry.value for entry in properties}
+    names = "image_size", "window_size", "scales", "flip", "refine_radius"
+    assert [json.loads(found[n]) for n in names] == [48, 32, [1.0, 0.5], True, 2.0]
 
 
 def test_an_image_from_its_bytes_to_the_labels_of_its_pixels(shared, images, run):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from neuraleig import DenseSegmenter
+from neuraleig.sampling import WindowSampler
 from neuraleig.training import BaseCallback
 
 PUBLISHED = {
@@ -88,6 +89,16 @@ def test_early_stopping_keeps_windows_back(make_segmenter, make_picture):
     other = Watch()
     make_segmenter(callbacks=[other], max_iter=50, early_stopping=False).fit(images)
     assert other.seen == 0
+
+
+def test_nothing_is_judged_where_no_step_is_taken(
+    make_segmenter, make_picture, monkeypatch
+):
+    images = [make_picture(seed, 24, 32)[0] for seed in range(40)]
+    monkeypatch.setattr(WindowSampler, "validation_batch", None)
+    assert make_segmenter(max_iter=None).fit(images).loss_curve_ == []
+    with pytest.raises(TypeError, match="not callable"):
+        make_segmenter(max_iter=1).fit(images)
 
 
 def test_a_module_as_backbone(make_segmenter, images, new_images, new_masks):

@@ -11,7 +11,7 @@ from neuraleig.metrics import modularity
 from neuraleig.networks import make_token_network
 from neuraleig.sampling import TokenWindow, WindowSampler, padded_inputs
 from neuraleig.segmentation._fit import fit_tokens, labels_of_sample
-from neuraleig.segmentation._token_sample import HeldWindows, draw_sample
+from neuraleig.segmentation._token_sample import HeldWindows, SampleRules
 from neuraleig.segmentation._training import TokenContext, token_objective
 
 CPU = torch.device("cpu")
@@ -114,15 +114,7 @@ def test_samples_have_the_labels_of_their_tokens(fitted, windows):
             for i in range(len(SIZES))
         ]
     )
-    sample = draw_sample(
-        standard,
-        1000,
-        n_graph_channels=N_CHANNELS,
-        n_neighbors=64,
-        pixel_weight=0.3,
-        device=CPU,
-        seed=0,
-    )
+    sample = SampleRules(None, 1000, N_CHANNELS, 64, 0.3, CPU).draw(standard, 0)
     found = labels_of_sample(fitted.eigenfunctions, sample, np.arange(3))
     assert (found == fitted.labels).mean() > 0.99
     merged = labels_of_sample(fitted.eigenfunctions, sample, np.array([0, 0, 0]))

@@ -13,8 +13,8 @@ from neuraleig.sampling import TokenWindow
 from neuraleig.segmentation._token_sample import (
     HeldWindows,
     PreparedWindows,
+    SampleRules,
     channel_units,
-    draw_sample,
     matrix_of,
     normalized,
 )
@@ -48,15 +48,8 @@ def prepared(windows, tokens_per_window, seed=0):
 
 
 def sample_of(windows, max_tokens=1000, pixel_weight=0.3, seed=0, n_graph_channels=3):
-    return draw_sample(
-        windows,
-        max_tokens,
-        n_graph_channels=n_graph_channels,
-        n_neighbors=64,
-        pixel_weight=pixel_weight,
-        device=CPU,
-        seed=seed,
-    )
+    rules = SampleRules(None, max_tokens, n_graph_channels, 64, pixel_weight, CPU)
+    return rules.draw(windows, seed)
 
 
 class TestPreparedWindows:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import tempfile
-import warnings
 import weakref
 import zlib
 from abc import ABC, abstractmethod
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neuraleig._atomic import atomic_file
+from neuraleig._warnings import warn_user
 
 Features = NDArray[np.float16]
 
@@ -249,11 +249,10 @@ class FeatureCache(FeatureStore):
             problem = str(error)
         if problem is None:
             return _read_only(np.asarray(features))
-        warnings.warn(
+        warn_user(
             f"the cached features in {path} are damaged or not from here ({problem}); "
             "they are computed again.",
             FeatureCacheWarning,
-            stacklevel=3,
         )
         return None
 
@@ -265,12 +264,11 @@ class FeatureCache(FeatureStore):
                 self._write(item, values)
             except OSError as error:
                 self.writes = False
-                warnings.warn(
+                warn_user(
                     f"features cannot be written to {self.folder} ({error}); the fit "
                     "goes on and computes what is not stored in every pass, which is "
                     "slower. Make room there, or choose another folder.",
                     FeatureCacheWarning,
-                    stacklevel=3,
                 )
         return _read_only(values)
 

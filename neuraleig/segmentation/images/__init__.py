@@ -24,6 +24,7 @@ from neuraleig.segmentation.images._image_sets import (
     ImageSet,
     as_image_set,
     is_one_image,
+    mask_sequence,
     readable,
 )
 from neuraleig.segmentation.images._resize import resized_to, short_side_size
@@ -43,6 +44,7 @@ __all__ = [
     "is_one_image",
     "jpeg_bytes",
     "label_dtype",
+    "mask_sequence",
     "read_image",
     "read_mask",
     "readable",

@@ -274,7 +274,7 @@ def write_image(path: str | os.PathLike[str], rgb: RGB) -> None:
 
 @contextmanager
 def _opened(image: Any, kind: str) -> Iterator[Any]:  # noqa: ANN401
-    """Picture of Pillow, of which nothing but an ImageError comes."""
+    """Picture of Pillow, of whose faults nothing but an ImageError comes."""
     if not is_pillow_image(image) and not isinstance(image, str | os.PathLike):
         raise TypeError(
             f"{kind} of type {type(image).__name__} must be a path, an image of "
@@ -300,6 +300,8 @@ def _opened(image: Any, kind: str) -> Iterator[Any]:  # noqa: ANN401
             raise ImageError(
                 f"cannot read {kind} {_name_of(image)}: {message}"
             ) from error
+        except MemoryError:  # of the machine, and no fault of the file
+            raise
         except Exception as error:  # decoders of broken files raise anything
             reason = _reason(image, error)
             raise ImageError(

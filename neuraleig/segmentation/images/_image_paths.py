@@ -24,6 +24,11 @@ IMAGE_SUFFIXES = (
     ".tiff",
     ".webp",
 )
+# Record of a folder of labels, and of one that is not finished (hidden).
+MANIFEST, JOURNAL = "manifest.json", ".manifest.journal"
+# By which it is told from manifests of others, within its first bytes.
+MANIFEST_BYTES = 200
+MANIFEST_START, MANIFEST_MARK = b'{\n "schema": ', b'\n "fingerprint": "'
 DIGITS = re.compile(r"([0-9]+)")
 
 NaturalKey = tuple[tuple[tuple[int, int, str], ...], ...]
@@ -56,7 +61,8 @@ def image_files(folder: Path, exclude: Path | None = None) -> list[Path]:
     ----------
     folder : Path
         Hidden files and folders are left out, and so is what does not end in one of
-        ``IMAGE_SUFFIXES``. Links to folders are followed, each folder once.
+        ``IMAGE_SUFFIXES``. Links to folders are followed, each folder once. Folders
+        below it that hold labels, see :func:`holds_labels`, are left out as well.
     exclude : Path, optional
         Folder that is not looked into.
 
@@ -74,6 +80,8 @@ def image_files(folder: Path, exclude: Path | None = None) -> list[Path]:
         if _identity(current) in seen:
             continue
         seen.add(_identity(current))
+        if current != folder and holds_labels(current):
+            continue
         for path in sorted(current.iterdir(), key=lambda p: natural_key(p.name)):
             if path.name.startswith("."):
                 continue
@@ -82,6 +90,18 @@ def image_files(folder: Path, exclude: Path | None = None) -> list[Path]:
             elif path.suffix.lower() in IMAGE_SUFFIXES and _may_be_read(path):
                 found.append(path)
     return sorted(found, key=lambda p: natural_key(p.relative_to(folder).as_posix()))
+
+
+def holds_labels(folder: Path) -> bool:
+    """Whether labels of images were written to a folder, finished or not."""
+    manifest = folder / MANIFEST
+    if (folder / JOURNAL).is_file():
+        return True
+    if not manifest.is_file():
+        return False
+    with manifest.open("rb") as file:
+        start = file.read(MANIFEST_BYTES)
+    return start.startswith(MANIFEST_START) and MANIFEST_MARK in start
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -11,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 from torch import Tensor
 
+from neuraleig._warnings import warn_user
 from neuraleig.segmentation.images._image_arrays import CHANNELS, RGB
 from neuraleig.segmentation.images._image_files import (
     ImageError,
@@ -160,8 +160,9 @@ def as_image_set(
     Parameters
     ----------
     images : folder, image, sequence of images or data set
-        A folder is searched with all below it, in natural order; hidden files and
-        those that do not end in the suffix of an image are left out. An image, or
+        A folder is searched with all below it, in natural order; hidden files, those
+        that do not end in the suffix of an image, and folders below it to which
+        :func:`predict_folder` wrote labels are left out. An image, or
         each of a list, is a path, an image of Pillow, an array or a tensor. Arrays of
         shape (n, height, width, channels) and tensors of shape (n, channels, height,
         width) are stacks. A data set has ``__len__`` and ``__getitem__``; its items
@@ -246,11 +247,10 @@ def readable(images: ImageSet) -> ImageSet:
     if unreadable:
         named = "; ".join(f"{name}: {reason}" for name, reason in unreadable[:3])
         more = f"; and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""
-        warnings.warn(
+        warn_user(
             f"{len(unreadable)} of {len(images)} images cannot be read and are left "
             f"out: {named}{more}",
             ImageWarning,
-            stacklevel=3,
         )
     return kept
 
@@ -272,6 +272,55 @@ def is_one_image(images: Any) -> bool:  # noqa: ANN401
     if isinstance(images, str | os.PathLike):
         return not Path(images).is_dir()
     return is_pillow_image(images) or _is_one_array(images)
+
+
+def mask_sequence(masks: Any, n_images: int) -> Sequence[Any]:  # noqa: ANN401
+    """Masks that belong to several images, one by one and by position.
+
+    Parameters
+    ----------
+    masks : object
+        Whatever a user passes.
+    n_images : int
+        Number of the images.
+
+    Returns
+    -------
+    masks : sequence
+        Read when they are asked for, if ``masks`` does so.
+
+    Raises
+    ------
+    TypeError
+        If they have no order, as generators, mappings and folders.
+    ValueError
+        If they are more or fewer than the images.
+    """
+    if isinstance(masks, str | os.PathLike):
+        raise TypeError(
+            f"masks={masks!r} is one path, and there are several images; pass a "
+            "list of paths, such as sorted(Path(folder).glob('*.png'))."
+        )
+    if not _is_sequence(masks):
+        raise TypeError(
+            f"masks of type {type(masks).__name__} must be a sequence, with __len__ "
+            "and __getitem__; pass a list of them, one per image."
+        )
+    if hasattr(masks, "iloc"):
+        masks = list(masks)  # a series of pandas goes by its labels
+    if len(masks) != n_images:
+        raise ValueError(
+            f"there are {len(masks)} masks for {n_images} images; pass one per "
+            "image, in the same order."
+        )
+    found: Sequence[Any] = masks
+    return found
+
+
+def _is_sequence(items: Any) -> bool:  # noqa: ANN401
+    """Whether items have a length and are had by their positions."""
+    sized = hasattr(items, "__len__") and hasattr(items, "__getitem__")
+    return sized and not isinstance(items, Mapping | bytes | bytearray)
 
 
 def _is_one_array(images: Any) -> bool:  # noqa: ANN401
@@ -318,8 +367,7 @@ def _of_list(images: list[Any]) -> ImageSet:
 
 
 def _of_dataset(images: Any) -> ImageSet:  # noqa: ANN401
-    sized = hasattr(images, "__len__") and hasattr(images, "__getitem__")
-    if not sized or isinstance(images, Mapping | bytes | bytearray):
+    if not _is_sequence(images):
         raise TypeError(
             f"images of type {type(images).__name__} must be a folder, an image, a "
             "sequence of images, or a data set with __len__ and __getitem__; pass a "

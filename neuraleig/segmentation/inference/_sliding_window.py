@@ -49,9 +49,10 @@ def scores_on_lattice(
     score: Score,
     *,
     batch_size: int,
-    weights: Callable[[int, int], Tensor] = window_weights,
 ) -> Tensor:
     """Scores of all tokens of one image: means of those of the windows.
+
+    Their weights are :func:`window_weights`.
 
     Windows are taken row by row in batches that hold no other image, so that an image
     has the same scores in any company.
@@ -67,8 +68,6 @@ def scores_on_lattice(
         tokens, on any device.
     batch_size : int
         Windows at a time.
-    weights : callable, default=window_weights
-        Positive weights (h, w) of the tokens of a window.
 
     Returns
     -------
@@ -83,7 +82,7 @@ def scores_on_lattice(
     windows = lattice.windows
     if len(windows) == 1:
         return score(lattice.window(padded, 0)[None])[0].float()
-    weight = weights(windows[0].height, windows[0].width)
+    weight = window_weights(windows[0].height, windows[0].width)
     total = norm = None
     for start in range(0, len(windows), batch_size):
         part = range(start, min(start + batch_size, len(windows)))

@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from neuraleig._atomic import remove_temporaries
 from neuraleig._typing import IntArray
+from neuraleig._warnings import warn_user
 from neuraleig.segmentation.images._image_arrays import (
     RGB,
     ImageError,
@@ -115,8 +115,9 @@ def predict_folder(
     Raises
     ------
     ValueError
-        If there are no images, if ``out`` would overwrite some or holds labels made
-        otherwise, or if ``label`` returns something else than labels of the image.
+        If there are no images, if ``out`` would overwrite some, holds labels made
+        otherwise or of other images, or if ``label`` returns something else than labels
+        of the image.
     OSError
         If a file cannot be written.
 
@@ -129,24 +130,29 @@ def predict_folder(
     -----
     Every file is written under another name and renamed, so that none is ever half
     there. An image counts as done when the record of an earlier run with the same
-    settings names it, it has not changed, and its label file has its size. Only one
-    process may write to ``out`` at a time.
+    settings names it, it has not changed, and its label file has its size. Images that
+    are no longer there leave the record. Images of another folder have nothing to do
+    in ``out``: they are known by their content, so that folders may be moved. Only
+    one process may write to ``out`` at a time.
     """
     out = Path(out)
     images = _source_images(source, out)
     colors = resolve_colors(colors, n_labels)
     image_names = images.names
     targets = label_names(image_names)
-    _check_targets(images, out, [*targets, *map(_overlay, targets)])
+    written = [*targets, *map(_overlay, targets)]
+    _check_targets(images, out, written)
     hexes = ["#" + bytes(color).hex() for color in colors]
-    record = FolderRecord(out, Settings(fingerprint, n_labels, hexes))
+    settings = Settings(fingerprint, n_labels, hexes)
+    record = FolderRecord(out, settings, _folder_of(images))
     job = _Job(label, images, image_names, out, targets, colors, overlays)
     cluster_names = names_of_clusters(names, n_labels)
     out.mkdir(parents=True, exist_ok=True)
     if overwrite:
         record.forget()
-    done = job.finished(record.done())
-    remove_temporaries(out)
+    done = job.finished(record)
+    # Those of this run: elsewhere below out another process may write.
+    remove_temporaries({out, *((out / target).parent for target in written)})
     record.start(done.values())
     try:
         new = job.run(done, record, progress)
@@ -170,16 +176,41 @@ class _Job:
     colors: Palette
     overlays: bool
 
-    def finished(self, records: Mapping[str, ImageRecord]) -> dict[int, ImageRecord]:
-        """Records of earlier runs that still hold, by position.
-
-        ``records`` are by label file, of which no two are the same.
-        """
-        return {
+    def finished(self, record: FolderRecord) -> dict[int, ImageRecord]:
+        """Records of earlier runs that still hold, by position."""
+        # By label file, of which no two are the same.
+        records = record.done()
+        done = {
             index: records[target]
             for index, target in enumerate(self.targets)
             if target in records and self._holds(index, records[target])
         }
+        if not done and record.is_of_another_folder:
+            self._check_source(records)
+        return done
+
+    def _check_source(self, records: Mapping[str, ImageRecord]) -> None:
+        """Refuse to replace labels of other images, where they are of another folder.
+
+        By content, for folders may be moved, and names such as 0001.png are in many.
+        """
+        if records and not self._shares_images(records):
+            raise ValueError(
+                f"out={str(self.out)!r} holds labels of {len(records)} other images, "
+                "none of which is among these; choose another out, or pass "
+                "overwrite=True to replace them and the record of them."
+            )
+
+    def _shares_images(self, records: Mapping[str, ImageRecord]) -> bool:
+        """Whether an image is one of those of earlier runs, wherever its labels are."""
+        stamps = {record.source: record.stamp for record in records.values()}
+        for index, name in enumerate(self.names):
+            try:
+                if name in stamps and _stamp(self.images, index) == stamps[name]:
+                    return True
+            except ImageError:
+                return True  # nobody can tell
+        return False
 
     def _holds(self, index: int, record: ImageRecord) -> bool:
         target = self.targets[index]
@@ -252,6 +283,18 @@ def _source_images(source: Any, out: Path) -> ImageSet:  # noqa: ANN401
     return as_image_set(source, exclude=out)
 
 
+def _folder_of(images: ImageSet) -> str | None:
+    """Folder that all images are in or below, or None where some have no file."""
+    paths = [images.path(index) for index in range(len(images))]
+    found = {str(path.parent.resolve()) for path in paths if path is not None}
+    if None in paths:
+        return None
+    try:
+        return os.path.commonpath(found)
+    except ValueError:  # on several drives
+        return None
+
+
 def _check_targets(images: ImageSet, out: Path, targets: Sequence[str]) -> None:
     """Refuse to write over an image."""
     paths = [images.path(index) for index in range(len(images))]
@@ -262,9 +305,11 @@ def _check_targets(images: ImageSet, out: Path, targets: Sequence[str]) -> None:
             sources |= {path.resolve(), path.parent.resolve() / path.name}
     root = out.resolve()
     for target in targets:
-        if root / target in sources:
+        # Of a link, what it leads to is written over.
+        lost = sources & {root / target, (root / target).resolve()}
+        if lost:
             raise ValueError(
-                f"out={str(out)!r} would overwrite the image {str(root / target)!r}; "
+                f"out={str(out)!r} would overwrite the image {str(min(lost))!r}; "
                 "choose another folder."
             )
 
@@ -314,10 +359,9 @@ def _report(
     if unreadable:
         told = "; ".join(error for _, error in unreadable[:N_NAMED])
         more = ", ..." if len(unreadable) > N_NAMED else ""
-        warnings.warn(
+        warn_user(
             f"{len(unreadable)} of {len(records)} images could not be read and have no "
             f"labels ({told}{more}); {str(manifest)!r} names them.",
             ImageWarning,
-            stacklevel=3,
         )
     return FolderReport(manifest, written, skipped, unreadable, pixels)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from neuraleig._atomic import atomic_file, write_json
+from neuraleig.segmentation.images._image_paths import JOURNAL, MANIFEST
 
 SCHEMA = 1
-MANIFEST = "manifest.json"
-# Hidden, and there only while a run is unfinished.
-JOURNAL = ".manifest.journal"
+# What reading a file of others that has such a name may raise.
+NO_RECORDS = (
+    AttributeError,
+    KeyError,
+    TypeError,
+    UnicodeDecodeError,
+    json.JSONDecodeError,
+)
+Parse = Callable[[str], list[dict[str, Any]]]
+# What decides labels, in words.
+OTHER = {
+    "fingerprint": "another model or other settings of prediction",
+    "n_labels": "another number of clusters",
+    "colors": "other colours",
+    "schema": "another version of neuraleig",
+}
 
 
 def label_names(names: Sequence[str]) -> list[str]:
@@ -116,11 +130,20 @@ class FolderRecord:
         The folder.
     settings : Settings
         Of this run.
+    folder : str or None
+        Of its images.
+
+    Attributes
+    ----------
+    is_of_another_folder : bool
+        Whether the last of the earlier runs that :meth:`done` read was.
     """
 
-    def __init__(self, out: Path, settings: Settings) -> None:
+    def __init__(self, out: Path, settings: Settings, folder: str | None) -> None:
         self.out = out
         self.settings = settings
+        self.folder = folder
+        self.is_of_another_folder = False
         self._journal: IO[str] | None = None
 
     @property
@@ -136,7 +159,7 @@ class FolderRecord:
         ValueError
             If those runs had other settings, or their record cannot be read.
         """
-        return self._of_manifest() | self._of_journal()
+        return self._read(MANIFEST, _of_manifest) | self._read(JOURNAL, _of_journal)
 
     def forget(self) -> None:
         """Remove the record of earlier runs."""
@@ -145,7 +168,8 @@ class FolderRecord:
 
     def start(self, done: Iterable[ImageRecord]) -> None:
         """Begin a journal that holds what is done."""
-        lines = [asdict(self.settings) | {"schema": SCHEMA}, *map(asdict, done)]
+        head = {"schema": SCHEMA, "folder": self.folder}
+        lines = [asdict(self.settings) | head, *map(asdict, done)]
         # A whole new file: the last line of the old one may be torn.
         with atomic_file(self.out / JOURNAL) as file:
             file.writelines(f"{json.dumps(line)}\n".encode() for line in lines)
@@ -173,63 +197,68 @@ class FolderRecord:
                 zip(names, self.settings.colors, strict=True)
             )
         ]
+        # Begins as holds_labels expects it.
         content = {
             "schema": SCHEMA,
             "fingerprint": self.settings.fingerprint,
             "n_clusters": self.settings.n_labels,
             "clusters": clusters,
+            "folder": self.folder,
             "images": [asdict(record) for record in records],
         }
         write_json(self.manifest, content)
         (self.out / JOURNAL).unlink(missing_ok=True)
 
-    def _of_manifest(self) -> dict[str, ImageRecord]:
-        if not self.manifest.exists():
+    def _read(self, name: str, parse: Parse) -> dict[str, ImageRecord]:
+        """Images of a file of earlier runs, or whatever else has its name."""
+        path = self.out / name
+        if not path.exists():
             return {}
         try:
-            content = json.loads(self.manifest.read_text(encoding="utf-8"))
-            colors = [cluster["color"] for cluster in content["clusters"]]
-            found = content | {"n_labels": content["n_clusters"], "colors": colors}
-            self._check(found)
-            return _records(content["images"])
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+            found = parse(path.read_text(encoding="utf-8"))
+            if found:
+                self._check(found[0])
+            return _records(found[1:])
+        except NO_RECORDS as error:
             raise ValueError(
-                f"{str(self.manifest)!r} is not a manifest of labels; choose another "
-                "out, or pass overwrite=True to replace it."
+                f"{str(path)!r} is not a manifest of labels; choose another out, or "
+                "pass overwrite=True to replace it."
             ) from error
-
-    def _of_journal(self) -> dict[str, ImageRecord]:
-        journal = self.out / JOURNAL
-        if not journal.exists():
-            return {}
-        entries = list(_whole_lines(journal.read_text(encoding="utf-8")))
-        if not entries:
-            return {}
-        self._check(entries[0])
-        return _records(entries[1:])
 
     def _check(self, found: Mapping[str, Any]) -> None:
         """Refuse to go on with what was made otherwise."""
         expected = asdict(self.settings) | {"schema": SCHEMA}
-        others = [name for name in expected if found.get(name) != expected[name]]
+        others = [OTHER[name] for name in expected if found.get(name) != expected[name]]
         if others:
             raise ValueError(
-                f"out={str(self.out)!r} holds labels that were made with another "
+                f"out={str(self.out)!r} holds labels that were made with "
                 f"{' and '.join(others)}; choose another out, or pass overwrite=True "
                 "to make all of them again."
             )
+        # Manifests of early versions do not say.
+        self.is_of_another_folder = found.get("folder") != self.folder
+
+
+def _of_manifest(text: str) -> list[dict[str, Any]]:
+    """Settings, and entries of the images."""
+    content = json.loads(text)
+    colors = [cluster["color"] for cluster in content["clusters"]]
+    head = content | {"n_labels": content["n_clusters"], "colors": colors}
+    return [head, *content["images"]]
+
+
+def _of_journal(text: str) -> list[dict[str, Any]]:
+    """The same, up to where the writer of the journal was killed."""
+    entries = []
+    for line in text.splitlines():
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return entries
 
 
 def _records(entries: Iterable[dict[str, Any]]) -> dict[str, ImageRecord]:
     records = (ImageRecord(**entry) for entry in entries)
     # What could not be read has no label file, and is tried again.
     return {record.labels: record for record in records if record.labels}
-
-
-def _whole_lines(text: str) -> Iterable[dict[str, Any]]:
-    """Entries of a journal up to where its writer was killed."""
-    for line in text.splitlines():
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            return

@@ -383,6 +383,19 @@ def test_a_lazily_opened_picture_that_cannot_be_decoded_is_named(tmp_path):
         read_image(picture)
 
 
+def test_a_lack_of_memory_is_no_fault_of_the_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    Image.new("L", (4, 4)).save(path)
+
+    def load(self):
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    for read in (read_image, read_mask):
+        with pytest.raises(MemoryError):
+            read(path)
+
+
 def test_the_size_of_a_file_is_read_from_its_header(tmp_path, monkeypatch):
     def load(self):
         raise AssertionError("decoded")

@@ -18,6 +18,7 @@ Image = pytest.importorskip("PIL.Image")
 from neuraleig.segmentation.images import _image_files  # noqa: E402
 from neuraleig.segmentation.images._image_arrays import ImageWarning  # noqa: E402
 from neuraleig.segmentation.images._image_files import read_mask, write_image  # noqa: E402
+from neuraleig.segmentation.images._image_paths import image_files  # noqa: E402
 from neuraleig.segmentation.outputs import _folders  # noqa: E402
 from neuraleig.segmentation.outputs._folders import predict_folder  # noqa: E402
 from neuraleig.segmentation.outputs._label_files import label_names  # noqa: E402
@@ -95,6 +96,7 @@ def test_the_manifest_says_what_was_done(source, tmp_path):
     assert content["schema"] == 1
     assert content["fingerprint"] == "one"
     assert content["n_clusters"] == 4
+    assert content["folder"] == str(source)
     assert content["clusters"][2] == {"id": 2, "name": "road", "color": "#bd1f01"}
     assert [c["name"] for c in content["clusters"]] == ["дорога", None, "road", None]
     assert [image["source"] for image in content["images"]] == NAMES
@@ -252,9 +254,18 @@ def test_a_killed_run_leaves_whole_files_and_goes_on(tmp_path):
 def test_what_a_killed_run_left_half_is_removed(source, tmp_path):
     out = tmp_path / "out"
     run(source, out)
-    (out / "a" / ".neuraleig-00.part").write_bytes(b"half")
+    for folder in ("", "a", "overlays/a", "d/e"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        (out / folder / ".neuraleig-00.part").write_bytes(b"half")
+    # Somebody else writes there.
+    others = [out / "models" / ".neuraleig-00.part", out / "d" / ".neuraleig-00.part"]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
     run(source, out)
-    assert files_of(out) == sorted([*NAMES, "manifest.json"])
+    assert all(path.exists() for path in others)
+    found = {*files_of(out)} - {path.relative_to(out).as_posix() for path in others}
+    assert sorted(found) == sorted([*NAMES, "manifest.json"])
 
 
 @pytest.mark.parametrize(
@@ -286,12 +297,45 @@ def test_new_images_are_added_and_old_ones_forgotten(source, tmp_path):
     assert [i["source"] for i in listed] == [*NAMES[:3], "b2.png", "d/e/f.png"]
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_labels_of_another_source_are_kept(source, tmp_path, finished):
+    out, other = tmp_path / "out", tmp_path / "other"
+    if finished:
+        run(source, out)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            run(source, out, counted(fail_at=4))
+    before = content_of(out)
+    (other / "a").mkdir(parents=True)
+    for name in ("a/1.png", "z.png"):
+        write_image(other / name, np.zeros((7, 9, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"of \d other images.*overwrite=True"):
+        run(other, out)
+    assert content_of(out) == before
+    # One that is among both is enough, without its labels as well.
+    write_image(other / "b.png", _image_files.read_image(source / "b.png"))
+    (out / "b.png").unlink(missing_ok=True)
+    if finished:
+        assert run(other, out).written == ["a/1.png", "b.png", "z.png"]
+    with pytest.raises(ValueError, match=r"other images.*overwrite=True"):
+        run([np.zeros((7, 9, 3), np.uint8)], out)
+    (other / "b.png").unlink()
+    assert run(other, out, overwrite=True).written == ["a/1.png", "z.png"]
+
+
+def test_both_folders_may_be_moved(source, tmp_path):
+    run(source, tmp_path / "out")
+    moved = source.rename(tmp_path / "elsewhere")
+    out = (tmp_path / "out").rename(moved / "labels")
+    assert run(moved, out).skipped == NAMES
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fingerprint": "two"}, "another fingerprint"),
-        ({"n_labels": 5}, "another n_labels and colors"),
-        ({"colors": np.zeros((4, 3), np.uint8)}, "another colors"),
+        ({"fingerprint": "two"}, "another model or other settings of pred"),
+        ({"n_labels": 5}, "another number of clusters and other colours"),
+        ({"colors": np.zeros((4, 3), np.uint8)}, "with other colours"),
     ],
 )
 @pytest.mark.parametrize("finished", [True, False])
@@ -321,15 +365,40 @@ def test_names_change_without_new_labels(source, tmp_path):
     assert json.loads(report.manifest.read_text())["clusters"][0]["name"] == "road"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"images": 3}', "torn {"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"images": 3}', b"torn {", b"\xff\xfe{\x00"]
+)
 def test_another_manifest_is_not_overwritten(source, tmp_path, content):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "manifest.json").write_text(content)
+    (out / "manifest.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"manifest.json.*overwrite=True"):
+        run(source, out)
+    assert (out / "manifest.json").read_bytes() == content
+    assert run(source, out, overwrite=True).written == NAMES
+
+
+@pytest.mark.parametrize("line", [b"[]", b"3", b'{"more": 1}', b"null", b"\xff\xfe"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_another_journal_is_not_overwritten(source, tmp_path, line, is_first):
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        run(source, out, counted(fail_at=3))
+    journal = out / ".manifest.journal"
+    head, *images = journal.read_bytes().splitlines()
+    content = b"\n".join([line, *images] if is_first else [head, line, *images])
+    journal.write_bytes(content)
     with pytest.raises(ValueError, match="overwrite=True"):
         run(source, out)
-    assert (out / "manifest.json").read_text() == content
+    assert journal.read_bytes() == content
     assert run(source, out, overwrite=True).written == NAMES
+
+
+def test_an_empty_journal_is_none(source, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".manifest.journal").write_bytes(b'{"fingerpr')
+    assert run(source, out).written == NAMES
 
 
 # Unreadable images
@@ -375,6 +444,24 @@ def test_an_out_inside_the_source_is_no_input(source):
     assert run(str(source), os.path.relpath(out)).skipped == NAMES
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_labels_inside_the_source_are_no_images(source, tmp_path, finished):
+    images = [source / name for name in NAMES]
+    if finished:
+        run(source, source / "labels", overlays=True)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            run(source, source / "labels", counted(fail_at=4), overlays=True)
+    assert image_files(source) == images
+    # Nor for another run, unless they are asked for.
+    assert run(source, tmp_path / "out").written == NAMES
+    assert len(image_files(source / "labels")) == (10 if finished else 6)
+    # What others call a manifest is none of ours.
+    (source / "a" / "manifest.json").write_text('{"name": "app"}')
+    (source / "d" / "manifest.json").mkdir()
+    assert image_files(source) == images
+
+
 def test_images_are_never_overwritten(source, tmp_path):
     before = content_of(source)
     with pytest.raises(ValueError, match="is the folder of the images"):
@@ -389,6 +476,20 @@ def test_images_are_never_overwritten(source, tmp_path):
     write_image(tmp_path / "overlays" / "x.jpg", np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(ValueError, match="would overwrite the image"):
         run(tmp_path / "overlays", tmp_path, overlays=True)
+    # By a link in the place of a label file, or of a folder of them.
+    out = tmp_path / "out"
+    out.mkdir()
+    for link, target in (("b.png", "c.png"), ("a", "a")):
+        (out / link).symlink_to(source / target)
+        with pytest.raises(ValueError, match=r"would overwrite the image.*images"):
+            run(source, out)
+        (out / link).unlink()
+    assert content_of(source) == before
+    # A link that leads elsewhere stays one.
+    (out / "b.png").symlink_to(tmp_path / "elsewhere.png")
+    run(source, out)
+    assert (out / "b.png").is_symlink()
+    assert (tmp_path / "elsewhere.png").is_file()
     assert content_of(source) == before
 
 

@@ -1,0 +1,25 @@
+"""Warnings that name the line of the user, however deep they come from."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+PACKAGE = str(Path(__file__).parent)
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn at the line that called the package, by whichever of its methods.
+
+    Parameters
+    ----------
+    message : str
+        What to tell.
+    category : type
+        Of the warning.
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
