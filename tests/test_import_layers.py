@@ -26,6 +26,7 @@ FOUNDATION = {
     "_standardize",
     "_typing",
     "_version",
+    "_words",
 }
 MATHEMATICS = {
     "affinity",

@@ -292,6 +292,15 @@ def test_info_says_what_is_in_a_file(folder, capsys, monkeypatch):
     assert (status, "\nclusters" in text) == (0, False)
 
 
+def test_a_spectrum_without_a_choice_suggests_no_number(folder, tmp_path):
+    fit = ("fit", folder / "rows.npy", "-o", tmp_path / "m", *FAST)
+    assert "; the spectrum suggests 3 clusters" in call(*fit)[1]
+    assert "suggested clusters" in call("info", tmp_path / "m")[1]
+    assert "suggests" not in call(*fit, "--n-components=2")[1]
+    assert load(tmp_path / "m").suggested_n_clusters_ == 1
+    assert "suggested" not in call("info", tmp_path / "m")[1]
+
+
 def test_models_are_exported(folder, rows, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     path = tmp_path / "m.onnx"

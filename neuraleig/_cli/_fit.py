@@ -20,6 +20,7 @@ from neuraleig._cli._table_arguments import (
     opened_table,
 )
 from neuraleig._tables import spooled
+from neuraleig._words import count_text, suggestion_text
 
 DESCRIPTION = """\
 Learn clusters from the rows of a file, or with --embedding eigenfunctions
@@ -75,9 +76,11 @@ def _fit(arguments: argparse.Namespace, out: TextIO) -> int:
 def _summary(model: Any) -> str:  # noqa: ANN401 - either estimator
     if not isinstance(model, NeuralEigenSpectralClustering):
         n_rows, n_columns = model.embedding_.shape
-        return f"{n_columns} eigenfunctions of {n_rows} rows"
+        columns = count_text(n_columns, "eigenfunction")
+        return f"{columns} of {count_text(n_rows, 'row')}"
+    clusters = count_text(np.unique(model.labels_).size, "cluster")
+    rows = count_text(model.labels_.size, "row")
     return (
-        f"{np.unique(model.labels_).size} clusters of {model.labels_.size} rows, "
-        f"normalised cut {model.ncut_:.3f}; the spectrum suggests "
-        f"{model.suggested_n_clusters_} clusters"
+        f"{clusters} of {rows}, normalised cut {model.ncut_:.3f}"
+        f"{suggestion_text(model.suggested_n_clusters_)}"
     )

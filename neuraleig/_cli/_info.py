@@ -15,6 +15,7 @@ from neuraleig import (
 )
 from neuraleig._cli._arguments import Commands, Parser, add_command
 from neuraleig._cli._models import add_model
+from neuraleig._words import suggestion
 from neuraleig.persistence import ModelDescription, describe
 
 DESCRIPTION = """\
@@ -61,7 +62,7 @@ def _entries(found: ModelDescription) -> dict[str, str]:
     entries = {
         "features": _features(found),
         "clusters": "" if found.n_clusters is None else str(found.n_clusters),
-        "suggested clusters": str(found.suggested_n_clusters or ""),
+        "suggested clusters": str(suggestion(found.suggested_n_clusters) or ""),
         "eigenfunctions": str(found.n_components),
         "eigenvalues": _numbers(found.eigenvalues),
         "of the graph": _numbers(found.graph_eigenvalues),

@@ -24,6 +24,7 @@ from neuraleig._cli._segment_options import (
     loaded_model,
     new_segmenter,
 )
+from neuraleig._words import count_text, suggestion_text
 
 EXAMPLES = """\
 examples:
@@ -86,10 +87,11 @@ def _fit(arguments: argparse.Namespace, out: TextIO) -> int:
     check_output(arguments.output, "--output")
     model = new_segmenter(arguments).fit(arguments.images)
     save(model, arguments.output)
+    clusters = count_text(model.n_clusters_, "cluster")
     out.write(
-        f"{arguments.output}: {model.n_clusters_} clusters of {model.n_images_} "
-        f"images, modularity {model.modularity_:.3f}; the spectrum suggests "
-        f"{model.suggested_n_clusters_} clusters\n"
+        f"{arguments.output}: {clusters} of {count_text(model.n_images_, 'image')}, "
+        f"modularity {model.modularity_:.3f}"
+        f"{suggestion_text(model.suggested_n_clusters_)}\n"
     )
     return 0
 
@@ -126,7 +128,8 @@ def _predict(arguments: argparse.Namespace, out: TextIO) -> int:
     )
     written, skipped = len(report.written), len(report.skipped)
     out.write(
-        f"{report.manifest}: {written} images labelled, {skipped} done before, "
+        f"{report.manifest}: {count_text(written, 'image')} labelled, "
+        f"{skipped:,} done before, "
         f"{len(report.unreadable)} unreadable\n"
     )
     return 0 if written + skipped else 1

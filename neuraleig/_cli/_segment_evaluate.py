@@ -26,6 +26,7 @@ from neuraleig._cli._segment_options import (
     new_segmenter,
     options_of_fits,
 )
+from neuraleig._words import count_text
 from neuraleig.segmentation import (
     PROTOCOLS,
     Evaluation,
@@ -202,9 +203,11 @@ def _report(
     how: str,
 ) -> str:
     where = "the same images" if mapped is None else mapped.split
+    images = count_text(found.n_images, "image")
+    clusters = count_text(model.n_clusters_, "cluster")
     return (
-        f"{scored.name} {scored.split}: {found.n_images} images, "
-        f"{model.n_clusters_} clusters, {_windows(found.protocol, model)}\n"
+        f"{scored.name} {scored.split}: {images}, "
+        f"{clusters}, {_windows(found.protocol, model)}\n"
         f"classes of clusters: {how}, found on {where}\n\n"
         f"{found.scores.table()}\n"
     )

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from neuraleig._rows import is_stream
 from neuraleig._typing import IntArray
+from neuraleig._words import share_text
 from neuraleig.plotting._checks import check_choice
-from neuraleig.plotting._counts import count_labels, percentage
+from neuraleig.plotting._counts import count_labels
 from neuraleig.plotting._fitted import final_step, label_parts, n_clusters_of
 from neuraleig.plotting._matplotlib import (
     merged_style,
@@ -292,7 +293,7 @@ class ClusterSizesDisplay:
     def _words(self, normalize: bool) -> list[str]:
         """Size of every cluster in words."""
         if normalize:
-            return [percentage(share) for share in self.counts / self.counts.sum()]
+            return [share_text(share) for share in self.counts / self.counts.sum()]
         return [f"{count:,}" for count in self.counts]
 
     def _write_sizes(self, ax: Axes, words: list[str], rotation: float) -> None:

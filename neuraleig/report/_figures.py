@@ -66,18 +66,18 @@ def training_svg(step: Any) -> str:  # noqa: ANN401 - estimator
 
 
 def plane_svg(
-    estimator: Any,  # noqa: ANN401 - estimator or pipeline
-    rows: FloatArray,
+    functions: FloatArray,
+    eigenvalues: FloatArray,
     labels: IntArray | None,
     n_clusters: int,
 ) -> str:
     """Rows in the plane of two eigenfunctions, the constant one left out."""
     return _figure(
         "plane",
-        lambda ax: EmbeddingDisplay.from_estimator(
-            estimator,
-            rows,
+        lambda ax: EmbeddingDisplay.from_predictions(
+            functions,
             labels,
+            eigenvalues=eigenvalues,
             label_order=None if labels is None else np.arange(n_clusters),
             legend_title="Cluster",
             legend=labels is not None and n_clusters <= MAX_NAMED,
