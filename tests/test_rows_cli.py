@@ -19,7 +19,8 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 import neuraleig
 from neuraleig import _tables, load
-from neuraleig._cli import _main, _parameters
+from neuraleig._cli import _fit, _main, _parameters
+from neuraleig.affinity import NeighborAffinity
 from neuraleig.cli import main
 from neuraleig.metrics import clustering_accuracy
 
@@ -132,6 +133,27 @@ def test_a_fit_of_more_rows_than_the_graph_has_reads_them_in_parts(folder, tmp_p
     status, text = call("fit", folder / "plain.csv", "-o", tmp_path / "m", *few)
     assert (status, "of 90 rows" in text) == (0, True)
     assert load(tmp_path / "m").n_samples_seen_ == 90
+
+
+def test_a_fit_whose_model_cannot_be_written_goes_on(folder, tmp_path, monkeypatch):
+    def full(model, path):
+        raise OSError(28, "No space left on device", str(path))
+
+    kept, path = tmp_path / "kept", tmp_path / "m"
+    fit = ("fit", folder / "rows.npy", "-o", path, "--n-clusters=3", "--max-iter=5")
+    fit = (*fit, "--checkpoint", kept)
+    with monkeypatch.context() as patch:
+        patch.setattr(_fit, "save", full)
+        assert call(*fit)[0] == 1
+    assert list(kept.iterdir())
+
+    def search(*arguments, **options):
+        raise AssertionError("the graph is built anew")
+
+    monkeypatch.setattr(NeighborAffinity, "build", search)
+    assert call(*fit)[0] == 0
+    assert path.exists()
+    assert not kept.exists()
 
 
 def test_options_become_parameters(folder, tmp_path):

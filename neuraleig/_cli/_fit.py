@@ -21,6 +21,7 @@ from neuraleig._cli._table_arguments import (
 )
 from neuraleig._tables import spooled
 from neuraleig._words import count_text, suggestion_text
+from neuraleig.training._checkpoint import clearing_deferred
 
 DESCRIPTION = """\
 Learn clusters from the rows of a file, or with --embedding eigenfunctions
@@ -64,11 +65,13 @@ def _fit(arguments: argparse.Namespace, out: TextIO) -> int:
     table.check_names()
     mapped = spooled(table) if arguments.data == STANDARD else table.on_disk()
     rows: Any = table if mapped is None else mapped
-    model = estimator.fit(rows)
-    if table.feature_names is not None:
-        model.feature_names_in_ = np.array(table.feature_names, dtype=object)
-    # What is told while it is fitted is no part of a model.
-    save(model.set_params(verbose=0), arguments.output)
+    # A model that cannot be written is not lost: its checkpoint is still there.
+    with clearing_deferred():
+        model = estimator.fit(rows)
+        if table.feature_names is not None:
+            model.feature_names_in_ = np.array(table.feature_names, dtype=object)
+        # What is told while it is fitted is no part of a model.
+        save(model.set_params(verbose=0), arguments.output)
     out.write(f"{arguments.output}: {_summary(model)}\n")
     return 0
 
