@@ -424,6 +424,10 @@ def test_what_cannot_be_done_is_one_line(folder, rows, tmp_path, capsys):
         (("evaluate", m, data, "--labels", tmp_path / "two.npy"), "has 2 labels"),
         (("evaluate", m, data, "--labels", tmp_path / "label.csv"), "--label-column"),
         (("evaluate", m, data, "--label-column=kind"), "no column 'kind'"),
+        (
+            ("evaluate", m, data, "--labels", tmp_path / "two.npy", "--label-column=y"),
+            "a vector, which has no columns; leave out --label-column y",
+        ),
         (("info", tmp_path / "model"), "no whole safetensors file"),
         (("export", tmp_path / "model", "-o", tmp_path / "x"), "no whole safetensors"),
         (("export", m, "-o", tmp_path / "no" / "x"), "there is no folder"),
@@ -444,6 +448,12 @@ def test_models_of_images_are_told_apart_before_anything_is_fetched(
     monkeypatch.setattr("neuraleig._cli._models.load", None)
     errors = failed(capsys, "predict", tmp_path / "s", folder / "rows.npy")
     assert "use neuraleig segment" in errors
+    # And the reverse.
+    monkeypatch.setattr("neuraleig._cli._segment_options.load", None)
+    errors = failed(
+        capsys, "segment", "predict", folder / "m", tmp_path, "-o", tmp_path / "out"
+    )
+    assert f"error: {folder / 'm'} holds a NeuralEigenSpectralClustering" in errors
 
 
 def test_a_missing_package_is_one_line_that_says_what_to_install(

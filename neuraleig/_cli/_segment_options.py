@@ -8,6 +8,7 @@ from typing import Any
 
 from neuraleig import DenseSegmenter, load
 from neuraleig._cli._arguments import Parser, counted, or_none, positive, seed
+from neuraleig.persistence import describe
 from neuraleig.segmentation._presets import PRESETS
 
 ABSENT = argparse.SUPPRESS
@@ -175,14 +176,16 @@ def new_segmenter(
 
 def loaded_model(arguments: argparse.Namespace) -> DenseSegmenter:
     """Load the model that the options name, and set what they change."""
+    # Before anything is made: a backbone may have to be fetched.
+    kind = describe(arguments.model).class_name
+    if kind != DenseSegmenter.__name__:
+        raise ValueError(
+            f"{arguments.model} holds a {kind}, which labels rows; pass the file of a "
+            "DenseSegmenter"
+        )
     given = _given(arguments)
     how = {name: given[name] for name in OF_LOADING if name in given}
-    model = load(arguments.model, **how)
-    if not isinstance(model, DenseSegmenter):
-        raise ValueError(
-            f"{arguments.model!r} holds a {type(model).__name__}, which labels rows; "
-            "pass the file of a DenseSegmenter."
-        )
+    model: DenseSegmenter = load(arguments.model, **how)
     changes = {name: given[name] for name in OF_PREDICTIONS if name in given}
     model.set_params(**changes)
     return model
