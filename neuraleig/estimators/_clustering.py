@@ -337,13 +337,15 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         GraphWarning
             If the graph falls apart into more components than clusters.
         ConvergenceWarning
-            If fewer clusters than asked for have rows.
+            If fewer clusters than asked for have rows, or fewer eigenfunctions than
+            ``n_components`` were found.
         """
         fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):
             start = self._start_fit(X, affinity_matrix, fit_task)
             rows, shard = start.drawn.rows, start.shard
-            check_n_clusters(self.n_clusters, rows.shape[0])
+            are_drawn = start.drawn.index is not None
+            check_n_clusters(self.n_clusters, rows.shape[0], are_drawn=are_drawn)
             fitted = self._fit_functions(start, self._task())
             functions, logits = fitted.eigenfunctions.evaluate(rows, shard)
             discretizer = shard.first(
