@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
 from neuraleig import NeuralEigenSpectralClustering, save
 from neuraleig._cli._arguments import Commands, Parser, add_command, add_verbosity
+from neuraleig._cli._models import add_model_output
 from neuraleig._cli._parameters import add_parameters, new_estimator
 from neuraleig._cli._table_arguments import (
     DATA_HELP,
@@ -44,15 +43,13 @@ def add_fit(commands: Commands[Parser]) -> None:
     parser = add_command(
         commands, "fit", "learn clusters of the rows of a file", DESCRIPTION, EXAMPLES
     )
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="MODEL", help="model file"
-    )
+    add_model_output(parser)
     parser.add_argument(
         "--embedding",
         action="store_true",
         help="fit NeuralSpectralEmbedding: eigenfunctions without clusters",
     )
-    add_verbosity(parser, default=1 if sys.stderr.isatty() else 0)
+    add_verbosity(parser)
     add_data(parser, f"{DATA_HELP}, or - for .csv from stdin")
     add_parameters(parser)
     parser.set_defaults(run=_fit)
