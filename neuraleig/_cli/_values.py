@@ -23,7 +23,7 @@ Rules = Mapping[str, list[Any]]
 
 def rules_of(*kinds: Any) -> Rules:  # noqa: ANN401 - classes of estimators
     """Rules of the parameters of some estimators that a command can say."""
-    found = {}
+    found: dict[str, list[Any]] = {}
     for kind in kinds:
         found |= kind._parameter_constraints
     return {name: rules for name, rules in found.items() if name not in LEFT_OUT}

@@ -65,7 +65,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     n_neighbors : int, default=10
         Neighbours per row; lowered, with a warning, where there are fewer rows.
     metric : str, default="euclidean"
-        Distance between rows, one of scikit-learn's names.
+        Distance between rows, one of scikit-learn's names. Those of yes and no, such
+        as ``"jaccard"``, take all but 0 for yes; ``"haversine"`` needs two columns.
     neighbor_backend : {"auto", "torch", "faiss", "sklearn"}, default="auto"
         Who searches neighbours, where rows are to be searched for the graph;
         ``"faiss"`` needs the extra of that name.
@@ -183,7 +184,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     -----
     Memory beyond ``X`` is O(n (n_neighbors + 3 n_clusters + n_features)) for the n rows
     of the graph, some 5 GB for 1,000,000 x 64 and 20 clusters; no array is n x n beyond
-    2,000 rows. Time is that of the neighbour search, eigenvectors and training steps.
+    2,000 rows, or two per eigenvector. Time is that of the neighbour search,
+    eigenvectors and training steps.
 
     Identical rows count once in a graph of neighbours. Where it has more components
     than clusters, those smaller than a tenth of the mean cluster are left out of it.

@@ -96,6 +96,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
     (100, 2)
     """
 
+    n_components: int
     embedding_: Array
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

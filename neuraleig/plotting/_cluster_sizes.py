@@ -287,7 +287,7 @@ class ClusterSizesDisplay:
         """Width and height of a new figure."""
         if not is_flat:
             return None
-        height = FRAME_HEIGHT + BAR_HEIGHT * min(self.counts.size, MAX_LABELLED)
+        height = height_of_bars(self.counts.size)
         return 6.4, max(LEAST_HEIGHT, height)
 
     def _words(self, normalize: bool) -> list[str]:
@@ -332,6 +332,11 @@ class ClusterSizesDisplay:
             is_named = any(map(str.strip, names))
             ax.set_xticks(shown, ticks, rotation=90.0 if is_named else 0.0)
             ax.set(xlabel=of_clusters, ylabel=of_sizes)
+
+
+def height_of_bars(n_bars: int) -> float:
+    """Inches of a figure of bars one above the other."""
+    return FRAME_HEIGHT + BAR_HEIGHT * min(n_bars, MAX_LABELLED)
 
 
 def _parts(labels: Any) -> Iterable[ArrayLike]:  # noqa: ANN401 - arrays, or several

@@ -15,6 +15,7 @@ from neuraleig.plotting import (
     SpectrumDisplay,
     TrainingDisplay,
 )
+from neuraleig.plotting._cluster_sizes import MAX_VERTICAL, height_of_bars
 from neuraleig.plotting._matplotlib import svg_text
 from neuraleig.plotting._palette import ACCENT, COLORS
 
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
 # Stands for the colour of the text of the page, which is light or dark.
 INK = "#010203"
-# Inches of most figures, and of a bar of those that are as high as they need.
-WIDTH, HEIGHT, BAR_HEIGHT = 5.6, 3.2, 0.24
-MAX_VERTICAL, MAX_BARS = 12, 50
+# Inches of most figures.
+WIDTH, HEIGHT = 5.6, 3.2
 # Bars of which one is so much higher than another are seen on a logarithmic axis.
 LOG_RANGE = 50
 # Clusters that a legend has room for.
@@ -50,7 +50,7 @@ def sizes_svg(sizes: IntArray) -> str:
     """Bars of the sizes of clusters."""
     height = HEIGHT
     if sizes.size > MAX_VERTICAL:
-        height = max(HEIGHT, 1.0 + BAR_HEIGHT * min(sizes.size, MAX_BARS))
+        height = max(HEIGHT, height_of_bars(sizes.size))
     return _figure(
         "sizes", lambda ax: ClusterSizesDisplay(sizes).plot(ax), height=height
     )

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from neuraleig._version import __version__
 from neuraleig._words import suggestion
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.plotting._fitted import final_step
 from neuraleig.segmentation import DenseSegmenter
 
 KNOWN = (NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter)
@@ -76,7 +77,7 @@ def checked_step(estimator: Any) -> Any:  # noqa: ANN401 - estimator or pipeline
     NotFittedError
         If it is not fitted.
     """
-    step = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    step = final_step(estimator)
     if not isinstance(step, KNOWN):
         known = ", ".join(kind.__name__ for kind in KNOWN)
         raise TypeError(

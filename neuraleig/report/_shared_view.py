@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neuraleig._words import count_text, share_text, suggestion
+from neuraleig.plotting._curves import NO_STEPS
 from neuraleig.report._confidence import Confidences
 from neuraleig.report._figures import confidence_svg, sizes_svg, spectrum_svg
 from neuraleig.report._figures import training_svg as drawn_training
@@ -104,12 +105,6 @@ def training_entry(step: Any) -> dict[str, Any] | None:  # noqa: ANN401 - estima
     if losses is None:
         return None
     if not len(losses):
-        return {
-            "svg": "",
-            "note": (
-                "There was no step of fine-tuning: the warm start sufficed, or none "
-                "was asked for (max_iter)."
-            ),
-        }
+        return {"svg": "", "note": " ".join(NO_STEPS["fine_tuning"].split())}
     note = f"Loss of {count_text(len(losses), 'step')} of fine-tuning."
     return {"svg": markup(drawn_training(step)), "note": note}

@@ -29,7 +29,7 @@ class MetricLogger(BaseCallback):
         # Here and not in a fit, which would have begun by then.
         if isinstance(every, bool) or not isinstance(every, Integral) or every < 1:
             raise ValueError(f"every={every!r} must be an integer of at least 1.")
-        self.every = every
+        self.every: int = every
 
     @abstractmethod
     def _log(self, name: str, value: float, step: int) -> None:
