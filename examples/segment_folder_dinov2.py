@@ -3,7 +3,7 @@
     python examples/segment_folder_dinov2.py PHOTOS --out SEGMENTS
 
 A GPU is used where there is one. The weights are fetched from the hub of timm on the
-first run, and kept; without a network pass them with --checkpoint, or try things out
+first run, and kept; without a network pass them with --weights, or try things out
 with random ones:
 
     python examples/segment_folder_dinov2.py PHOTOS --out SEGMENTS --no-pretrained
@@ -27,9 +27,9 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("images", type=Path, help="folder, searched with all below it")
     parser.add_argument("--out", type=Path, required=True, help="folder for results")
-    parser.add_argument("--clusters", type=int, default=27)
+    parser.add_argument("--n-clusters", type=int, default=27)
     parser.add_argument("--backbone", default="vit_small_patch14_reg4_dinov2.lvd142m")
-    parser.add_argument("--checkpoint", type=Path, help="file of weights")
+    parser.add_argument("--weights", type=Path, help="file of weights")
     parser.add_argument(
         "--pretrained", action=argparse.BooleanOptionalAction, default=True
     )
@@ -39,24 +39,24 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--max-iter", type=int, help="steps of fine-tuning")
     parser.add_argument("--features", type=Path, help="folder that keeps features")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--random-state", type=int, default=0)
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parsed()
     model = DenseSegmenter(
-        arguments.clusters,
+        arguments.n_clusters,
         backbone=arguments.backbone,
         pretrained=arguments.pretrained,
-        checkpoint=arguments.checkpoint,
+        checkpoint=arguments.weights,
         image_size=arguments.image_size,
         max_iter=arguments.max_iter,
         feature_cache=arguments.features or "auto",
         refine="guided",
         device=arguments.device,
         verbose=1,
-        random_state=arguments.seed,
+        random_state=arguments.random_state,
     )
     start = time.perf_counter()
     model.fit(arguments.images)

@@ -3,7 +3,7 @@
 The pictures are those that come with scikit-learn, and the features are colour and
 texture, computed by hand: they know no objects, only how places look. Run it with
 
-    python examples/segment_pictures.py [--out FOLDER] [--clusters 6]
+    python examples/segment_pictures.py [--out FOLDER] [--n-clusters 6]
 
 It takes a quarter of a minute. The folder then holds a PNG of labels for each picture,
 manifest.json, the pictures under their labels (overlays/), and a sheet with a row of
@@ -25,8 +25,8 @@ from neuraleig import DenseSegmenter
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("segments"))
-    parser.add_argument("--clusters", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--n-clusters", type=int, default=6)
+    parser.add_argument("--random-state", type=int, default=0)
     parser.add_argument(
         "--name", action="append", default=[], metavar="CLUSTER=NAME", dest="names"
     )
@@ -34,13 +34,13 @@ def main() -> None:
     pictures = Path(load_sample_images().filenames[0]).parent
 
     model = DenseSegmenter(
-        arguments.clusters,
+        arguments.n_clusters,
         backbone="color_texture",
         # Two pictures need no wide network.
         hidden_size=128,
         n_heads=2,
         refine="guided",
-        random_state=arguments.seed,
+        random_state=arguments.random_state,
     )
     start = time.perf_counter()
     model.fit(pictures)

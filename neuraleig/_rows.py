@@ -31,7 +31,13 @@ def is_sliced(X: object) -> bool:
 
 
 def is_stream(X: object) -> bool:
-    """Whether ``X`` can only be iterated over: a ``DataLoader``, a generator."""
+    """Whether ``X`` has batches: a ``DataLoader``, a generator, a list of arrays.
+
+    Lists and tuples are rows themselves, unless all that is in them has two
+    dimensions.
+    """
+    if isinstance(X, list | tuple):
+        return len(X) > 0 and all(getattr(part, "ndim", 0) == 2 for part in X)
     if hasattr(X, "__array__") or hasattr(X, "shape") or hasattr(X, "__getitem__"):
         return False
     if has_dlpack(X):

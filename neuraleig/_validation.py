@@ -166,9 +166,16 @@ def _square(matrix: Any, n_samples: int) -> sp.csr_array:  # noqa: ANN401
     return result
 
 
-def check_n_clusters(n_clusters: int, n_samples: int) -> None:
-    """Refuse more clusters than rows."""
+def check_n_clusters(
+    n_clusters: int, n_samples: int, *, are_drawn: bool = False
+) -> None:
+    """Refuse more clusters than rows, or than rows that were drawn for the graph."""
     if n_clusters > n_samples:
+        if are_drawn:
+            raise ValueError(
+                f"n_clusters={n_clusters} is more than max_graph_rows={n_samples}, the "
+                "rows that the graph has; raise max_graph_rows or lower n_clusters."
+            )
         raise ValueError(
             f"n_clusters={n_clusters} is more than the number of rows of X "
             f"(n_samples={n_samples}); lower n_clusters."

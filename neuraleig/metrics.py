@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
-from neuraleig._typing import FloatArray, IntArray
+from neuraleig._typing import FloatArray, IntArray, Matrix
 
 __all__ = [
     "cluster_transitions",
@@ -52,18 +52,20 @@ def clustering_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float
     from sklearn.metrics.cluster import contingency_matrix
 
     table = contingency_matrix(labels_true, labels_pred)
+    if table.size == 0:
+        raise ValueError("labels_true is empty; there must be at least one row.")
     rows, columns = linear_sum_assignment(table, maximize=True)
     return float(table[rows, columns].sum() / table.sum())
 
 
 def cluster_transitions(
-    weights: sp.csr_array, labels: ArrayLike, *, n_steps: int = 1, uniform: float = 0.0
+    weights: Matrix, labels: ArrayLike, *, n_steps: int = 1, uniform: float = 0.0
 ) -> FloatArray:
     r"""Joint distribution of the clusters at both ends of a stationary random walk.
 
     Parameters
     ----------
-    weights : csr_array of shape (n_nodes, n_nodes)
+    weights : sparse or array-like of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
     labels : array-like of shape (n_nodes,)
         Cluster of every node, from 0.
@@ -77,6 +79,8 @@ def cluster_transitions(
     transitions : ndarray of shape (n_clusters, n_clusters)
         Probability that a walk starts in cluster ``r`` and ends in ``s``.
     """
+    # Any sparse or dense matrix; nothing is copied of one that is of this kind.
+    weights = sp.csr_array(weights)
     labels = _checked_labels(labels, weights.shape[0])
     n_nodes, n_clusters = labels.size, int(labels.max()) + 1
     degrees = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
@@ -111,6 +115,8 @@ def _edge_transitions(
 def _checked_labels(labels: ArrayLike, n_nodes: int) -> IntArray:
     """Labels as an array, refused unless they number clusters from 0."""
     array = np.asarray(labels)
+    if n_nodes == 0:
+        raise ValueError("weights has no nodes; there must be at least one.")
     if array.shape != (n_nodes,):
         raise ValueError(
             f"labels has shape {array.shape}; it must be ({n_nodes},), one label per "
@@ -130,7 +136,7 @@ def _checked_labels(labels: ArrayLike, n_nodes: int) -> IntArray:
 
 
 def retained_information(
-    weights: sp.csr_array, labels: ArrayLike, *, n_steps: int = 5, uniform: float = 0.0
+    weights: Matrix, labels: ArrayLike, *, n_steps: int = 5, uniform: float = 0.0
 ) -> float:
     r"""Information, in nats, that a random walk keeps about the cluster it began in.
 
@@ -142,7 +148,7 @@ def retained_information(
 
     Parameters
     ----------
-    weights : csr_array of shape (n_nodes, n_nodes)
+    weights : sparse or array-like of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
     labels : array-like of shape (n_nodes,)
         Cluster of every node, from 0.
@@ -177,7 +183,7 @@ def retained_information(
 
 
 def normalized_cut(
-    weights: sp.csr_array, labels: ArrayLike, *, uniform: float = 0.0
+    weights: Matrix, labels: ArrayLike, *, uniform: float = 0.0
 ) -> float:
     r"""Sum over clusters of the share of their volume that leaves them.
 
@@ -185,7 +191,7 @@ def normalized_cut(
 
     Parameters
     ----------
-    weights : csr_array of shape (n_nodes, n_nodes)
+    weights : sparse or array-like of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
     labels : array-like of shape (n_nodes,)
         Cluster of every node, from 0; an empty cluster adds nothing.
@@ -221,14 +227,12 @@ def cut_of_transitions(transitions: FloatArray) -> float:
     return float(occupied.sum() - kept.sum())
 
 
-def modularity(
-    weights: sp.csr_array, labels: ArrayLike, *, uniform: float = 0.0
-) -> float:
+def modularity(weights: Matrix, labels: ArrayLike, *, uniform: float = 0.0) -> float:
     """Weight inside clusters beyond what their volumes alone explain.
 
     Parameters
     ----------
-    weights : csr_array of shape (n_nodes, n_nodes)
+    weights : sparse or array-like of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
     labels : array-like of shape (n_nodes,)
         Cluster of every node, from 0.

@@ -41,7 +41,7 @@ def wine(tmp_path_factory):
     """One run with every default but the data set, from a folder of its own."""
     folder = tmp_path_factory.mktemp("user")
     # Saving must need no display, whatever backend is set.
-    return folder, run("demo", "--data", "wine", cwd=folder, MPLBACKEND="qtagg")
+    return folder, run("demo", "--dataset", "wine", cwd=folder, MPLBACKEND="qtagg")
 
 
 def test_demo_ends_well_and_says_nothing_on_stderr(wine):
@@ -84,7 +84,7 @@ def test_demo_without_matplotlib_prints_the_table_and_what_to_install(tmp_path):
         "import sys; sys.modules['matplotlib'] = None;"
         "from neuraleig.cli import main; sys.exit(main())"
     )
-    done = run("demo", "--data", "iris", cwd=tmp_path, code=code)
+    done = run("demo", "--dataset", "iris", cwd=tmp_path, code=code)
     assert (done.returncode, done.stderr) == (0, "")
     assert "SpectralClustering + 10-NN" in done.stdout
     assert 'pip install "neuraleig[plot]"' in done.stdout.splitlines()[-1]
@@ -106,7 +106,7 @@ def test_a_reader_that_leaves_ends_the_command_without_a_traceback(tmp_path):
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:
         done = subprocess.run(
-            [sys.executable, "-m", "neuraleig", "demo", "--data=iris", "--no-plots"],
+            [sys.executable, "-m", "neuraleig", "demo", "--dataset=iris", "--no-plots"],
             cwd=tmp_path,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdout=pipe,
@@ -143,7 +143,14 @@ def test_help_shows_examples_within_the_width_of_a_terminal(
 
 def test_help_of_the_demo_names_every_option_and_data_set(capsys):
     _, text, _ = status_of(capsys, "demo", "--help")
-    for word in ["--data", "--seed", "--output", "--no-plots", "digits", "circles"]:
+    for word in [
+        "--dataset",
+        "--random-state",
+        "--output",
+        "--no-plots",
+        "digits",
+        "circles",
+    ]:
         assert word in text
 
 
@@ -152,10 +159,10 @@ def test_help_of_the_demo_names_every_option_and_data_set(capsys):
     [
         ((), ["command"]),
         (("dance",), ["dance", "demo"]),
-        (("demo", "--data", "mnist"), ["--data", "mnist", "digits"]),
-        (("demo", "--seed", "one"), ["--seed", "one", "integer"]),
-        (("demo", "--seed", "-1"), ["--seed", "-1"]),
-        (("demo", "--seed", str(2**32)), ["--seed", str(2**32)]),
+        (("demo", "--dataset", "mnist"), ["--dataset", "mnist", "digits"]),
+        (("demo", "--random-state", "one"), ["--random-state", "one", "integer"]),
+        (("demo", "--random-state", "-1"), ["--random-state", "-1"]),
+        (("demo", "--random-state", str(2**32)), ["--random-state", str(2**32)]),
         (("demo", "--no-plot"), ["--no-plot"]),
         (("demo", "--output"), ["--output"]),
     ],

@@ -170,7 +170,8 @@ def test_demo_passes_on_what_the_own_fit_warns_of(monkeypatch):
 def test_table_rests_on_the_seed_alone():
     def scores():
         out = io.StringIO()
-        assert main(["demo", "--data", "iris", "--no-plots", "--seed", "5"], out) == 0
+        arguments = ["--dataset", "iris", "--no-plots", "--random-state", "5"]
+        assert main(["demo", *arguments], out) == 0
         rows = [line.split() for line in out.getvalue().splitlines()]
         return [row[-5:-2] for row in rows if row and row[-1][-1].isdigit()]
 
@@ -204,7 +205,7 @@ def test_plots_that_cannot_be_saved_leave_the_table_and_one_line(tmp_path, capsy
     (tmp_path / EMBEDDING_FILE).write_text("of an earlier run")
     (tmp_path / SPECTRUM_FILE).mkdir()
     out = io.StringIO()
-    assert main(["demo", "--data", "iris", "--output", str(tmp_path)], out) == 1
+    assert main(["demo", "--dataset", "iris", "--output", str(tmp_path)], out) == 1
     assert "SpectralClustering + 10-NN" in out.getvalue()
     errors = capsys.readouterr().err
     assert SPECTRUM_FILE in errors
@@ -214,7 +215,7 @@ def test_plots_that_cannot_be_saved_leave_the_table_and_one_line(tmp_path, capsy
 
 def test_missing_folders_are_made(tmp_path):
     folder = tmp_path / "new" / "folder"
-    arguments = ["demo", "--data", "iris", "--output", str(folder)]
+    arguments = ["demo", "--dataset", "iris", "--output", str(folder)]
     assert main(arguments, io.StringIO()) == 0
     assert {path.name for path in folder.iterdir()} == {EMBEDDING_FILE, SPECTRUM_FILE}
 

@@ -152,7 +152,7 @@ def test_demos_run(words, tmp_path, monkeypatch):
     """On the smallest data, unless a command names others; .ci/run has the default."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    small = [] if "--data" in words else ["--data", "wine"]
+    small = [] if "--dataset" in words else ["--dataset", "wine"]
     assert main([*words[1:], *small], io.StringIO()) == 0
 
 

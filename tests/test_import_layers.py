@@ -27,6 +27,7 @@ FOUNDATION = {
     "_typing",
     "_version",
     "_warnings",
+    "_words",
 }
 MATHEMATICS = {
     "affinity",

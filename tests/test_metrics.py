@@ -226,3 +226,22 @@ def test_lists_of_labels_are_arrays_of_labels(labelled_graph):
 def test_trace_ratio_refuses_unequal_lengths():
     with pytest.raises(ValueError, match=r"exact_eigenvalues\[:len\(eigenvalues\)\]"):
         trace_ratio([1.0, 0.5], [1.0, 0.8, 0.5])
+
+
+@pytest.mark.parametrize(
+    "kind", [sp.coo_array, sp.csc_array, sp.csr_matrix, sp.lil_array, np.asarray, list]
+)
+def test_weights_may_be_any_matrix(labelled_graph, kind):
+    matrix, labels = labelled_graph
+    matrix = np.asarray(matrix)
+    given = matrix.tolist() if kind is list else kind(matrix)
+    for measure in (normalized_cut, modularity, retained_information):
+        expected = measure(sp.csr_array(matrix), labels)
+        assert measure(given, labels) == pytest.approx(expected, abs=1e-12)
+
+
+def test_no_rows_are_refused():
+    with pytest.raises(ValueError, match="labels_true is empty"):
+        clustering_accuracy([], [])
+    with pytest.raises(ValueError, match="weights has no nodes"):
+        modularity(np.empty((0, 0)), [])

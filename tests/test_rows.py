@@ -78,6 +78,10 @@ def test_slices_on_disk_are_small(monkeypatch):
         (DataLoader(torch.from_numpy(X), batch_size=4), False),
         (DataLoader(TensorDataset(torch.from_numpy(X), torch.arange(10))), False),
         (map(torch.from_numpy, [X[:4], X[4:]]), True),
+        ([X[:7], X[7:]], False),
+        ((X[:5], X[5:]), False),
+        ([torch.from_numpy(X)], False),
+        ([pd.DataFrame(X[:2]), pd.DataFrame(X[2:])], False),
     ],
 )
 def test_streams_give_their_batches(stream, once):

@@ -19,7 +19,8 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 import neuraleig
 from neuraleig import _tables, load
-from neuraleig._cli import _main, _parameters
+from neuraleig._cli import _fit, _main, _parameters, _values
+from neuraleig.affinity import NeighborAffinity
 from neuraleig.cli import main
 from neuraleig.metrics import clustering_accuracy
 
@@ -134,6 +135,27 @@ def test_a_fit_of_more_rows_than_the_graph_has_reads_them_in_parts(folder, tmp_p
     assert load(tmp_path / "m").n_samples_seen_ == 90
 
 
+def test_a_fit_whose_model_cannot_be_written_goes_on(folder, tmp_path, monkeypatch):
+    def full(model, path):
+        raise OSError(28, "No space left on device", str(path))
+
+    kept, path = tmp_path / "kept", tmp_path / "m"
+    fit = ("fit", folder / "rows.npy", "-o", path, "--n-clusters=3", "--max-iter=5")
+    fit = (*fit, "--checkpoint", kept)
+    with monkeypatch.context() as patch:
+        patch.setattr(_fit, "save", full)
+        assert call(*fit)[0] == 1
+    assert list(kept.iterdir())
+
+    def search(*arguments, **options):
+        raise AssertionError("the graph is built anew")
+
+    monkeypatch.setattr(NeighborAffinity, "build", search)
+    assert call(*fit)[0] == 0
+    assert path.exists()
+    assert not kept.exists()
+
+
 def test_options_become_parameters(folder, tmp_path):
     path = tmp_path / "m"
     status, _ = call(
@@ -166,17 +188,17 @@ def test_options_become_parameters(folder, tmp_path):
 
 
 def test_every_parameter_has_an_option_or_goes_by_set():
-    rules = _parameters._rules()
+    rules = _parameters.RULES
     named = {name for helps in _parameters.GROUPS.values() for name in helps}
     assert named <= set(rules)
     own = neuraleig.NeuralEigenSpectralClustering().get_params()
-    assert set(own) - set(rules) == set(_parameters.LEFT_OUT)
+    assert set(own) - set(rules) == set(_values.LEFT_OUT)
     for name, value in own.items():
         if name not in rules:
             continue
         said = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         said = "none" if value is None and None in rules[name] else said
-        assert name == "random_state" or _parameters._converter(name)(said) == value
+        assert name == "random_state" or _values.converter(rules[name])(said) == value
 
 
 @pytest.mark.parametrize("name", ["rows.npy", "named.csv", "both.npz", "named.parquet"])
@@ -292,6 +314,15 @@ def test_info_says_what_is_in_a_file(folder, capsys, monkeypatch):
     assert (status, "\nclusters" in text) == (0, False)
 
 
+def test_a_spectrum_without_a_choice_suggests_no_number(folder, tmp_path):
+    fit = ("fit", folder / "rows.npy", "-o", tmp_path / "m", *FAST)
+    assert "; the spectrum suggests 3 clusters" in call(*fit)[1]
+    assert "suggested clusters" in call("info", tmp_path / "m")[1]
+    assert "suggests" not in call(*fit, "--n-components=2")[1]
+    assert load(tmp_path / "m").suggested_n_clusters_ == 1
+    assert "suggested" not in call("info", tmp_path / "m")[1]
+
+
 def test_models_are_exported(folder, rows, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     path = tmp_path / "m.onnx"
@@ -329,7 +360,7 @@ def test_models_are_exported(folder, rows, tmp_path):
         ),
         (
             ("fit", "x.npy", "-o", "m", "--n-clusters=3", "--set=n_clusters=4"),
-            ["n_clusters is set twice", "--n-clusters", "--set"],
+            ["n_clusters is set twice", "--set"],
         ),
         (
             ("fit", "x.npy", "-o", "m", "--set=lr=0.1", "--set=lr=0.2"),
@@ -342,6 +373,12 @@ def test_models_are_exported(folder, rows, tmp_path):
         (("predict", "m", "x.npy", "-o", "x.txt"), ["--output", ".npy or .csv"]),
         (("evaluate", "m", "-"), ["more than once"]),
         (("export", "m"), ["--output"]),
+        *[
+            (("fit", "x.npy", "-o", name), ["--output", name, ".safetensors"])
+            for name in ("x.npy", "m.pkl", "m.CSV", "m.onnx", "m.joblib")
+        ],
+        (("export", "m", "-o", "m.txt"), ["--output", "m.txt", ".onnx"]),
+        (("export", "m", "-o", "m.safetensors"), ["m.safetensors", ".onnx"]),
         (("export", "m", "-o", "x", "--dtype=int8"), ["--dtype", "float64"]),
     ],
 )
@@ -378,7 +415,6 @@ def test_what_cannot_be_done_is_one_line(folder, rows, tmp_path, capsys):
         (("fit", data, "--columns=9", *fit), "no column '9'"),
         (("fit", data, *fit, "--n-clusters=91"), "n_clusters=91"),
         (("fit", data, "-o", tmp_path / "no" / "m"), "there is no folder"),
-        (("fit", data, "-o", data), "is what is read"),
         (("fit", data, *fit, "--device=abacus"), "device='abacus'"),
         (("predict", tmp_path / "none", data, *out), "none: No such file"),
         (("predict", tmp_path / "model", data, *out), "no whole safetensors file"),
@@ -393,6 +429,10 @@ def test_what_cannot_be_done_is_one_line(folder, rows, tmp_path, capsys):
         (("evaluate", m, data, "--labels", tmp_path / "two.npy"), "has 2 labels"),
         (("evaluate", m, data, "--labels", tmp_path / "label.csv"), "--label-column"),
         (("evaluate", m, data, "--label-column=kind"), "no column 'kind'"),
+        (
+            ("evaluate", m, data, "--labels", tmp_path / "two.npy", "--label-column=y"),
+            "a vector, which has no columns; leave out --label-column y",
+        ),
         (("info", tmp_path / "model"), "no whole safetensors file"),
         (("export", tmp_path / "model", "-o", tmp_path / "x"), "no whole safetensors"),
         (("export", m, "-o", tmp_path / "no" / "x"), "there is no folder"),
@@ -413,6 +453,12 @@ def test_models_of_images_are_told_apart_before_anything_is_fetched(
     monkeypatch.setattr("neuraleig._cli._models.load", None)
     errors = failed(capsys, "predict", tmp_path / "s", folder / "rows.npy")
     assert "use neuraleig segment" in errors
+    # And the reverse.
+    monkeypatch.setattr("neuraleig._cli._segment_options.load", None)
+    errors = failed(
+        capsys, "segment", "predict", folder / "m", tmp_path, "-o", tmp_path / "out"
+    )
+    assert f"error: {folder / 'm'} holds a NeuralEigenSpectralClustering" in errors
 
 
 def test_a_missing_package_is_one_line_that_says_what_to_install(

@@ -18,11 +18,11 @@ PIL = pytest.importorskip("PIL.Image")
 # Small and fast.
 SMALL = (
     "--backbone=color_texture",
-    "--clusters=3",
+    "--n-clusters=3",
     "--max-iter=2",
     "--device=cpu",
-    "--param=hidden_size=32",
-    "--param=n_heads=2",
+    "--set=hidden_size=32",
+    "--set=n_heads=2",
 )
 
 
@@ -103,7 +103,7 @@ def photos(camvid):
 def fitted(photos, tmp_path_factory):
     """A model, and what the process that made it said."""
     path = tmp_path_factory.mktemp("models") / "m.safetensors"
-    return path, run("fit", photos, "-o", path, *SMALL)
+    return path, run("fit", photos, "-v", "-o", path, *SMALL)
 
 
 @pytest.fixture
@@ -125,13 +125,29 @@ def test_fit_writes_a_model_and_tells_of_its_stages(fitted, photos):
     assert load(path).get_params()["random_state"] == 0
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_stages_are_told_on_terminals_alone(photos, tmp_path, monkeypatch):
+    fit = ("fit", photos, "-o", tmp_path / "m", *SMALL)
+    for stream, expected in ((io.StringIO(), False), (Terminal(), True)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert call(*fit)[0] == 0
+        assert ("neuraleig: features: " in stream.getvalue()) == expected
+        # What was told is no part of the model.
+        assert load(tmp_path / "m").verbose == 0
+
+
 def test_options_become_parameters(photos, tmp_path):
     path = tmp_path / "m"
     status, text = call(
-        "fit", photos, "-q", "-o", path, *SMALL, "--seed=3", "--window-size=none",
-        "--image-size=48", "--assign=kmeans", "--init=random", "--refine=guided",
+        "fit", photos, "-q", "-o", path, *SMALL, "--random-state=3",
+        "--window-size=none",
+        "--image-size=48", "--assign-labels=kmeans", "--init=random", "--refine=guided",
         "--scales=1,0.5", "--flip", "--pixel-weight=0.1", "--batch-size=4",
-        "--feature-cache=none", "--param", "objective=neuralef",
+        "--feature-cache=none", "--set", "objective=neuralef",
     )  # fmt: skip
     assert (status, text[: len(str(path))]) == (0, str(path))
     expected = {
@@ -158,7 +174,7 @@ def test_a_preset_is_changed_by_options(photos, tmp_path):
     path = tmp_path / "m"
     assert call(
         "fit", photos, "-q", "-o", path, "--preset=cityscapes", *SMALL,
-        "--param=head='linear'",
+        "--set=head=linear",
     )[0] == 0  # fmt: skip
     found = load(path).get_params()
     assert (found["n_clusters"], found["window_size"]) == (3, 768)
@@ -202,7 +218,7 @@ def test_unreadable_images_are_told_of_and_fatal_only_if_all_are(
     (folder / "good.png").write_bytes((photos / "0.png").read_bytes())
     status, text = call("predict", fitted[0], folder, "-o", tmp_path / "some")
     assert status == 0
-    assert "1 images labelled, 0 done before, 1 unreadable" in text
+    assert "1 image labelled, 0 done before, 1 unreadable" in text
     errors = capsys.readouterr().err
     assert errors.startswith("neuraleig: warning: 1 of 2 images could not")
     assert "bad.png" in errors
@@ -239,7 +255,7 @@ def test_evaluate_takes_windows_from_the_protocol(fitted, camvid):
 def test_evaluate_without_a_model_fits_and_keeps_one(camvid, tmp_path, capsys):
     path = tmp_path / "m"
     scored = ("evaluate", "--dataset=camvid", "--root", camvid)
-    status, text = call(*scored, "--save", path, *SMALL)
+    status, text = call(*scored, "--save", path, "-v", *SMALL)
     assert status == 0
     assert "neuraleig: features: 2 windows of 2 images" in capsys.readouterr().err
     # What was saved is what was scored, and the train split is what was fitted.
@@ -259,7 +275,7 @@ def test_evaluate_without_a_model_takes_the_published_settings(tmp_path):
     assert city.is_dir()
     status, text = call(
         "evaluate", "-q", "--dataset=cityscapes", "--root", tmp_path, *SMALL,
-        "--param=head=linear", "--save", tmp_path / "m",
+        "--set=head=linear", "--save", tmp_path / "m",
     )  # fmt: skip
     assert status == 0
     assert "protocol sliding_window, windows of 768 pixels every 512\n" in text
@@ -278,7 +294,7 @@ def test_name_names_merges_and_lists(model, tmp_path):
     names = tmp_path / "names.json"
     names.write_text('{"0": "sky", "2": "Straße"}', encoding="utf-8")
     arguments = ("name", model, "--names", names, "--device=cpu")
-    status, text = call(*arguments, "--set", "1=road", "-o", tmp_path / "named")
+    status, text = call(*arguments, "--name", "1=road", "-o", tmp_path / "named")
     assert (status, text) == (0, "   0  sky\n   1  road\n   2  Straße\n")
     assert load(tmp_path / "named").cluster_names_ == {0: "sky", 1: "road", 2: "Straße"}
     assert load(model).cluster_names_ == {}
@@ -322,25 +338,48 @@ def test_bad_names_change_nothing(model, tmp_path, capsys, content, part):
     [
         ((), ["command"]),
         (("fit", "photos"), ["--output"]),
-        (("fit", "photos", "-o", "m", "--clusters=0"), ["--clusters", "'0'"]),
-        (("fit", "photos", "-o", "m", "--clusters=x"), ["--clusters", "'x'"]),
+        (("fit", "photos", "-o", "m", "--n-clusters=0"), ["--n-clusters", "'0'"]),
+        (("fit", "photos", "-o", "m", "--n-clusters=x"), ["--n-clusters", "'x'"]),
         (("fit", "photos", "-o", "m", "--max-iter=-1"), ["--max-iter"]),
         (("fit", "photos", "-o", "m", "--stride=no"), ["--stride", "'no'"]),
         (("fit", "photos", "-o", "m", "--preset=x"), ["--preset", "cityscapes"]),
-        (("fit", "photos", "-o", "m", "--param=x=1"), ["--param", "x=1"]),
-        (("fit", "photos", "-o", "m", "--param=lr"), ["--param", "NAME=VALUE"]),
+        (("fit", "photos", "-o", "m", "--set=x=1"), ["--set", "x=1"]),
+        (("fit", "photos", "-o", "m", "--set=lr"), ["--set", "NAME=VALUE"]),
+        (("fit", "photos", "-o", "m", "--set=lr=-1"), ["lr", "'-1'"]),
+        (("fit", "photos", "-o", "m", "--set=max_iter=abc"), ["max_iter", "'abc'"]),
+        (
+            ("fit", "photos", "-o", "m", "--n-clusters=5", "--set=n_clusters=6"),
+            ["n_clusters is set twice", "--set"],
+        ),
+        (
+            ("fit", "photos", "-o", "m", "--set=lr=0.1", "--set=lr=0.2"),
+            ["lr is set twice"],
+        ),
+        (
+            ("evaluate", "m", "--dataset=camvid", "--root=.", "--set=lr=0.1"),
+            ["--set lr", "fitted already"],
+        ),
+        (
+            ("evaluate", "m", "--dataset=camvid", "--root=.", "--no-pretrained"),
+            ["--no-pretrained", "fitted already"],
+        ),
+        (("fit", "photos", "-o", "m.npy"), ["--output", "m.npy", ".safetensors"]),
+        (("name", "m", "-o", "m.onnx"), ["--output", "m.onnx", ".safetensors"]),
         (("fit", "photos", "-o", "m", "--scales=0"), ["--scales"]),
         (("fit", "photos", "-o", "m", "-q", "-v"), ["not allowed"]),
         (("predict", "m", "photos"), ["--output"]),
         (("evaluate", "m", "--root=."), ["--dataset"]),
         (("evaluate", "--dataset=mnist", "--root=."), ["mnist", "camvid"]),
-        (("evaluate", "m", "--dataset=camvid", "--root=.", "--seed=1"), ["--seed"]),
+        (
+            ("evaluate", "m", "--dataset=camvid", "--root=.", "--random-state=1"),
+            ["--random-state"],
+        ),
         (("evaluate", "m", "--dataset=camvid", "--root=.", "--save=x"), ["--save"]),
         (
-            ("evaluate", "m", "--dataset=camvid", "--root=.", "--clusters=3"),
-            ["--clusters", "fitted already"],
+            ("evaluate", "m", "--dataset=camvid", "--root=.", "--n-clusters=3"),
+            ["--n-clusters", "fitted already"],
         ),
-        (("name", "m", "--set", "road"), ["'road'", "3=road"]),
+        (("name", "m", "--name", "road"), ["'road'", "3=road"]),
         (("name", "m", "--merge", "1"), ["'1'", "1,4"]),
     ],
 )
@@ -379,14 +418,13 @@ def test_what_cannot_be_done_is_one_line(fitted, photos, tmp_path, capsys):
         (("fit", empty, "-o", tmp_path / "m", *SMALL), "empty"),
         (("fit", photos, "-o", empty, *SMALL), "--output must name a file"),
         (("fit", photos, "-o", tmp_path / "a" / "b", *SMALL), "make it first"),
-        (("fit", photos, "-o", tmp_path / "m", *SMALL, "--param=lr=-1"), "lr"),
         (("fit", photos, "-o", tmp_path / "m", *SMALL, "--stride=600"), "stride"),
         (("predict", tmp_path / "m", photos, "-o", tmp_path / "o"), "No such file"),
         (("predict", tmp_path / "text", photos, "-o", tmp_path / "o"), "safetensors"),
         (("predict", path, empty, "-o", tmp_path / "o"), "empty"),
         (("predict", path, photos, "-o", photos), "folder of the images"),
         (("predict", path, photos, "-o", tmp_path / "o", "--device=abacus"), "abacus"),
-        (("predict", path, photos, "-o", "o", "--checkpoint=x"), "timm"),
+        (("predict", path, photos, "-o", "o", "--weights=x"), "timm"),
         (("evaluate", path, "--dataset=camvid", "--root", empty), "--layouts"),
         (("evaluate", path, "--dataset=ade20k", "--root", empty), "--layouts"),
         (("name", path, "--merge", "1,7", "--device=cpu"), "7"),
@@ -406,9 +444,9 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(
 
 
 def test_a_fit_that_is_interrupted_leaves_nothing(photos, tmp_path):
-    arguments = [*SMALL, "--max-iter=10000000", "--param=early_stopping=False"]
+    arguments = [*SMALL, "--max-iter=10000000", "--set=early_stopping=False"]
     process = subprocess.Popen(
-        command("fit", photos, "-o", tmp_path / "m", *arguments),
+        command("fit", photos, "-v", "-o", tmp_path / "m", *arguments),
         env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -450,7 +488,7 @@ sys.exit(main())
 
 def test_an_interrupt_that_python_drops_is_heard(photos, tmp_path):
     arguments = ["segment", "fit", str(photos), "-o", str(tmp_path / "m"), *SMALL]
-    arguments += ["--max-iter=10000000", "--param=early_stopping=False"]
+    arguments += ["--max-iter=10000000", "--set=early_stopping=False"]
     done = subprocess.run(
         [sys.executable, "-c", DROPPED, *arguments],
         env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
@@ -465,7 +503,7 @@ def test_an_interrupt_that_python_drops_is_heard(photos, tmp_path):
 
 
 def test_manifests_hold_the_names(model, photos, tmp_path):
-    assert call("name", model, "--set=0=sky", "--device=cpu")[0] == 0
+    assert call("name", model, "--name=0=sky", "--device=cpu")[0] == 0
     out = tmp_path / "labels"
     assert call("predict", model, photos, "-o", out, "--device=cpu")[0] == 0
     assert '"sky"' in json.dumps(json.loads((out / "manifest.json").read_text()))

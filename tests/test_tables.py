@@ -5,6 +5,7 @@ import sys
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -143,6 +144,30 @@ def test_types_of_parquet_become_floats(tmp_path):
 def test_numbers_of_rows_that_pandas_keeps_are_no_columns(tmp_path):
     columns = {"a": [1.0], "__index_level_0__": [7]}
     pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    assert open_source(str(tmp_path / "x.parquet")).column_names == ("a",)
+
+
+@pytest.mark.parametrize("names", [["customer"], ["customer", None], [None]])
+def test_an_index_of_pandas_is_no_column(tmp_path, names):
+    path = tmp_path / "x.parquet"
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    frame.index = pd.MultiIndex.from_arrays([[7, 8]] * len(names), names=names)
+    frame.to_parquet(path)
+    source = open_source(str(path))
+    assert source.column_names == ("a", "b")
+    (rows,) = Table(source, range(2))
+    np.testing.assert_array_equal(rows, frame.to_numpy())
+    # Rows that are numbered have no column for it, whatever that is called.
+    frame.reset_index(drop=True).rename_axis("a").to_parquet(path)
+    assert open_source(str(path)).column_names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "words", [b"", b"null", b"[]", b'{"index_columns": null}', b"\xff"]
+)
+def test_what_others_write_in_place_of_pandas_names_no_index(tmp_path, words):
+    table = pa.table({"a": [1.0]}).replace_schema_metadata({b"pandas": words})
+    pq.write_table(table, tmp_path / "x.parquet")
     assert open_source(str(tmp_path / "x.parquet")).column_names == ("a",)
 
 

@@ -119,6 +119,13 @@ def test_more_clusters_than_rows_are_rejected(n_clusters, n_samples):
         check_n_clusters(n_clusters, n_samples)
 
 
+def test_more_clusters_than_drawn_rows_are_rejected_by_the_name_of_their_number():
+    with pytest.raises(ValueError, match=r"more than max_graph_rows=2.*raise") as error:
+        check_n_clusters(3, 2, are_drawn=True)
+    assert "n_samples" not in str(error.value)
+    check_n_clusters(2, 2, are_drawn=True)
+
+
 @given(st.lists(st.integers(1, 10_000), min_size=1))
 def test_positive_sizes_pass(sizes):
     check_hidden_sizes(sizes)

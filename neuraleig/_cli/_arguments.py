@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +25,12 @@ ERRORS = (
 )
 # scikit-learn's generators take seeds of 32 bits.
 MAX_SEED = 2**32 - 1
+# Files of rows, models, pages and pictures: what has such a name and is something else
+# misleads, or has replaced what somebody needs.
+SUFFIXES = frozenset(
+    ".npy .npz .csv .tsv .txt .parquet .safetensors .onnx .pkl .pickle .joblib .pt "
+    ".pth .html .json .png .jpg .jpeg".split()
+)
 FORMAT = argparse.RawDescriptionHelpFormatter
 
 
@@ -54,8 +61,9 @@ def add_command(
     return parser
 
 
-def add_verbosity(parser: Parser, default: int = 1) -> None:
-    """Add options that say how much is told on stderr."""
+def add_verbosity(parser: Parser) -> None:
+    """Add options that say how much is told on stderr: stages, on a terminal."""
+    default = 1 if sys.stderr.isatty() else 0
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "-q",
@@ -95,6 +103,32 @@ def counted(text: str) -> int:
     if number is None or number < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least 0")
     return number
+
+
+def add_seed(parser: Parser | argparse._ArgumentGroup, what: str) -> None:
+    """Add the seed of a command that fits no estimator."""
+    parser.add_argument(
+        "--random-state",
+        type=seed,
+        default=0,
+        metavar="N",
+        help=f"seed of {what} (default: %(default)s)",
+    )
+
+
+def file_named(what: str, own: str) -> Callable[[str], Path]:
+    """Type of a file that is written, whatever its suffix, but not that of others."""
+
+    def convert(text: str) -> Path:
+        suffix = Path(text).suffix.lower()
+        if suffix in SUFFIXES and suffix != own:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is called like a file of another format; {what} is one of "
+                f"{own}"
+            )
+        return Path(text)
+
+    return convert
 
 
 def or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:

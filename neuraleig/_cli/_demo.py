@@ -6,15 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TextIO
 
-from neuraleig._cli._arguments import FORMAT, Commands, Parser, seed
+from neuraleig._cli._arguments import FORMAT, Commands, Parser, add_seed
 from neuraleig._demo import DATASETS, run_demo
 
 DEFAULT_OUTPUT = "neuraleig-demo"
 DEMO_EXAMPLES = """\
 examples:
   neuraleig demo                           handwritten digits, plots included
-  neuraleig demo --data wine --seed 3      another data set, another split
-  neuraleig demo --output figures          plots go to ./figures
+  neuraleig demo --dataset wine --random-state 3
+                                           another data set, another split
+  neuraleig demo -o figures                plots go to ./figures
   neuraleig demo --no-plots                the table alone
 """
 
@@ -33,19 +34,15 @@ def add_demo(commands: Commands[Parser]) -> None:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--data",
+        "--dataset",
         choices=list(DATASETS),
         default="digits",
         help="data set: %(choices)s (default: %(default)s)",
         metavar="NAME",
     )
+    add_seed(parser, "the split and of all methods")
     parser.add_argument(
-        "--seed",
-        type=seed,
-        default=0,
-        help="seed of the split and of all methods (default: %(default)s)",
-    )
-    parser.add_argument(
+        "-o",
         "--output",
         type=Path,
         default=Path(DEFAULT_OUTPUT),
@@ -58,5 +55,5 @@ def add_demo(commands: Commands[Parser]) -> None:
 
 def _demo(arguments: argparse.Namespace, out: TextIO) -> int:
     folder = None if arguments.no_plots else arguments.output
-    run_demo(arguments.data, seed=arguments.seed, folder=folder, out=out)
+    run_demo(arguments.dataset, seed=arguments.random_state, folder=folder, out=out)
     return 0

@@ -13,12 +13,11 @@ from neuraleig._cli._arguments import Commands, Parser, add_command
 from neuraleig._cli._models import RowModel, add_device, add_model, loaded_row_model
 from neuraleig._cli._table_arguments import (
     DATA_HELP,
-    STANDARD,
     add_data,
     opened_table,
     reading_of,
 )
-from neuraleig._tables import Reading, Table, TableError, read_labels
+from neuraleig._tables import STANDARD_INPUT, Reading, Table, TableError, read_labels
 from neuraleig._typing import IntArray
 from neuraleig.metrics import clustering_accuracy
 from neuraleig.persistence import describe
@@ -69,7 +68,7 @@ def add_evaluate(commands: Commands[Parser]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace, out: TextIO) -> int:
-    if STANDARD in (arguments.data, arguments.labels):
+    if STANDARD_INPUT in (arguments.data, arguments.labels):
         arguments.refuse("DATA and --labels are read more than once; pass files")
     model = loaded_row_model(arguments, with_clusters=True)
     table = model.columns_of(opened_table(arguments, _column_in_data(arguments)))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TextIO
 
 from neuraleig import load
-from neuraleig._cli._arguments import Commands, Parser, add_command
+from neuraleig._cli._arguments import Commands, Parser, add_command, file_named
 from neuraleig._cli._models import add_model
 from neuraleig._cli._table_arguments import check_result
 
@@ -27,7 +26,12 @@ def add_export(commands: Commands[Parser]) -> None:
     )
     add_model(parser)
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="file of ONNX"
+        "-o",
+        "--output",
+        type=file_named("a model for other programs", ".onnx"),
+        required=True,
+        metavar="FILE",
+        help="file of ONNX",
     )
     parser.add_argument(
         "--dtype",

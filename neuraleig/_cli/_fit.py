@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
 from neuraleig import NeuralEigenSpectralClustering, save
 from neuraleig._cli._arguments import Commands, Parser, add_command, add_verbosity
+from neuraleig._cli._models import add_model_output
 from neuraleig._cli._parameters import add_parameters, new_estimator
 from neuraleig._cli._table_arguments import (
     DATA_HELP,
-    STANDARD,
     add_data,
     check_result,
     opened_table,
 )
-from neuraleig._tables import spooled
+from neuraleig._tables import STANDARD_INPUT, spooled
+from neuraleig._words import count_text, suggestion_text
+from neuraleig.training._checkpoint import clearing_deferred
 
 DESCRIPTION = """\
 Learn clusters from the rows of a file, or with --embedding eigenfunctions
@@ -42,15 +42,13 @@ def add_fit(commands: Commands[Parser]) -> None:
     parser = add_command(
         commands, "fit", "learn clusters of the rows of a file", DESCRIPTION, EXAMPLES
     )
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="MODEL", help="model file"
-    )
+    add_model_output(parser)
     parser.add_argument(
         "--embedding",
         action="store_true",
         help="fit NeuralSpectralEmbedding: eigenfunctions without clusters",
     )
-    add_verbosity(parser, default=1 if sys.stderr.isatty() else 0)
+    add_verbosity(parser)
     add_data(parser, f"{DATA_HELP}, or - for .csv from stdin")
     add_parameters(parser)
     parser.set_defaults(run=_fit)
@@ -61,13 +59,15 @@ def _fit(arguments: argparse.Namespace, out: TextIO) -> int:
     check_result(arguments.output, arguments.data)
     table = opened_table(arguments)
     table.check_names()
-    mapped = spooled(table) if arguments.data == STANDARD else table.on_disk()
+    mapped = spooled(table) if arguments.data == STANDARD_INPUT else table.on_disk()
     rows: Any = table if mapped is None else mapped
-    model = estimator.fit(rows)
-    if table.feature_names is not None:
-        model.feature_names_in_ = np.array(table.feature_names, dtype=object)
-    # What is told while it is fitted is no part of a model.
-    save(model.set_params(verbose=0), arguments.output)
+    # A model that cannot be written is not lost: its checkpoint is still there.
+    with clearing_deferred():
+        model = estimator.fit(rows)
+        if table.feature_names is not None:
+            model.feature_names_in_ = np.array(table.feature_names, dtype=object)
+        # What is told while it is fitted is no part of a model.
+        save(model.set_params(verbose=0), arguments.output)
     out.write(f"{arguments.output}: {_summary(model)}\n")
     return 0
 
@@ -75,9 +75,11 @@ def _fit(arguments: argparse.Namespace, out: TextIO) -> int:
 def _summary(model: Any) -> str:  # noqa: ANN401 - either estimator
     if not isinstance(model, NeuralEigenSpectralClustering):
         n_rows, n_columns = model.embedding_.shape
-        return f"{n_columns} eigenfunctions of {n_rows} rows"
+        columns = count_text(n_columns, "eigenfunction")
+        return f"{columns} of {count_text(n_rows, 'row')}"
+    clusters = count_text(np.unique(model.labels_).size, "cluster")
+    rows = count_text(model.labels_.size, "row")
     return (
-        f"{np.unique(model.labels_).size} clusters of {model.labels_.size} rows, "
-        f"normalised cut {model.ncut_:.3f}; the spectrum suggests "
-        f"{model.suggested_n_clusters_} clusters"
+        f"{clusters} of {rows}, normalised cut {model.ncut_:.3f}"
+        f"{suggestion_text(model.suggested_n_clusters_)}"
     )

@@ -8,14 +8,11 @@ import textwrap
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from neuraleig import (
-    DenseSegmenter,
-    NeuralEigenSpectralClustering,
-    NeuralSpectralEmbedding,
-)
 from neuraleig._cli._arguments import Commands, Parser, add_command
 from neuraleig._cli._models import add_model
+from neuraleig._words import suggestion
 from neuraleig.persistence import ModelDescription, describe
+from neuraleig.persistence._registry import FORMATS
 
 DESCRIPTION = """\
 Say what is in the file of a model, without making the model.
@@ -24,14 +21,6 @@ EXAMPLES = """\
   neuraleig info model.safetensors
   neuraleig info model.safetensors --json
 """
-CLASSES = {
-    kind.__name__: kind
-    for kind in (
-        NeuralEigenSpectralClustering,
-        NeuralSpectralEmbedding,
-        DenseSegmenter,
-    )
-}
 # Eigenvalues and names that are shown; --json has all of them.
 SHOWN = 12
 WIDTH = 79
@@ -61,7 +50,7 @@ def _entries(found: ModelDescription) -> dict[str, str]:
     entries = {
         "features": _features(found),
         "clusters": "" if found.n_clusters is None else str(found.n_clusters),
-        "suggested clusters": str(found.suggested_n_clusters or ""),
+        "suggested clusters": str(suggestion(found.suggested_n_clusters) or ""),
         "eigenfunctions": str(found.n_components),
         "eigenvalues": _numbers(found.eigenvalues),
         "of the graph": _numbers(found.graph_eigenvalues),
@@ -85,8 +74,8 @@ def _features(found: ModelDescription) -> str:
 
 def _changed(found: ModelDescription) -> dict[str, Any]:
     """Parameters that are not at their defaults."""
-    known = found.class_name in CLASSES
-    defaults = CLASSES[found.class_name]().get_params() if known else {}
+    known = FORMATS.get(found.class_name)
+    defaults = {} if known is None else known.estimator().get_params()
     return {
         name: value
         for name, value in found.parameters.items()

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from neuraleig import DenseSegmenter, NeuralSpectralEmbedding, load
-from neuraleig._cli._arguments import Parser
+from neuraleig._cli._arguments import Parser, file_named
+from neuraleig._cli._values import ABSENT
 from neuraleig._tables import Table
 from neuraleig.persistence import describe
+
+MODEL_SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,33 @@ def add_model(parser: Parser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
 
 
+def add_model_output(parser: Parser) -> None:
+    """Add the file that a fitted model goes to."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=file_named("a model", MODEL_SUFFIX),
+        required=True,
+        metavar="MODEL",
+        help="model file",
+    )
+
+
 def add_device(parser: Parser) -> None:
     """Add where it runs."""
     parser.add_argument(
         "--device", default="auto", metavar="NAME", help="auto, cpu or cuda"
+    )
+
+
+def add_weights(parser: Parser | argparse._ArgumentGroup) -> None:
+    """Add the file of the weights of a backbone, which Python calls ``checkpoint``."""
+    parser.add_argument(
+        "--weights",
+        dest="checkpoint",
+        default=ABSENT,
+        metavar="FILE",
+        help="file of the backbone's weights, to fetch none",
     )
 
 

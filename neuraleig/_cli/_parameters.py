@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from numbers import Integral
-from typing import Any
-
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig._cli._arguments import Parser, or_none, seed
-from neuraleig.affinity import PRECOMPUTED
+from neuraleig._cli._arguments import Parser
+from neuraleig._cli._values import (
+    ABSENT,
+    add_set,
+    choices_of,
+    converter,
+    given_parameters,
+    is_integer,
+    option_of,
+    rules_of,
+)
 
-ABSENT = argparse.SUPPRESS
-# Objects of Python, and what has options of its own.
-LEFT_OUT = ("callbacks", "verbose")
+RULES = rules_of(NeuralSpectralEmbedding, NeuralEigenSpectralClustering)
 # Parameters that have options, and what they are; the rest go by --set.
 GROUPS = {
     "what is found": {
@@ -63,7 +65,6 @@ METAVARS = {
     "hidden_sizes": "N,N",
     "random_state": "N",
 }
-TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def add_parameters(parser: Parser) -> None:
@@ -72,15 +73,7 @@ def add_parameters(parser: Parser) -> None:
         group = parser.add_argument_group(title)
         for name, text in helps.items():
             _add_parameter(group, name, text)
-    group.add_argument(
-        "--set",
-        dest="more",
-        action="append",
-        type=_pair,
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other parameter of the estimator; again for more",
-    )
+    add_set(group, RULES, "the estimators")
 
 
 def new_estimator(
@@ -104,149 +97,32 @@ def new_estimator(
         else NeuralEigenSpectralClustering
     )
     own = kind._parameter_constraints
-    options = {n: v for n, v in vars(arguments).items() if n in _rules()}
-    names = [*options, *(name for name, _ in arguments.more)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        arguments.refuse(f"{twice} is set twice, by {_option(twice)} or --set; say one")
-    given = {**options, **dict(arguments.more), "verbose": arguments.verbose}
+    given = given_parameters(arguments, RULES)
     for name in given:
         if name not in own:
-            option = _option(name) if name in options else f"--set {name}"
-            arguments.refuse(f"{option} is for clusters, and --embedding finds none")
-    return kind(**{**DEFAULTS, **given})
+            said = option_of(name) if name in vars(arguments) else f"--set {name}"
+            arguments.refuse(f"{said} is for clusters, and --embedding finds none")
+    return kind(**{**DEFAULTS, "verbose": arguments.verbose, **given})
 
 
 def _add_parameter(group: argparse._ArgumentGroup, name: str, text: str) -> None:
-    rules = _rules()[name]
+    rules = RULES[name]
     default = DEFAULTS.get(name, NeuralEigenSpectralClustering().get_params()[name])
     if isinstance(default, tuple):
         default = ",".join(map(str, default))
     shown = text if default is None else f"{text} (default: {default})"
     if "boolean" in rules:
         action = argparse.BooleanOptionalAction
-        group.add_argument(_option(name), action=action, default=ABSENT, help=text)
+        group.add_argument(option_of(name), action=action, default=ABSENT, help=text)
         return
-    choices = _choices(rules)
+    choices = choices_of(rules)
     if choices and name not in METAVARS:
         shown = f"{text}: {', '.join(choices)} (default: {default})"
     metavar = METAVARS.get(name, "NAME" if choices else "X")
     group.add_argument(
-        _option(name),
-        type=_converter(name),
+        option_of(name),
+        type=converter(rules),
         default=ABSENT,
-        metavar="N" if _is_integer(rules) else metavar,
+        metavar="N" if is_integer(rules) else metavar,
         help=shown,
     )
-
-
-def _rules() -> dict[str, list[Any]]:
-    """What values parameters of either estimator may have."""
-    rules = (
-        NeuralSpectralEmbedding._parameter_constraints
-        | NeuralEigenSpectralClustering._parameter_constraints
-    )
-    return {name: found for name, found in rules.items() if name not in LEFT_OUT}
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _choices(rules: list[Any]) -> list[str]:
-    """Words that a parameter takes and a command can say."""
-    words = {w for rule in rules if isinstance(rule, StrOptions) for w in rule.options}
-    # A graph has no file.
-    return sorted(words - set(PRECOMPUTED))
-
-
-def _is_integer(rules: list[Any]) -> bool:
-    return any(
-        rule is Integral or (isinstance(rule, Interval) and rule.type is Integral)
-        for rule in rules
-    )
-
-
-def _converter(name: str) -> Callable[[str], Any]:
-    """Type of an option, from the rules of its parameter."""
-    rules = _rules()[name]
-    found: Callable[[str], Any] = str
-    choices = _choices(rules)
-    intervals = [rule for rule in rules if isinstance(rule, Interval)]
-    if choices:
-        found = _word(choices)
-    elif intervals:
-        found = _number(intervals[0])
-    elif "boolean" in rules:
-        found = _truth
-    elif "random_state" in rules:
-        found = seed
-    elif _is_integer(rules):
-        found = _integer
-    elif tuple in rules:
-        found = _numbers
-    return or_none(found) if None in rules else found
-
-
-def _word(choices: list[str]) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text not in choices:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not one of {', '.join(choices)}"
-            )
-        return text
-
-    return convert
-
-
-def _number(interval: Interval) -> Callable[[str], float]:
-    kind: type = int if interval.type is Integral else float
-
-    def convert(text: str) -> float:
-        try:
-            number: float = kind(text)
-        except ValueError:
-            number = float("nan")
-        if number not in interval:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {interval}")
-        return number
-
-    return convert
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer") from None
-
-
-def _truth(text: str) -> bool:
-    if text.lower() not in TRUTHS:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
-    return TRUTHS[text.lower()]
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(
-            int(part) if part.strip().isdecimal() else float(part)
-            for part in text.split(",")
-        )
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} are not numbers with commas between"
-        ) from None
-
-
-def _pair(text: str) -> tuple[str, Any]:
-    """Name and value of a parameter."""
-    name, equals, value = text.partition("=")
-    if not equals or name not in _rules():
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not NAME=VALUE with a parameter of the estimators"
-        )
-    try:
-        return name, _converter(name)(value)
-    except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(f"{name}: {error}") from None

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any, TextIO
 
 from neuraleig import DenseSegmenter, load
-from neuraleig._cli._arguments import Commands, Parser, add_command, positive, seed
-from neuraleig._cli._models import add_device, add_model, loaded_row_model
+from neuraleig._cli._arguments import (
+    Commands,
+    Parser,
+    add_command,
+    add_seed,
+    file_named,
+    positive,
+)
+from neuraleig._cli._models import add_device, add_model, add_weights, loaded_row_model
 from neuraleig._cli._table_arguments import (
     DATA_HELP,
     add_reading,
@@ -25,9 +31,9 @@ cluster is made of. For images it is a sheet on which clusters are named. It
 needs the extra plot.
 """
 EXAMPLES = """\
-  neuraleig report flowers.safetensors --data flowers.csv -o report.html
-  neuraleig report m.safetensors --data rows.npy -o r.html --date 2025-01-31
-  neuraleig report segments.safetensors --data photos -o report.html
+  neuraleig report flowers.safetensors flowers.csv -o report.html
+  neuraleig report m.safetensors rows.npy -o r.html --date 2025-01-31
+  neuraleig report segments.safetensors photos -o report.html
   neuraleig segment name segments.safetensors --names names.json --merge-equal
                                    with names.json downloaded from the page
 """
@@ -40,22 +46,22 @@ def add_report(commands: Commands[Parser]) -> None:
     )
     add_model(parser)
     parser.add_argument(
-        "--data",
-        required=True,
+        "data",
         metavar="DATA",
         help=f"rows: {DATA_HELP}, or - for .csv from stdin; or a folder of images",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="file of HTML"
+        "-o",
+        "--output",
+        type=file_named("a page", ".html"),
+        required=True,
+        metavar="FILE",
+        help="file of HTML",
     )
     _add_content(parser)
     add_reading(parser)
     add_device(parser)
-    parser.add_argument(
-        "--checkpoint",
-        metavar="FILE",
-        help="file of the backbone's weights, to fetch none",
-    )
+    add_weights(parser)
     parser.set_defaults(run=_report)
 
 
@@ -69,8 +75,8 @@ def _add_content(parser: Parser) -> None:
         help="date below it (default: none: equal models and data give equal files)",
     )
     for option, number, text in (
-        ("--exemplars", 6, "typical rows, or crops, of every cluster"),
-        ("--features", 10, "features of every cluster"),
+        ("--n-exemplars", 6, "typical rows, or crops, of every cluster"),
+        ("--n-features", 10, "features of every cluster"),
         ("--max-rows", 10_000, "rows among which typical ones are looked for"),
         ("--max-images", 200, "images that are looked at"),
     ):
@@ -81,13 +87,7 @@ def _add_content(parser: Parser) -> None:
             metavar="N",
             help=f"{text} (default: %(default)s)",
         )
-    group.add_argument(
-        "--seed",
-        type=seed,
-        default=0,
-        metavar="N",
-        help="seed of the rows or images that are drawn of more (default: 0)",
-    )
+    add_seed(group, "the rows or images that are drawn of more")
 
 
 def _report(arguments: argparse.Namespace, out: TextIO) -> int:
@@ -103,11 +103,11 @@ def _report(arguments: argparse.Namespace, out: TextIO) -> int:
         title=arguments.title,
         date=arguments.date,
         feature_names=names,
-        n_exemplars=arguments.exemplars,
-        n_features=arguments.features,
+        n_exemplars=arguments.n_exemplars,
+        n_features=arguments.n_features,
         max_rows=arguments.max_rows,
         max_images=arguments.max_images,
-        random_state=arguments.seed,
+        random_state=arguments.random_state,
     )
     out.write(f"{arguments.output}: {arguments.output.stat().st_size} bytes\n")
     return 0
@@ -117,17 +117,16 @@ def _model_and_data(
     arguments: argparse.Namespace,
 ) -> tuple[Any, Any, tuple[str, ...] | None]:
     """Model, what it is shown with, and names of the features of rows."""
+    weights = getattr(arguments, "checkpoint", None)
     # Before anything is made: a backbone may have to be fetched.
     if describe(arguments.model).class_name == DenseSegmenter.__name__:
         given = reading_options(arguments)
         if given:
             arguments.refuse(f"{', '.join(given)}: images are no rows of a file")
-        model = load(
-            arguments.model, device=arguments.device, checkpoint=arguments.checkpoint
-        )
+        model = load(arguments.model, device=arguments.device, checkpoint=weights)
         return model, arguments.data, None
-    if arguments.checkpoint is not None:
-        arguments.refuse("--checkpoint: only models of images have a backbone")
+    if weights is not None:
+        arguments.refuse("--weights: only models of images have a backbone")
     model = loaded_row_model(arguments)
     table = model.columns_of(opened_table(arguments))
     return model.estimator, table, model.feature_names or table.feature_names

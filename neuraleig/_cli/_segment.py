@@ -15,6 +15,7 @@ from neuraleig._cli._arguments import (
     add_verbosity,
     check_output,
 )
+from neuraleig._cli._models import add_model_output
 from neuraleig._cli._segment_evaluate import add_evaluate
 from neuraleig._cli._segment_name import add_name
 from neuraleig._cli._segment_options import (
@@ -24,20 +25,21 @@ from neuraleig._cli._segment_options import (
     loaded_model,
     new_segmenter,
 )
+from neuraleig._words import count_text, suggestion_text
 
 EXAMPLES = """\
 examples:
-  neuraleig segment fit photos -o model.safetensors --clusters 12
+  neuraleig segment fit photos -o model.safetensors --n-clusters 12
   neuraleig segment predict model.safetensors photos -o labels --overlays
-  neuraleig segment name model.safetensors --set 3=road --merge 1,4
+  neuraleig segment name model.safetensors --name 3=road --merge 1,4
   neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
   neuraleig segment fit --help             options of a command
 """
 FIT_EXAMPLES = """\
   neuraleig segment fit photos -o model.safetensors
-  neuraleig segment fit photos -o m.safetensors --clusters 12 --refine guided
+  neuraleig segment fit photos -o m.safetensors --n-clusters 12 --refine guided
   neuraleig segment fit photos -o m.safetensors --backbone color_texture
-  neuraleig segment fit photos -o m.safetensors --checkpoint dinov2.pth
+  neuraleig segment fit photos -o m.safetensors --weights dinov2.pth
 """
 PREDICT_EXAMPLES = """\
   neuraleig segment predict model.safetensors photos -o labels
@@ -68,13 +70,11 @@ def _add_fit(commands: Commands[Parser]) -> None:
         "fit",
         "learn clusters from a folder of images",
         "Learn clusters from the images of a folder and all below it, and save a\n"
-        "model. A line per stage goes to stderr.",
+        "model. On a terminal, a line per stage goes to stderr.",
         FIT_EXAMPLES,
     )
     parser.add_argument("images", metavar="FOLDER", help="images")
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="MODEL", help="model file"
-    )
+    add_model_output(parser)
     add_verbosity(parser)
     add_fit_options(parser)
     add_prediction_options(parser)
@@ -85,11 +85,13 @@ def _add_fit(commands: Commands[Parser]) -> None:
 def _fit(arguments: argparse.Namespace, out: TextIO) -> int:
     check_output(arguments.output, "--output")
     model = new_segmenter(arguments).fit(arguments.images)
-    save(model, arguments.output)
+    # What is told while it is fitted is no part of a model.
+    save(model.set_params(verbose=0), arguments.output)
+    clusters = count_text(model.n_clusters_, "cluster")
     out.write(
-        f"{arguments.output}: {model.n_clusters_} clusters of {model.n_images_} "
-        f"images, modularity {model.modularity_:.3f}; the spectrum suggests "
-        f"{model.suggested_n_clusters_} clusters\n"
+        f"{arguments.output}: {clusters} of {count_text(model.n_images_, 'image')}, "
+        f"modularity {model.modularity_:.3f}"
+        f"{suggestion_text(model.suggested_n_clusters_)}\n"
     )
     return 0
 
@@ -126,7 +128,8 @@ def _predict(arguments: argparse.Namespace, out: TextIO) -> int:
     )
     written, skipped = len(report.written), len(report.skipped)
     out.write(
-        f"{report.manifest}: {written} images labelled, {skipped} done before, "
+        f"{report.manifest}: {count_text(written, 'image')} labelled, "
+        f"{skipped:,} done before, "
         f"{len(report.unreadable)} unreadable\n"
     )
     return 0 if written + skipped else 1

@@ -16,8 +16,10 @@ from neuraleig._cli._arguments import (
     add_command,
     add_verbosity,
     check_output,
+    file_named,
 )
 from neuraleig._cli._bar import bar
+from neuraleig._cli._models import MODEL_SUFFIX
 from neuraleig._cli._segment_options import (
     add_fit_options,
     add_model_options,
@@ -26,6 +28,7 @@ from neuraleig._cli._segment_options import (
     new_segmenter,
     options_of_fits,
 )
+from neuraleig._words import count_text
 from neuraleig.segmentation import (
     PROTOCOLS,
     Evaluation,
@@ -93,7 +96,10 @@ def add_evaluate(commands: Commands[Parser]) -> None:
     )
     _add_dataset(parser)
     parser.add_argument(
-        "--save", type=Path, metavar="MODEL", help="keep the model that is fitted"
+        "--save",
+        type=file_named("a model", MODEL_SUFFIX),
+        metavar="MODEL",
+        help="keep the model that is fitted",
     )
     add_verbosity(parser)
     add_fit_options(parser)
@@ -190,7 +196,7 @@ def _model(arguments: argparse.Namespace) -> DenseSegmenter:
     preset, _ = PUBLISHED.get(arguments.dataset, UNPUBLISHED)
     model = new_segmenter(arguments, preset).fit(train.images)
     if arguments.save is not None:
-        save(model, arguments.save)
+        save(model.set_params(verbose=0), arguments.save)
     return model
 
 
@@ -202,9 +208,11 @@ def _report(
     how: str,
 ) -> str:
     where = "the same images" if mapped is None else mapped.split
+    images = count_text(found.n_images, "image")
+    clusters = count_text(model.n_clusters_, "cluster")
     return (
-        f"{scored.name} {scored.split}: {found.n_images} images, "
-        f"{model.n_clusters_} clusters, {_windows(found.protocol, model)}\n"
+        f"{scored.name} {scored.split}: {images}, "
+        f"{clusters}, {_windows(found.protocol, model)}\n"
         f"classes of clusters: {how}, found on {where}\n\n"
         f"{found.scores.table()}\n"
     )

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from neuraleig import DenseSegmenter, save
-from neuraleig._cli._arguments import Commands, Parser, add_command, check_output
+from neuraleig._cli._arguments import (
+    Commands,
+    Parser,
+    add_command,
+    check_output,
+    file_named,
+)
+from neuraleig._cli._models import MODEL_SUFFIX
 from neuraleig._cli._segment_options import (
     add_model_options,
     loaded_model,
@@ -22,7 +29,7 @@ that a member has. The clusters that are left are numbered anew, and listed.
 """
 EXAMPLES = """\
   neuraleig segment name model.safetensors --sheet photos sheet.png
-  neuraleig segment name model.safetensors --set 3=road --set 5=sky --merge 1,4
+  neuraleig segment name m.safetensors --name 3=road --name 5=sky --merge 1,4
   neuraleig segment name model.safetensors --names names.json --merge-equal
                                    with names.json: {"3": "road", "5": "sky"}
 """
@@ -38,7 +45,7 @@ def add_name(commands: Commands[Parser]) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=file_named("a model", MODEL_SUFFIX),
         metavar="MODEL2",
         help="where the model goes (default: MODEL, which is replaced)",
     )
@@ -58,7 +65,7 @@ def _add_changes(parser: Parser) -> None:
         "--names", type=Path, metavar="FILE", help="JSON of names by cluster"
     )
     parser.add_argument(
-        "--set",
+        "--name",
         dest="pairs",
         action="append",
         type=_pair,

@@ -3,30 +3,54 @@
 from __future__ import annotations
 
 import argparse
-import ast
 from typing import Any
 
 from neuraleig import DenseSegmenter, load
-from neuraleig._cli._arguments import Parser, counted, or_none, positive, seed
+from neuraleig._cli._arguments import Parser
+from neuraleig._cli._models import add_weights
+from neuraleig._cli._values import (
+    ABSENT,
+    add_set,
+    choices_of,
+    converter,
+    given_parameters,
+    option_of,
+    rules_of,
+)
+from neuraleig.persistence import describe
 from neuraleig.segmentation._presets import PRESETS
 
-ABSENT = argparse.SUPPRESS
+RULES = rules_of(DenseSegmenter)
 # Options of a fit that a fitted model takes as well.
 OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales")
 OF_LOADING = ("checkpoint", "device")
-# Options that are not called like their parameters.
-OPTIONS = {
-    "n_clusters": "clusters",
-    "random_state": "seed",
-    "assign_labels": "assign",
-    "pretrained": "no_pretrained",
+# Parameters of a fit that have options: what values are called, and what they are.
+OF_FITS = {
+    "n_clusters": ("N", "clusters (default: 27, or of the preset)"),
+    "backbone": ("NAME", "model of timm, or color_texture"),
+    "pretrained": ("", "weights of the backbone as they are published, or random"),
+    "image_size": ("N", "shorter side of images as seen"),
+    "window_size": ("N", "side of windows, or none"),
+    "stride": ("N", "distance of neighbouring windows"),
+    "init": ("NAME", "start from exact eigenvectors, or from random weights"),
+    "assign_labels": ("NAME", "clusters of the network, or of k-means on its units"),
+    "max_iter": ("N", "most steps of training"),
+    "batch_size": ("N", "windows per step of training"),
+    "pixel_weight": ("X", "weight of the graph of pixels"),
+    "feature_cache": ("DIR", "keep features here, or none"),
+    "random_state": ("N", "seed of all that is drawn (default: 0)"),
+}
+HOW_LABELLED = {
+    "refine": ("NAME", "let labels follow the edges of the image"),
+    "refine_radius": ("PATCHES", "how far refinement looks, in patches (default: 1)"),
+    "flip": ("", "see images mirrored, too"),
+    "scales": ("X,Y", "sizes at which images are seen, such as 0.75,1,1.25"),
 }
 
 
 def add_fit_options(parser: Parser) -> None:
     """Add the options of a fit; those that are not given are not set."""
     group = parser.add_argument_group("what is fitted")
-    size, words = or_none(positive), or_none(str)
     group.add_argument(
         "--preset",
         choices=[*PRESETS, "none"],
@@ -34,119 +58,49 @@ def add_fit_options(parser: Parser) -> None:
         metavar="NAME",
         help="published settings: %(choices)s",
     )
-    for option, dest, kind, metavar, text in (
-        (
-            "--clusters",
-            "n_clusters",
-            positive,
-            "N",
-            "clusters (default: 27, or of the preset)",
-        ),
-        ("--backbone", "backbone", str, "NAME", "model of timm, or color_texture"),
-        ("--image-size", "image_size", size, "N", "shorter side of images as seen"),
-        ("--window-size", "window_size", size, "N", "side of windows, or none"),
-        ("--stride", "stride", size, "N", "distance of neighbouring windows"),
-        ("--max-iter", "max_iter", counted, "N", "most steps of training"),
-        ("--pixel-weight", "pixel_weight", float, "X", "weight of the graph of pixels"),
-        (
-            "--feature-cache",
-            "feature_cache",
-            words,
-            "DIR",
-            "keep features here, or none",
-        ),
-        ("--seed", "random_state", seed, "N", "seed of all that is drawn (default: 0)"),
-    ):
-        group.add_argument(
-            option, dest=dest, type=kind, default=ABSENT, metavar=metavar, help=text
-        )
-    _add_choices(group)
-
-
-def _add_choices(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--no-pretrained",
-        dest="pretrained",
-        action="store_const",
-        const=False,
-        default=ABSENT,
-        help="random weights for the backbone",
-    )
-    group.add_argument(
-        "--assign",
-        dest="assign_labels",
-        choices=["argmax", "kmeans"],
-        default=ABSENT,
-        help="clusters of the network, or of k-means on its hidden units",
-    )
-    group.add_argument(
-        "--init",
-        choices=["spectral", "random"],
-        default=ABSENT,
-        help="start from exact eigenvectors, or from random weights",
-    )
-    group.add_argument(
-        "--batch-size",
-        type=positive,
-        default=ABSENT,
-        metavar="N",
-        help="windows per step of training",
-    )
-    group.add_argument(
-        "--param",
-        dest="more",
-        action="append",
-        type=_parameter,
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other parameter of DenseSegmenter; again for more",
-    )
+    _add_parameters(group, OF_FITS)
+    add_set(group, RULES, "DenseSegmenter")
 
 
 def add_model_options(parser: Parser) -> None:
     """Add what a model needs to run."""
     group = parser.add_argument_group("where it runs")
+    add_weights(group)
     group.add_argument(
-        "--checkpoint",
+        "--device",
         default=ABSENT,
-        metavar="FILE",
-        help="file of the backbone's weights, to fetch none",
-    )
-    group.add_argument(
-        "--device", default=ABSENT, help="auto, cpu or cuda (default: auto)"
+        metavar="NAME",
+        help="auto, cpu or cuda (default: auto)",
     )
 
 
 def add_prediction_options(parser: Parser) -> None:
     """Add what may differ between predictions of one model."""
     group = parser.add_argument_group("how images are labelled")
-    group.add_argument(
-        "--refine",
-        choices=["guided", "none"],
-        default=ABSENT,
-        help="let labels follow the edges of the image",
-    )
-    group.add_argument(
-        "--flip",
-        action="store_const",
-        const=True,
-        default=ABSENT,
-        help="see images mirrored, too",
-    )
-    group.add_argument(
-        "--scales",
-        type=_scales,
-        default=ABSENT,
-        metavar="X,Y",
-        help="sizes at which images are seen, such as 0.75,1,1.25",
-    )
-    group.add_argument(
-        "--refine-radius",
-        type=float,
-        default=ABSENT,
-        metavar="PATCHES",
-        help="how far refinement looks, in patches (default: 1)",
-    )
+    _add_parameters(group, HOW_LABELLED)
+
+
+def _add_parameters(
+    group: argparse._ArgumentGroup, helps: dict[str, tuple[str, str]]
+) -> None:
+    for name, (metavar, text) in helps.items():
+        rules = RULES[name]
+        if "boolean" in rules:
+            action = argparse.BooleanOptionalAction
+            group.add_argument(
+                option_of(name), action=action, default=ABSENT, help=text
+            )
+            continue
+        words = choices_of(rules)
+        if words and None in rules:
+            words.append("none")
+        group.add_argument(
+            option_of(name),
+            type=_scales if name == "scales" else converter(rules),
+            default=ABSENT,
+            metavar=metavar,
+            help=f"{text}: {', '.join(words)}" if words else text,
+        )
 
 
 def new_segmenter(
@@ -175,14 +129,16 @@ def new_segmenter(
 
 def loaded_model(arguments: argparse.Namespace) -> DenseSegmenter:
     """Load the model that the options name, and set what they change."""
+    # Before anything is made: a backbone may have to be fetched.
+    kind = describe(arguments.model).class_name
+    if kind != DenseSegmenter.__name__:
+        raise ValueError(
+            f"{arguments.model} holds a {kind}, which labels rows; pass the file of a "
+            "DenseSegmenter"
+        )
     given = _given(arguments)
     how = {name: given[name] for name in OF_LOADING if name in given}
-    model = load(arguments.model, **how)
-    if not isinstance(model, DenseSegmenter):
-        raise ValueError(
-            f"{arguments.model!r} holds a {type(model).__name__}, which labels rows; "
-            "pass the file of a DenseSegmenter."
-        )
+    model: DenseSegmenter = load(arguments.model, **how)
     changes = {name: given[name] for name in OF_PREDICTIONS if name in given}
     model.set_params(**changes)
     return model
@@ -190,32 +146,21 @@ def loaded_model(arguments: argparse.Namespace) -> DenseSegmenter:
 
 def options_of_fits(arguments: argparse.Namespace) -> list[str]:
     """Options that were given and say how to fit, as users know them."""
-    given = [*_given(arguments), *(["preset"] if "preset" in arguments else [])]
-    names = [name for name in given if name not in (*OF_PREDICTIONS, *OF_LOADING)]
-    return ["--" + OPTIONS.get(name, name).replace("_", "-") for name in names]
+    others = (*OF_PREDICTIONS, *OF_LOADING)
+    found = ["--preset"] if "preset" in arguments else []
+    for name, value in _given(arguments).items():
+        if name in others:
+            continue
+        if name not in arguments:
+            found.append(f"--set {name}")
+        else:
+            found.append(option_of(f"no_{name}" if value is False else name))
+    return found
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     """Parameters that were given."""
-    known = set(DenseSegmenter().get_params()) - {"verbose"}
-    given = {name: value for name, value in vars(arguments).items() if name in known}
-    if given.get("refine") == "none":
-        given["refine"] = None
-    return {**given, **dict(getattr(arguments, "more", []))}
-
-
-def _parameter(text: str) -> tuple[str, Any]:
-    """Name and value of a parameter; what is no Python literal is text."""
-    name, equals, value = text.partition("=")
-    known = DenseSegmenter().get_params()
-    if not equals or name not in known:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not NAME=VALUE with a parameter of DenseSegmenter"
-        )
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
+    return given_parameters(arguments, RULES)
 
 
 def _scales(text: str) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from neuraleig._cli._arguments import Parser, check_output
 from neuraleig._cli._bar import bar
 from neuraleig._tables import (
     FORMATS_WRITTEN,
+    STANDARD_INPUT,
     Reading,
     Source,
     Table,
@@ -25,7 +26,6 @@ from neuraleig._tables import (
     write_text,
 )
 
-STANDARD = "-"
 DATA_HELP = ".npy, .npz, .csv, .tsv or .parquet"
 
 
@@ -110,7 +110,7 @@ def check_result(path: Path | None, *inputs: str | Path) -> None:
         return
     check_output(path, "--output")
     for other in inputs:
-        if str(other) != STANDARD and path.exists() and path.samefile(other):
+        if str(other) != STANDARD_INPUT and path.exists() and path.samefile(other):
             raise ValueError(f"--output {path} is what is read; choose another file")
 
 
@@ -185,7 +185,7 @@ def _delimiter(text: str) -> str:
 
 
 def _result(text: str) -> Path | None:
-    if text == STANDARD:
+    if text == STANDARD_INPUT:
         return None
     if Path(text).suffix.lower() not in FORMATS_WRITTEN:
         raise argparse.ArgumentTypeError(

@@ -1,13 +1,14 @@
 """Rows in files: read part by part, and written part by part."""
 
 from neuraleig._tables._labels import read_labels
-from neuraleig._tables._open import Reading, open_source
+from neuraleig._tables._open import STANDARD_INPUT, Reading, open_source
 from neuraleig._tables._spool import spooled
 from neuraleig._tables._table import Source, Table, TableError, chosen_columns
 from neuraleig._tables._write import FORMATS_WRITTEN, write_csv, write_npy, write_text
 
 __all__ = [
     "FORMATS_WRITTEN",
+    "STANDARD_INPUT",
     "Reading",
     "Source",
     "Table",

@@ -56,7 +56,12 @@ def read_labels(
         return _numbered(load_npz(Path(path), column), path)
     if suffix == ".npy":
         array = load_npy(Path(path))
-        if array.ndim == 1 and column is None:
+        if array.ndim == 1:
+            if column is not None:
+                raise TableError(
+                    f"{path} holds a vector, which has no columns; leave out "
+                    f"--label-column {column}"
+                )
             return _numbered(array, path)
     source = (
         _source_of_labels(path, column)

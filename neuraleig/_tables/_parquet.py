@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+import json
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -14,12 +15,13 @@ from neuraleig._tables._table import Part, Source, TableError
 
 # Cells that are read at once: 8 MiB of float64.
 BLOCK_CELLS = 2**20
-# Columns in which pandas keeps the numbers of rows.
-INDEX_PREFIX = "__index_level_"
+# Columns in which pandas keeps an index without a name, and where it says which other
+# columns are indices.
+INDEX_PREFIX, PANDAS = "__index_level_", b"pandas"
 
 
 class ParquetFile(Source):
-    """Columns of a parquet file, but for those in which pandas numbers rows.
+    """Columns of a parquet file, but for those in which pandas keeps an index.
 
     Parameters
     ----------
@@ -41,7 +43,12 @@ class ParquetFile(Source):
         with self._opened() as file:
             self._schema = file.schema_arrow
             self.n_rows = file.metadata.num_rows
-        names = [n for n in self._schema.names if not n.startswith(INDEX_PREFIX)]
+        indices = _indices(self._schema.metadata)
+        names = [
+            name
+            for name in self._schema.names
+            if name not in indices and not name.startswith(INDEX_PREFIX)
+        ]
         if not names:
             raise TableError(f"{path} has no columns")
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -128,6 +135,18 @@ class ParquetFile(Source):
                 raise TableError(
                     f"{self.name} is no whole parquet file ({reason})"
                 ) from error
+
+
+def _indices(metadata: Mapping[bytes, bytes] | None) -> frozenset[str]:
+    """Columns that pandas says are the index of its rows."""
+    try:
+        found = json.loads((metadata or {}).get(PANDAS, b"{}"))
+        indices = found["index_columns"]
+        # What numbers rows without a column is described by an object.
+        return frozenset(name for name in indices if isinstance(name, str))
+    except (ValueError, KeyError, TypeError):
+        # Others may write what they like there.
+        return frozenset()
 
 
 def _require_pyarrow() -> tuple[ModuleType, ModuleType]:

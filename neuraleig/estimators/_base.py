@@ -45,7 +45,12 @@ from neuraleig.affinity import (
 )
 from neuraleig.estimators._checkpoint import check_same_data, identity_of
 from neuraleig.estimators._evaluation import EigenfunctionTransformer
-from neuraleig.estimators._fit import FittedFunctions, Task, fit_functions
+from neuraleig.estimators._fit import (
+    FittedFunctions,
+    Task,
+    fit_functions,
+    warn_of_fewer_functions,
+)
 from neuraleig.estimators._start import (
     FitStart,
     check_common,
@@ -98,6 +103,7 @@ def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
 class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
     """Base of the estimators: learns eigenfunctions and evaluates them."""
 
+    n_components: int | None
     eigenvalues_: FloatArray
     graph_eigenvalues_: FloatArray
 
@@ -308,6 +314,9 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         """Set the attributes that both estimators have."""
         # As users find it: layers that draw, such as dropout, do not.
         self.eigenfunctions_ = fitted.eigenfunctions.eval()
+        asked, found = self.n_components, self._n_features_out
+        if asked is not None and found < asked:
+            warn_of_fewer_functions(asked, found, fitted)
         self.eigenvalues_ = fitted.eigenfunctions.eigenvalues.cpu().numpy().copy()
         self.graph_eigenvalues_ = self.eigenvalues_
         if fitted.targets is not None:

@@ -66,7 +66,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     n_neighbors : int, default=10
         Neighbours per row; lowered, with a warning, where there are fewer rows.
     metric : str, default="euclidean"
-        Distance between rows, one of scikit-learn's names.
+        Distance between rows, one of scikit-learn's names. Those of yes and no, such
+        as ``"jaccard"``, take all but 0 for yes; ``"haversine"`` needs two columns.
     neighbor_backend : {"auto", "torch", "faiss", "sklearn"}, default="auto"
         Who searches neighbours, where rows are to be searched for the graph;
         ``"faiss"`` needs the extra of that name.
@@ -184,7 +185,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     -----
     Memory beyond ``X`` is O(n (n_neighbors + 3 n_clusters + n_features)) for the n rows
     of the graph, some 5 GB for 1,000,000 x 64 and 20 clusters; no array is n x n beyond
-    2,000 rows. Time is that of the neighbour search, eigenvectors and training steps.
+    2,000 rows, or two per eigenvector. Time is that of the neighbour search,
+    eigenvectors and training steps.
 
     Identical rows count once in a graph of neighbours. Where it has more components
     than clusters, those smaller than a tenth of the mean cluster are left out of it.
@@ -338,13 +340,15 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         GraphWarning
             If the graph falls apart into more components than clusters.
         ConvergenceWarning
-            If fewer clusters than asked for have rows.
+            If fewer clusters than asked for have rows, or fewer eigenfunctions than
+            ``n_components`` were found.
         """
         fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):
             start = self._start_fit(X, affinity_matrix, fit_task)
             rows, shard = start.drawn.rows, start.shard
-            check_n_clusters(self.n_clusters, rows.shape[0])
+            are_drawn = start.drawn.index is not None
+            check_n_clusters(self.n_clusters, rows.shape[0], are_drawn=are_drawn)
             fitted = self._fit_functions(start, self._task())
             functions, logits = fitted.eigenfunctions.evaluate(rows, shard)
             discretizer = shard.first(

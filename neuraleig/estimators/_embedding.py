@@ -33,7 +33,8 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
     ----------
     n_components : int, default=2
         Dimension of the embedding. The constant eigenfunction is left out, as in
-        :class:`sklearn.manifold.SpectralEmbedding`.
+        :class:`sklearn.manifold.SpectralEmbedding`. Few distinct rows, or a narrow
+        network, have fewer, of which a ``ConvergenceWarning`` tells.
     affinity, n_neighbors, metric, neighbor_backend, approximate_neighbors
         See :class:`NeuralEigenSpectralClustering`.
     edge_weights, gamma, regularization
@@ -95,6 +96,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
     (100, 2)
     """
 
+    n_components: int
     embedding_: Array
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -204,6 +206,13 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
             If training diverges.
         CheckpointError
             If the checkpoint cannot be written or gone on from.
+
+        Warns
+        -----
+        GraphWarning
+            If the graph falls apart.
+        ConvergenceWarning
+            If there are fewer eigenfunctions than asked for.
         """
         fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):

@@ -122,8 +122,11 @@ class EigenfunctionTransformer(
                 as_numpy(part),
                 dtype=[np.float64, np.float32],
                 reset=reset and number == 0,
-                ensure_min_samples=1 if in_parts else ensure_min_samples,
+                ensure_min_samples=0 if in_parts else ensure_min_samples,
             )
+            # Of batches some may have nothing to say, such as those of a filter.
+            if rows.shape[0] == 0:
+                continue
             if reset:
                 check_range(rows)
             yield rows

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from neuraleig._random import seeded_torch
@@ -145,3 +147,19 @@ def learn(network: EigenNetwork, context: FitContext) -> tuple[list[float], int]
     state = fine_tune(network, context)
     refit_labels(network, context)
     return state.losses, n_updates + state.step
+
+
+def warn_of_fewer_functions(asked: int, found: int, fitted: FittedFunctions) -> None:
+    """Say so where there are fewer eigenfunctions than asked for, and why."""
+    n_nodes = fitted.problem.graph.n_nodes
+    reason = (
+        "the network tells no more apart; make its last layers wider (hidden_sizes)"
+    )
+    # As many as nodes are all there are.
+    if fitted.eigenfunctions.n_components >= n_nodes:
+        reason = f"the graph has {n_nodes} distinct rows; lower n_components"
+    warnings.warn(
+        f"Only {found} of n_components={asked} eigenfunctions were found: {reason}.",
+        ConvergenceWarning,
+        stacklevel=5,
+    )

@@ -135,4 +135,5 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         affinity = self._make_affinity(matrix, rows.shape[0], gamma)
         graph = affinity.build(rows, seed=0)
         evaluated = self.eigenfunctions_.evaluate(rows[graph.index])
-        return modularity(graph.weights, labels_of(self._discretizer, *evaluated))
+        labels = labels_of(self._discretizer, *evaluated)
+        return modularity(graph.weights, labels, uniform=graph.uniform)

@@ -53,8 +53,9 @@ class EigenNetwork(nn.Module):
         self.function_head = function_head
         self.label_head = label_head
         self.assignment = assignment
-        self.n_functions = n_functions
-        self.n_clusters = n_clusters
+        # Plain ones: sizes that a grid search takes from an array are no JSON.
+        self.n_functions = int(n_functions)
+        self.n_clusters = int(n_clusters)
 
     @property
     def has_solvable_labels(self) -> bool:

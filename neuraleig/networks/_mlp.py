@@ -36,7 +36,8 @@ class MLP(nn.Module):
 
     def __init__(self, n_features: int, hidden_sizes: Sequence[int]) -> None:
         super().__init__()
-        widths = [n_features, *hidden_sizes]
+        # Plain ones: numpy's integers are no JSON.
+        widths = [n_features, *map(int, hidden_sizes)]
         self.layers = nn.ModuleList(map(RowLinear, widths[:-1], widths[1:]))
 
     def forward(self, inputs: Tensor) -> Tensor:

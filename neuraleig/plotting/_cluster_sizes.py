@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from neuraleig._rows import is_stream
 from neuraleig._typing import IntArray
+from neuraleig._words import share_text
 from neuraleig.plotting._checks import check_choice
-from neuraleig.plotting._counts import count_labels, percentage
+from neuraleig.plotting._counts import count_labels
 from neuraleig.plotting._fitted import final_step, label_parts, n_clusters_of
 from neuraleig.plotting._matplotlib import (
     merged_style,
@@ -286,13 +287,13 @@ class ClusterSizesDisplay:
         """Width and height of a new figure."""
         if not is_flat:
             return None
-        height = FRAME_HEIGHT + BAR_HEIGHT * min(self.counts.size, MAX_LABELLED)
+        height = height_of_bars(self.counts.size)
         return 6.4, max(LEAST_HEIGHT, height)
 
     def _words(self, normalize: bool) -> list[str]:
         """Size of every cluster in words."""
         if normalize:
-            return [percentage(share) for share in self.counts / self.counts.sum()]
+            return [share_text(share) for share in self.counts / self.counts.sum()]
         return [f"{count:,}" for count in self.counts]
 
     def _write_sizes(self, ax: Axes, words: list[str], rotation: float) -> None:
@@ -331,6 +332,11 @@ class ClusterSizesDisplay:
             is_named = any(map(str.strip, names))
             ax.set_xticks(shown, ticks, rotation=90.0 if is_named else 0.0)
             ax.set(xlabel=of_clusters, ylabel=of_sizes)
+
+
+def height_of_bars(n_bars: int) -> float:
+    """Inches of a figure of bars one above the other."""
+    return FRAME_HEIGHT + BAR_HEIGHT * min(n_bars, MAX_LABELLED)
 
 
 def _parts(labels: Any) -> Iterable[ArrayLike]:  # noqa: ANN401 - arrays, or several

@@ -1,4 +1,4 @@
-"""Counts of labels, and shares in words."""
+"""Counts of labels."""
 
 from __future__ import annotations
 
@@ -9,13 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._typing import IntArray
-
-
-def percentage(share: float) -> str:
-    """Share in words that do not round something to nothing."""
-    if 0 < share < 0.0005:
-        return "< 0.1 %"
-    return f"{100 * share:.1f} %"
 
 
 def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> IntArray:

@@ -135,6 +135,8 @@ def evaluated_plane(
 
 def _number_of_rows(X: Any) -> int | None:  # noqa: ANN401 - whatever a user passes
     """Rows of what can be indexed, or None."""
+    if is_stream(X):
+        return None
     shape = (len(X),) if isinstance(X, list) else getattr(X, "shape", None)
     return int(shape[0]) if shape else None
 

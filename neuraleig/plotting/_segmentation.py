@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._typing import FloatArray
-from neuraleig.plotting._counts import count_labels, percentage
+from neuraleig._words import share_text
+from neuraleig.plotting._counts import count_labels
 from neuraleig.plotting._fitted import final_step, n_clusters_of
 from neuraleig.plotting._matplotlib import (
     legend_beside,
@@ -334,12 +335,12 @@ class SegmentationDisplay:
         found = order[self.shares_[order] > 0]
         shown, rest = found[:MAX_ENTRIES], found[MAX_ENTRIES:]
         words = [
-            f"{f'{c} {names[c]}'.rstrip()}: {percentage(self.shares_[c])}"
+            f"{f'{c} {names[c]}'.rstrip()}: {share_text(self.shares_[c])}"
             for c in shown
         ]
         colors: list[Any] = [tuple(self.colors[c] / 255) for c in shown]
         if rest.size:
-            words.append(f"{rest.size} more: {percentage(self.shares_[rest].sum())}")
+            words.append(f"{rest.size} more: {share_text(self.shares_[rest].sum())}")
             colors.append("none")
         return legend_beside(ax, swatches(colors, words), "Cluster", MAX_ENTRIES + 1)
 

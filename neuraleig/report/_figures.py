@@ -15,6 +15,7 @@ from neuraleig.plotting import (
     SpectrumDisplay,
     TrainingDisplay,
 )
+from neuraleig.plotting._cluster_sizes import MAX_VERTICAL, height_of_bars
 from neuraleig.plotting._matplotlib import svg_text
 from neuraleig.plotting._palette import ACCENT, COLORS
 
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
 # Stands for the colour of the text of the page, which is light or dark.
 INK = "#010203"
-# Inches of most figures, and of a bar of those that are as high as they need.
-WIDTH, HEIGHT, BAR_HEIGHT = 5.6, 3.2, 0.24
-MAX_VERTICAL, MAX_BARS = 12, 50
+# Inches of most figures.
+WIDTH, HEIGHT = 5.6, 3.2
 # Bars of which one is so much higher than another are seen on a logarithmic axis.
 LOG_RANGE = 50
 # Clusters that a legend has room for.
@@ -50,7 +50,7 @@ def sizes_svg(sizes: IntArray) -> str:
     """Bars of the sizes of clusters."""
     height = HEIGHT
     if sizes.size > MAX_VERTICAL:
-        height = max(HEIGHT, 1.0 + BAR_HEIGHT * min(sizes.size, MAX_BARS))
+        height = max(HEIGHT, height_of_bars(sizes.size))
     return _figure(
         "sizes", lambda ax: ClusterSizesDisplay(sizes).plot(ax), height=height
     )
@@ -66,18 +66,18 @@ def training_svg(step: Any) -> str:  # noqa: ANN401 - estimator
 
 
 def plane_svg(
-    estimator: Any,  # noqa: ANN401 - estimator or pipeline
-    rows: FloatArray,
+    functions: FloatArray,
+    eigenvalues: FloatArray,
     labels: IntArray | None,
     n_clusters: int,
 ) -> str:
     """Rows in the plane of two eigenfunctions, the constant one left out."""
     return _figure(
         "plane",
-        lambda ax: EmbeddingDisplay.from_estimator(
-            estimator,
-            rows,
+        lambda ax: EmbeddingDisplay.from_predictions(
+            functions,
             labels,
+            eigenvalues=eigenvalues,
             label_order=None if labels is None else np.arange(n_clusters),
             legend_title="Cluster",
             legend=labels is not None and n_clusters <= MAX_NAMED,

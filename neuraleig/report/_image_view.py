@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from neuraleig._words import count_text, share_text
 from neuraleig.report._image_summary import ImageSummary
-from neuraleig.report._model import share_text
 from neuraleig.report._page import jpeg_address
 from neuraleig.report._shared_view import cluster_entries, confidence_entry, sizes_entry
 from neuraleig.segmentation.images import jpeg_bytes
@@ -37,10 +37,10 @@ def image_entries(summary: ImageSummary, names: Mapping[int, str]) -> dict[str, 
     colors = label_colors(len(clusters))
     for entry, crops, color in zip(clusters, summary.crops, colors, strict=True):
         entry["crops"] = [_crop(crop, color) for crop in crops]
-    seen = f"{summary.n_images:,} images"
+    seen = count_text(summary.n_images, "image")
     if summary.n_images < summary.n_given:
         seen = f"{seen} of {summary.n_given:,}, drawn at random or readable"
-    sizes = sizes_entry(summary.confidences, f"pixels of {seen}")
+    sizes = sizes_entry(summary.confidences, "pixel", seen)
     return {
         "clusters": clusters,
         "unit": "Pixels",
@@ -60,7 +60,8 @@ def image_entries(summary: ImageSummary, names: Mapping[int, str]) -> dict[str, 
         ],
         "clusters_note": (
             "The largest regions of every cluster, outlined in its colour; what is "
-            f"around them is pale. {seen[0].upper()}{seen[1:]} were looked at."
+            f"around them is pale. {seen} {'was' if summary.n_images == 1 else 'were'} "
+            "looked at."
         ),
     }
 

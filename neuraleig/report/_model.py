@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,20 +17,20 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._version import __version__
+from neuraleig._words import suggestion
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.plotting._fitted import final_step
 from neuraleig.segmentation import DenseSegmenter
 
 KNOWN = (NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter)
 # Whole numbers below are written with all their digits.
 EXACT = 1e15
-# Shares that one digit behind the point would round to none or all, and the most digits
-# that are written.
-ROUNDED_AWAY, MOST_DIGITS = 5e-4, 3
+SUGGESTED = "suggested_n_clusters_"
 # Numbers that a fit leaves behind, as a page calls them.
 FITTED = {
     "n_samples_seen_": "Rows of the fit",
     "n_images_": "Images of the fit",
-    "suggested_n_clusters_": "Clusters that the spectrum suggests",
+    SUGGESTED: "Clusters that the spectrum suggests",
     "n_connected_components_": "Connected components of the graph",
     "ncut_": "Normalised cut",
     "modularity_": "Modularity",
@@ -78,7 +77,7 @@ def checked_step(estimator: Any) -> Any:  # noqa: ANN401 - estimator or pipeline
     NotFittedError
         If it is not fitted.
     """
-    step = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    step = final_step(estimator)
     if not isinstance(step, KNOWN):
         known = ", ".join(kind.__name__ for kind in KNOWN)
         raise TypeError(
@@ -111,12 +110,10 @@ def kind_of(estimator: Any) -> str:  # noqa: ANN401 - estimator or pipeline
 
 def fitted_numbers(step: Any) -> dict[str, str]:  # noqa: ANN401 - estimator
     """Numbers of the fit, by what they are called."""
-    found = {
-        title: getattr(step, attribute)
-        for attribute, title in FITTED.items()
-        if hasattr(step, attribute)
-    }
-    return {title: number_text(value) for title, value in found.items()}
+    found = {name: getattr(step, name) for name in FITTED if hasattr(step, name)}
+    if suggestion(found.get(SUGGESTED)) is None:
+        found.pop(SUGGESTED, None)
+    return {FITTED[name]: number_text(value) for name, value in found.items()}
 
 
 def parameters_of(step: Any) -> list[Parameter]:  # noqa: ANN401 - estimator
@@ -185,19 +182,3 @@ def number_text(value: float) -> str:
     if number.is_integer() and abs(number) < EXACT:
         return f"{int(number):,}"
     return f"{number:,.4g}"
-
-
-def share_text(share: float) -> str:
-    """Share in words that round neither something to nothing, nor most to all."""
-    least = min(share, 1 - share)
-    if 0 < least < ROUNDED_AWAY:
-        digits = min(math.ceil(-math.log10(least)) - 2, MOST_DIGITS)
-        if least < 0.5 * 10.0 ** -(digits + 2):
-            nearly = f"{10.0**-digits:.{digits}f}"
-            return (
-                f"< {nearly} %"
-                if share < 0.5
-                else f"> {100 - float(nearly):.{digits}f} %"
-            )
-        return f"{100 * share:.{digits}f} %"
-    return f"{100 * share:.1f} %"

@@ -11,8 +11,12 @@ import numpy as np
 from neuraleig._rows import draw_rows, slices_of
 from neuraleig._standardize import SLICE_ELEMENTS
 from neuraleig._typing import FloatArray, IntArray
+from neuraleig.plotting._fitted import final_step
 from neuraleig.report._confidence import ConfidenceCounts, Confidences
 from neuraleig.report._moments import FeatureMoments, MomentSums
+
+# Functions that are kept: those of a plane.
+N_FUNCTIONS = 2
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,15 @@ class InspectedRows:
         In the order of the data.
     numbers : ndarray of shape (n_drawn,)
         Which rows of the data they are, counted from 0.
+    functions : ndarray of shape (n_drawn, n_functions)
+        Leading eigenfunctions without the constant one: two, or as many as there are.
     probabilities : ndarray of shape (n_drawn, n_clusters)
         Of every cluster.
     """
 
     rows: FloatArray
     numbers: IntArray
+    functions: FloatArray
     probabilities: FloatArray
 
     @property
@@ -102,9 +109,9 @@ def summarize_rows(
     if reader.sums is None:
         raise ValueError("data has no rows; there must be at least one.")
     numbers = np.arange(drawn.n_rows) if drawn.index is None else drawn.index
-    split = reader.n_features
     kept: FloatArray = drawn.rows.astype(np.float64, copy=False)
-    inspected = InspectedRows(kept[:, :split], numbers, kept[:, split:])
+    rows, functions, probabilities = np.split(kept, reader.splits, axis=1)
+    inspected = InspectedRows(rows, numbers, functions, probabilities)
     return RowSummary(
         drawn.n_rows,
         reader.sums.moments(),
@@ -114,34 +121,46 @@ def summarize_rows(
 
 
 class _Reader:
-    """Rows with their probabilities, counted when they pass."""
+    """Rows with what the estimator says of them, counted when they pass.
+
+    All is asked of the parts as they come: rows that were kept as numbers have lost
+    the names by which the steps of a pipeline may take their columns.
+    """
 
     sums: MomentSums | None = None
     counts: ConfidenceCounts
-    n_features: int
+    # Where the functions begin among the columns, and where the probabilities do.
+    splits: tuple[int, int]
 
     def __init__(self, estimator: Any) -> None:  # noqa: ANN401
         self._estimator = estimator
+        self._n_learned = final_step(estimator).eigenvalues_.size - 1
 
     def parts(self, data: Any) -> Iterator[FloatArray]:  # noqa: ANN401
-        """Parts of shape (n_part, n_features + n_clusters)."""
+        """Parts whose columns are features, functions and probabilities."""
         for part in _chunks(data):
-            probabilities = self._probabilities(part)
+            functions = self._functions(part)
+            probabilities = self._probabilities(part, len(functions))
             rows = _numbers(part)
             if self.sums is None:
-                self.n_features = rows.shape[1]
+                width = rows.shape[1]
+                self.splits = (width, width + functions.shape[1])
                 self.sums = MomentSums(probabilities.shape[1])
                 self.counts = ConfidenceCounts(probabilities.shape[1])
             labels = probabilities.argmax(axis=1)
             self.sums.add(rows, labels)
             self.counts.add(labels, probabilities.max(axis=1))
-            yield np.column_stack([rows, probabilities])
+            yield np.column_stack([rows, functions, probabilities])
 
-    def _probabilities(self, part: Any) -> FloatArray:  # noqa: ANN401
+    def _functions(self, part: Any) -> FloatArray:  # noqa: ANN401
+        values = np.asarray(self._estimator.transform(part), dtype=np.float64)
+        # The clustering returns the constant function too, the embedding does not.
+        learned = values[:, values.shape[1] - self._n_learned :]
+        return learned[:, :N_FUNCTIONS]
+
+    def _probabilities(self, part: Any, n_rows: int) -> FloatArray:  # noqa: ANN401
         if hasattr(self._estimator, "predict_proba"):
             return np.asarray(self._estimator.predict_proba(part), dtype=np.float64)
-        # Checks the rows, too.
-        n_rows = len(self._estimator.transform(part))
         return np.ones((n_rows, 1))
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from neuraleig._typing import FloatArray, IntArray
+from neuraleig._words import count_text, share_text
 from neuraleig.report._exemplars import doubtful_rows, runner_up, typical_rows
 from neuraleig.report._figures import plane_svg
-from neuraleig.report._model import number_text, share_text
+from neuraleig.report._model import number_text
 from neuraleig.report._moments import separating_features, telling_features
 from neuraleig.report._page import markup
 from neuraleig.report._row_summary import InspectedRows, RowSummary
@@ -58,8 +58,7 @@ def row_entries(
             for feature in features
         ]
     n_seen = len(summary.inspected.rows)
-    what = f"rows of {len(names):,} features"
-    sizes = sizes_entry(found, what)
+    sizes = sizes_entry(found, "row", count_text(len(names), "feature"))
     return {
         "clusters": clusters,
         "unit": "Rows",
@@ -77,8 +76,8 @@ def row_entries(
 
 
 def plane_entry(
-    estimator: Any,  # noqa: ANN401 - estimator or pipeline
     inspected: InspectedRows,
+    eigenvalues: FloatArray,
     n_clusters: int,
     seed: int,
 ) -> dict[str, Any] | None:
@@ -86,10 +85,10 @@ def plane_entry(
 
     Parameters
     ----------
-    estimator : estimator
-        Fitted.
     inspected : InspectedRows
         Rows, of which some are drawn.
+    eigenvalues : ndarray of shape (n_components,)
+        That of the constant first.
     n_clusters : int
         Number of clusters, 1 for an embedding.
     seed : int
@@ -97,18 +96,18 @@ def plane_entry(
 
     Returns
     -------
-    entry : dict of str to object
-        Figure and note.
+    entry : dict of str to object, or None
+        Figure and note; ``None`` where there is but the constant function.
     """
-    n_rows = len(inspected.rows)
+    n_rows, n_functions = inspected.functions.shape
+    if n_functions == 0:
+        return None
     generator = np.random.default_rng(seed)
     chosen = np.sort(generator.permutation(n_rows)[:MAX_POINTS])
     labels = inspected.labels[chosen] if n_clusters > 1 else None
-    with warnings.catch_warnings():
-        # These rows have passed its checks, names included, and lost their names since.
-        warnings.filterwarnings("ignore", "X does not have valid feature names")
-        svg = plane_svg(estimator, inspected.rows[chosen], labels, n_clusters)
-    note = f"{chosen.size:,} rows."
+    drawn, drawn_values = inspected.functions[chosen], eigenvalues[1 : n_functions + 1]
+    svg = plane_svg(drawn, drawn_values, labels, n_clusters)
+    note = f"{count_text(chosen.size, 'row')}."
     if labels is not None:
         note = f"{note} Labels are read off all eigenfunctions, not off two."
     return {"svg": markup(svg), "note": note}

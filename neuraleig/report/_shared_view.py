@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from neuraleig._words import count_text, share_text, suggestion
+from neuraleig.plotting._curves import NO_STEPS
 from neuraleig.report._confidence import Confidences
 from neuraleig.report._figures import confidence_svg, sizes_svg, spectrum_svg
 from neuraleig.report._figures import training_svg as drawn_training
-from neuraleig.report._model import share_text
 from neuraleig.report._page import markup
 from neuraleig.segmentation.outputs import label_colors
 
@@ -49,11 +50,15 @@ def cluster_entries(
     ]
 
 
-def sizes_entry(confidences: Confidences, what: str) -> dict[str, Any]:
-    """Figure of the sizes, their sum, and what there is to say of them."""
+def sizes_entry(confidences: Confidences, unit: str, source: str) -> dict[str, Any]:
+    """Figure of the sizes, their sum, and what there is to say of them.
+
+    What is counted is called by ``unit``, in its singular, and comes from ``source``.
+    """
     sizes = confidences.sizes
     n_empty = int(np.count_nonzero(sizes == 0))
-    note = f"{sizes.sum():,} {what} in {sizes.size} clusters."
+    total = count_text(int(sizes.sum()), unit)
+    note = f"{total} of {source} in {count_text(sizes.size, 'cluster')}."
     if n_empty:
         note = f"{note} {n_empty} of these have none."
     return {
@@ -85,7 +90,7 @@ def confidence_entry(confidences: Confidences, what: str) -> dict[str, Any]:
 def spectrum_entry(step: Any) -> dict[str, Any]:  # noqa: ANN401 - estimator
     """Figure of the eigenvalues, and what their gap suggests."""
     note = "Eigenvalues of the graph of the fit, that of the constant first."
-    suggested = getattr(step, "suggested_n_clusters_", None)
+    suggested = suggestion(getattr(step, "suggested_n_clusters_", None))
     if suggested is not None:
         note = (
             f"{note} The largest gap comes after {suggested}, which suggests so many "
@@ -100,12 +105,6 @@ def training_entry(step: Any) -> dict[str, Any] | None:  # noqa: ANN401 - estima
     if losses is None:
         return None
     if not len(losses):
-        return {
-            "svg": "",
-            "note": (
-                "There was no step of fine-tuning: the warm start sufficed, or none "
-                "was asked for (max_iter)."
-            ),
-        }
-    note = f"Loss of the {len(losses):,} steps of fine-tuning."
+        return {"svg": "", "note": " ".join(NO_STEPS["fine_tuning"].split())}
+    note = f"Loss of {count_text(len(losses), 'step')} of fine-tuning."
     return {"svg": markup(drawn_training(step)), "note": note}

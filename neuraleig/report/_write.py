@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from neuraleig._atomic import atomic_file
 from neuraleig._random import RandomState
+from neuraleig._words import count_text
 from neuraleig.plotting._matplotlib import require_matplotlib
 from neuraleig.report._image_summary import summarize_images
 from neuraleig.report._image_view import image_entries
@@ -112,7 +113,8 @@ def write_report(
     Equal models, data and options give equal bytes, with the same libraries.
 
     Memory: one part of the rows, some copies of ``max_rows`` rows, or one prediction
-    of an image and the crops. Time is that of ``predict_proba``.
+    of an image and the crops. Time is that of
+    ``predict_proba`` and ``transform``.
 
     All text is escaped, and the page forbids browsers to load anything, so that it can
     be passed on whatever features, files and clusters are called.
@@ -151,7 +153,7 @@ def write_report(
     else:
         names = _feature_names(estimator, feature_names)
         rows = summarize_rows(estimator, data, max_rows, seed)
-        content |= _row_content(estimator, rows, names, n_exemplars, n_features, seed)
+        content |= _row_content(step, rows, names, n_exemplars, n_features, seed)
     text = rendered(content)
     with atomic_file(target) as file:
         file.write(text.encode("utf-8"))
@@ -207,7 +209,7 @@ def _image_content(
 
 
 def _row_content(
-    estimator: Any,  # noqa: ANN401
+    step: Any,  # noqa: ANN401
     rows: RowSummary,
     names: list[str],
     n_exemplars: int,
@@ -217,12 +219,14 @@ def _row_content(
     """What is said of models of rows."""
     n_clusters = rows.confidences.sizes.size
     content: dict[str, Any] = {
-        "plane": plane_entry(estimator, rows.inspected, n_clusters, seed),
+        "plane": plane_entry(rows.inspected, step.eigenvalues_, n_clusters, seed),
         "feature_names": names,
         "n_features": len(names),
-        "subject": f"{rows.n_rows:,} rows of {len(names):,} features",
+        "subject": (
+            f"{count_text(rows.n_rows, 'row')} of {count_text(len(names), 'feature')}"
+        ),
     }
-    if hasattr(estimator, "predict_proba"):
+    if hasattr(step, "predict_proba"):
         content |= row_entries(rows, names, n_exemplars, n_features)
     return content
 

@@ -90,7 +90,8 @@ def graph_spectrum(
     Notes
     -----
     Memory O(n_nodes n_components + edges), and up to 240 MB where the graph is
-    factorised; never n_nodes x n_nodes beyond 400 nodes.
+    factorised; never n_nodes x n_nodes beyond 400 nodes of a component, or two per
+    eigenpair.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from neuraleig._batch import Batch, Objective
 from neuraleig._shard import ALONE, Shard
 
-# Hooks of a callback, in the order in which they are first called.
+# Hooks that a callback must have, in the order in which they are first called.
 HOOKS = (
     "on_train_begin",
     "on_epoch_begin",
@@ -100,6 +100,15 @@ class Callback(Protocol):
 
 class BaseCallback:
     """Hooks that do nothing, to override."""
+
+    def on_fit_begin(self, fit_id: str) -> None:
+        """Do nothing when a fit begins, which may have no training at all.
+
+        Parameters
+        ----------
+        fit_id : str
+            Of that fit alone.
+        """
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Do nothing."""

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,28 @@ SCHEMA = 1
 # Files of ours begin like this: others in the same folder are never touched.
 PREFIX = "neuraleig-"
 SUFFIX = ".safetensors"
+
+# Folders of complete work that are to be cleared later; ``None``: they are at once.
+_DEFERRED: ContextVar[list[CheckpointFolder] | None] = ContextVar(
+    "deferred", default=None
+)
+
+
+@contextmanager
+def clearing_deferred() -> Iterator[None]:
+    """Let checkpoints of complete work stay until the block has ended without error.
+
+    For programs that save what a fit comes to: if that fails, the same fit goes on
+    from its checkpoint, and is not done anew.
+    """
+    folders: list[CheckpointFolder] = []
+    token = _DEFERRED.set(folders)
+    try:
+        yield
+    finally:
+        _DEFERRED.reset(token)
+    for folder in folders:
+        folder.clear()
 
 
 class CheckpointError(RuntimeError):
@@ -125,6 +148,10 @@ class CheckpointFolder(Checkpoint):
 
     def clear(self) -> None:
         """Remove all entries, and the folder if nothing else is in it."""
+        deferred = _DEFERRED.get()
+        if deferred is not None:
+            deferred.append(self)
+            return
         try:
             # The newest first: what is left of an interrupted removal is an earlier
             # state of the same work.

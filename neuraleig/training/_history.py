@@ -76,7 +76,7 @@ class TrainingHistory(BaseCallback):
         self.phases: dict[str, PhaseHistory] = {}
         self.fit_id: str | None = None
 
-    def begin_fit(self, fit_id: str) -> None:
+    def on_fit_begin(self, fit_id: str) -> None:
         """Forget the fit before, of which the next one need not repeat any phase.
 
         Parameters
@@ -122,12 +122,12 @@ class TrainingHistory(BaseCallback):
 
 
 def begin_histories(callbacks: Iterable[Callback]) -> str:
-    """Tell histories that a fit begins, which may have no training to tell of.
+    """Tell callbacks that a fit begins, which may have no training to tell of.
 
     Parameters
     ----------
     callbacks : iterable of Callback
-        Those of the fit.
+        Those of the fit; of these, the ones that have ``on_fit_begin`` are told.
 
     Returns
     -------
@@ -137,6 +137,8 @@ def begin_histories(callbacks: Iterable[Callback]) -> str:
     # Not drawn from a seeded generator: equal fits are not the same one.
     fit_id = uuid.uuid4().hex
     for callback in callbacks:
-        if isinstance(callback, TrainingHistory):
-            callback.begin_fit(fit_id)
+        # Callbacks that have no base of ours need not have this hook.
+        begin = getattr(callback, "on_fit_begin", None)
+        if begin is not None:
+            begin(fit_id)
     return fit_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from numbers import Integral
 
 from neuraleig.training._callbacks import BaseCallback, TrainingState
 
@@ -15,11 +16,20 @@ class MetricLogger(BaseCallback):
     Parameters
     ----------
     every : int
-        Steps between two losses that are logged. The last one of an epoch is, too.
+        Steps between two losses that are logged, at least 1. The last one of an epoch
+        is, too.
+
+    Raises
+    ------
+    ValueError
+        If ``every`` is no such number.
     """
 
     def __init__(self, every: int) -> None:
-        self.every = every
+        # Here and not in a fit, which would have begun by then.
+        if isinstance(every, bool) or not isinstance(every, Integral) or every < 1:
+            raise ValueError(f"every={every!r} must be an integer of at least 1.")
+        self.every: int = every
 
     @abstractmethod
     def _log(self, name: str, value: float, step: int) -> None:

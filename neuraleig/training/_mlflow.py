@@ -47,10 +47,16 @@ class MLflowLogger(MetricLogger):
         self.experiment_name = experiment_name
         self.run_id = run_id
         self._client: Any = None
-        self._warm_started: int | None = None
+        # The fit that is going on, and the one that the run belongs to.
+        self._fit_id: str | None = None
+        self._run_fit_id: str | None = None
+
+    def on_fit_begin(self, fit_id: str) -> None:
+        """Remember which fit the trainings to come belong to."""
+        self._fit_id = fit_id
 
     def on_train_begin(self, state: TrainingState) -> None:
-        """Begin a run; fine-tuning goes on with that of its warm start."""
+        """Begin a run; all trainings of a fit go to the same."""
         try:
             from mlflow.tracking import MlflowClient
         except ImportError as error:
@@ -60,8 +66,9 @@ class MLflowLogger(MetricLogger):
         client = MlflowClient(self.tracking_uri)
         if self.run_id is not None:
             self.run_id_ = self.run_id
-        elif state.phase == "warm_start" or self._warm_started != id(state.network):
+        elif self._fit_id is None or self._fit_id != self._run_fit_id:
             self.run_id_ = self._new_run(client)
+            self._run_fit_id = self._fit_id
         self._client = client
         super().on_train_begin(state)
 
@@ -70,8 +77,6 @@ class MLflowLogger(MetricLogger):
         if self._client is not None and self.run_id is None:
             self._client.set_terminated(self.run_id_)
         self._client = None
-        is_warm_start = state.phase == "warm_start"
-        self._warm_started = id(state.network) if is_warm_start else None
 
     def _new_run(self, client: Any) -> str:  # noqa: ANN401
         experiment = client.get_experiment_by_name(self.experiment_name)

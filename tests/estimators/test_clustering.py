@@ -391,6 +391,16 @@ def test_the_cut_and_the_score_are_those_of_the_labels_on_the_graph(fitted, blob
     assert 0.5 < fitted.score(blobs[0]) <= 1.0
 
 
+def test_the_score_is_that_of_the_regularized_graph(blobs):
+    model = clustering(regularization=0.5).fit(blobs[0])
+    graph = NeighborAffinity(10, regularization=0.5).build(blobs[0], seed=0)
+    assert graph.uniform > 0
+    labels = model.labels_
+    expected = modularity(graph.weights, labels, uniform=graph.uniform)
+    assert model.score(blobs[0]) == pytest.approx(expected)
+    assert expected < modularity(graph.weights, labels) - 0.05
+
+
 def test_the_eigengap_suggests_the_blobs(blobs):
     assert clustering(5).fit(blobs[0]).suggested_n_clusters_ == 3
 

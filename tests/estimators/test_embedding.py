@@ -1,11 +1,12 @@
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_moons, make_swiss_roll
 from sklearn.decomposition import PCA
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -105,7 +106,8 @@ def test_more_dimensions_refine_and_do_not_replace():
 
 def test_few_rows_have_few_coordinates():
     X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
-    model = embedder(5, n_neighbors=2).fit(X)
+    with pytest.warns(ConvergenceWarning, match="the graph has 3 distinct rows"):
+        model = embedder(5, n_neighbors=2).fit(X)
     assert model.embedding_.shape == (3, 2)
     assert model.get_feature_names_out().size == 2
 
@@ -166,3 +168,39 @@ def test_nothing_is_transformed_before_fit(band):
         embedder().transform(band)
     with pytest.raises(NotFittedError):
         embedder().get_feature_names_out()
+
+
+@pytest.mark.parametrize(
+    ("n_components", "options", "n_rows", "n_found", "reason"),
+    [
+        (6, {"hidden_sizes": (2,)}, 60, 2, "hidden_sizes"),
+        (20, {}, 8, 7, "8 distinct rows"),
+        (6, {"hidden_sizes": (2,), "init": "random"}, 60, 2, "hidden_sizes"),
+    ],
+)
+def test_fewer_functions_than_asked_for_are_warned_of(
+    n_components, options, n_rows, n_found, reason
+):
+    rows = np.random.default_rng(0).normal(size=(n_rows, 3))
+    parameters = {"n_neighbors": 5, "max_iter": 5, "random_state": 0} | options
+    message = rf"Only {n_found} of n_components={n_components} .*{reason}"
+    with pytest.warns(ConvergenceWarning, match=message):
+        model = NeuralSpectralEmbedding(n_components, **parameters).fit(rows)
+    assert model.embedding_.shape == (n_rows, n_found)
+    assert len(model.get_feature_names_out()) == n_found
+    # The clustering counts the constant one.
+    message = rf"Only {n_found + 1} of n_components={n_components + 1} .*{reason}"
+    with pytest.warns(ConvergenceWarning, match=message):
+        NeuralEigenSpectralClustering(
+            2, n_components=n_components + 1, **parameters
+        ).fit(rows)
+
+
+def test_functions_that_nobody_asked_for_are_not_missed():
+    rows = np.random.default_rng(0).normal(size=(6, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        NeuralEigenSpectralClustering(
+            3, n_neighbors=3, assign_labels="kmeans", random_state=0
+        ).fit(rows)
+        NeuralSpectralEmbedding(n_neighbors=3, random_state=0).fit(rows)

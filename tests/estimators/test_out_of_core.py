@@ -194,3 +194,35 @@ def test_parts_of_other_widths_are_refused(blobs, whole):
     parts = [blobs[0], np.zeros((3, 5))]
     with pytest.raises(ValueError, match="5 features"):
         whole.predict(iter(parts))
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+@pytest.mark.parametrize("ends", [[400], [300, 600]])
+def test_batches_in_a_list_are_batches(blobs, whole, kind, ends):
+    X = blobs[0]
+    batches = kind(np.split(X, ends))
+    model = clustering().fit(batches)
+    np.testing.assert_array_equal(model.labels_, whole.labels_)
+    np.testing.assert_array_equal(whole.predict(batches), whole.labels_)
+    np.testing.assert_array_equal(whole.transform(batches), whole.transform(X))
+    assert whole.score(batches) == whole.score(X)
+
+
+def test_batches_without_rows_are_passed_over(blobs, whole):
+    X = blobs[0]
+    batches = [X[:0], X[:400], X[:0], X[400:], X[:0]]
+    np.testing.assert_array_equal(whole.predict(iter(batches)), whole.labels_)
+    np.testing.assert_array_equal(whole.transform(iter(batches)), whole.transform(X))
+    np.testing.assert_array_equal(clustering().fit(batches).labels_, whole.labels_)
+    streamed = clustering().partial_fit(iter(batches))
+    assert streamed.labels_.size == len(X)
+    with pytest.raises(ValueError, match="X has no rows"):
+        whole.predict(iter([X[:0], X[:0]]))
+    with pytest.raises(ValueError, match="features"):
+        whole.predict(iter([X[:400], X[:0, :1]]))
+
+
+def test_more_clusters_than_drawn_rows_are_refused_by_the_name_of_their_number(blobs):
+    model = clustering(max_graph_rows=2)
+    with pytest.raises(ValueError, match="n_clusters=3 is more than max_graph_rows=2"):
+        model.fit(blobs[0])

@@ -40,7 +40,7 @@ def test_a_folder_through_a_transformer(tmp_path, monkeypatch, capsys):
             photos.parent,
             *("--out", out),
             *("--backbone", "vit_tiny_patch16_224", "--no-pretrained"),
-            *("--clusters", 2, "--max-iter", 2, "--device", "cpu"),
+            *("--n-clusters", 2, "--max-iter", 2, "--device", "cpu"),
         )
     with image.open(out / "holiday" / "2.png") as labels:
         assert labels.size == (64, 48)

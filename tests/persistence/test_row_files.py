@@ -169,6 +169,23 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+@pytest.mark.parametrize(
+    ("make", "changes"),
+    [
+        (clustering, {"n_clusters": np.int64(3)}),
+        (clustering, {"n_components": np.int64(4), "assign_labels": "kmeans"}),
+        (clustering, {"n_clusters": np.int32(2), "assign_labels": "cluster_qr"}),
+        (clustering, {"hidden_sizes": (np.int64(8), np.int16(4))}),
+        (clustering, {"n_neighbors": np.int64(5), "lr": np.float64(1e-3)}),
+        (embedding, {"n_components": np.int64(2), "max_iter": np.int64(1)}),
+    ],
+)
+def test_sizes_may_be_integers_of_numpy(make, changes, tmp_path):
+    # As a grid search over np.arange sets them.
+    model = make(**changes).fit(X)
+    assert_says_the_same(model, round_trip(model, tmp_path), new_rows())
+
+
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_every_configuration_says_the_same_and_has_the_same_attributes(name, tmp_path):
     make, changes, rows = CONFIGURATIONS[name]

@@ -10,7 +10,6 @@ from sklearn.cluster import DBSCAN, KMeans
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.plotting import ClusterSizesDisplay
-from neuraleig.plotting._counts import percentage
 from neuraleig.plotting._palette import ACCENT, colors_of
 
 LABELS = [0, 3, 3, 1, 1, 1]
@@ -194,14 +193,6 @@ def test_outliers_are_no_cluster(rows, ax):
     model = DBSCAN(eps=0.1).fit(rows)
     with pytest.raises(ValueError, match="labels has -1;"):
         ClusterSizesDisplay.from_estimator(model, ax=ax)
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0, "0.0 %"), (1e-9, "< 0.1 %"), (0.0004, "< 0.1 %"), (0.001, "0.1 %")],
-)
-def test_a_share_is_never_rounded_to_nothing(share, text):
-    assert percentage(share) == text
 
 
 def test_style_is_passed_on(ax):

@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from neuraleig.report._confidence import N_BINS, ConfidenceCounts
 from neuraleig.report._exemplars import doubtful_rows, runner_up, typical_rows
 from neuraleig.report._figures import inline_svg
-from neuraleig.report._model import number_text, share_text, value_text
+from neuraleig.report._model import number_text, value_text
 from neuraleig.report._moments import (
     FeatureMoments,
     MomentSums,
@@ -89,7 +87,7 @@ def test_typical_rows_are_near_the_mean_and_sure():
     sure = np.array([0.6, 0.9, 0.9, 0.95, 0.99])
     probabilities = np.column_stack([sure, 1 - sure])
     probabilities[4] = probabilities[4, ::-1]
-    inspected = InspectedRows(rows, np.arange(5), probabilities)
+    inspected = InspectedRows(rows, np.arange(5), np.zeros((5, 2)), probabilities)
     moments = FeatureMoments(np.zeros(1), np.ones(1), np.array([[0.0], [9.0]]))
     # Row 0 is the nearest, and the least sure.
     assert typical_rows(inspected, moments, 0, 2).tolist() == [1, 3]
@@ -102,32 +100,6 @@ def test_the_runner_up_is_the_second():
     assert runner_up(np.array([1.0])) is None
     # Of equal ones the label is the first.
     assert runner_up(np.array([0.5, 0.5])) == 1
-
-
-@given(st.floats(0, 1))
-def test_shares_round_nothing_to_none_and_not_most_to_all(share):
-    text = share_text(share)
-    value = float(text.strip("<> %"))
-    assert value == pytest.approx(100 * share, abs=0.051)
-    if text[0] not in "<>":
-        assert (value == 0) == (share == 0)
-        assert (value == 100) == (share == 1)
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [
-        (0.0, "0.0 %"),
-        (1e-9, "< 0.001 %"),
-        (0.0003, "0.03 %"),
-        (0.25, "25.0 %"),
-        (0.9997, "99.97 %"),
-        (0.9999999, "> 99.999 %"),
-        (1.0, "100.0 %"),
-    ],
-)
-def test_shares_in_words(share, text):
-    assert share_text(share) == text
 
 
 @pytest.mark.parametrize(

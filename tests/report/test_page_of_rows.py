@@ -8,8 +8,10 @@ import sys
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,7 +21,7 @@ from neuraleig import (
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
 )
-from neuraleig.report import write_report
+from neuraleig.report import _row_view, write_report
 from neuraleig.report._page import shown
 
 
@@ -262,6 +264,49 @@ def test_a_pipeline_shows_rows_as_they_come(page_of, rows):
     np.testing.assert_allclose(values, column[row_numbers(article)], rtol=1e-3)
 
 
+def test_a_pipeline_may_take_its_columns_by_their_names(page_of, rows):
+    frame = pd.DataFrame(rows, columns=[f"column {n}" for n in range(12)])
+    names = ["column 3", "column 5", "column 8"]
+    model = make_pipeline(
+        make_column_transformer((StandardScaler(), names)),
+        NeuralEigenSpectralClustering(3, max_iter=0, random_state=0),
+    ).fit(frame)
+    page = page_of(model, frame)
+    assert len(page.all("article")) == 3
+    assert page.one("section", id="plane").all("svg")
+
+
+@pytest.mark.parametrize("kind", ["clustering", "embedding"])
+def test_the_plane_is_that_of_the_functions(kind, rows, monkeypatch, tmp_path):
+    kinds = {
+        "clustering": NeuralEigenSpectralClustering,
+        "embedding": NeuralSpectralEmbedding,
+    }
+    model = kinds[kind](4, max_iter=0, random_state=0).fit(rows)
+    drawn = []
+    monkeypatch.setattr(
+        _row_view, "plane_svg", lambda *values: drawn.append(values) or ""
+    )
+    write_report(model, rows, tmp_path / "page.html")
+    ((functions, eigenvalues, labels, _),) = drawn
+    # The clustering returns the constant function too.
+    first = 1 if kind == "clustering" else 0
+    expected = model.transform(rows)[:, first : first + 2]
+    np.testing.assert_array_equal(functions, expected)
+    np.testing.assert_array_equal(eigenvalues, model.eigenvalues_[1:3])
+    if kind == "clustering":
+        np.testing.assert_array_equal(labels, model.predict(rows))
+
+
+def test_without_functions_but_the_constant_no_plane_is_drawn(page_of, rows):
+    model = NeuralEigenSpectralClustering(
+        3, n_components=1, max_iter=0, random_state=0
+    ).fit(rows)
+    page = page_of(model, rows)
+    assert len(page.all("article")) == 3
+    assert "plane" not in [one["id"] for one in page.all("section")]
+
+
 def test_an_embedding_has_no_clusters(page_of, rows):
     model = NeuralSpectralEmbedding(3, max_iter=0, random_state=0).fit(rows)
     page = page_of(model, rows)
@@ -277,6 +322,19 @@ def test_two_clusters_have_one_eigenfunction_to_be_drawn(page_of, rows):
     page = page_of(model, rows)
     assert len(page.all("article")) == 1
     assert page.all("div", aria_label="Least confident rows") == []
+
+
+def test_a_spectrum_without_a_choice_suggests_no_number(page_of, rows, clustering):
+    model = NeuralEigenSpectralClustering(
+        2, n_components=2, max_iter=0, random_state=0
+    ).fit(rows)
+    assert model.suggested_n_clusters_ == 1
+    page = page_of(model, rows)
+    assert "suggests" not in page.one("section", id="spectrum").text
+    assert "suggests" not in page.one("section", id="model").text
+    page = page_of(clustering, rows)
+    assert "suggests" in page.one("section", id="spectrum").text
+    assert "suggests" in page.one("section", id="model").text
 
 
 def test_clusters_without_rows_say_so(page_of, clustering, rows):
@@ -327,9 +385,6 @@ def test_bad_data_are_refused_and_leave_no_file(clustering, rows, tmp_path):
 
 
 def test_columns_of_text_are_refused_by_name_of_the_way_out(tmp_path):
-    pd = pytest.importorskip("pandas")
-    from sklearn.compose import make_column_transformer
-
     frame = pd.DataFrame({"x": np.linspace(0, 1, 40), "word": ["a", "b"] * 20})
     model = make_pipeline(
         make_column_transformer((StandardScaler(), ["x"])),

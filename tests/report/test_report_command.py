@@ -14,7 +14,7 @@ from neuraleig.cli import main
 from neuraleig.report import write_report
 
 TINY = {"n_exemplars": 2, "n_features": 3}
-TINY_OPTIONS = ("--exemplars=2", "--features=3")
+TINY_OPTIONS = ("--n-exemplars=2", "--n-features=3")
 
 
 def call(*arguments):
@@ -66,9 +66,14 @@ def photos(pictures, tmp_path):
 def test_the_page_is_that_of_write_report(model, rows, tmp_path):
     np.save(tmp_path / "rows.npy", rows)
     path = tmp_path / "page.html"
-    options = ("--title=Blobs", "--date=2025-01-31", "--seed=3", "--max-rows=40")
+    options = (
+        "--title=Blobs",
+        "--date=2025-01-31",
+        "--random-state=3",
+        "--max-rows=40",
+    )
     status, text = call(
-        model, "--data", tmp_path / "rows.npy", "-o", path, *options, *TINY_OPTIONS
+        model, tmp_path / "rows.npy", "-o", path, *options, *TINY_OPTIONS
     )
     assert status == 0
     assert text == f"{path}: {path.stat().st_size} bytes\n"
@@ -84,7 +89,7 @@ def test_another_process_writes_the_same_bytes(model, rows, tmp_path):
     path = tmp_path / "page.html"
     command = [sys.executable, "-m", "neuraleig", "report", str(model)]
     done = subprocess.run(
-        [*command, "--data", tmp_path / "rows.npy", "-o", path],
+        [*command, tmp_path / "rows.npy", "-o", path],
         env={**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -93,7 +98,7 @@ def test_another_process_writes_the_same_bytes(model, rows, tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     own = tmp_path / "own.html"
-    assert call(model, "--data", tmp_path / "rows.npy", "-o", own)[0] == 0
+    assert call(model, tmp_path / "rows.npy", "-o", own)[0] == 0
     assert path.read_bytes() == own.read_bytes()
 
 
@@ -101,7 +106,7 @@ def test_names_of_columns_are_on_the_page(model, rows, tmp_path, read_page):
     table = tmp_path / "rows.csv"
     names = [f"column {n}" for n in range(12)]
     np.savetxt(table, rows, delimiter=",", header=",".join(names), comments="")
-    assert call(model, "--data", table, "-o", tmp_path / "page.html")[0] == 0
+    assert call(model, table, "-o", tmp_path / "page.html")[0] == 0
     page = read_page(tmp_path / "page.html")
     assert [one.text for one in page.one("ol").all("bdi")] == names
 
@@ -109,14 +114,14 @@ def test_names_of_columns_are_on_the_page(model, rows, tmp_path, read_page):
 def test_rows_are_taken_from_a_pipe(model, rows, tmp_path, monkeypatch, read_page):
     lines = "".join(",".join(map(str, row)) + "\n" for row in rows[:30].tolist())
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-    assert call(model, "--data=-", "-o", tmp_path / "page.html")[0] == 0
+    assert call(model, "-", "-o", tmp_path / "page.html")[0] == 0
     page = read_page(tmp_path / "page.html")
     assert page.one("tfoot").all("td")[0].text == "30"
 
 
 def test_a_folder_of_images_makes_a_sheet(images_model, photos, tmp_path, read_page):
     path = tmp_path / "page.html"
-    assert call(images_model, "--data", photos, "-o", path, *TINY_OPTIONS)[0] == 0
+    assert call(images_model, photos, "-o", path, *TINY_OPTIONS)[0] == 0
     page = read_page(path)
     named = [one["value"] for one in page.all("input")]
     assert named == ["sky", "", ""]
@@ -137,7 +142,7 @@ def test_equal_names_are_merged_by_segment_name(images_model, tmp_path):
 def test_names_that_differ_are_not_merged(images_model):
     out = io.StringIO()
     arguments = ["segment", "name", str(images_model), "--merge-equal"]
-    assert main([*arguments, "--set", "1=wall"], out) == 0
+    assert main([*arguments, "--name", "1=wall"], out) == 0
     # Two without a name are not of one name.
     assert load(images_model).n_clusters_ == 3
 
@@ -146,13 +151,12 @@ def test_what_cannot_be_done_is_one_line(model, images_model, photos, tmp_path, 
     np.save(tmp_path / "wide.npy", np.zeros((5, 13)))
     path = tmp_path / "page.html"
     for arguments, part in (
-        ((model, "--data", tmp_path / "wide.npy", "-o", path), "13 columns"),
-        ((model, "--data", photos, "-o", path), "suffix"),
-        ((model, "--data", tmp_path / "none.npy", "-o", path), "none.npy"),
-        ((model, "--data", tmp_path / "wide.npy", "-o", tmp_path), "--output"),
-        ((model, "--data", model, "-o", model), "what is read"),
-        ((images_model, "--data", tmp_path / "none", "-o", path), "none"),
-        ((tmp_path / "none", "--data", photos, "-o", path), "none"),
+        ((model, tmp_path / "wide.npy", "-o", path), "13 columns"),
+        ((model, photos, "-o", path), "suffix"),
+        ((model, tmp_path / "none.npy", "-o", path), "none.npy"),
+        ((model, tmp_path / "wide.npy", "-o", tmp_path), "--output"),
+        ((images_model, tmp_path / "none", "-o", path), "none"),
+        ((tmp_path / "none", photos, "-o", path), "none"),
     ):
         assert part in failed(capsys, *arguments)
         assert not path.exists()
@@ -161,12 +165,14 @@ def test_what_cannot_be_done_is_one_line(model, images_model, photos, tmp_path, 
 def test_wrong_arguments_leave_with_status_two(model, images_model, photos, capsys):
     out = ("-o", "page.html")
     for arguments, part in (
-        ((model, "--data=x.npy"), "--output"),
-        ((model, *out), "--data"),
-        ((model, "--data=x.npy", *out, "--exemplars=0"), "--exemplars"),
-        ((model, "--data=x.npy", *out, "--checkpoint=x"), "--checkpoint"),
-        ((images_model, "--data", photos, *out, "--drop=1"), "--drop"),
-        ((images_model, "--data", photos, *out, "--no-header"), "--header"),
+        ((model, "x.npy"), "--output"),
+        ((model, "x.npy", "-o", "x.npy"), "--output"),
+        ((model, "x.npy", "-o", model), ".html"),
+        ((model, *out), "DATA"),
+        ((model, "x.npy", *out, "--n-exemplars=0"), "--n-exemplars"),
+        ((model, "x.npy", *out, "--weights=x"), "--weights"),
+        ((images_model, photos, *out, "--drop=1"), "--drop"),
+        ((images_model, photos, *out, "--no-header"), "--header"),
     ):
         assert part in refused(capsys, *arguments)
 

@@ -55,6 +55,17 @@ def assert_same(found, expected):
         assert type(found) is type(expected)
 
 
+def test_clearing_waits_for_the_end_of_a_block(folder):
+    with pytest.raises(OSError, match="full"), module.clearing_deferred():
+        folder.clear()
+        raise OSError("full")
+    assert_same(folder.load("entry"), TREE)
+    with module.clearing_deferred():
+        folder.clear()
+        assert_same(folder.load("entry"), TREE)
+    assert not folder.path.exists()
+
+
 def test_an_entry_comes_back(folder):
     assert_same(folder.load("entry"), TREE)
     again = CheckpointFolder(folder.path, IDENTITY)

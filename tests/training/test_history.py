@@ -84,6 +84,28 @@ def test_a_fit_without_steps_empties_the_history_of_the_one_before(fitted):
     assert history.fit_id != former
 
 
+def test_any_callback_may_be_told_of_a_fit_without_steps():
+    class Counter(BaseCallback):
+        def __init__(self):
+            self.fits = []
+
+        def on_fit_begin(self, fit_id):
+            self.fits.append(fit_id)
+
+        def on_train_begin(self, state):
+            raise AssertionError("there is no training")
+
+    counter = Counter()
+    blobs = np.repeat([[0.0], [9.0]], 40, axis=0)
+    blobs = blobs + np.random.default_rng(0).normal(size=(80, 1), scale=0.1)
+    model = NeuralEigenSpectralClustering(
+        2, hidden_sizes=(16,), callbacks=[counter], random_state=0
+    )
+    for n_fits in (1, 2):
+        model.fit(blobs)
+        assert len(set(counter.fits)) == n_fits
+
+
 def test_a_fit_that_goes_on_remembers_the_losses_of_the_first_attempt(tmp_path, fitted):
     class Crash(BaseCallback):
         def on_batch_begin(self, state):

@@ -3,15 +3,24 @@
 import builtins
 import copy
 import pickle
+import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_moons
+from torch import nn
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.estimators import _warm_start
-from neuraleig.training import MLflowLogger, TensorBoardLogger
+from neuraleig.training import (
+    MLflowLogger,
+    TensorBoardLogger,
+    TrainingState,
+    begin_histories,
+)
 
 X, _ = make_moons(300, noise=0.05, random_state=0)
 PARAMS = {
@@ -77,6 +86,53 @@ def test_mlflow_is_told(tmp_path, monkeypatch):
     given = MLflowLogger(uri, "moons", run_id=run.info.run_id)
     model.set_params(callbacks=[given]).fit(X)
     assert len(client.search_runs([experiment])) == 2
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5, True, "10"])
+@pytest.mark.parametrize("make", [partial(TensorBoardLogger, "logs"), MLflowLogger])
+def test_no_logger_counts_by_less_than_one(make, every):
+    with pytest.raises(ValueError, match=r"every=.* at least 1"):
+        make(every=every)
+
+
+class Client:
+    """Stands for that of MLflow, and counts runs."""
+
+    n_runs = 0
+
+    def __init__(self, uri):
+        self.experiment_id = "0"
+
+    def get_experiment_by_name(self, name):
+        return self
+
+    def create_run(self, experiment_id):
+        Client.n_runs += 1
+        return SimpleNamespace(info=SimpleNamespace(run_id=str(Client.n_runs)))
+
+    def set_terminated(self, run_id):
+        pass
+
+    def log_metric(self, run_id, name, value, step):
+        pass
+
+
+def test_every_fit_has_one_run_whatever_its_network_is(monkeypatch):
+    tracking = SimpleNamespace(MlflowClient=Client)
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(tracking=tracking))
+    monkeypatch.setitem(sys.modules, "mlflow.tracking", tracking)
+    monkeypatch.setattr(Client, "n_runs", 0)
+    logger = MLflowLogger()
+    # Networks that are gone leave their ids to others: here both fits have the same.
+    network = nn.Identity()
+    for n_fits in (1, 2):
+        begin_histories([logger])
+        # The fit before had no fine-tuning, this one has no step of a warm start.
+        for phase in ("warm_start",) if n_fits == 1 else ("fine_tuning",):
+            state = TrainingState(network, 1, phase)
+            logger.on_train_begin(state)
+            logger.on_train_end(state)
+        assert (Client.n_runs, logger.run_id_) == (n_fits, str(n_fits))
 
 
 def check(found, model):
