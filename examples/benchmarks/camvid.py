@@ -56,7 +56,7 @@ from neuraleig.segmentation import (
 from neuraleig.segmentation._clusters import label_head
 from neuraleig.segmentation._token_sample import (
     HeldWindows,
-    draw_sample,
+    SampleRules,
 )
 from neuraleig.segmentation.backbones import extract, make_backbone
 from neuraleig.segmentation.evaluation import confusion_matrix
@@ -165,15 +165,16 @@ class Segments:
         flat = features.flatten(0, 1)
         standardized = (features - flat.mean(dim=0)) / (flat.std(dim=0) + 1e-6)
         usual = DenseSegmenter()
-        return draw_sample(
-            HeldWindows([TokenWindow(standardized, colors)]),
+        rules = SampleRules(
+            None,
             10**9,
-            n_graph_channels=features.shape[2],
-            n_neighbors=usual.n_neighbors,
-            pixel_weight=usual.pixel_weight,
-            device=CPU,
-            seed=0,
-        ).graph
+            features.shape[2],
+            usual.n_neighbors,
+            usual.pixel_weight,
+            CPU,
+        )
+        window = TokenWindow(standardized, colors)
+        return rules.draw(HeldWindows([window]), 0).graph
 
     def scores(self, k: int, seed: int) -> Scores:
         """One-hot scores of the clusters of segments."""
