@@ -3,6 +3,7 @@
 import contextlib
 import io
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,17 @@ torch.set_num_threads(1)
 # A busy machine is no failure.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_are_heard():
+    """Here and in programs that tests start, also where tests run in the background.
+
+    Shells let programs in the background ignore interrupts, and whatever these start.
+    """
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
 
 
 @pytest.fixture(autouse=True)

@@ -11,14 +11,6 @@ import pytest
 from neuraleig._cli._main import REPEATED_AFTER, _interrupts_repeated
 
 
-@pytest.fixture(autouse=True)
-def heard():
-    """Interrupts raise, also where the tests themselves run in the background."""
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, former)
-
-
 class Thing:
     pass
 
