@@ -21,6 +21,7 @@ FOUNDATION = {
     "_interchange",
     "_shard",
     "_atomic",
+    "_extras",
     "_sklearn_callbacks",
     "_sparse",
     "_standardize",

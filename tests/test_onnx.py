@@ -433,7 +433,7 @@ def test_paths_are_checked_before_any_work(make_model, tmp_path, monkeypatch):
 @pytest.mark.parametrize("package", ["onnx", "onnxscript"])
 def test_a_missing_extra_is_named(package, make_model, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=r"neuraleig\[onnx\]"):
+    with pytest.raises(ImportError, match="extra 'onnx'"):
         export_onnx(make_model(), tmp_path / "model.onnx")
 
 

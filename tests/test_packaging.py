@@ -17,6 +17,7 @@ from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
 import neuraleig
+from neuraleig._extras import PACKAGES, missing
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -106,8 +107,19 @@ def test_what_the_users_get_is_what_the_tests_have():
     """A floor is stated once: those of the tests are those of the extras."""
     extras = PROJECT["optional-dependencies"]
     tested = set(extras["test"])
-    for extra in ("plot", "tensorboard", "mlflow", "dask", "faiss", "vision"):
+    for extra in (*PACKAGES, "dask"):
         assert set(extras[extra]) <= tested, extra
+
+
+@pytest.mark.parametrize("extra", PACKAGES)
+def test_errors_name_the_packages_of_an_extra(extra):
+    stated = PROJECT["optional-dependencies"][extra]
+    assert PACKAGES[extra].split() == [re.split("[>=]", r)[0] for r in stated]
+    message = missing("Drawing", "it", extra, otherwise="do without")
+    assert message == (
+        "Drawing needs it, which cannot be imported: "
+        f"pip install {PACKAGES[extra]} (extra '{extra}'), or do without"
+    )
 
 
 def test_an_import_leaves_optional_packages_alone():

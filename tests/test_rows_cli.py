@@ -466,7 +466,7 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(
 ):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     data = (folder / "named.parquet", "-o", tmp_path / "m")
-    assert "neuraleig[parquet]" in failed(capsys, "fit", *data)
+    assert "pip install pyarrow" in failed(capsys, "fit", *data)
 
 
 class Terminal(io.StringIO):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from neuraleig._extras import missing
 from neuraleig._tables._table import Part, Source, TableError
 
 # Cells that are read at once: 8 MiB of float64.
@@ -154,8 +155,5 @@ def _require_pyarrow() -> tuple[ModuleType, ModuleType]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ImportError(
-            "reading parquet needs pyarrow, which cannot be imported; install it with: "
-            "pip install 'neuraleig[parquet]'"
-        ) from error
+        raise ImportError(missing("reading parquet", "pyarrow", "parquet")) from error
     return pyarrow, pyarrow.parquet

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neuraleig._extras import missing
 from neuraleig._shard import Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array
@@ -84,9 +85,9 @@ def _faiss() -> ModuleType:
     try:
         import faiss
     except ImportError as error:
+        torch = "choose backend='torch'"
         raise ImportError(
-            "backend='faiss' needs faiss, which is not installed: "
-            "pip install 'neuraleig[faiss]', or choose backend='torch'."
+            missing("backend='faiss'", "faiss", "faiss", otherwise=torch)
         ) from error
     module: ModuleType = faiss
     return module

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from neuraleig._atomic import atomic_file
+from neuraleig._extras import missing
 from neuraleig.onnx._model import Axes, Model
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def require_onnx() -> None:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "export_onnx needs onnx and onnxscript, which cannot be imported; install "
-            'them with pip install "neuraleig[onnx]"'
+            missing("export_onnx", error.name or "onnx", "onnx")
         ) from error
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from neuraleig._extras import missing
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
@@ -77,10 +79,7 @@ def require_matplotlib(caller: str) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            f"{caller} needs matplotlib, which cannot be imported; install it with "
-            'pip install "neuraleig[plot]"'
-        ) from error
+        raise ImportError(missing(caller, "matplotlib", "plot")) from error
 
 
 def resolve_axes(

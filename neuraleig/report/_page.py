@@ -8,6 +8,8 @@ import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from neuraleig._extras import missing
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -34,10 +36,7 @@ def require_jinja(caller: str) -> None:
     try:
         import jinja2  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            f"{caller} needs jinja2, which cannot be imported; install it with "
-            'pip install "neuraleig[plot]"'
-        ) from error
+        raise ImportError(missing(caller, "jinja2", "plot")) from error
 
 
 def rendered(content: dict[str, Any]) -> str:

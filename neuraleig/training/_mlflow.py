@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from neuraleig._extras import missing
 from neuraleig.training._callbacks import TrainingState
 from neuraleig.training._metrics import MetricLogger
 
@@ -60,9 +61,7 @@ class MLflowLogger(MetricLogger):
         try:
             from mlflow.tracking import MlflowClient
         except ImportError as error:
-            raise ImportError(
-                "MLflowLogger needs mlflow: pip install 'neuraleig[mlflow]'."
-            ) from error
+            raise ImportError(missing("MLflowLogger", "mlflow", "mlflow")) from error
         client = MlflowClient(self.tracking_uri)
         if self.run_id is not None:
             self.run_id_ = self.run_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from neuraleig._extras import missing
 from neuraleig.training._callbacks import TrainingState
 from neuraleig.training._metrics import MetricLogger
 
@@ -36,8 +37,7 @@ class TensorBoardLogger(MetricLogger):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise ImportError(
-                "TensorBoardLogger needs tensorboard: pip install "
-                "'neuraleig[tensorboard]'."
+                missing("TensorBoardLogger", "tensorboard", "tensorboard")
             ) from error
         self._writer = SummaryWriter(self.log_dir)
         super().on_train_begin(state)

@@ -14,7 +14,7 @@ import pytest
 from neuraleig.report import write_report
 
 playwright = pytest.importorskip(
-    "playwright.sync_api", reason='needs pip install "neuraleig[browser]"'
+    "playwright.sync_api", reason="needs playwright, of the extra 'browser'"
 )
 pytestmark = pytest.mark.browser
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

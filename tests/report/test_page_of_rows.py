@@ -415,7 +415,7 @@ def test_missing_packages_are_named_with_their_extra(
     monkeypatch, clustering, rows, tmp_path, package
 ):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf"{package}.*neuraleig\[plot\]"):
+    with pytest.raises(ImportError, match=f"{package}.*extra 'plot'"):
         write_report(clustering, rows, tmp_path / "page.html")
 
 

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from neuraleig._extras import missing
 from neuraleig._random import seeded_torch
 from neuraleig.segmentation.backbones._backbones import Backbone, Layers, digest
 
@@ -202,9 +203,9 @@ def _timm() -> ModuleType:
         import timm.data
         import timm.models
     except ImportError as error:
+        color_texture = "use backbone='color_texture'"
         raise ImportError(
-            "A backbone by name needs timm, which cannot be imported; install it with "
-            "pip install 'neuraleig[vision]', or use backbone='color_texture'."
+            missing("A backbone by name", "timm", "vision", otherwise=color_texture)
         ) from error
     return timm
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neuraleig._atomic import atomic_file
+from neuraleig._extras import missing
 from neuraleig.segmentation.images._image_arrays import (
     DEEPEST,
     RGB,
@@ -74,8 +75,7 @@ def pillow() -> ModuleType:
         import PIL.ImageFont
     except ImportError as error:
         raise ImportError(
-            "reading and writing images needs Pillow, which cannot be imported; "
-            "install it with: pip install 'neuraleig[vision]'"
+            missing("reading and writing images", "Pillow", "vision")
         ) from error
     return PIL
 
