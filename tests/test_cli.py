@@ -102,13 +102,20 @@ def test_output_that_is_a_file_fails_before_any_fit(tmp_path):
     assert file.read_text() == "mine"
 
 
-def test_a_reader_that_leaves_ends_the_command_without_a_traceback(tmp_path):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("demo", "--dataset=iris", "--no-plots"),
+        ("segment", "evaluate", "--layouts"),
+    ],
+)
+def test_a_reader_that_leaves_ends_the_command_without_a_traceback(tmp_path, arguments):
     # The reading end is closed before anything is written.
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:
         done = subprocess.run(
-            [sys.executable, "-m", "neuraleig", "demo", "--dataset=iris", "--no-plots"],
+            [sys.executable, "-m", "neuraleig", *arguments],
             cwd=tmp_path,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdout=pipe,

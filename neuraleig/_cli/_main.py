@@ -6,6 +6,7 @@ Every command has one function that adds its parser and one that runs it.
 from __future__ import annotations
 
 import _thread
+import argparse
 import os
 import sys
 import threading
@@ -70,8 +71,10 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
         0; 1 after an error that is on standard error in one line; 130 if interrupted.
         Wrong arguments leave through ``SystemExit`` with status 2, as argparse has it.
     """
-    arguments = _parser().parse_args(argv)
+    errors: tuple[type[Exception], ...] = (OSError,)
     try:
+        arguments = _arguments(argv)
+        errors = arguments.errors
         stream = sys.stdout if out is None else out
         with _warnings_in_lines(), _interrupts_repeated():
             status: int = arguments.run(arguments, stream)
@@ -81,13 +84,21 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
         # The reader of a pipe has left.
         _settle_stdout()
         return 1
-    except arguments.errors as error:
+    except errors as error:
         sys.stderr.write(f"neuraleig: error: {_one_line(error)}\n")
         _settle_stdout()
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    try:
+        return _parser().parse_args(argv)
+    finally:
+        # Layouts are written on the way; whether they can be shows here, not at exit.
+        sys.stdout.flush()
 
 
 def _parser() -> Parser:
