@@ -57,6 +57,16 @@ class Edges:
         kept = weight > 0
         return cls(source[kept], target[kept], weight[kept], n_nodes)
 
+    def regularized(self, share: float) -> Edges:
+        """Add ``share`` times the mean degree to every node, over all pairs alike."""
+        if share == 0.0:
+            return self
+        mean_degree = 2 * self.weight.sum() / self.n_nodes
+        matrix = self.weight.new_zeros(self.n_nodes, self.n_nodes)
+        matrix.index_put_((self.source, self.target), self.weight, accumulate=True)
+        matrix = matrix + matrix.T + share * mean_degree / self.n_nodes
+        return Edges.from_dense(matrix)
+
     def degrees(self) -> Tensor:
         """Row sums of ``W``, of shape (n_nodes,)."""
         degrees = self.weight.new_zeros(self.n_nodes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
+
+# Torch has one generator for the process: threads that seed it take turns.
+_TORCH_GENERATORS = threading.RLock()
 
 RandomState = int | np.random.RandomState | None
 
@@ -50,10 +54,10 @@ def seeded_torch(seed: int, device: torch.device) -> Iterator[None]:
 
     Layers (initial weights, dropout) of a user's network draw from the global
     generators and accept no other. Those of the CPU and of a CUDA ``device`` are
-    seeded; all others stay as they are.
+    seeded; all others stay as they are. Threads take turns.
     """
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with _TORCH_GENERATORS, torch.random.fork_rng(devices=devices):
         # torch.manual_seed would seed every accelerator, and fork_rng restores only
         # the devices that it is given.
         torch.default_generator.manual_seed(seed)

@@ -169,6 +169,9 @@ def judged_graph(graph: Graph, seed: int) -> tuple[Graph, IntArray | None]:
     nodes, ends = np.unique(
         np.stack([sources, weights.indices[drawn]]), return_inverse=True
     )
+    # Where few edges have nearly all of the weight, the draw says nothing of the rest.
+    if nodes.size < min(graph.n_nodes, JUDGED_EDGES) / 10:
+        return graph, None
     source, target = ends.reshape(2, -1)
     counts = sp.coo_array(
         (np.ones(drawn.size), (source, target)), shape=(nodes.size, nodes.size)

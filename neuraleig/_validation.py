@@ -26,8 +26,9 @@ METRICS = frozenset(
     """.split()
 )
 
-# Squared distances between rows of larger values overflow.
-LARGEST_VALUE = 1e150
+# Squared distances between rows of larger values overflow; those between rows of
+# smaller ones vanish.
+LARGEST_VALUE, SMALLEST_VALUE = 1e150, 1e-140
 
 
 def check_kind(X: object) -> None:
@@ -50,12 +51,17 @@ def check_kind(X: object) -> None:
 
 
 def check_range(X: Array) -> None:
-    """Refuse values whose squares are not finite."""
+    """Refuse values whose squares are not finite, or nothing."""
     largest = max(float(X.max()), -float(X.min()))
     if largest > LARGEST_VALUE:
         raise ValueError(
             f"X has values of up to {largest:.3g}, whose squares overflow; divide X by "
             "its standard deviation."
+        )
+    if 0 < largest < SMALLEST_VALUE:
+        raise ValueError(
+            f"X has values of up to {largest:.3g} alone, whose squares vanish; divide "
+            "X by its standard deviation."
         )
 
 

@@ -48,14 +48,36 @@ def clustering_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float
     >>> clustering_accuracy([0, 0, 1, 1], [1, 1, 0, 2])
     0.75
     """
-    # Imported late: it brings half of scikit-learn, and fits do not need it.
-    from sklearn.metrics.cluster import contingency_matrix
-
-    table = contingency_matrix(labels_true, labels_pred)
-    if table.size == 0:
+    classes = _numbered(labels_true, "labels_true")
+    clusters = _numbered(labels_pred, "labels_pred")
+    if classes.size != clusters.size:
+        raise ValueError(
+            f"labels_pred has {clusters.size} labels and labels_true {classes.size}; "
+            "there must be one of each for every row."
+        )
+    if classes.size == 0:
         raise ValueError("labels_true is empty; there must be at least one row.")
+    shape = (int(classes.max()) + 1, int(clusters.max()) + 1)
+    pairs = classes * shape[1] + clusters
+    table = np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape)
     rows, columns = linear_sum_assignment(table, maximize=True)
     return float(table[rows, columns].sum() / table.sum())
+
+
+def _numbered(labels: ArrayLike, name: str) -> IntArray:
+    """Any labels as numbers from 0."""
+    if hasattr(labels, "__array__"):
+        array = np.asarray(labels)
+        if array.ndim != 1:
+            raise ValueError(
+                f"{name} has shape {array.shape}; it must have one dimension."
+            )
+        if array.dtype.kind != "O":
+            return np.unique(array, return_inverse=True)[1].astype(np.int64)
+        labels = array
+    numbers: dict[object, int] = {}
+    found = [numbers.setdefault(label, len(numbers)) for label in labels]  # type: ignore[union-attr]
+    return np.array(found, dtype=np.int64)
 
 
 def cluster_transitions(
@@ -81,6 +103,13 @@ def cluster_transitions(
     """
     # Any sparse or dense matrix; nothing is copied of one that is of this kind.
     weights = sp.csr_array(weights)
+    if weights.ndim != 2 or weights.shape[0] != weights.shape[1]:
+        raise ValueError(
+            f"weights has shape {weights.shape}; it must be square, with a row and a "
+            "column for every node."
+        )
+    if n_steps < 0:
+        raise ValueError(f"n_steps={n_steps!r} must be at least 0.")
     labels = _checked_labels(labels, weights.shape[0])
     n_nodes, n_clusters = labels.size, int(labels.max()) + 1
     degrees = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
@@ -179,7 +208,9 @@ def retained_information(
     joint = cluster_transitions(weights, labels, n_steps=n_steps, uniform=uniform)
     independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
     seen = joint > 0
-    return float(np.sum(joint[seen] * np.log(joint[seen] / independent[seen])))
+    terms = joint[seen] * np.log(joint[seen] / independent[seen])
+    # Where nothing is retained, what is left is rounding.
+    return max(float(np.sum(terms)), 0.0)
 
 
 def normalized_cut(

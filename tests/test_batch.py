@@ -135,3 +135,14 @@ class TestInChunks:
             loss = edges.squared_differences(values) + edges.matmul(values)[0]
             torch.autograd.backward(loss.sum())
         assert max(most) <= 30 * 3 < edges.weight.shape[0]
+
+
+def test_random_pairs_are_added_to_every_pair(dense_affinity):
+    matrix = torch.from_numpy(dense_affinity(7, seed=4, density=0.3))
+    found = Edges.from_dense(matrix).regularized(0.5)
+    expected = matrix + 0.5 * matrix.sum() / 7 / 7
+    expected.fill_diagonal_(0)
+    eye = torch.eye(7, dtype=matrix.dtype)
+    torch.testing.assert_close(found.matmul(eye), expected)
+    edges = Edges.from_dense(matrix)
+    assert edges.regularized(0.0) is edges

@@ -1,6 +1,7 @@
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.linalg
 import scipy.sparse as sp
@@ -245,3 +246,41 @@ def test_no_rows_are_refused():
         clustering_accuracy([], [])
     with pytest.raises(ValueError, match="weights has no nodes"):
         modularity(np.empty((0, 0)), [])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["1", 1, 1, "1"], [None, "a", "a", None], [(0, 1), (1, 1), (1, 1), (0, 1)]],
+)
+def test_labels_of_any_kind_are_told_apart(labels):
+    for given_labels in (labels, pd.Series(labels)):
+        assert clustering_accuracy(given_labels, [0, 1, 1, 0]) == 1.0
+        assert clustering_accuracy([0, 1, 1, 1], given_labels) == 0.75
+
+
+def test_labels_that_are_no_pairs_are_refused():
+    with pytest.raises(ValueError, match="labels_pred has 2 labels and labels_true 3"):
+        clustering_accuracy([0, 1, 2], [0, 1])
+    with pytest.raises(ValueError, match=r"labels_true has shape \(3, 1\)"):
+        clustering_accuracy(np.zeros((3, 1)), [0, 1, 2])
+
+
+@pytest.mark.parametrize("measure", [modularity, normalized_cut, retained_information])
+def test_weights_that_are_not_square_are_refused(measure):
+    weights = np.ones((4, 4))
+    for part in (weights[:3], weights[:, :3]):
+        with pytest.raises(ValueError, match=r"weights has shape .* must be square"):
+            measure(part, [0, 0, 1])
+
+
+def test_a_walk_has_a_length():
+    with pytest.raises(ValueError, match=r"n_steps=-3 must be at least 0"):
+        cluster_transitions(np.ones((2, 2)), [0, 1], n_steps=-3)
+
+
+@given(st.integers(0, 1000))
+def test_information_is_never_negative(seed):
+    generator = np.random.default_rng(seed)
+    weights = generator.uniform(size=(6, 6))
+    labels = generator.integers(2, size=6)
+    assert retained_information(weights + weights.T, labels, n_steps=30) >= 0

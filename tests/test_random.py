@@ -1,4 +1,6 @@
 import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -74,3 +76,19 @@ def test_numbered_generators_are_functions_of_their_numbers():
     assert drawn == [numbered_generator(*key).random() for key in keys]
     assert len(set(drawn)) == len(keys)
     assert numbered_generator(5, 0).random() == numbered_generator(5, 0, 0).random()
+
+
+def test_threads_that_seed_torch_do_not_disturb_each_other():
+    before = torch.get_rng_state()
+
+    def drawn(seed):
+        with seeded_torch(seed, CPU):
+            time.sleep(0.01)
+            return torch.rand(3)
+
+    alone = [drawn(seed) for seed in range(6)]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(drawn, range(6)))
+    for one, other in zip(alone, together, strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), before)

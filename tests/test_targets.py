@@ -6,7 +6,7 @@ from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering, _targets
 from neuraleig._targets import judge_labels, judged_graph
-from neuraleig.affinity import NeighborAffinity
+from neuraleig.affinity import Graph, NeighborAffinity
 from neuraleig.metrics import clustering_accuracy
 
 
@@ -65,3 +65,13 @@ def test_labels_chosen_by_a_sample_cover_all_nodes(monkeypatch, assign_labels):
         3, assign_labels=assign_labels, hidden_sizes=(32,), random_state=0
     )
     assert clustering_accuracy(y, model.fit_predict(X)) > 0.99
+
+
+def test_edges_of_a_few_heavy_pairs_do_not_stand_for_the_graph(graph, monkeypatch):
+    monkeypatch.setattr(_targets, "JUDGED_EDGES", 300)
+    weights = graph.weights.tolil()
+    weights[0, 1] = weights[1, 0] = 1e14
+    heavy = Graph(weights.tocsr(), graph.index)
+    judged, nodes = judged_graph(heavy, seed=0)
+    assert judged is heavy
+    assert nodes is None

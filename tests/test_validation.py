@@ -181,3 +181,11 @@ def test_every_metric_finds_neighbours_without_further_arguments(metric):
     distances, indices, _ = nearest_neighbors(X, 3, metric=metric)
     assert np.all(np.diff(distances, axis=1) >= 0)
     assert not np.any(indices == np.arange(20)[:, None])
+
+
+def test_values_whose_squares_vanish_are_rejected():
+    X = np.array([[0.0, 1.0], [-2.0, 0.0]])
+    with pytest.raises(ValueError, match=r"X has values of up to 2e-160 alone"):
+        check_range(X * 1e-160)
+    check_range(X * 1e-130)
+    check_range(X * 0)

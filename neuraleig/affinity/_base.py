@@ -88,9 +88,13 @@ class Affinity(ABC):
         Whether the stored graph covers the data, so that training can draw its
         edges. Otherwise the graph only has landmarks, and training draws rows and
         computes the affinity among them.
+    regularization : float
+        Share of random pairs, see :meth:`Graph.regularized`. The stored graph has
+        them; to what :meth:`among` returns, training adds them.
     """
 
     samples_edges: bool = True
+    regularization: float = 0.0
 
     @abstractmethod
     def build(self, X: Array, *, seed: int, shard: Shard = ALONE) -> Graph:

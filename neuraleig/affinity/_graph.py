@@ -20,6 +20,7 @@ from neuraleig.affinity._neighbors import (
     Neighbors,
     nearest_neighbors,
 )
+from neuraleig.affinity._units import of_common_size
 
 EdgeWeights = Literal["self_tuning", "heat", "binary"]
 EDGE_WEIGHTS: tuple[str, ...] = get_args(EdgeWeights)
@@ -57,14 +58,16 @@ def edge_weights(distances: FloatArray, indices: IntArray, kind: str) -> FloatAr
     """
     if kind == "binary" or distances.shape[1] == 0:
         return np.ones_like(distances)
+    # Weights know no unit, but squares have limits.
+    distances = of_common_size(distances)
     scale = distances[:, min(LOCAL_SCALE_NEIGHBOR, distances.shape[1]) - 1]
     if kind == "heat":
         scale = np.full_like(scale, np.median(scale))
-    # Rows among their own duplicates have no scale: they are as near as can be.
+    # Rows among their own duplicates have no scale: duplicates are as near as can be,
+    # and all others far.
     product = scale[:, None] * scale[indices]
-    ratio = np.divide(
-        distances**2, product, out=np.zeros_like(distances), where=product > 0
-    )
+    far = np.where(distances > 0, MAX_EXPONENT, 0.0)
+    ratio = np.divide(distances**2, product, out=far, where=product > 0)
     return np.exp(-np.minimum(ratio, MAX_EXPONENT))
 
 
@@ -270,6 +273,6 @@ def _edges(weights: sp.csr_array) -> Edges:
     return Edges(
         torch.from_numpy(row.astype(np.int64)),
         torch.from_numpy(column.astype(np.int64)),
-        torch.from_numpy(upper.data.astype(np.float32)),
+        torch.from_numpy(of_common_size(upper.data).astype(np.float32)),
         weights.shape[0],
     )

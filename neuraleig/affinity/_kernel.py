@@ -14,6 +14,7 @@ from neuraleig._batch import Edges
 from neuraleig._shard import ALONE, Shard
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph, symmetrized
+from neuraleig.affinity._units import of_common_size, unit_rows
 
 KernelFunction = Callable[[FloatArray, FloatArray], ArrayLike]
 
@@ -69,7 +70,7 @@ class KernelAffinity(Affinity):
     def among(self, rows: Array, index: IntArray) -> Edges:
         """Kernel among the rows of the batch."""
         exact = rows.astype(np.float64)
-        matrix = self.kernel(exact, exact)
+        matrix = of_common_size(self.kernel(exact, exact))
         mean = ((matrix + matrix.T) / 2).astype(np.float32)
         return Edges.from_dense(torch.from_numpy(mean))
 
@@ -120,7 +121,7 @@ class CosineAffinity(KernelAffinity):
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
         """Clamped cosine of shape (n_left, n_right)."""
-        return np.asarray(np.maximum(_unit_rows(left) @ _unit_rows(right).T, 0.0))
+        return np.asarray(np.maximum(unit_rows(left) @ unit_rows(right).T, 0.0))
 
 
 class CallableAffinity(KernelAffinity):
@@ -174,8 +175,3 @@ def squared_distances(left: FloatArray, right: FloatArray) -> FloatArray:
     left, right = left - centre, right - centre
     squares = np.square(left).sum(axis=1)[:, None] + np.square(right).sum(axis=1)
     return np.asarray(np.maximum(squares - 2 * left @ right.T, 0.0))
-
-
-def _unit_rows(rows: FloatArray) -> FloatArray:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(norms > 0, norms, 1.0))

@@ -18,6 +18,7 @@ from neuraleig.affinity._neighbors_torch import (
     PROJECTED_FEATURES,
     torch_neighbors,
 )
+from neuraleig.affinity._units import unit_rows
 
 NeighborBackend = Literal["auto", "torch", "faiss", "sklearn"]
 NEIGHBOR_BACKENDS: tuple[str, ...] = get_args(NeighborBackend)
@@ -127,7 +128,7 @@ def nearest_neighbors(
     if chosen == "sklearn":
         return _tree_neighbors(X, n_neighbors, metric, n_jobs, shard)
     if metric == "cosine":
-        X = _unit_rows(X)
+        X = unit_rows(X)
     loose = _is_approximate(X, approximate, device if chosen == "torch" else CPU)
     if chosen == "faiss":
         found, recall = faiss_neighbors(
@@ -211,12 +212,6 @@ def _warn_of_recall(recall: float) -> None:
     )
 
 
-def _unit_rows(X: Array) -> Array:
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    unit: Array = X / np.where(norms > 0, norms, 1.0)
-    return unit
-
-
 def _tree_neighbors(
     X: Array, n_neighbors: int, metric: str, n_jobs: int | None, shard: Shard
 ) -> Neighbors:
@@ -225,7 +220,7 @@ def _tree_neighbors(
     from sklearn.neighbors import NearestNeighbors
 
     if metric == "cosine":
-        X, metric = _unit_rows(X), "euclidean"
+        X, metric = unit_rows(X), "euclidean"
     search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric, n_jobs=n_jobs)
     queries = np.arange(X.shape[0])[shard.part(X.shape[0])]
     distances, indices = search.fit(X).kneighbors(X[queries], n_neighbors + 1)

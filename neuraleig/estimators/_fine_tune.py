@@ -6,7 +6,8 @@ import math
 
 import torch
 
-from neuraleig._batch import Objective
+from neuraleig._batch import Edges, Objective
+from neuraleig._typing import IntArray
 from neuraleig.estimators._steps import FitContext, Problem, Settings
 from neuraleig.networks import EigenNetwork
 from neuraleig.objectives import (
@@ -142,10 +143,14 @@ def _node_sampler(
 ) -> NodeSampler:
     """Batches of all rows, with the affinity among them."""
     X, affinity = problem.X, problem.affinity
+
+    def among(index: IntArray) -> Edges:
+        return affinity.among(X[index], index).regularized(affinity.regularization)
+
     return NodeSampler(
         problem.standardization.apply(X),
         settings.batch_size,
         seed=seed,
-        among=lambda index: affinity.among(X[index], index),
+        among=among,
         held_out=held_out,
     )

@@ -222,7 +222,8 @@ def _packed(tree: object, name: str, tensors: dict[str, Tensor]) -> object:
         return {"items": items}
     if isinstance(tree, (list, tuple)):
         return [_packed(v, f"{name}.{i}", tensors) for i, v in enumerate(tree)]
-    return tree
+    # Numbers of numpy come from parameters and from callbacks of users.
+    return tree.item() if isinstance(tree, np.generic) else tree
 
 
 def _unpacked(tree: Any, tensors: dict[str, Tensor]) -> Any:  # noqa: ANN401

@@ -319,3 +319,37 @@ def test_parameters_reach_the_affinity():
     graph = affinity.build(X, seed=0)
     np.testing.assert_array_equal(dense(graph), dense(expected))
     assert graph.uniform == expected.uniform > 0
+
+
+def test_only_duplicates_are_near_where_there_is_no_scale():
+    distances = np.tile([0.0] * 7 + [5.0] * 3, (20, 1))
+    indices = np.tile(np.arange(10), (20, 1))
+    for kind in ("self_tuning", "heat"):
+        weights = edge_weights(distances, indices, kind)
+        np.testing.assert_array_equal(weights[:, :7], 1.0)
+        np.testing.assert_allclose(weights[:, 7:], np.exp(-10.0))
+
+
+@pytest.mark.parametrize("unit", [2.0**-700, 2.0**700])
+@pytest.mark.parametrize("kind", EDGE_WEIGHTS)
+def test_weights_know_no_unit(unit, kind):
+    distances, indices, _ = nearest_neighbors(rows(), 9)
+    expected = edge_weights(distances, indices, kind)
+    np.testing.assert_array_equal(
+        edge_weights(distances * unit, indices, kind), expected
+    )
+
+
+@pytest.mark.parametrize("unit", [2.0**-900, 2.0**900])
+def test_weights_of_a_batch_know_no_unit(unit):
+    X = rows(12)
+    matrix = built(X).weights
+    one, other = (
+        PrecomputedAffinity(sp.csr_array(matrix * u)).among(X, np.arange(12))
+        for u in (1.0, unit)
+    )
+    # In float32, and of no size that floors would notice.
+    assert 0.1 < other.weight.max() < 10
+    torch.testing.assert_close(
+        one.weight / one.weight.max(), other.weight / other.weight.max()
+    )

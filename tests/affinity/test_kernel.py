@@ -160,3 +160,24 @@ def test_names_choose_the_kernel(X):
         graphs = [affinity.build(X, seed=0) for affinity in (found, expected)]
         np.testing.assert_array_equal(*(g.weights.toarray() for g in graphs))
         assert graphs[0].uniform == graphs[1].uniform
+
+
+@pytest.mark.parametrize("unit", [2.0**-1000, 2.0**-100, 2.0**900])
+def test_a_kernel_has_no_unit_in_a_batch(X, unit):
+    one, other = (
+        CallableAffinity(lambda a, b, u=u: u * rbf_kernel(a, b, 0.1)).among(
+            X, np.arange(len(X))
+        )
+        for u in (1.0, unit)
+    )
+    # In float32, and of no size that floors would notice.
+    assert 0.1 < other.weight.max() < 10
+    torch.testing.assert_close(
+        one.weight / one.weight.max(), other.weight / other.weight.max()
+    )
+
+
+@pytest.mark.parametrize("unit", [2.0**-700, 2.0**600])
+def test_cosines_know_no_length(X, unit):
+    kernel = CosineAffinity().kernel
+    np.testing.assert_array_equal(kernel(X * unit, X * unit), kernel(X, X))

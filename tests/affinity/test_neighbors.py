@@ -234,3 +234,17 @@ def test_smallest_finds_a_minimum_wherever_it_is(n_columns):
     values.fill_diagonal_(0.0)
     found = _neighbors_exact.smallest(values, 2, 8)
     assert torch.all((found == torch.arange(n_columns)[:, None]).any(dim=1))
+
+
+@pytest.mark.parametrize("n_features", [3, 12])
+@pytest.mark.parametrize(
+    ("dtype", "unit"),
+    [("float32", 2.0**80), ("float32", 2.0**-100), ("float64", 2.0**-700)],
+)
+def test_angles_know_no_length(normal, n_features, dtype, unit):
+    X = normal(60, n_features).astype(dtype)
+    lengths = np.random.default_rng(1).uniform(0.5, 2.0, (60, 1)).astype(dtype)
+    expected = nearest_neighbors(X, 4, metric="cosine")
+    found = nearest_neighbors(X * lengths * X.dtype.type(unit), 4, metric="cosine")
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.distances, expected.distances, rtol=1e-4)

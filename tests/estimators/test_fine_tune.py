@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import make_blobs
 
+from neuraleig import NeuralEigenSpectralClustering
 from neuraleig._random import Seeds
 from neuraleig.affinity import RBFAffinity
 from neuraleig.estimators import _fine_tune
@@ -189,3 +191,25 @@ def test_objectives_add_up_and_see_their_own_outputs(
         leaf = getattr(outputs, part).clone().requires_grad_()
         combined(outputs._replace(**{part: leaf}), batch).backward()
         assert float(leaf.grad.abs().max()) > 0
+
+
+@pytest.mark.parametrize("affinity", ["nearest_neighbors", "rbf"])
+def test_batches_of_rows_have_the_random_pairs_too(affinity):
+    X, _ = make_blobs(120, centers=3, random_state=0)
+    first = [
+        NeuralEigenSpectralClustering(
+            3,
+            affinity=affinity,
+            sampling="nodes",
+            regularization=share,
+            init="random",
+            max_iter=3,
+            hidden_sizes=(8,),
+            random_state=0,
+        )
+        .fit(X)
+        .loss_curve_[0]
+        for share in (0.0, 5.0)
+    ]
+    # Random pairs are cut whatever the clusters are.
+    assert first[1] > first[0] + 0.05

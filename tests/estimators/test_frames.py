@@ -132,3 +132,11 @@ def test_streams_can_come_out_as_frames():
     found = model.transform(iter([X[:20], X[20:]]))
     assert isinstance(found, pl.DataFrame)
     np.testing.assert_array_equal(found.to_numpy(), expected)
+
+
+def test_a_column_may_have_the_name_of_an_attribute():
+    frame = pd.DataFrame(X, columns=["dtype", "shape_", "up"])
+    model = NeuralEigenSpectralClustering(3, **SMALL).fit(frame)
+    assert list(model.feature_names_in_) == list(frame)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[["up", "dtype", "shape_"]])

@@ -383,3 +383,26 @@ def test_killed_processes_are_gone_on_from(tmp_path):
 )
 def test_killed_at_any_moment(tmp_path, moment):
     assert_survives(tmp_path, [moment])
+
+
+class StopAtOnce(BaseCallback):
+    """Stops by a number of numpy."""
+
+    def on_batch_end(self, state):
+        state.stop = np.mean(state.losses) < np.inf
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"lr": np.float32(1e-3)},
+        {"regularization": np.float32(0.1)},
+        {"n_iter_no_change": np.int64(1)},
+        {"callbacks": [StopAtOnce()]},
+    ],
+)
+def test_numbers_of_numpy_are_kept(changed, tmp_path):
+    parameters = {**PARAMS, "init": "random", "checkpoint_interval": 1, **changed}
+    model = NeuralEigenSpectralClustering(**parameters, checkpoint=tmp_path / "kept")
+    plain = NeuralEigenSpectralClustering(**parameters)
+    np.testing.assert_array_equal(model.fit_predict(X), plain.fit_predict(X))

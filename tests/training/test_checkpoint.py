@@ -241,3 +241,9 @@ def test_the_header_is_readable_json(folder):
     with safetensors.safe_open(file_of(folder), framework="pt") as file:
         header = file.metadata()
     assert json.loads(header["identity"])["n_clusters"] == 3
+
+
+def test_numbers_of_numpy_are_kept_as_numbers(folder):
+    tree = {"lr": np.float32(0.5), "step": np.int64(3), "stop": np.bool_(True)}
+    folder.save("entry", tree)
+    assert folder.load("entry") == {"lr": 0.5, "step": 3, "stop": True}
