@@ -454,7 +454,8 @@ def test_a_random_start_learns_the_clusters(blobs):
         {"temperature": [2.0, 0.5]},
         {"diffusion_time": 0},
     ],
-    ids=str,
+    # Without the addresses of functions: two processes collect the same tests.
+    ids=lambda params: str({k: getattr(v, "__name__", v) for k, v in params.items()}),
 )
 def test_every_part_recovers_blobs(blobs, params):
     X, y = blobs
