@@ -26,10 +26,11 @@ def is_sliced(X: object) -> bool:
         return X.ndim == 2 and X.dtype not in (np.float32, np.float64)
     if isinstance(X, np.ndarray | torch.Tensor) or sp.issparse(X) or has_dlpack(X):
         return False
-    # A column of a data frame may be called dtype.
     has_slices = hasattr(X, "__getitem__") and hasattr(X, "dtype")
-    has_slices = has_slices and not hasattr(X, "columns")
-    return has_slices and len(getattr(X, "shape", ())) == 2
+    # A column of a data frame may be called dtype. Asked last: lazy frames would warn.
+    return (
+        has_slices and not hasattr(X, "columns") and len(getattr(X, "shape", ())) == 2
+    )
 
 
 def is_stream(X: object) -> bool:

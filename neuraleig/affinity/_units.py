@@ -24,7 +24,8 @@ def unit_rows(X: Array) -> Array:
     """Rows of norm 1, of whatever length they were; those of zeros stay."""
     longest = np.maximum(X.max(axis=1), -X.min(axis=1))
     # Squares of the values as they are may overflow, or vanish.
-    X = np.ldexp(X, -np.frexp(longest)[1][:, None])
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    unit: Array = X / np.where(norms > 0, norms, 1.0)
+    unit: Array = np.ldexp(X, -np.frexp(longest)[1][:, None])
+    norms = np.linalg.norm(unit, axis=1, keepdims=True)
+    # In place: one copy of the rows is enough.
+    unit /= np.where(norms > 0, norms, 1.0)
     return unit
