@@ -27,6 +27,9 @@ LOCAL_SHARE = 0.01
 # Readings of graphs with more edges are judged by as many of them, drawn by weight:
 # cuts come out within a few percent, and differences between readings far closer.
 JUDGED_EDGES = 500_000
+# A sample with a smaller share of the nodes, or of as many as edges are drawn, is no
+# stand-in for the graph.
+LEAST_JUDGED = 0.1
 
 
 @dataclass(frozen=True)
@@ -152,9 +155,9 @@ def judged_graph(graph: Graph, seed: int) -> tuple[Graph, IntArray | None]:
     Returns
     -------
     judged : Graph
-        The graph itself, or some of its edges, drawn in proportion to their weights
-        and of weight 1 each: cuts and modularities on it are those of the graph in
-        the mean.
+        The graph itself, if it is small or the draw has few of its nodes; or some of
+        its edges, drawn in proportion to their weights and of weight 1 each: cuts and
+        modularities on it are those of the graph in the mean.
     nodes : ndarray of shape (n_judged,), int64, or None
         Nodes at the ends of these edges; ``None`` for all.
     """
@@ -170,7 +173,7 @@ def judged_graph(graph: Graph, seed: int) -> tuple[Graph, IntArray | None]:
         np.stack([sources, weights.indices[drawn]]), return_inverse=True
     )
     # Where few edges have nearly all of the weight, the draw says nothing of the rest.
-    if nodes.size < min(graph.n_nodes, JUDGED_EDGES) / 10:
+    if nodes.size < LEAST_JUDGED * min(graph.n_nodes, JUDGED_EDGES):
         return graph, None
     source, target = ends.reshape(2, -1)
     counts = sp.coo_array(
