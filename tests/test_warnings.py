@@ -14,8 +14,9 @@ def warned_at(filename):
     return caught[0].filename
 
 
-def test_the_line_of_the_user_is_named():
-    assert warned_at("/home/user/script.py") == "/home/user/script.py"
+def test_the_line_of_the_user_is_named(tmp_path):
+    script = str(tmp_path / "script.py")
+    assert warned_at(script) == script
 
 
 def test_a_script_beside_the_package_is_the_users():
