@@ -10,11 +10,6 @@ from neuraleig.affinity._graph import (
     edge_weights,
     neighbor_graph,
 )
-from neuraleig.affinity._grid import (
-    NEIGHBORHOODS,
-    Neighborhoods,
-    pixel_grid_edges,
-)
 from neuraleig.affinity._kernel import (
     CallableAffinity,
     CosineAffinity,
@@ -28,7 +23,13 @@ from neuraleig.affinity._neighbors import (
     check_search,
     nearest_neighbors,
 )
-from neuraleig.affinity._token_graph import batch_edges, token_graph
+from neuraleig.affinity._token_graph import (
+    NEIGHBORHOODS,
+    Neighborhoods,
+    batch_edges,
+    pixel_grid_edges,
+    token_graph,
+)
 from neuraleig.affinity._tokens import (
     cosine_neighbor_edges,
     normalized_edges,

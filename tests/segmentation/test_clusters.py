@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from neuraleig.networks import make_token_network
+from neuraleig.networks import make_network
 from neuraleig.segmentation._clusters import label_head, merged_scores
 
 
 def network_of(n_clusters, head="linear"):
-    return make_token_network(
+    return make_network(
         4,
         n_functions=2,
         n_clusters=n_clusters,
