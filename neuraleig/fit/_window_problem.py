@@ -7,13 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
-from neuraleig._typing import IntArray
-from neuraleig.affinity import Graph
+from neuraleig._typing import Array, IntArray
+from neuraleig.affinity import TOKEN_NEIGHBORS, Graph, TokenAffinity
+from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.fit._problem import Inputs, Problem, Sampler
+from neuraleig.fit._run import Run
 from neuraleig.fit._settings import Settings
 from neuraleig.sampling import Windows, WindowSampler, padded_inputs
 
@@ -118,6 +122,66 @@ class WindowProblem(Problem):
             "device": device,
         }
 
+    @classmethod
+    def build(
+        cls,
+        sample: Windows,
+        windows: Windows,
+        affinity: TokenAffinity,
+        rows: Array,
+        run: Run,
+        *,
+        n_jobs: int | None = None,
+        matrix: sp.csr_array | None = None,
+        groups: IntArray | None = None,
+    ) -> WindowProblem:
+        """Build the graph of the tokens, or recall it from the checkpoint.
+
+        Parameters
+        ----------
+        sample, windows : Windows
+            As of the class.
+        affinity : TokenAffinity
+            Of all tokens of the sample.
+        rows : ndarray of shape (n_tokens, n_channels)
+            The tokens of the sample.
+        run : Run
+            Circumstances.
+        n_jobs, matrix, groups
+            As for :meth:`~neuraleig.affinity.Affinity.build`.
+
+        Returns
+        -------
+        problem : WindowProblem
+            Ready for training.
+        """
+
+        def build() -> Graph:
+            return affinity.build(
+                rows,
+                seed=run.seeds.graph,
+                matrix=matrix,
+                groups=groups,
+                device=run.device,
+                n_jobs=n_jobs,
+                shard=run.shard,
+            )
+
+        with run.progress.stage("neighbours") as stage:
+            graph = run.recall("graph", Graph, build)
+            inner = affinity.affinity
+            problem = cls(
+                sample,
+                graph,
+                windows,
+                n_graph_channels=affinity.n_channels,
+                n_neighbors=getattr(inner, "n_neighbors", TOKEN_NEIGHBORS),
+                pixel_weight=affinity.pixel_weight,
+                device=run.device,
+            )
+            stage.result = problem.description
+        return problem
+
     def drawn(self, labels: Tensor, seed: int) -> Tensor:
         """Tokens of whole windows, about 8,192 and some of every label."""
         spans = self._spans()
@@ -168,6 +232,22 @@ class WindowProblem(Problem):
             **self._graph_of_batches,
         )
         return sampler, False
+
+    def evaluate(
+        self, eigenfunctions: Eigenfunctions, shard: Shard = ALONE
+    ) -> tuple[Array, Array]:
+        """Eigenfunctions and scores of clusters at the tokens; see :class:`Problem`."""
+        device = eigenfunctions.shift.device
+        n_components = eigenfunctions.n_components
+
+        def values(inputs: Tensor) -> Tensor:
+            return torch.cat(eigenfunctions(inputs), dim=1).cpu()
+
+        inputs = self.inputs(None, device)
+        with torch.inference_mode():
+            mine = inputs.mapped(values, shard.part(len(inputs)))
+        found: Array = shard.gathered(mine).numpy()
+        return found[:, :n_components], found[:, n_components:]
 
     def _spans(self) -> list[tuple[int, int]]:
         """First token of every window of the sample, and the one after its last."""

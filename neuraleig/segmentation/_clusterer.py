@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 
 from neuraleig._random import RandomState, Seeds
-from neuraleig.affinity import NeighborAffinity, TokenAffinity, make_affinity
-from neuraleig.affinity._token_affinity import TOKEN_NEIGHBORS
+from neuraleig.affinity import (
+    TOKEN_NEIGHBORS,
+    Graph,
+    NeighborAffinity,
+    TokenAffinity,
+    make_affinity,
+)
 from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.estimators._base import RowFit
+from neuraleig.fit import Problem, WindowProblem
 from neuraleig.networks import TokenAttention
 from neuraleig.segmentation._token_sample import PreparedWindows
 from neuraleig.training import Training
@@ -79,7 +86,7 @@ def fit_to_tokens(
     n_channels: int,
     checkpoint: str | PathLike[str] | None,
     random_state: RandomState,
-) -> None:
+) -> Graph:
     """Fit a clusterer to a sample of tokens.
 
     Parameters
@@ -95,6 +102,11 @@ def fit_to_tokens(
         leaves it open.
     checkpoint, random_state
         Of the segmenter.
+
+    Returns
+    -------
+    graph : Graph
+        Of the sample.
     """
     if isinstance(random_state, Integral):
         seed = int(random_state)
@@ -103,16 +115,54 @@ def fit_to_tokens(
         seed = seeds.sampling
     folder = None if checkpoint is None else Path(checkpoint) / "clusterer"
     clusterer.set_params(random_state=seed, checkpoint=folder)
-    affinity = clusterer.affinity
+    affinity: Any = clusterer.affinity
     if affinity.n_channels is None:
         affinity.set_params(n_channels=n_channels)
     sample = prepared.sample(seeds.graph)
+    _check_sample(len(sample.rows), clusterer)
     pixels = sample.pixel_graph() if affinity.pixel_weight > 0 else None
     groups = sample.pictures if affinity.takes_groups else None
-    if sees_windows(clusterer):
-        clusterer._fit_windows(sample, prepared, pixels, groups)
-    else:
-        clusterer.fit(sample.rows, affinity_matrix=pixels, groups=groups)
+    graphs = []
+
+    def make_problem(begun: RowFit, n_clusters: int) -> Problem:
+        problem: Problem
+        if sees_windows(clusterer):
+            problem = WindowProblem.build(
+                sample,
+                prepared,
+                affinity,
+                sample.rows,
+                begun.run,
+                n_jobs=clusterer.n_jobs,
+                matrix=begun.matrix,
+                groups=begun.groups,
+            )
+        else:
+            problem = clusterer._row_problem(begun, n_clusters)
+        graphs.append(problem.graph)
+        return problem
+
+    clusterer._fit(sample.rows, pixels, groups, make_problem)
+    return graphs[0]
+
+
+def _check_sample(n_tokens: int, clusterer: NeuralEigenSpectralClustering) -> None:
+    """Refuse too few tokens, and graphs that do not have all of them."""
+    if n_tokens < 2:
+        raise ValueError(
+            "images have 1 token, and a fit needs two; add images, or raise image_size."
+        )
+    if n_tokens < clusterer.n_clusters:
+        raise ValueError(
+            f"images have {n_tokens} tokens, too few for n_clusters="
+            f"{clusterer.n_clusters}; lower n_clusters, add images, or raise "
+            "image_size or tokens_per_window."
+        )
+    if sees_windows(clusterer) and not clusterer.affinity.samples_edges:
+        raise ValueError(
+            "network=TokenAttention needs a graph of all tokens, and "
+            f"{clusterer.affinity.affinity!r} has landmarks; use a NeighborAffinity."
+        )
 
 
 def sees_windows(clusterer: NeuralEigenSpectralClustering) -> bool:

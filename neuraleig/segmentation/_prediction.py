@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Self
 
 import numpy as np
@@ -56,6 +57,11 @@ def windows_at_a_time(n_tokens: int, device: torch.device) -> int:
     return max(WINDOWS_AT_A_TIME, CUDA_TOKENS // n_tokens)
 
 
+def _of_clusterer(name: str) -> Any:  # noqa: ANN401
+    """Attribute that is one of ``clusterer_``."""
+    return property(attrgetter(f"clusterer_.{name}"))
+
+
 class ImagePredictor(ClusterMixin, ComposedEstimator):
     """Base of the segmenter: predictions, one image at a time."""
 
@@ -72,6 +78,14 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
     refine_radius: float
     n_clusters_: int
     _groups: IntArray
+
+    eigenfunctions_ = _of_clusterer("eigenfunctions_")
+    eigenvalues_ = _of_clusterer("eigenvalues_")
+    graph_eigenvalues_ = _of_clusterer("graph_eigenvalues_")
+    suggested_n_clusters_ = _of_clusterer("suggested_n_clusters_")
+    loss_curve_ = _of_clusterer("loss_curve_")
+    n_iter_ = _of_clusterer("n_iter_")
+    _fit_id = _of_clusterer("_fit_id")
 
     def predict(self, images: Any) -> Labels | list[Labels]:  # noqa: ANN401
         """Label the pixels of images, seen in the fit or not.
@@ -314,11 +328,6 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
         if sees_windows(self.clusterer_):
             return padded_inputs(list(rows.reshape(tokens.shape)))
         return rows
-
-    @property
-    def eigenfunctions_(self) -> Any:  # noqa: ANN401 - torch's modules have any attribute
-        """Torch module over the features of tokens."""
-        return self.clusterer_.eigenfunctions_
 
     @property
     def _device(self) -> torch.device:

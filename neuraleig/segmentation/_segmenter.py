@@ -14,6 +14,7 @@ from neuraleig._sklearn_callbacks import CallbackSupportMixin, FitTask, with_cal
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._start import common_checkpoint, common_seeds
 from neuraleig.fit import Progress
+from neuraleig.metrics import modularity
 from neuraleig.segmentation._clusterer import clusterer_of_tokens, fit_to_tokens
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._image_windows import ImageWindows
@@ -256,7 +257,7 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
                 windows, units, self.tokens_per_window, self.max_tokens, seeds.rows
             )
             with fit_task.handed_on("clusters", clusterer):
-                fit_to_tokens(
+                graph = fit_to_tokens(
                     clusterer,
                     prepared,
                     seeds,
@@ -265,6 +266,9 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
                     random_state=self.random_state,
                 )
         self._store(clusterer, backbone, units, len(found))
+        self.modularity_ = modularity(
+            graph.weights, clusterer.labels_[graph.index], uniform=graph.uniform
+        )
         checkpoint.clear()
         fit_task.end()
         return self

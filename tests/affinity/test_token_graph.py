@@ -208,15 +208,6 @@ class TestOfWindows:
         assert is_listed_once(edges)
         np.testing.assert_allclose(dense(edges), expected, atol=1e-7)
 
-    def test_places_of_others_have_no_pixel_graph(self):
-        features, colors = [torch.rand(3, 3, 4)], [torch.rand(3, 3, 3)]
-        alone = token_graph(features, colors, n_neighbors=2)
-        # Nothing is near to these.
-        edges = token_graph(features, colors, n_neighbors=2, others=-torch.ones(4, 4))
-        assert edges.n_nodes == 13
-        assert torch.equal(edges.degrees()[9:], torch.zeros(4))
-        torch.testing.assert_close(edges.degrees()[:9], alone.degrees())
-
     def test_colours_of_other_tokens_are_refused(self):
         with pytest.raises(ValueError, match="colors has windows of"):
             token_graph([torch.rand(3, 4, 2)], [torch.rand(4, 3, 3)])
