@@ -74,4 +74,5 @@ class ComposedEstimator(BaseEstimator):
         for name in {name.partition("__")[0] for name in nested}:
             if name in self.get_params(deep=False):
                 setattr(self, name, self._component(name, getattr(self, name)))
-        return super().set_params(**nested)
+        super().set_params(**nested)
+        return self

@@ -7,8 +7,12 @@ import sys
 import warnings
 from pathlib import Path
 
+import sklearn
+
 # With its end: a script beside it may begin with the same name.
 PACKAGE = str(Path(__file__).parent) + os.sep
+# scikit-learn's callbacks put a frame around fits.
+INSIDE = (PACKAGE, str(Path(sklearn.__file__).parent / "callback") + os.sep)
 
 
 def warn_user(message: str, category: type[Warning]) -> None:
@@ -22,6 +26,6 @@ def warn_user(message: str, category: type[Warning]) -> None:
         Of the warning.
     """
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(INSIDE):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)

@@ -39,13 +39,14 @@ import numpy as np
 import report
 import torch
 from camvid_tables import Found, tables
+from neuraleig.segmentation._clusters import label_head
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from neuraleig import DenseSegmenter
 from neuraleig.affinity import Graph
-from neuraleig.discretize import diffused_rows
 from neuraleig.networks import RowLinear
+from neuraleig.reading import diffused_rows
 from neuraleig.sampling import TokenWindow, padded_inputs
 from neuraleig.segmentation import (
     Backbone,
@@ -54,7 +55,6 @@ from neuraleig.segmentation import (
     match_clusters,
     read_image,
 )
-from neuraleig.segmentation._clusters import label_head
 from neuraleig.segmentation._token_sample import (
     HeldWindows,
     SampleRules,

@@ -1,12 +1,11 @@
 """Affinities: how alike rows are."""
 
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning
-from neuraleig.affinity._build import AFFINITIES, PRECOMPUTED, make_affinity
+from neuraleig.affinity._build import AFFINITIES, make_affinity
 from neuraleig.affinity._graph import (
     EDGE_WEIGHTS,
     EdgeWeights,
     NeighborAffinity,
-    PrecomputedAffinity,
     edge_weights,
     neighbor_graph,
 )
@@ -19,9 +18,18 @@ from neuraleig.affinity._kernel import (
 from neuraleig.affinity._neighbors import (
     NEIGHBOR_BACKENDS,
     NeighborBackend,
-    Neighbors,
     check_search,
     nearest_neighbors,
+)
+from neuraleig.affinity._neighbors_exact import Neighbors
+from neuraleig.affinity._precomputed import (
+    PrecomputedAffinity,
+    PrecomputedNeighborAffinity,
+)
+from neuraleig.affinity._token_affinity import (
+    TOKEN_NEIGHBORS,
+    TokenAffinity,
+    matrix_of,
 )
 from neuraleig.affinity._token_graph import (
     NEIGHBORHOODS,
@@ -41,7 +49,7 @@ __all__ = [
     "EDGE_WEIGHTS",
     "NEIGHBORHOODS",
     "NEIGHBOR_BACKENDS",
-    "PRECOMPUTED",
+    "TOKEN_NEIGHBORS",
     "Affinity",
     "CallableAffinity",
     "CosineAffinity",
@@ -54,12 +62,15 @@ __all__ = [
     "Neighborhoods",
     "Neighbors",
     "PrecomputedAffinity",
+    "PrecomputedNeighborAffinity",
     "RBFAffinity",
+    "TokenAffinity",
     "batch_edges",
     "check_search",
     "cosine_neighbor_edges",
     "edge_weights",
     "make_affinity",
+    "matrix_of",
     "nearest_neighbors",
     "neighbor_graph",
     "normalized_edges",

@@ -8,11 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from sklearn.utils._param_validation import Interval
 
 from neuraleig._batch import Edges
-from neuraleig._shard import ALONE, Shard
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph
 from neuraleig.affinity._graph import NeighborAffinity, upper_edges
@@ -104,23 +102,18 @@ class TokenAffinity(Affinity):
         self,
         X: Array,
         *,
-        seed: int = 0,
         matrix: sp.csr_array | None = None,
-        groups: IntArray | None = None,
-        device: torch.device | None = None,
-        n_jobs: int | None = None,
-        shard: Shard = ALONE,
+        **given: Any,  # noqa: ANN401
     ) -> Graph:
         """Build the graph of the tokens; see :meth:`Affinity.build`."""
         rows, inner = self._compared(X), self._inner(len(X))
-        given = {"seed": seed, "groups": groups, "device": device, "n_jobs": n_jobs}
         if inner is None:
             none = sp.csr_array((len(X), len(X)), dtype=np.float64)
             return Graph(none, np.arange(len(X)))
         if isinstance(inner, NeighborAffinity):
-            graph = inner.graph_of(rows, np.arange(len(X)), shard=shard, **given)
+            graph = inner.graph_of(rows, np.arange(len(X)), **given)
         else:
-            graph = inner.build(rows, shard=shard, **given)
+            graph = inner.build(rows, **given)
         if matrix is None or self.pixel_weight == 0:
             return graph
         pixels = matrix if graph.n_nodes == len(X) else among(matrix, graph.index)
@@ -134,13 +127,13 @@ class TokenAffinity(Affinity):
         index: IntArray,
         *,
         matrix: sp.csr_array | None = None,
-        groups: IntArray | None = None,
+        **given: Any,  # noqa: ANN401
     ) -> Edges:
         """Affinity among the tokens of a batch; see :meth:`Affinity.among`."""
         inner = self._inner(len(rows))
         if inner is None:
             return upper_edges(sp.csr_array((len(rows), len(rows))))
-        edges = inner.among(self._compared(rows), index, groups=groups)
+        edges = inner.among(self._compared(rows), index, **given)
         if matrix is None or self.pixel_weight == 0:
             return edges
         pixels = upper_edges(among(matrix, index))

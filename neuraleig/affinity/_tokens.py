@@ -166,7 +166,7 @@ def _directed(
     n_neighbors = min(n_neighbors, n_candidates)
     found = []
     step = max(1, CHUNK_ELEMENTS // max(1, n_candidates))
-    for own in index.split(step):
+    for own in torch.split(index, step):
         cosines = nodes[own] @ candidates.T
         among = (place[own] >= 0).nonzero().squeeze(1)
         cosines[among, place[own[among]]] = -1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -115,7 +116,7 @@ class WindowProblem(Problem):
         self.windows = windows
         self.n_features = int(sample[0].features.shape[2])
         self.standardization = Standardization(np.zeros(self.n_features), 1.0)
-        self._graph_of_batches = {
+        self._graph_of_batches: dict[str, Any] = {
             "n_graph_channels": n_graph_channels,
             "n_neighbors": n_neighbors,
             "pixel_weight": pixel_weight,
@@ -187,10 +188,10 @@ class WindowProblem(Problem):
         spans = self._spans()
         order = np.random.default_rng(seed).permutation(len(spans))
         chosen: list[int] = []
-        n_tokens, missing = 0, set(labels.unique().tolist())
+        n_tokens, missing = 0, set(labels.tolist())
         for number in order.tolist():
             own = labels[slice(*spans[number])]
-            holds = missing.intersection(own.unique().tolist())
+            holds = missing.intersection(own.tolist())
             if n_tokens + len(own) <= SOLVE_TOKENS or holds or not chosen:
                 chosen.append(number)
                 n_tokens += len(own)

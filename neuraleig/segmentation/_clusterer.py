@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 
-from neuraleig._random import RandomState, Seeds
 from neuraleig.affinity import (
     TOKEN_NEIGHBORS,
     Graph,
@@ -21,7 +18,7 @@ from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.fit import Problem, WindowProblem
 from neuraleig.networks import TokenAttention
-from neuraleig.segmentation._token_sample import PreparedWindows
+from neuraleig.segmentation._token_sample import PreparedWindows, TokenSample
 from neuraleig.training import Training
 
 if TYPE_CHECKING:
@@ -32,8 +29,10 @@ if TYPE_CHECKING:
 SHARED = ("device", "callbacks", "verbose")
 
 
-def clusterer_of_tokens(segmenter: SegmenterParameters) -> NeuralEigenSpectralClustering:
-    """Make the clusterer of a segmenter, unfitted.
+def clusterer_of_tokens(
+    segmenter: SegmenterParameters,
+) -> NeuralEigenSpectralClustering:
+    """Make the clusterer of a segmenter, with checked parameters.
 
     Parameters
     ----------
@@ -43,16 +42,16 @@ def clusterer_of_tokens(segmenter: SegmenterParameters) -> NeuralEigenSpectralCl
     Returns
     -------
     clusterer : NeuralEigenSpectralClustering
-        With a :class:`~neuraleig.affinity.TokenAffinity`.
+        Unfitted, with a :class:`~neuraleig.affinity.TokenAffinity`.
 
     Raises
     ------
     ValueError
-        If parameters of the two contradict each other, or suit no tokens.
+        If a parameter is invalid, contradicts the segmenter, or suits no tokens.
     """
     usual = NeuralEigenSpectralClustering()
     given = segmenter.clusterer
-    clusterer = clone(usual if given is None else given)
+    clusterer: NeuralEigenSpectralClustering = clone(usual if given is None else given)
     n_clusters = clusterer.n_clusters
     if n_clusters not in (usual.n_clusters, segmenter.n_clusters):
         raise ValueError(
@@ -64,6 +63,7 @@ def clusterer_of_tokens(segmenter: SegmenterParameters) -> NeuralEigenSpectralCl
         for name in SHARED
         if getattr(clusterer, name) == getattr(usual, name)
     }
+    folder = segmenter.checkpoint
     clusterer.set_params(
         n_clusters=segmenter.n_clusters,
         affinity=_token_affinity(clusterer, segmenter.pixel_weight),
@@ -72,6 +72,7 @@ def clusterer_of_tokens(segmenter: SegmenterParameters) -> NeuralEigenSpectralCl
         n_neighbors=usual.n_neighbors,
         metric=usual.metric,
         gamma=usual.gamma,
+        checkpoint=None if folder is None else Path(folder) / "clusterer",
         **left,
     )
     clusterer._check_parameters()
@@ -80,12 +81,10 @@ def clusterer_of_tokens(segmenter: SegmenterParameters) -> NeuralEigenSpectralCl
 
 def fit_to_tokens(
     clusterer: NeuralEigenSpectralClustering,
-    prepared: PreparedWindows,
-    seeds: Seeds,
-    *,
+    sample: TokenSample,
+    windows: PreparedWindows,
     n_channels: int,
-    checkpoint: str | PathLike[str] | None,
-    random_state: RandomState,
+    seed: int,
 ) -> Graph:
     """Fit a clusterer to a sample of tokens.
 
@@ -93,35 +92,26 @@ def fit_to_tokens(
     ----------
     clusterer : NeuralEigenSpectralClustering
         From :func:`clusterer_of_tokens`; fitted in place.
-    prepared : PreparedWindows
-        All windows.
-    seeds : Seeds
-        Of the segmenter.
+    sample : TokenSample
+        Tokens of the graph.
+    windows : PreparedWindows
+        All windows, for a network that sees whole ones.
     n_channels : int
         Number of last channels by which tokens are compared, where the affinity
         leaves it open.
-    checkpoint, random_state
-        Of the segmenter.
+    seed : int
+        Seed of the clusterer, and of all attempts at its fit.
 
     Returns
     -------
     graph : Graph
         Of the sample.
     """
-    if isinstance(random_state, Integral):
-        seed = int(random_state)
-    else:
-        # An attempt that goes on has the same.
-        seed = seeds.sampling
-    folder = None if checkpoint is None else Path(checkpoint) / "clusterer"
-    clusterer.set_params(random_state=seed, checkpoint=folder)
     affinity: Any = clusterer.affinity
     if affinity.n_channels is None:
         affinity.set_params(n_channels=n_channels)
-    sample = prepared.sample(seeds.graph)
-    _check_sample(len(sample.rows), clusterer)
-    pixels = sample.pixel_graph() if affinity.pixel_weight > 0 else None
-    groups = sample.pictures if affinity.takes_groups else None
+    clusterer.set_params(random_state=seed)
+    _check_sample(len(sample.rows), clusterer, affinity)
     graphs = []
 
     def make_problem(begun: RowFit, n_clusters: int) -> Problem:
@@ -129,7 +119,7 @@ def fit_to_tokens(
         if sees_windows(clusterer):
             problem = WindowProblem.build(
                 sample,
-                prepared,
+                windows,
                 affinity,
                 sample.rows,
                 begun.run,
@@ -142,11 +132,18 @@ def fit_to_tokens(
         graphs.append(problem.graph)
         return problem
 
-    clusterer._fit(sample.rows, pixels, groups, make_problem)
+    clusterer._fit(
+        sample.rows,
+        sample.pixel_graph() if affinity.pixel_weight > 0 else None,
+        sample.pictures if affinity.takes_groups else None,
+        make_problem,
+    )
     return graphs[0]
 
 
-def _check_sample(n_tokens: int, clusterer: NeuralEigenSpectralClustering) -> None:
+def _check_sample(
+    n_tokens: int, clusterer: NeuralEigenSpectralClustering, affinity: TokenAffinity
+) -> None:
     """Refuse too few tokens, and graphs that do not have all of them."""
     if n_tokens < 2:
         raise ValueError(
@@ -158,10 +155,10 @@ def _check_sample(n_tokens: int, clusterer: NeuralEigenSpectralClustering) -> No
             f"{clusterer.n_clusters}; lower n_clusters, add images, or raise "
             "image_size or tokens_per_window."
         )
-    if sees_windows(clusterer) and not clusterer.affinity.samples_edges:
+    if sees_windows(clusterer) and not affinity.samples_edges:
         raise ValueError(
             "network=TokenAttention needs a graph of all tokens, and "
-            f"{clusterer.affinity.affinity!r} has landmarks; use a NeighborAffinity."
+            f"{affinity.affinity!r} has landmarks; use a NeighborAffinity."
         )
 
 
@@ -176,7 +173,7 @@ def _token_affinity(
     """Affinity of the clusterer as the affinity of the features of tokens."""
     affinity: Any = clusterer.affinity
     if isinstance(affinity, TokenAffinity):
-        return clone(affinity)
+        return affinity
     usual = NeuralEigenSpectralClustering()
     if affinity != "nearest_neighbors":
         inner = make_affinity(

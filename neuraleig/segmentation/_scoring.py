@@ -171,9 +171,7 @@ class ClusterScoring(ImagePredictor):
             device=self._device,
         )
         labels = self._labels_of_tokens([w.features for w in sample.windows])
-        return modularity(
-            graph.weights, labels[graph.index], uniform=graph.uniform
-        )
+        return modularity(graph.weights, labels[graph.index], uniform=graph.uniform)
 
     @torch.no_grad()
     def _labels_of_tokens(self, windows: Sequence[torch.Tensor]) -> IntArray:

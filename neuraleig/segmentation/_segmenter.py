@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from os import PathLike
 from typing import Any, Self
 
@@ -256,14 +257,12 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             prepared = PreparedWindows(
                 windows, units, self.tokens_per_window, self.max_tokens, seeds.rows
             )
+            sample = prepared.sample(seeds.graph)
+            state = self.random_state
+            seed = int(state) if isinstance(state, Integral) else seeds.sampling
             with fit_task.handed_on("clusters", clusterer):
                 graph = fit_to_tokens(
-                    clusterer,
-                    prepared,
-                    seeds,
-                    n_channels=backbone.n_channels[-1],
-                    checkpoint=self.checkpoint,
-                    random_state=self.random_state,
+                    clusterer, sample, prepared, backbone.n_channels[-1], seed
                 )
         self._store(clusterer, backbone, units, len(found))
         self.modularity_ = modularity(

@@ -133,7 +133,7 @@ class PreparedWindows:
         counts = [math.prod(size) for size in sizes]
         rows = torch.empty(sum(counts), len(self.units.mean))
         windows = []
-        parts = zip(drawn, sizes, rows.split(counts), strict=True)
+        parts = zip(drawn, sizes, torch.split(rows, counts), strict=True)
         for number, size, part in parts:
             features, colors = self[number]
             part.copy_(features.flatten(0, 1))

@@ -498,7 +498,7 @@ class TestSupervision:
     ):
         class Interrupt(BaseCallback):
             def on_batch_end(self, state):
-                if state.phase == "fine_tuning" and state.step == 130:
+                if state.phase == "fine_tuning" and state.step == 12:
                     raise KeyboardInterrupt
 
         for network in ("mlp", TokenAttention(16, 1, 2)):
@@ -506,8 +506,8 @@ class TestSupervision:
                 folder = tmp_path / f"{type(network).__name__}{state}"
                 changes = {
                     "clusterer__network": network,
-                    "clusterer__training__max_iter": 160,
-                    "clusterer__training__checkpoint_interval": 50,
+                    "clusterer__training__max_iter": 15,
+                    "clusterer__training__checkpoint_interval": 5,
                     "random_state": state,
                 }
                 model = make_segmenter(checkpoint=folder, **changes)
@@ -516,9 +516,9 @@ class TestSupervision:
                 assert any(folder.rglob("*fine_tuning*"))
                 steps = Steps()
                 model.set_params(callbacks=[steps]).fit(images)
-                assert steps.first["fine_tuning"] == 100
+                assert steps.first["fine_tuning"] == 10
                 assert not folder.exists()
-                assert len(model.loss_curve_) == 160
+                assert len(model.loss_curve_) == 15
                 if state is not None:
                     expected = make_segmenter(**changes).fit(images)
                     assert_same_model(model, expected)

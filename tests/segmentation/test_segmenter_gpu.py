@@ -99,14 +99,15 @@ class TestFit:
         model = make_segmenter(
             callbacks=[watch],
             clusterer__network=TokenAttention(16, 1, 2),
-            clusterer__training__max_iter=100,
+            clusterer__training__max_iter=51,
+            clusterer__training__batch_size=2,
             device=device,
         )
         model.fit(images)
         # At the start, and after each of two epochs.
         assert len(watch.scores) == 3
         assert np.isfinite(watch.scores).all()
-        assert len(model.loss_curve_) <= 100
+        assert len(model.loss_curve_) <= 51
 
     def test_two_fits_are_as_good(self, on_device, shared, new_images, new_masks):
         # Not bit for bit: sums on the device are in another order.

@@ -109,7 +109,8 @@ def test_early_stopping_keeps_windows_back(make_segmenter, make_picture):
         model = make_segmenter(
             callbacks=[watch],
             clusterer__network=attention,
-            clusterer__training__max_iter=100,
+            clusterer__training__max_iter=51,
+            clusterer__training__batch_size=2,
             **changes,
         )
         model.fit(images)

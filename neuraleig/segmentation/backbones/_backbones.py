@@ -207,7 +207,7 @@ def extract(backbone: Backbone, windows: Tensor, device: torch.device) -> Tensor
         for start in range(0, n_windows, step):
             own = slice(start, start + step)
             maps = backbone(windows[own].to(device))
-            places = features[own].split(list(backbone.n_channels), dim=3)
+            places = torch.split(features[own], list(backbone.n_channels), dim=3)
             for place, level in zip(places, maps, strict=True):
                 place.copy_(level.permute(0, 2, 3, 1))
     return features

@@ -143,9 +143,7 @@ class TimmBackbone(Component):
         timm = _timm()
         _check_name(timm, self.name)
         auto = self.precision == "auto" and device.type == "cuda"
-        products = (
-            torch.bfloat16 if auto else resolve_precision(self.precision, device)
-        )
+        products = torch.bfloat16 if auto else resolve_precision(self.precision, device)
         if state is not None:
             _check_weights(timm, self.name, state)
         fetched = self.pretrained and self.weights is None and state is None
@@ -291,9 +289,7 @@ def _created(timm: ModuleType, name: str, fetched: bool) -> Any:  # noqa: ANN401
         "for random ones."
     )
     if fetched and not timm.models.get_pretrained_cfg(name).has_weights:
-        raise ValueError(
-            f"timm has no weights for backbone={name!r}; pass {otherwise}"
-        )
+        raise ValueError(f"timm has no weights for backbone={name!r}; pass {otherwise}")
     try:
         return timm.create_model(
             name, pretrained=fetched, num_classes=0, dynamic_img_size=True

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 import torch
-from sklearn.base import clone
 from safetensors.torch import save_file
+from sklearn.base import clone
 
 from neuraleig import DenseSegmenter
 from neuraleig.segmentation.backbones import TimmBackbone, extract, make_backbone
@@ -165,9 +165,10 @@ class TestComponent:
 
     def test_a_name_becomes_one_when_its_parameters_are_set(self):
         model = DenseSegmenter(backbone=TINY).set_params(backbone__layers=(0, 2))
-        assert model.backbone.get_params() == TimmBackbone(
-            TINY, layers=(0, 2)
-        ).get_params()
+        assert (
+            model.backbone.get_params()
+            == TimmBackbone(TINY, layers=(0, 2)).get_params()
+        )
 
     @pytest.mark.parametrize(
         ("name", "value"),
