@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal, get_args
 
 import numpy as np
@@ -14,6 +13,7 @@ from neuraleig._batch import Edges
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import SLICE_ELEMENTS
 from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._warnings import warn_user
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning, symmetrized
 from neuraleig.affinity._neighbors import (
     NeighborBackend,
@@ -182,11 +182,10 @@ class NeighborAffinity(Affinity):
     def _search(self, X: Array, seed: int, shard: Shard) -> Neighbors:
         n_samples = X.shape[0]
         if self.n_neighbors >= n_samples:
-            warnings.warn(
+            warn_user(
                 f"n_neighbors={self.n_neighbors} is not below the number of distinct "
                 f"rows ({n_samples}); {n_samples - 1} neighbours are used instead.",
                 GraphWarning,
-                stacklevel=2,
             )
         if n_samples == 1:
             return Neighbors(np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64), 1.0)

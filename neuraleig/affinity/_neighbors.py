@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 
 from neuraleig._shard import ALONE, Shard
 from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._warnings import warn_user
 from neuraleig.affinity._base import GraphWarning
 from neuraleig.affinity._neighbors_exact import Found
 from neuraleig.affinity._neighbors_faiss import faiss_neighbors
@@ -202,13 +202,12 @@ def _is_approximate(X: Array, approximate: bool | None, device: torch.device) ->
 
 
 def _warn_of_recall(recall: float) -> None:
-    warnings.warn(
+    warn_user(
         f"The approximate search found {recall:.1%} of the neighbours of a sample of "
         f"rows, less than {MIN_RECALL:.0%}: the rows have many dimensions and no "
         "groups. Pass approximate=False for all of them, at the price of time, or "
         "reduce the features first.",
         GraphWarning,
-        stacklevel=3,
     )
 
 

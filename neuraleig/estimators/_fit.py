@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from neuraleig._random import seeded_torch
 from neuraleig._targets import Targets, solve_targets
+from neuraleig._warnings import warn_user
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators._checkpoint import recall
 from neuraleig.estimators._fine_tune import fine_tune
@@ -158,8 +158,7 @@ def warn_of_fewer_functions(asked: int, found: int, fitted: FittedFunctions) -> 
     # As many as nodes are all there are.
     if fitted.eigenfunctions.n_components >= n_nodes:
         reason = f"the graph has {n_nodes} distinct rows; lower n_components"
-    warnings.warn(
+    warn_user(
         f"Only {found} of n_components={asked} eigenfunctions were found: {reason}.",
         ConvergenceWarning,
-        stacklevel=5,
     )

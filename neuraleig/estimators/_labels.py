@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._targets import judge_labels, judged_graph
 from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._warnings import warn_user
 from neuraleig.affinity import Graph
 from neuraleig.discretize import (
     Argmax,
@@ -92,9 +91,8 @@ def warn_of_dead_clusters(labels: IntArray, n_clusters: int) -> None:
     """Say so where fewer clusters than asked for have rows."""
     n_found = int(labels.max()) + 1
     if n_found < n_clusters:
-        warnings.warn(
+        warn_user(
             f"Only {n_found} of n_clusters={n_clusters} clusters have rows; lower "
             "n_clusters, or try another random_state.",
             ConvergenceWarning,
-            stacklevel=4,
         )

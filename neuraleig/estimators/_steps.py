@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +14,7 @@ from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
 from neuraleig._targets import Targets
 from neuraleig._typing import Array
+from neuraleig._warnings import warn_user
 from neuraleig.affinity import Affinity, Graph, GraphWarning
 from neuraleig.estimators._checkpoint import recall
 from neuraleig.training import NOTHING_KEPT, Checkpoint, OptimizerName
@@ -167,11 +167,10 @@ def without_outliers(graph: Graph, n_clusters: int) -> Graph:
         graph = graph.subgraph(np.flatnonzero(large))
     # Uniform weight connects what the stored edges do not.
     if graph.n_connected_components > n_clusters and graph.uniform == 0.0:
-        warnings.warn(
+        warn_user(
             f"The graph of X has {graph.n_connected_components} connected components"
             + _consequence(n_clusters),
             GraphWarning,
-            stacklevel=8,
         )
     return graph
 
