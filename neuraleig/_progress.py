@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from neuraleig._sklearn_callbacks import FitTask
+from neuraleig._sklearn import FitTask
 from neuraleig.training import (
     NOTHING_KEPT,
     BaseCallback,

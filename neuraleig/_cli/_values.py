@@ -7,9 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from numbers import Integral
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
 from neuraleig._cli._arguments import Parser, or_none, seed
+from neuraleig._sklearn import Interval, StrOptions
 from neuraleig.affinity import PRECOMPUTED
 
 ABSENT = argparse.SUPPRESS

@@ -14,7 +14,6 @@ import scipy.sparse as sp
 from sklearn.base import (
     BaseEstimator,
 )
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from neuraleig._interchange import as_numpy
@@ -25,7 +24,13 @@ from neuraleig._rows import (
     iter_once,
 )
 from neuraleig._shard import Shard
-from neuraleig._sklearn_callbacks import CallbackSupportMixin, FitTask
+from neuraleig._sklearn import (
+    CallbackSupportMixin,
+    FitTask,
+    Interval,
+    StrOptions,
+    check_parameters,
+)
 from neuraleig._typing import Array, FloatArray, Rows
 from neuraleig._validation import (
     METRICS,
@@ -157,7 +162,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
 
     def _check_parameters(self) -> None:
         """Check parameters before any work."""
-        self._validate_params()
+        check_parameters(self)
         check_hidden_sizes(self.hidden_sizes)
         refuse_module(self.network)
         check_callbacks(self.callbacks)
