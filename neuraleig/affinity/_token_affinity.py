@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils._param_validation import Interval
 
 from neuraleig._batch import Edges
+from neuraleig._sklearn import Interval
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph
 from neuraleig.affinity._graph import NeighborAffinity, upper_edges

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from neuraleig._components import Component
+from neuraleig._sklearn import Interval
 
 # Parts into which the windows of a batch are taken whose activations are too many.
 RECOMPUTED_SHARE = 4

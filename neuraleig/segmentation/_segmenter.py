@@ -11,7 +11,7 @@ import numpy as np
 
 from neuraleig._random import RandomState
 from neuraleig._shard import Shard
-from neuraleig._sklearn_callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from neuraleig._sklearn import CallbackSupportMixin, FitTask, with_callbacks
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._start import common_checkpoint, common_seeds
 from neuraleig.fit import Progress

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from neuraleig._components import Component
 from neuraleig._extras import missing
 from neuraleig._random import seeded_torch
+from neuraleig._sklearn import StrOptions
 from neuraleig.segmentation.backbones._backbones import Backbone, digest
 from neuraleig.segmentation.backbones._weight_files import read_weights
 from neuraleig.training import PRECISIONS, Precision, resolve_precision
