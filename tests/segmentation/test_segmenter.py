@@ -493,35 +493,35 @@ class TestClusterer:
 class TestSupervision:
     """What rows have, images have: resume, stopping, scikit-learn's callbacks."""
 
+    @pytest.mark.parametrize("random_state", [0, None])
+    @pytest.mark.parametrize("network", ["mlp", TokenAttention(16, 1, 2)])
     def test_an_interrupted_fit_goes_on(
-        self, make_segmenter, images, tmp_path, assert_same_model
+        self, make_segmenter, images, tmp_path, assert_same_model, network, random_state
     ):
         class Interrupt(BaseCallback):
             def on_batch_end(self, state):
-                if state.phase == "fine_tuning" and state.step == 12:
+                if state.phase == "fine_tuning" and state.step == 55:
                     raise KeyboardInterrupt
 
-        for network in ("mlp", TokenAttention(16, 1, 2)):
-            for state in (0, None):
-                folder = tmp_path / f"{type(network).__name__}{state}"
-                changes = {
-                    "clusterer__network": network,
-                    "clusterer__training__max_iter": 15,
-                    "clusterer__training__checkpoint_interval": 5,
-                    "random_state": state,
-                }
-                model = make_segmenter(checkpoint=folder, **changes)
-                with pytest.raises(KeyboardInterrupt):
-                    clone(model).set_params(callbacks=[Interrupt()]).fit(images)
-                assert any(folder.rglob("*fine_tuning*"))
-                steps = Steps()
-                model.set_params(callbacks=[steps]).fit(images)
-                assert steps.first["fine_tuning"] == 10
-                assert not folder.exists()
-                assert len(model.loss_curve_) == 15
-                if state is not None:
-                    expected = make_segmenter(**changes).fit(images)
-                    assert_same_model(model, expected)
+        changes = {
+            "clusterer__network": network,
+            "clusterer__training": Training(
+                max_iter=60, batch_size=2, checkpoint_interval=50
+            ),
+            "random_state": random_state,
+        }
+        folder = tmp_path / "fit"
+        model = make_segmenter(checkpoint=folder, **changes)
+        with pytest.raises(KeyboardInterrupt):
+            clone(model).set_params(callbacks=[Interrupt()]).fit(images)
+        assert folder.exists()
+        steps = Steps()
+        model.set_params(callbacks=[steps]).fit(images)
+        assert steps.first["fine_tuning"] == 50
+        assert not folder.exists()
+        assert len(model.loss_curve_) == 60
+        if random_state is not None:
+            assert_same_model(model, make_segmenter(**changes).fit(images))
 
     def test_other_images_are_another_fit(self, make_segmenter, images, tmp_path):
         class Interrupt(BaseCallback):
