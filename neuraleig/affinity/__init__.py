@@ -26,11 +26,7 @@ from neuraleig.affinity._precomputed import (
     PrecomputedAffinity,
     PrecomputedNeighborAffinity,
 )
-from neuraleig.affinity._token_affinity import (
-    TOKEN_NEIGHBORS,
-    TokenAffinity,
-    matrix_of,
-)
+from neuraleig.affinity._token_affinity import TokenAffinity
 from neuraleig.affinity._token_graph import (
     NEIGHBORHOODS,
     Neighborhoods,
@@ -49,7 +45,6 @@ __all__ = [
     "EDGE_WEIGHTS",
     "NEIGHBORHOODS",
     "NEIGHBOR_BACKENDS",
-    "TOKEN_NEIGHBORS",
     "Affinity",
     "CallableAffinity",
     "CosineAffinity",
@@ -70,7 +65,6 @@ __all__ = [
     "cosine_neighbor_edges",
     "edge_weights",
     "make_affinity",
-    "matrix_of",
     "nearest_neighbors",
     "neighbor_graph",
     "normalized_edges",

@@ -15,7 +15,8 @@ from torch import Tensor
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, IntArray
-from neuraleig.affinity import TOKEN_NEIGHBORS, Graph, TokenAffinity
+from neuraleig.affinity import Graph, TokenAffinity
+from neuraleig.affinity._token_affinity import TOKEN_NEIGHBORS
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.fit._problem import Inputs, Problem, Sampler
 from neuraleig.fit._run import Run

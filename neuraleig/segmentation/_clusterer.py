@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 
 from neuraleig.affinity import (
-    TOKEN_NEIGHBORS,
     Graph,
     NeighborAffinity,
     TokenAffinity,
     make_affinity,
 )
+from neuraleig.affinity._token_affinity import TOKEN_NEIGHBORS
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.fit import Problem, WindowProblem

@@ -14,9 +14,8 @@ from neuraleig.affinity import (
     NeighborAffinity,
     RBFAffinity,
     TokenAffinity,
-    matrix_of,
 )
-from neuraleig.affinity._token_affinity import normalized
+from neuraleig.affinity._token_affinity import matrix_of, normalized
 
 
 @pytest.fixture

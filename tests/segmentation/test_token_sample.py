@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuraleig.affinity import matrix_of, pixel_grid_edges
+from neuraleig.affinity import pixel_grid_edges
+from neuraleig.affinity._token_affinity import matrix_of
 from neuraleig.sampling import TokenWindow
 from neuraleig.segmentation._token_sample import PreparedWindows, Units
 
