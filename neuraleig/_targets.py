@@ -23,12 +23,15 @@ from neuraleig.spectrum import CPU, Spectrum, graph_spectrum
 
 # A function of less support than this share of the mean cluster is one of single
 # outliers: no network learns it. Small groups have more.
+# Chosen on pendigits: with a tenth its held-out accuracy fell to 0.857.
 LOCAL_SHARE = 0.01
 # Readings of graphs with more edges are judged by as many of them, drawn by weight:
 # cuts come out within a few percent, and differences between readings far closer.
+# Not tuned: it bounds memory and time.
 JUDGED_EDGES = 500_000
 # A sample with a smaller share of the nodes, or of as many as edges are drawn, is no
 # stand-in for the graph.
+# Not tuned: samples of large graphs are far above, or far below.
 LEAST_JUDGED = 0.1
 
 

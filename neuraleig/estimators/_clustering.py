@@ -32,6 +32,7 @@ from neuraleig.spectrum import suggest_n_clusters
 from neuraleig.training import Callback, OptimizerName, Precision
 
 # Eigenfunctions per cluster that labels are read from, where n_components is open.
+# As many as readings are tried with, see FUNCTIONS_PER_CLUSTER.
 READ_PER_CLUSTER = 3
 
 

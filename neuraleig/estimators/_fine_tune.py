@@ -29,6 +29,7 @@ from neuraleig.training import (
 
 # Share of the warm start's loss that goes on in fine-tuning: the cut alone would
 # trade the clusters for smaller ones.
+# Other shares are not on record.
 ANCHOR = 0.3
 # Held-out edges (or rows) on which training is judged, and the fewest that can.
 VALIDATION_SIZE = 2_048
