@@ -25,6 +25,7 @@ FOUNDATION = {
     "_sklearn_callbacks",
     "_sparse",
     "_standardize",
+    "_tree",
     "_typing",
     "_version",
     "_warnings",

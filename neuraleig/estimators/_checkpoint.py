@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, fields
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
@@ -72,52 +71,18 @@ def check_same_data(checkpoint: Checkpoint, **data: object) -> None:
 
 def recall_seeds(checkpoint: Checkpoint, seeds: Seeds) -> Seeds:
     """Seeds of the first attempt at a fit, which may be this one."""
-    saved = checkpoint.load("seeds")
-    if saved is not None:
-        return Seeds(**saved)
-    checkpoint.save("seeds", asdict(seeds))
-    return seeds
+    return recall(checkpoint, "seeds", Seeds, lambda: seeds)
 
 
 def recall(
     checkpoint: Checkpoint, name: str, kind: type[Record], build: Callable[[], Record]
 ) -> Record:
-    """A dataclass that an earlier attempt at a fit has built, or build it now.
-
-    Its fields are numbers, arrays, tensors and sparse matrices.
-    """
-    saved = checkpoint.load(name)
+    """A dataclass that an earlier attempt at a fit has built, or build it now."""
+    saved: Record | None = checkpoint.load(name, kind)
     if saved is None:
-        built = build()
-        checkpoint.save(name, packed(built))
-        return built
-    return kind(**{key: _field(value) for key, value in saved.items()})
-
-
-def packed(record: object) -> dict[str, Any]:
-    """Fields of a dataclass, as a checkpoint can hold them."""
-    return {
-        field.name: _packed_field(getattr(record, field.name))
-        for field in fields(record)  # type: ignore[arg-type]
-        if field.init
-    }
-
-
-def _packed_field(value: object) -> object:
-    if isinstance(value, sp.csr_array):
-        parts = {"data": value.data, "indices": value.indices, "indptr": value.indptr}
-        return {"csr": parts, "shape": value.shape}
-    # What is loaded is a tensor: say which of them were arrays.
-    return {"array": value} if isinstance(value, np.ndarray) else value
-
-
-def _field(value: Any) -> object:  # noqa: ANN401
-    if not isinstance(value, dict):
-        return value
-    if "array" in value:
-        return value["array"].numpy()
-    data, indices, indptr = (part.numpy() for part in value["csr"].values())
-    return sp.csr_array((data, indices, indptr), shape=tuple(value["shape"]))
+        saved = build()
+        checkpoint.save(name, saved)
+    return saved
 
 
 def _as_json(value: object) -> object:
