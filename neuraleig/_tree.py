@@ -248,7 +248,8 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         n_bytes = int.from_bytes(file.read(LENGTH_BYTES), "little")
         if n_bytes > MAX_HEADER:
             raise TreeError(
-                f"its header has {n_bytes} bytes; at most {MAX_HEADER} are read"
+                f"no whole safetensors file: a header of {n_bytes} bytes, and at most "
+                f"{MAX_HEADER} are read"
             )
         file.seek(0)
         content = file.read()
