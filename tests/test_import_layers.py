@@ -50,11 +50,12 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
     "estimators": MATHEMATICS | RUNNERS | {"_targets", "_progress"},
     "segmentation": MATHEMATICS | RUNNERS | {"_targets", "_progress"},
     "persistence": {
+        "affinity",
         "estimators",
         "segmentation",
         "eigenfunctions",
-        "discretize",
         "networks",
+        "reading",
         "training",
     },
     "onnx": {

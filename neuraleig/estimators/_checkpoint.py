@@ -1,11 +1,11 @@
-"""What the checkpoint of a fit depends on, and what it holds besides trainings."""
+"""Identity of a fit for its checkpoint: parameters, data and seeds."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Collection
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,22 +20,25 @@ from neuraleig.training import NOTHING_KEPT, Checkpoint
 # are kept, so that random_state counts only where it is a number.
 WITHOUT_EFFECT = ("callbacks", "checkpoint", "checkpoint_interval", "n_jobs", "verbose")
 
-Record = TypeVar("Record")
-
 
 def identity_of(estimator: BaseEstimator, device: torch.device) -> dict[str, Any]:
     """Parameters on which the result of a fit depends, as JSON.
 
     Functions count by their names, since their code cannot be compared.
     """
-    identity = {
-        name: _as_json(value)
-        for name, value in estimator.get_params(deep=False).items()
-        if name not in WITHOUT_EFFECT
-    }
+    identity = parameters_of(estimator, WITHOUT_EFFECT)
     identity["estimator"] = type(estimator).__name__
     identity["device"] = device.type
     return identity
+
+
+def parameters_of(estimator: BaseEstimator, without: Collection[str]) -> dict[str, Any]:
+    """Parameters as JSON, those of components too, but for some names."""
+    return {
+        name: _as_json(value, without)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in without
+    }
 
 
 def check_same_data(checkpoint: Checkpoint, **data: object) -> None:
@@ -71,21 +74,13 @@ def check_same_data(checkpoint: Checkpoint, **data: object) -> None:
 
 def recall_seeds(checkpoint: Checkpoint, seeds: Seeds) -> Seeds:
     """Seeds of the first attempt at a fit, which may be this one."""
-    return recall(checkpoint, "seeds", Seeds, lambda: seeds)
-
-
-def recall(
-    checkpoint: Checkpoint, name: str, kind: type[Record], build: Callable[[], Record]
-) -> Record:
-    """A dataclass that an earlier attempt at a fit has built, or build it now."""
-    saved: Record | None = checkpoint.load(name, kind)
+    saved: Seeds | None = checkpoint.load("seeds", Seeds)
     if saved is None:
-        saved = build()
-        checkpoint.save(name, saved)
-    return saved
+        checkpoint.save("seeds", seeds)
+    return saved or seeds
 
 
-def _as_json(value: object) -> object:
+def _as_json(value: object, without: Collection[str]) -> object:
     """A parameter as JSON, the same in every process."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
@@ -94,9 +89,11 @@ def _as_json(value: object) -> object:
     if isinstance(value, Real):
         return float(value)
     if isinstance(value, (tuple, list)):
-        return [_as_json(part) for part in value]
+        return [_as_json(part, without) for part in value]
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, BaseEstimator):
+        return {type(value).__name__: parameters_of(value, without)}
     name = getattr(value, "__qualname__", type(value).__qualname__)
     return f"{getattr(value, '__module__', '')}.{name}"
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from neuraleig.persistence._forms import NUMBER, check, choice
 from neuraleig.persistence._model_file import ModelFile, read_model
 from neuraleig.persistence._networks import NETWORK
-from neuraleig.persistence._parameters import Brought, Missing, component, estimator_of
+from neuraleig.persistence._parameters import COMPONENTS, Brought, Missing, estimator_of
 from neuraleig.persistence._registry import ESTIMATORS
 from neuraleig.persistence._row_estimators import CLUSTERING, EMBEDDING
 from neuraleig.persistence._segmenter import SEGMENTER
@@ -126,7 +126,7 @@ def changed_parameters(found: ModelDescription) -> dict[str, Any]:
     for path, value in found.parameters.items():
         owner, _, name = path.rpartition("__")
         kind = (
-            component(found.parameters[owner])
+            COMPONENTS[found.parameters[owner]]
             if owner
             else ESTIMATORS[found.class_name]
         )

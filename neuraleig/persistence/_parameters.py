@@ -5,33 +5,43 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from neuraleig.persistence._forms import RECORD, TEXT, check, shown
+from neuraleig._components import Component
+from neuraleig.affinity import (
+    CallableAffinity,
+    CosineAffinity,
+    NeighborAffinity,
+    PrecomputedAffinity,
+    PrecomputedNeighborAffinity,
+    RBFAffinity,
+)
+from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.persistence._forms import RECORD, TEXT, check, choice, shown
 from neuraleig.persistence._model_file import UnusableError
+from neuraleig.training import Training
 
 PLAIN = (bool, int, float, str, type(None))
 # Parameters that are left out: a loaded estimator has ``None`` for them.
 DROPPED = ("callbacks",)
 # Parameters that may be functions, of which files hold the names.
 FUNCTIONS = ("affinity", "backbone", "network")
-# Estimators that parameters may hold, and no others: their classes and modules.
-COMPONENTS = {
-    "NeuralEigenSpectralClustering": "neuraleig.estimators",
-    "Training": "neuraleig.training",
-    "NeighborAffinity": "neuraleig.affinity",
-    "RBFAffinity": "neuraleig.affinity",
-    "CosineAffinity": "neuraleig.affinity",
-    "CallableAffinity": "neuraleig.affinity",
-    "PrecomputedAffinity": "neuraleig.affinity",
-    "PrecomputedNeighborAffinity": "neuraleig.affinity",
-    "TokenAffinity": "neuraleig.affinity",
-    "TokenAttention": "neuraleig.networks",
-    "TimmBackbone": "neuraleig.segmentation.backbones",
+# Estimators that parameters may hold, and no others.
+COMPONENTS: dict[str, type[BaseEstimator]] = {
+    kind.__name__: kind
+    for kind in (
+        CallableAffinity,
+        CosineAffinity,
+        NeighborAffinity,
+        NeuralEigenSpectralClustering,
+        PrecomputedAffinity,
+        PrecomputedNeighborAffinity,
+        RBFAffinity,
+        Training,
+    )
 }
 # Forms of what is not plain.
 FUNCTION, COMPONENT = {"function": TEXT}, {"class": TEXT, "parameters": RECORD}
@@ -80,8 +90,8 @@ class Missing:
         """Say what to do."""
         raise ValueError(
             f"{self.parameter} was {self.name!r} when the model was saved, a function "
-            f"that files do not hold; pass it to neuraleig.load as "
-            f"{_argument(self.parameter)}=, or set_params({self.parameter}=...)."
+            "that files do not hold; pass it to neuraleig.load as "
+            f"{_argument(self.parameter)}=."
         )
 
 
@@ -107,11 +117,11 @@ def packed_parameters(estimator: BaseEstimator, path: str = "") -> dict[str, Any
         If one has no valid value.
     """
     packed = {
-        name: None if name in DROPPED else _packed(value, f"{path}{name}")
+        name: None if name in DROPPED else packed_value(value, f"{path}{name}")
         for name, value in estimator.get_params(deep=False).items()
     }
     # What no loaded estimator may have would make a file that nobody can load.
-    _validate(estimator)
+    _validate(estimator, path)
     return packed
 
 
@@ -127,23 +137,16 @@ def estimator_of(
     if unknown:
         raise ValueError(f"{kind.__name__} has no parameter {shown(unknown[0])}")
     parameters = {
-        name: _unpacked(value, f"{path}{name}", brought)
+        name: value_of(value, f"{path}{name}", brought)
         for name, value in packed.items()
     }
     estimator = kind(**parameters)
-    _validate(estimator)
+    _validate(estimator, path)
     return estimator
 
 
-def component(name: str) -> type:
-    """Class of a component by its name."""
-    if name not in COMPONENTS:
-        raise ValueError(f"{shown(name)} is no class that parameters hold")
-    found: type = getattr(import_module(COMPONENTS[name]), name)
-    return found
-
-
-def _packed(value: object, path: str) -> Any:  # noqa: ANN401
+def packed_value(value: object, path: str) -> Any:  # noqa: ANN401
+    """Parameter at a path as a plain value."""
     kind = type(value)
     if isinstance(value, np.generic):
         value = value.item()
@@ -158,9 +161,9 @@ def _packed(value: object, path: str) -> Any:  # noqa: ANN401
     if isinstance(value, np.random.RandomState):
         return None
     if isinstance(value, tuple | list):
-        parts = [_packed(part, path) for part in value]
+        parts = [packed_value(part, path) for part in value]
         return tuple(parts) if isinstance(value, tuple) else parts
-    if kind.__name__ in COMPONENTS and kind is component(kind.__name__):
+    if kind is COMPONENTS.get(kind.__name__):
         inside = packed_parameters(value, f"{path}__")
         return {"class": kind.__name__, "parameters": inside}
     if callable(value) and _argument(path) is not None:
@@ -171,9 +174,10 @@ def _packed(value: object, path: str) -> Any:  # noqa: ANN401
     )
 
 
-def _unpacked(value: Any, path: str, brought: Brought) -> Any:  # noqa: ANN401
+def value_of(value: Any, path: str, brought: Brought) -> Any:  # noqa: ANN401
+    """Parameter at a path of a packed value, checked."""
     if isinstance(value, tuple | list):
-        return type(value)(_unpacked(part, path, brought) for part in value)
+        return type(value)(value_of(part, path, brought) for part in value)
     if not isinstance(value, dict):
         is_finite = not isinstance(value, float) or math.isfinite(value)
         if not isinstance(value, PLAIN) or not is_finite:
@@ -181,7 +185,8 @@ def _unpacked(value: Any, path: str, brought: Brought) -> Any:  # noqa: ANN401
         return value
     if "class" in value:
         check(value, COMPONENT, path)
-        kind = component(value["class"])
+        check(value["class"], choice(COMPONENTS), f"{path}.class")
+        kind = COMPONENTS[value["class"]]
         return estimator_of(kind, value["parameters"], brought, f"{path}__")
     check(value, FUNCTION, path)
     argument = _argument(path)
@@ -196,6 +201,9 @@ def _argument(path: str) -> str | None:
     return next((name for name in path.split("__") if name in FUNCTIONS), None)
 
 
-def _validate(estimator: Any) -> None:  # noqa: ANN401
-    if hasattr(estimator, "_validate_params"):
+def _validate(estimator: Any, path: str) -> None:  # noqa: ANN401
+    """Check single parameters: what they need beside them may be elsewhere."""
+    if isinstance(estimator, Component):
+        Component.check(estimator, path.removesuffix("__"), type(estimator).__name__)
+    else:
         estimator._validate_params()

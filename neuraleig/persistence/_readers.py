@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 
 from neuraleig._typing import FloatArray
-from neuraleig.discretize import Argmax, ClusterQR, Discretizer, NearestCentre
-from neuraleig.estimators._stream import Renumbered
 from neuraleig.persistence._forms import (
     RECORD,
     Schema,
@@ -17,6 +15,7 @@ from neuraleig.persistence._forms import (
     number,
     numbers,
 )
+from neuraleig.reading import Argmax, ClusterQR, Discretizer, NearestCentre, Renumbered
 
 INTEGERS, MATRIX, POSITIVE = numbers(dtype=np.int64), numbers(2), number(least=0)
 # Classes, and the attributes that are in the file. Eigenvalues are those of the

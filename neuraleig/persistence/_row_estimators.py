@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from neuraleig.affinity import Affinity, RBFAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.persistence._forms import (
     NUMBER,
@@ -16,6 +17,7 @@ from neuraleig.persistence._forms import (
     check,
     choice,
     integer,
+    number,
     numbers,
 )
 from neuraleig.persistence._networks import eigenfunctions_of, packed_eigenfunctions
@@ -23,6 +25,8 @@ from neuraleig.persistence._parameters import (
     Brought,
     estimator_of,
     packed_parameters,
+    packed_value,
+    value_of,
 )
 from neuraleig.persistence._readers import packed_reader, reader_of
 
@@ -39,10 +43,10 @@ FITTED: dict[str, Schema] = {
 NUMBERS: dict[str, Schema] = {
     "n_iter_": integer(),
     "n_connected_components_": integer(),
-    "gamma_?": NUMBER,
 }
 EMBEDDING: dict[str, Schema] = FITTED | {
     "fit": NUMBERS,
+    "affinity": {"component": RECORD, "gamma": (number(least=0),)},
     "feature_names": ([TEXT],),
     # As scikit-learn's set_output takes it.
     "transform_output": (choice(("default", "pandas", "polars")),),
@@ -60,13 +64,12 @@ CLUSTERING: dict[str, Schema] = EMBEDDING | {
 
 def packed_fit(estimator: Any, form: Any) -> dict[str, Any]:  # noqa: ANN401
     """Parameters, network, curves and numbers of a fitted estimator."""
-    names = [name.removesuffix("?") for name in form["fit"]]
     return {
         "parameters": packed_parameters(estimator),
         "network": packed_eigenfunctions(estimator.eigenfunctions_),
         "graph_eigenvalues_": np.asarray(estimator.graph_eigenvalues_, np.float64),
         "loss_curve_": np.asarray(estimator.loss_curve_, np.float64),
-        "fit": {n: getattr(estimator, n) for n in names if hasattr(estimator, n)},
+        "fit": {name: getattr(estimator, name) for name in form["fit"]},
     }
 
 
@@ -90,6 +93,11 @@ def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
     # Where scikit-learn keeps the argument of set_output.
     output = getattr(estimator, "_sklearn_output_config", {})
     tree = packed_fit(estimator, CLUSTERING if is_clustering else EMBEDDING)
+    affinity = estimator.affinity_
+    tree["affinity"] = {
+        "component": packed_value(affinity, "affinity"),
+        "gamma": getattr(affinity, "gamma_", None),
+    }
     tree["feature_names"] = None if names is None else names.tolist()
     tree["transform_output"] = output.get("transform")
     if is_clustering:
@@ -108,6 +116,13 @@ def row_estimator_of(
     estimator = fitted(kind, tree, CLUSTERING if is_clustering else EMBEDDING, brought)
     eigenfunctions = estimator.eigenfunctions_
     estimator.n_features_in_ = eigenfunctions.shift.numel()
+    affinity = value_of(tree["affinity"]["component"], "affinity", brought)
+    if not isinstance(affinity, Affinity):
+        raise ValueError(f"its affinity is a {type(affinity).__name__}")
+    if isinstance(affinity, RBFAffinity):
+        check(tree["affinity"]["gamma"], NUMBER, "affinity.gamma")
+        affinity.gamma_ = tree["affinity"]["gamma"]
+    estimator.affinity_ = affinity
     names = tree["feature_names"]
     if names is not None:
         if len(names) != estimator.n_features_in_:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from persistence.own_parts import edited
-from sklearn.base import clone
+from persistence.own_parts import edited, plain
+from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import kneighbors_graph
@@ -23,13 +23,19 @@ from neuraleig import (
     load,
     save,
 )
+from neuraleig.affinity import CallableAffinity, NeighborAffinity, RBFAffinity
 from neuraleig.networks import MLP
 from neuraleig.persistence import ModelFileError
 from neuraleig.plotting import SpectrumDisplay
 from neuraleig.training import BaseCallback
 
 X, _ = make_blobs(90, centers=[[0, 0], [6, 0], [3, 5]], random_state=0)
-SMALL = {"hidden_sizes": (8, 4), "max_iter": 2, "random_state": 0, "device": "cpu"}
+SMALL = {
+    "hidden_sizes": (8, 4),
+    "training__max_iter": 2,
+    "random_state": 0,
+    "device": "cpu",
+}
 # Attributes of the training rows, which files do not hold.
 OF_TRAINING = {"_fit_id", "labels_", "embedding_", "_stream"}
 
@@ -51,11 +57,11 @@ def wide_trunk(n_features):
 
 
 def clustering(n_clusters=3, **changes):
-    return NeuralEigenSpectralClustering(n_clusters, **SMALL | changes)
+    return NeuralEigenSpectralClustering(n_clusters).set_params(**SMALL | changes)
 
 
 def embedding(n_components=2, **changes):
-    return NeuralSpectralEmbedding(n_components, **SMALL | changes)
+    return NeuralSpectralEmbedding(n_components).set_params(**SMALL | changes)
 
 
 def round_trip(model, tmp_path, **brought):
@@ -98,6 +104,9 @@ def assert_same_attributes(model, loaded):
         elif isinstance(one, np.ndarray):
             np.testing.assert_array_equal(one, other)
             assert one.dtype == other.dtype
+        elif isinstance(one, BaseEstimator):
+            assert type(one) is type(other)
+            assert plain(vars(one)) == plain(vars(other))
         elif name != "_discretizer":
             assert (type(one), one) == (type(other), other), name
 
@@ -106,31 +115,46 @@ CONFIGURATIONS = {
     "argmax": (clustering, {}, X),
     "kmeans": (clustering, {"assign_labels": "kmeans"}, X),
     "cluster_qr": (clustering, {"assign_labels": "cluster_qr"}, X),
-    "no steps": (clustering, {"max_iter": None}, X),
+    "no steps": (clustering, {"training__max_iter": None}, X),
     "random start": (
         clustering,
-        {"init": "random", "assign_labels": "kmeans", "max_iter": 60},
+        {
+            "training__init": "random",
+            "assign_labels": "kmeans",
+            "training__max_iter": 60,
+        },
         X,
     ),
-    "orthogonal": (clustering, {"head": "orthogonal"}, X),
+    "orthogonal": (clustering, {"training__head": "orthogonal"}, X),
     "orthogonal, kmeans": (
         clustering,
-        {"head": "orthogonal", "assign_labels": "kmeans", "hidden_sizes": (16,)},
+        {
+            "training__head": "orthogonal",
+            "assign_labels": "kmeans",
+            "hidden_sizes": (16,),
+        },
         X,
     ),
     "gumbel": (
         clustering,
         {
-            "assignment": "gumbel_softmax",
-            "temperature": (1.0, 0.5),
-            "objective": "neuralef",
-            "label_objective": "neuralef",
+            "training__assignment": "gumbel_softmax",
+            "training__temperature": (1.0, 0.5),
+            "training__objective": "neuralef",
+            "training__label_objective": "neuralef",
         },
         X,
     ),
     "rbf": (clustering, {"affinity": "rbf"}, X),
     "rbf, gamma": (clustering, {"affinity": "rbf", "gamma": 0.5}, X),
     "cosine": (clustering, {"affinity": "cosine"}, X),
+    "affinity object": (
+        clustering,
+        {"affinity": NeighborAffinity(8, weights="heat", regularization=0.1)},
+        X,
+    ),
+    "rbf object": (clustering, {"affinity": RBFAffinity(n_landmarks=50)}, X),
+    "hidden centres": (clustering, {"assign_labels": "kmeans_hidden"}, X),
     "one cluster": (clustering, {"n_clusters": 1}, X),
     "one cluster, kmeans": (
         clustering,
@@ -153,11 +177,15 @@ CONFIGURATIONS = {
     "no layers": (clustering, {"network": partial(MLP, hidden_sizes=())}, X),
     "embedding": (embedding, {}, X),
     "embedding, rbf": (embedding, {"affinity": "rbf"}, X),
-    "embedding, random": (embedding, {"init": "random", "hidden_sizes": [12]}, X),
+    "embedding, random": (
+        embedding,
+        {"training__init": "random", "hidden_sizes": [12]},
+        X,
+    ),
     "embedding, one": (embedding, {"n_components": 1}, X[:, :1].copy()),
     "embedding, orthogonal": (
         embedding,
-        {"head": "orthogonal", "objective": "nested_low_rank"},
+        {"training__head": "orthogonal", "training__objective": "nested_low_rank"},
         X,
     ),
     "embedding, names": (embedding, {}, pd.DataFrame(X, columns=["a", "b"])),
@@ -175,8 +203,8 @@ pytestmark = pytest.mark.filterwarnings(
         (clustering, {"n_components": np.int64(4), "assign_labels": "kmeans"}),
         (clustering, {"n_clusters": np.int32(2), "assign_labels": "cluster_qr"}),
         (clustering, {"hidden_sizes": (np.int64(8), np.int16(4))}),
-        (clustering, {"n_neighbors": np.int64(5), "lr": np.float64(1e-3)}),
-        (embedding, {"n_components": np.int64(2), "max_iter": np.int64(1)}),
+        (clustering, {"n_neighbors": np.int64(5), "training__lr": np.float64(1e-3)}),
+        (embedding, {"n_components": np.int64(2), "training__max_iter": np.int64(1)}),
     ],
 )
 def test_sizes_may_be_integers_of_numpy(make, changes, tmp_path):
@@ -192,7 +220,7 @@ def test_every_configuration_says_the_same_and_has_the_same_attributes(name, tmp
     loaded = round_trip(model, tmp_path)
     assert_same_attributes(model, loaded)
     if "network" not in changes:
-        assert loaded.get_params() == model.get_params()
+        assert plain(loaded.get_params()) == plain(model.get_params())
         kinds = [list(map(type, m.get_params().values())) for m in (model, loaded)]
         assert kinds[0] == kinds[1]
     asked = new_rows(rows.shape[1], np.asarray(rows).dtype)
@@ -208,7 +236,7 @@ def test_every_configuration_says_the_same_and_has_the_same_attributes(name, tmp
 def test_in_a_later_process_they_do_too(tmp_path):
     models = {
         "a": clustering(assign_labels="kmeans").fit(X),
-        "b": clustering(head="orthogonal").fit(X),
+        "b": clustering(training__head="orthogonal").fit(X),
         "c": embedding().fit(X),
     }
     for name, model in models.items():
@@ -273,7 +301,7 @@ def test_iterators_outputs_and_displays_work_after_loading(tmp_path):
 
 def test_files_hold_no_training_rows_and_no_labels_of_them(tmp_path):
     rows = np.random.default_rng(0).normal(size=(3_000, 2))
-    for model in (clustering(max_iter=0), embedding(max_iter=0)):
+    for model in (clustering(training__max_iter=0), embedding(training__max_iter=0)):
         save(model.fit(rows), tmp_path / "m")
         assert (tmp_path / "m").stat().st_size < 8_000
     stream = clustering().partial_fit(X)
@@ -337,18 +365,29 @@ def test_an_affinity_of_ones_own_is_needed_by_what_builds_graphs_alone(tmp_path)
     model = clustering(affinity=kernel).fit(X)
     loaded = round_trip(model, tmp_path)
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
-    message = r"affinity was '.*kernel'.*load as affinity="
+    message = r"affinity.* was '.*kernel'.*load as affinity="
     for method in (loaded.score, loaded.fit, clone(loaded).fit):
         with pytest.raises(ValueError, match=message):
             method(X)
     with pytest.raises(ValueError, match=message):
         loaded.partial_fit(np.repeat(X, 2, axis=0))
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
-    # It may be saved again, and be given at any time.
+    # It may be saved again, and be given then.
     again = round_trip(pickle.loads(pickle.dumps(loaded)), tmp_path, affinity=kernel)
     assert again.score(X) == model.score(X)
-    assert loaded.set_params(affinity=kernel).score(X) == model.score(X)
     assert_says_the_same(model, again, new_rows())
+
+
+def test_the_function_of_an_affinity_object_is_passed(tmp_path):
+    model = clustering(affinity=CallableAffinity(kernel, n_landmarks=60)).fit(X)
+    loaded = round_trip(model, tmp_path, affinity=kernel)
+    assert loaded.affinity.function is kernel
+    assert loaded.affinity.n_landmarks == 60
+    assert loaded.score(X) == model.score(X)
+    again = round_trip(loaded, tmp_path)
+    message = r"affinity__function was '.*kernel'.*load as affinity="
+    with pytest.raises(ValueError, match=message):
+        again.score(X)
 
 
 def test_a_network_of_ones_own_is_passed_again(tmp_path):
@@ -455,18 +494,19 @@ def test_what_is_no_plain_parameter_is_dropped_or_refused(tmp_path):
     model = clustering(
         callbacks=[BaseCallback()],
         random_state=np.random.RandomState(0),
-        tol=np.float32(0.5),
+        training__tol=np.float32(0.5),
         checkpoint=tmp_path / "folder",
     ).fit(X)
     loaded = round_trip(model, tmp_path)
     assert (loaded.callbacks, loaded.random_state) == (None, None)
-    assert (loaded.tol, type(loaded.tol)) == (0.5, float)
+    assert (loaded.training.tol, type(loaded.training.tol)) == (0.5, float)
     assert loaded.checkpoint == str(tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
     before = (tmp_path / "m.safetensors").read_bytes()
     for name, value, error in (
-        ("lr", torch.tensor(0.1), TypeError),
-        ("lr", np.inf, ValueError),
+        ("training__lr", torch.tensor(0.1), TypeError),
+        ("training__lr", np.inf, ValueError),
+        ("training__lr", -1.0, ValueError),
         ("n_neighbors", "many", ValueError),
         ("verbose", print, TypeError),
     ):
@@ -499,9 +539,9 @@ def test_names_of_features_beyond_what_is_read_are_refused_at_once(tmp_path):
 
 def test_a_precision_of_another_device_does_not_hinder_loading(tmp_path):
     # As after a fit on CUDA, where it could be trained in.
-    model = clustering().fit(X).set_params(precision="float16", device="cuda")
+    model = clustering().fit(X).set_params(training__precision="float16", device="cuda")
     loaded = round_trip(model, tmp_path)
-    assert (loaded.precision, loaded.device) == ("float16", "cpu")
+    assert (loaded.training.precision, loaded.device) == ("float16", "cpu")
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
@@ -522,6 +562,10 @@ def weights(tree):
 
 def trunk_of(tree):
     return tree["network"]["trunk"]
+
+
+def training(tree):
+    return tree["parameters"]["training"]
 
 
 def read(tree):
@@ -559,18 +603,25 @@ def read(tree):
         ("argmax", lambda t: t["feature_names"].append("b"), "names of features"),
         ("argmax", lambda t: t.update(feature_names=[1]), r"feature_names\[0\] is 1"),
         ("argmax", lambda t: t.update(transform_output="dask"), "'dask'"),
-        ("argmax", lambda t: t["parameters"].update(lr=-1), "lr"),
-        ("argmax", lambda t: t["parameters"].update(lr=np.nan), "lr is nan"),
-        ("argmax", lambda t: t["parameters"].update(lr=np.ones(1)), "lr is float64"),
+        ("argmax", lambda t: t["parameters"].update(gamma=-1), "gamma"),
+        ("argmax", lambda t: t["parameters"].update(gamma=np.nan), "gamma is nan"),
+        ("argmax", lambda t: t["parameters"].update(gamma=np.ones(1)), "is float64"),
         ("argmax", lambda t: t["parameters"].update(speed=1), "'speed'"),
-        ("argmax", lambda t: t["parameters"].update(lr={"function": "a"}), "function"),
-        ("argmax", lambda t: t["parameters"].update(lr={"more": 1}), "unknown 'more'"),
+        ("argmax", lambda t: t["parameters"].update(gamma={"function": "a"}), "func"),
+        ("argmax", lambda t: t["parameters"].update(gamma={"more": 1}), "'more'"),
+        ("argmax", lambda t: training(t)["parameters"].update(lr=-1), "training__lr"),
+        ("argmax", lambda t: training(t)["parameters"].update(speed=1), "'speed'"),
+        ("argmax", lambda t: training(t).update({"class": "os.system"}), "one of "),
         (
             "argmax",
-            lambda t: t["parameters"].update(
-                lr={"class": "os.system", "parameters": {}}
-            ),
-            "no class that parameters hold",
+            lambda t: training(t).update({"class": "RBFAffinity", "parameters": {}}),
+            "'training' parameter",
+        ),
+        ("argmax", lambda t: training(t).update(parameters=3), "parameters is 3"),
+        (
+            "argmax",
+            lambda t: t["affinity"].update(component=training(t)),
+            "its affinity is a Training",
         ),
         ("argmax", lambda t: t["parameters"].update(network="resnet"), "network"),
         # Networks beyond what the file has weights for are never made.
