@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from neuraleig._components import Component
+from neuraleig._sklearn import check_parameters
 from neuraleig.affinity import (
     CallableAffinity,
     CosineAffinity,
@@ -133,7 +135,7 @@ def estimator_of(
     Parameters that are not there have their defaults.
     """
     check(packed, RECORD, "parameters")
-    unknown = sorted(packed.keys() - set(kind._get_param_names()))  # type: ignore[attr-defined]
+    unknown = sorted(packed.keys() - signature(kind).parameters.keys())
     if unknown:
         raise ValueError(f"{kind.__name__} has no parameter {shown(unknown[0])}")
     parameters = {
@@ -206,4 +208,4 @@ def _validate(estimator: Any, path: str) -> None:  # noqa: ANN401
     if isinstance(estimator, Component):
         Component.check(estimator, path.removesuffix("__"), type(estimator).__name__)
     else:
-        estimator._validate_params()
+        check_parameters(estimator)

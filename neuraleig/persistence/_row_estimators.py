@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from neuraleig._sklearn import transform_output
 from neuraleig.affinity import Affinity, RBFAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.persistence._forms import (
@@ -90,8 +91,6 @@ def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
     """Tree of a fitted estimator, without anything of the training rows."""
     is_clustering = isinstance(estimator, NeuralEigenSpectralClustering)
     names = getattr(estimator, "feature_names_in_", None)
-    # Where scikit-learn keeps the argument of set_output.
-    output = getattr(estimator, "_sklearn_output_config", {})
     tree = packed_fit(estimator, CLUSTERING if is_clustering else EMBEDDING)
     affinity = estimator.affinity_
     tree["affinity"] = {
@@ -99,7 +98,7 @@ def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
         "gamma": getattr(affinity, "gamma_", None),
     }
     tree["feature_names"] = None if names is None else names.tolist()
-    tree["transform_output"] = output.get("transform")
+    tree["transform_output"] = transform_output(estimator)
     if is_clustering:
         tree["discretizer"] = packed_reader(estimator._discretizer)
     return tree

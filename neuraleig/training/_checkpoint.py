@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -12,6 +11,7 @@ from typing import Any
 
 from neuraleig._atomic import TEMPORARIES, atomic_file
 from neuraleig._tree import OtherFormatError, TreeError, load_tree, save_tree
+from neuraleig._warnings import warn_user
 
 # Layout of the entries. Raise it when what was saved before cannot be read.
 SCHEMA = 2
@@ -151,10 +151,9 @@ class CheckpointFolder(Checkpoint):
             for path in sorted(self._ours(), key=_age):
                 path.unlink(missing_ok=True)
         except OSError as error:
-            warnings.warn(
+            warn_user(
                 f"checkpoint={str(self.path)!r} could not be removed ({error}); "
                 "delete the folder.",
-                stacklevel=2,
             )
         with suppress(OSError):
             self.path.rmdir()
