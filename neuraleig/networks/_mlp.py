@@ -39,7 +39,10 @@ class MLP(nn.Module):
     def __init__(self, n_features: int, hidden_sizes: Sequence[int]) -> None:
         super().__init__()
         # Plain ones: numpy's integers are no JSON.
-        widths = [n_features, *map(int, hidden_sizes)]
+        widths = [int(n_features), *map(int, hidden_sizes)]
+        # Arguments that make the same module, but for its weights.
+        self.sizes = {"n_features": widths[0], "hidden_sizes": widths[1:]}
+        self.n_hidden = sum(widths[1:]) or widths[0]
         self.layers = nn.ModuleList(map(RowLinear, widths[:-1], widths[1:]))
 
     def forward(self, inputs: Tensor) -> Tensor:
