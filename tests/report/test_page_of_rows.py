@@ -404,9 +404,9 @@ def test_other_estimators_and_unfitted_ones_are_refused(rows, tmp_path):
 
 
 def test_files_that_cannot_be_written_are_refused_before_any_work(tmp_path, clustering):
-    with pytest.raises(IsADirectoryError, match="name a file"):
+    with pytest.raises(IsADirectoryError, match="path of a file"):
         write_report(clustering, None, tmp_path)
-    with pytest.raises(FileNotFoundError, match="make it first"):
+    with pytest.raises(FileNotFoundError, match="create it first"):
         write_report(clustering, None, tmp_path / "a" / "page.html")
 
 
