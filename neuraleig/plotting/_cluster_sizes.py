@@ -20,7 +20,7 @@ from neuraleig.plotting._matplotlib import (
     resolve_axes,
 )
 from neuraleig.plotting._palette import ACCENT, StyleOption, colors_of
-from neuraleig.segmentation.outputs import ClusterNames, names_of_clusters
+from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, BarContainer, Text

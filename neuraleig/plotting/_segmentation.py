@@ -20,14 +20,12 @@ from neuraleig.plotting._matplotlib import (
     swatches,
 )
 from neuraleig.plotting._palette import StyleOption
-from neuraleig.segmentation.images import RGB, ImageLike, Labels, read_image, read_mask
-from neuraleig.segmentation.outputs import (
-    ClusterNames,
-    Palette,
-    names_of_clusters,
-    overlay,
-    resolve_colors,
-)
+from neuraleig.segmentation.images import read_image, read_mask
+from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._image_files import ImageLike
+from neuraleig.segmentation.outputs import overlay
+from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
+from neuraleig.segmentation.outputs._palette import Palette, resolve_colors
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, AxesImage, Legend

@@ -11,16 +11,12 @@ import numpy as np
 
 from neuraleig.report._confidence import ConfidenceCounts, Confidences
 from neuraleig.segmentation import DenseSegmenter, PixelProbabilities
-from neuraleig.segmentation.images import (
-    RGB,
-    ImageSet,
-    Labels,
-    as_image_set,
-    readable,
-    resized_to,
-)
+from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._image_sets import ImageSet, as_image_set, readable
+from neuraleig.segmentation.images._resize import resized_to
 from neuraleig.segmentation.inference import labels_from_scores, refined_labels
-from neuraleig.segmentation.outputs import BestCrops, Crop, label_colors, overlay
+from neuraleig.segmentation.outputs import label_colors, overlay
+from neuraleig.segmentation.outputs._crops import BestCrops, Crop
 
 # Longer side of the pictures of images in doubt.
 THUMBNAIL = 320

@@ -11,8 +11,9 @@ from neuraleig._words import count_text, share_text
 from neuraleig.report._image_summary import ImageSummary
 from neuraleig.report._page import jpeg_address
 from neuraleig.report._shared_view import cluster_entries, confidence_entry, sizes_entry
-from neuraleig.segmentation.images import jpeg_bytes
-from neuraleig.segmentation.outputs import Crop, label_colors, outlined_crop
+from neuraleig.segmentation.images._image_files import jpeg_bytes
+from neuraleig.segmentation.outputs import label_colors
+from neuraleig.segmentation.outputs._crops import Crop, outlined_crop
 
 # Points of a crop on the page, which has more pixels for screens that show them.
 SHOWN_SIZE = 112
