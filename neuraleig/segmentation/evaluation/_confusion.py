@@ -103,15 +103,6 @@ class ConfusionMatrix:
         if self.ignore_index is not None:
             counted = classes != self.ignore_index
             classes, clusters = classes[counted], clusters[counted]
-        self._check_classes(classes, image)
-        pairs = classes.ravel().astype(np.int64) * self.n_clusters
-        pairs += clusters.ravel().astype(np.int64)
-        counts = np.bincount(pairs, minlength=self.counts.size)
-        self.counts += counts.astype(np.int64).reshape(self.counts.shape)
-        self.n_images += 1
-        return self
-
-    def _check_classes(self, classes: NDArray[Any], image: str) -> None:
         wrong = classes[(classes < 0) | (classes >= self.n_classes)]
         if wrong.size:
             raise ValueError(
@@ -121,18 +112,19 @@ class ConfusionMatrix:
                 "map the mask to class ids, or pass a larger n_classes, also to match "
                 "if the images of the map lack the class."
             )
+        pairs = classes.ravel().astype(np.int64) * self.n_clusters
+        pairs += clusters.ravel().astype(np.int64)
+        counts = np.bincount(pairs, minlength=self.counts.size)
+        self.counts += counts.astype(np.int64).reshape(self.counts.shape)
+        self.n_images += 1
+        return self
 
 
 def _integer_map(values: ArrayLike, name: str, image: str) -> NDArray[Any]:
     array = np.asarray(values)
-    if array.ndim != 2:
+    if array.ndim != 2 or array.dtype.kind not in "iu":
         raise ValueError(
-            f"{image}: {name} has shape {array.shape}; it must be (height, width), one "
-            "integer per pixel."
-        )
-    if array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{image}: {name} is of type {array.dtype}; it must hold integers, such as "
-            f"{name}.astype(np.int64)."
+            f"{image}: {name} of shape {array.shape} and type {array.dtype} must be "
+            "integers of shape (height, width), one per pixel."
         )
     return array

@@ -59,16 +59,11 @@ class ClusterMatching:
 
     def __post_init__(self) -> None:
         classes = np.asarray(self.classes)
-        if classes.ndim != 1 or classes.dtype.kind not in "iu" or not classes.size:
+        is_list = classes.ndim == 1 and classes.size > 0 and classes.dtype.kind in "iu"
+        if not is_list or classes.min() < UNMATCHED or classes.max() >= self.n_classes:
             raise ValueError(
-                f"classes has shape {classes.shape} and type {classes.dtype}; it must "
-                "be an integer per cluster."
-            )
-        if classes.min() < UNMATCHED or classes.max() >= self.n_classes:
-            raise ValueError(
-                f"classes has values from {classes.min()} to {classes.max()}; they "
-                f"must be from 0 to {self.n_classes - 1}, or {UNMATCHED} for a cluster "
-                "without a class."
+                f"classes={self.classes!r} must have one integer per cluster: a class "
+                f"from 0 to {self.n_classes - 1}, or {UNMATCHED} for none."
             )
 
     def apply(self, labels: ArrayLike, ignore_index: int = IGNORE_INDEX) -> IntArray:
@@ -94,9 +89,7 @@ class ClusterMatching:
         array = np.asarray(labels)
         n_clusters = self.classes.size
         if array.dtype.kind not in "iu":
-            raise ValueError(
-                f"labels is of type {array.dtype}; it must hold integers, the clusters."
-            )
+            raise ValueError(f"labels is of type {array.dtype}; it must hold integers.")
         if array.size and (array.min() < 0 or array.max() >= n_clusters):
             raise ValueError(
                 f"labels has values from {array.min()} to {array.max()}, but the "

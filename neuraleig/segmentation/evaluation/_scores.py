@@ -70,17 +70,14 @@ class SegmentationScores:
         ]
         overall = ("all", _percent(self.mean_iou), _percent(self.pixel_accuracy), "")
         rows = [("class", "IoU", "accuracy", "share"), *rows, overall]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                text.rjust(width) if i else text.ljust(width)
-                for i, (text, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        rule = "-" * len(lines[0])
-        lines = [lines[0], rule, *lines[1:-1], rule, lines[-1]]
-        return "\n".join([*lines, "(all: mean IoU and pixel accuracy)"])
+        width = max(len(row[0]) for row in rows)
+        head, *lines, last = (
+            f"{name:<{width}}  {iou:>6}  {accuracy:>8}  {share:>6}".rstrip()
+            for name, iou, accuracy, share in rows
+        )
+        rule = "-" * len(head)
+        legend = "(all: mean IoU and pixel accuracy)"
+        return "\n".join([head, rule, *lines, rule, last, legend])
 
 
 def segmentation_scores(
@@ -117,22 +114,14 @@ def segmentation_scores(
 
 
 def checked_counts(confusion: ArrayLike) -> IntArray:
-    """Confusion matrix as int64; values that are not counts are refused."""
+    """Confusion matrix as int64; other values than counts are refused."""
     counts = np.asarray(confusion)
-    if counts.ndim != 2 or counts.size == 0:
+    is_matrix = counts.ndim == 2 and counts.size > 0
+    if not is_matrix or counts.dtype.kind not in "iu" or counts.min() < 0:
         raise ValueError(
-            f"confusion has shape {counts.shape}; it must be (n_classes, n_clusters), "
-            "as ConfusionMatrix.counts."
-        )
-    if counts.dtype.kind not in "iu":
-        raise ValueError(
-            f"confusion is of type {counts.dtype}; it must hold integers: numbers of "
-            "pixels rather than shares."
-        )
-    if counts.min() < 0:
-        raise ValueError(
-            f"confusion has a minimum of {counts.min()}; numbers of pixels are at "
-            "least 0: pass ConfusionMatrix.counts."
+            f"confusion of shape {counts.shape} and type {counts.dtype} must have "
+            "numbers of pixels: integers of at least 0, of shape (n_classes, "
+            "n_clusters), such as ConfusionMatrix.counts."
         )
     return counts.astype(np.int64)
 

@@ -33,16 +33,8 @@ N_NAMED = 3
 class ImageSet(Sequence[RGB]):
     """Images that are read when they are indexed, and not kept.
 
-    Parameters
-    ----------
-    items : sequence
-        Object with ``__len__`` and ``__getitem__``. An item is an image in any form
-        that :func:`read_image` takes, a tuple that begins with one, or a mapping with
-        one at ``"image"``.
-    names : list of str
-        Name of each item.
-    positions : sequence of int, optional
-        Items that are in the set; all by default.
+    An item of ``items`` is an image as of :func:`read_image`, a tuple that begins with
+    one, or a mapping with one at ``"image"``; ``positions`` are the items in the set.
     """
 
     def __init__(
@@ -119,32 +111,12 @@ def as_image_set(
     images: Any,  # noqa: ANN401 - whatever a user passes
     exclude: str | os.PathLike[str] | None = None,
 ) -> ImageSet:
-    """Image set of a folder, an image, a sequence of images or a data set.
+    """Image set, not read yet, of a folder, an image, a sequence or a data set.
 
-    Parameters
-    ----------
-    images : folder, image, sequence of images or data set
-        A folder is searched with all folders below it, in natural order, except for
-        hidden files, ``exclude``, and folders of labels that ``predict_folder`` wrote.
-        Images are paths, images of Pillow, arrays or tensors; arrays (n, height, width,
-        channels) and tensors (n, channels, height, width) are stacks of them. A data
-        set has ``__len__`` and ``__getitem__``.
-    exclude : path, optional
-        Folder below ``images`` that is not searched.
-
-    Returns
-    -------
-    images : ImageSet
-        At least one image; none is read yet.
-
-    Raises
-    ------
-    ImageError
-        If there is no such path, or an array has the shape of no image.
-    ValueError
-        If there are no images.
-    TypeError
-        If ``images`` is of another type, such as a generator.
+    A folder is searched with all folders below it, in natural order, except for hidden
+    files, ``exclude``, and folders of labels that ``predict_folder`` wrote. Arrays (n,
+    height, width, channels) and tensors (n, channels, height, width) are stacks. A data
+    set has ``__len__`` and ``__getitem__``.
     """
     if hasattr(images, "images") and hasattr(images, "masks"):
         images = images.images  # a SegmentationDataset, without its masks

@@ -75,23 +75,8 @@ class FolderRecord:
     """Manifest of a folder of labels, and journal of a run that is not finished.
 
     A run appends a line per image to the journal, and writes the manifest at its end.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of labels.
-    fingerprint : str
-        Identity of the model and its settings of prediction.
-    colors : list of str
-        Colour of each cluster, such as ``"#3f90da"``.
-    folder : str or None
-        Folder of the images.
-
-    Attributes
-    ----------
-    is_of_another_folder : bool
-        Whether the images of the last earlier run, as read by :meth:`done`, were in
-        another folder.
+    After :meth:`done`, ``is_of_another_folder`` is True if the last earlier run had
+    images of another ``folder``.
     """
 
     def __init__(

@@ -193,10 +193,10 @@ def test_scores_survive_a_pickle():
         ([[0, 255]], [[0, -1]], "image 1: the labels have the value -1"),
         ([[0, 1]], [[0, 6]], "image 1: the labels have the value 6.*n_clusters=6"),
         ([[0, 255]], [[0, 6]], "image 1: the labels have the value 6"),
-        ([[0.0, 1.0]], [[0, 1]], "image 1: mask is of type float64"),
-        ([[0, 1]], [[0.0, 1.0]], "image 1: labels is of type float64"),
-        ([0, 1], [0, 1], r"image 1: mask has shape \(2,\)"),
-        ([[0, 1]], [[[0, 1]]], r"image 1: labels has shape \(1, 1, 2\)"),
+        ([[0.0, 1.0]], [[0, 1]], "image 1: mask of shape .* type float64"),
+        ([[0, 1]], [[0.0, 1.0]], "image 1: labels of shape .* type float64"),
+        ([0, 1], [0, 1], r"image 1: mask of shape \(2,\)"),
+        ([[0, 1]], [[[0, 1]]], r"image 1: labels of shape \(1, 1, 2\)"),
     ],
 )
 def test_bad_maps_are_refused_by_their_image(mask, labels, message):
@@ -221,9 +221,9 @@ def test_there_is_a_class_and_a_cluster(name):
 @pytest.mark.parametrize(
     ("confusion", "classes", "names", "message"),
     [
-        ([1, 2], [0, 0], None, r"confusion has shape \(2,\)"),
-        ([[0.5, 1.0]], [0, 0], None, "confusion is of type float64"),
-        ([[1, -2]], [0, 0], None, "confusion has a minimum of -2"),
+        ([1, 2], [0, 0], None, r"confusion of shape \(2,\)"),
+        ([[0.5, 1.0]], [0, 0], None, "type float64 must have"),
+        ([[1, -2]], [0, 0], None, "integers of at least 0"),
         ([[1, 2]], [0], None, "from 1 clusters to 1 classes"),
         ([[1, 2]], [0, 0], ["a", "b"], "class_names has 2 names"),
         ([[0, 0]], [0, 0], None, "no pixel to score"),
