@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import validate_parameter_constraints
+
+from neuraleig._sklearn import validate_parameter_constraints
 
 
 class Component(BaseEstimator):

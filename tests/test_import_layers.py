@@ -22,7 +22,7 @@ FOUNDATION = {
     "_shard",
     "_atomic",
     "_extras",
-    "_sklearn_callbacks",
+    "_sklearn",
     "_sparse",
     "_standardize",
     "_typing",

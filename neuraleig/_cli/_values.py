@@ -7,9 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from numbers import Integral
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
 from neuraleig._cli._arguments import Parser, or_none, seed
+from neuraleig._sklearn import Interval, StrOptions
 from neuraleig.affinity import AFFINITIES
 
 ABSENT = argparse.SUPPRESS
@@ -77,7 +76,9 @@ def choices_of(rules: list[Any]) -> list[str]:
     """Words that a parameter takes and a command can say."""
     words = {w for rule in rules if isinstance(rule, StrOptions) for w in rule.options}
     # A graph has no file.
-    return sorted(words - {name for name in AFFINITIES if name.startswith("precomputed")})
+    return sorted(
+        words - {name for name in AFFINITIES if name.startswith("precomputed")}
+    )
 
 
 def is_integer(rules: list[Any]) -> bool:
