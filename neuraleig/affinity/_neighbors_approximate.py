@@ -29,7 +29,7 @@ NEARER_SHARE = 8
 # Rows whose distances to the centres are sorted at a time.
 SELECTED_ROWS = 1_024
 # Share of the neighbours of a sample in the searched cells: above the required recall,
-# because the recall of all rows differs from that of the sample.
+# because the recall of all rows differs from the recall of the sample.
 COVERAGE = 0.993
 # Largest number of rows that are compared with a row, in square roots of all rows.
 MOST_PROBED = 64

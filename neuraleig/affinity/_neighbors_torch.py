@@ -159,7 +159,7 @@ def refined(
     shard: Shard,
     groups: Tensor | None = None,
 ) -> Found:
-    """Distances in float64, if those of float32 are mostly rounding errors."""
+    """Distances in float64, if float32 distances are mostly rounding errors."""
     found, norms = Found(found.distances.cpu(), found.indices.cpu()), norms.cpu()
     again = drowned(found, norms)
     own = again[shard.part(len(again))]

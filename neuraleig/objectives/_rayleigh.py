@@ -48,8 +48,8 @@ def dirichlet_energy(functions: Tensor, affinity: Edges) -> Tensor:
     .. math:: \sum_e w_e (f(s_e) - f(t_e))^2 / \sum_e 2 w_e
 
     For functions of unit mean square under the degrees it is one minus the Rayleigh
-    quotient. Unlike that of the product form, its noise vanishes where functions are
-    flat.
+    quotient. Its noise vanishes where functions are flat, unlike the noise of the
+    product form.
 
     Parameters
     ----------

@@ -88,8 +88,8 @@ def graph_spectrum(
     device : torch.device, default=CPU
         Device of the products with large graphs.
     n_precise : int or None, default=None
-        Number of leading pairs with the tolerance ``tol``; that of the others is ten
-        times as large. None: all pairs.
+        Number of leading pairs with the tolerance ``tol``; the others have ten times
+        this tolerance. None: all pairs.
 
     Returns
     -------

@@ -86,7 +86,7 @@ def block_eigenpairs(
     device : torch.device
         Device of the filter.
     n_precise : int or None
-        Number of pairs with that tolerance; that of the others is ten times as large.
+        Number of pairs with this tolerance; the others have ten times this tolerance.
         None: all pairs.
 
     Returns

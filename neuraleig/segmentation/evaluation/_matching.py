@@ -67,7 +67,7 @@ class ClusterMatching:
             )
 
     def apply(self, labels: ArrayLike, ignore_index: int = IGNORE_INDEX) -> IntArray:
-        """Classes of labels.
+        """Map labels to classes.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class ClusterMatching:
     def scores(
         self, confusion: ArrayLike, class_names: Sequence[str] | None = None
     ) -> SegmentationScores:
-        """Scores of these classes on counted pixels.
+        """Score these classes on counted pixels.
 
         Parameters
         ----------

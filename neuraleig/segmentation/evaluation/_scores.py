@@ -54,7 +54,7 @@ class SegmentationScores:
     class_names: tuple[str, ...]
 
     def table(self) -> str:
-        """Scores of each class as plain text, in percent.
+        """Table of the scores of each class as plain text, in percent.
 
         Returns
         -------
@@ -97,7 +97,7 @@ def segmentation_scores(
             "confusion has no pixel to score: every pixel of the masks is ignored; "
             "check ignore_index and the reading of the masks."
         )
-    # The last row, index -1, is that of clusters without a class.
+    # The last row, index -1, is for clusters without a class.
     predicted = np.zeros((n_classes + 1, n_classes), dtype=np.int64)
     np.add.at(predicted, classes, counts.T)
     hits = np.diagonal(predicted).astype(np.float64)

@@ -38,7 +38,7 @@ ImageLike: TypeAlias = "str | os.PathLike[str] | Image | NDArray[Any] | Tensor"
 REFUSED_FORMATS = {"EPS"}
 # Their compression changes labels next to an edge.
 LOSSY_FORMATS = {"JPEG", "MPO"}
-# At most 16 bits of grey, for which Pillow before version 11 says mode "I".
+# At most 16 bits of grey, which Pillow before version 11 opens in mode "I".
 SHALLOW_FORMATS = {"PNG", "PPM"}
 ORIENTATION = 274
 # Of a JPEG: 95 is the most that Pillow advises.

@@ -10,7 +10,7 @@ from typing import Any
 
 SUFFIXES = "avif bmp gif jfif jp2 jpeg jpg pbm pgm png pnm ppm tif tiff webp"
 IMAGE_SUFFIXES = tuple(f".{name}" for name in SUFFIXES.split())
-# Record of a folder of labels; the journal is that of a run that did not finish.
+# Records of a folder of labels: of a finished run, and of one that is not finished.
 MANIFEST, JOURNAL = "manifest.json", ".manifest.journal"
 # First bytes of such a manifest, which other files of that name do not have.
 MANIFEST_START = re.compile(rb'\{\n "schema": \d+,\n "fingerprint": "')

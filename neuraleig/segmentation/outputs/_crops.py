@@ -15,7 +15,7 @@ from neuraleig.segmentation.images._image_arrays import RGB, Labels
 from neuraleig.segmentation.images._resize import resized_to
 from neuraleig.segmentation.outputs._palette import boundaries
 
-# Side of a crop relative to that of a square with the area of its region.
+# Side of a crop, relative to a square with the area of its region.
 CONTEXT = 1.5
 # Regions of larger images are found among every second pixel, third pixel and so on.
 MAX_PIXELS = 2**16

@@ -37,7 +37,7 @@ OPAQUE = 256
 
 
 def label_colors(n_labels: int) -> Palette:
-    """Colours that are easy to tell apart.
+    """Distinct colours for labels.
 
     Parameters
     ----------
