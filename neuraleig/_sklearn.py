@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing as rows_at
 
-from neuraleig._sklearn import (
+from sklearn.utils._param_validation import (
     Interval,
     StrOptions,
     validate_parameter_constraints,
