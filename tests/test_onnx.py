@@ -28,10 +28,11 @@ from neuraleig import (
 )
 from neuraleig._standardize import FARTHEST, Standardization
 from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.estimators._stream import Renumbered
 from neuraleig.onnx import _writer
 from neuraleig.onnx._heads import LABELS
 from neuraleig.onnx._row_model import Standardize
+from neuraleig.reading import Argmax, ClusterQR, NearestCentre, Renumbered
+from neuraleig.training import Training
 
 # Float32 rounds the functions of both by about this much. Posteriors of close centres
 # multiply it, as do the large weights that least squares give to random layers.

@@ -13,12 +13,8 @@ from neuraleig._random import Seeds
 from neuraleig.fit import Progress
 from neuraleig.fit._targets import Targets
 from neuraleig.networks import Assignment, EigenNetwork, Head
-from neuraleig.objectives import (
-    OutputMemory,
-    SumObjective,
-    function_objective,
-    label_objective,
-)
+from neuraleig.objectives import OutputMemory, SumObjective
+from neuraleig.objectives._named import function_objective, label_objective
 from neuraleig.sampling import Windows, WindowSampler
 from neuraleig.segmentation._token_sample import TokenSample
 from neuraleig.training import (
