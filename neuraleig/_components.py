@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
-from neuraleig._sklearn import validate_parameter_constraints
+from neuraleig._sklearn import check_values
 
 
 class Component(BaseEstimator):
@@ -41,7 +41,7 @@ class Component(BaseEstimator):
             f"{path}__{name}": value
             for name, value in self.get_params(deep=False).items()
         }
-        validate_parameter_constraints(constraints, values, caller_name=owner)
+        check_values(constraints, values, owner)
 
 
 class ComposedEstimator(BaseEstimator):

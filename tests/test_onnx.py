@@ -30,9 +30,8 @@ from neuraleig._standardize import FARTHEST, Standardization
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators._stream import Renumbered
 from neuraleig.onnx import _writer
-from neuraleig.onnx._row_model import LABELS, Standardize
-from neuraleig.reading import Argmax, ClusterQR, NearestCentre
-from neuraleig.training import Training
+from neuraleig.onnx._heads import LABELS
+from neuraleig.onnx._row_model import Standardize
 
 # Float32 rounds the functions of both by about this much. Posteriors of close centres
 # multiply it, as do the large weights that least squares give to random layers.
@@ -413,9 +412,9 @@ def test_what_is_no_fitted_estimator_is_refused(make_model, tmp_path):
     ("options", "message"),
     [
         ({"dtype": "float16"}, "dtype='float16' .* 'float32', 'float64'"),
-        ({"dtype": "uint8"}, "dtype='uint8' is no type of this model's input"),
+        ({"dtype": "uint8"}, "dtype='uint8' is not supported for the input"),
         ({"include_backbone": True}, "include_backbone=True is for DenseSegmenter"),
-        ({"image_size": (8, 8)}, r"image_size=\(8, 8\) is for models that begin"),
+        ({"image_size": (8, 8)}, r"image_size=\(8, 8\) is for models whose input"),
     ],
 )
 def test_options_that_do_not_suit_are_refused(options, message, make_model, tmp_path):

@@ -24,6 +24,7 @@ from neuraleig.affinity._neighbors_exact import (
 )
 
 # Rows around a cell that all its rows are compared with, to have a first bound.
+# Not tuned to labels, like all numbers here: they change time, and recall is measured.
 FIRST_ROWS = 1_000
 # The nearest of the cells come first: they tighten the bound for the others.
 NEARER_SHARE = 8
@@ -33,6 +34,7 @@ SELECTED_ROWS = 1_024
 # that is asked for, since a sample is a sample.
 COVERAGE = 0.993
 # A row never looks into more than this many rows times the root of their number.
+# Rows of many dimensions without groups would look into all of them.
 MOST_PROBED = 64
 
 

@@ -35,6 +35,7 @@ LISTS = 4
 ROWS_PER_LIST = 64
 # Share of the sample's neighbours that the lists are to give, and the number of lists
 # that every row looks into first; it is doubled until they do.
+# As COVERAGE of the search by cells: above the recall that is asked for.
 LIST_RECALL = 0.993
 FIRST_PROBES = 8
 

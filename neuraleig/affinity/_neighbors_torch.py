@@ -36,6 +36,7 @@ PROJECTED_FEATURES = 64
 SVD_ROWS = 5_000
 # Candidates along the axes per neighbour: the first number that keeps enough of them.
 # Where none does, the data have more dimensions than axes and are searched as they are.
+# Not tuned: a sample of the rows at hand decides among them.
 OVERSAMPLING = (2, 4, 6, 8)
 PROJECTED_RECALL = 0.998
 

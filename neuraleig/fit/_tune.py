@@ -28,6 +28,7 @@ from neuraleig.training import (
 
 # Share of the warm start's loss that goes on in fine-tuning: the cut alone would
 # trade the clusters for smaller ones.
+# Other shares are not on record.
 ANCHOR = 0.3
 
 

