@@ -5,11 +5,8 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
-from neuraleig.segmentation.backbones._backbones import extract
-from neuraleig.segmentation.backbones._color_texture import (
-    ColorTexture,
-    gaussian_derivatives,
-)
+from neuraleig.segmentation.backbones import ColorTexture, extract
+from neuraleig.segmentation.backbones._color_texture import gaussian_derivatives
 from neuraleig.segmentation.images import rgb_to_lab
 
 # Channels of the two diagonals trade places under a mirror.

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from neuraleig.segmentation.evaluation import (
+    DATASETS,
+    SegmentationDataset,
+    load_dataset,
+)
 from neuraleig.segmentation.evaluation._class_names import (
     ADE20K_150,
     CITYSCAPES_19,
     CITYSCAPES_27,
     PASCAL_CONTEXT_59,
-)
-from neuraleig.segmentation.evaluation._datasets import (
-    DATASETS,
-    SegmentationDataset,
-    load_dataset,
 )
 
 PIL = pytest.importorskip("PIL.Image")

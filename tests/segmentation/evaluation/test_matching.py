@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
-from neuraleig.segmentation.evaluation._matching import match_clusters
-from neuraleig.segmentation.evaluation._metrics import confusion_matrix
+from neuraleig.segmentation.evaluation import confusion_matrix, match_clusters
 
 RULES = ["majority", "hungarian"]
 

@@ -4,14 +4,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuraleig.segmentation.evaluation._datasets import SegmentationDataset
-from neuraleig.segmentation.evaluation._protocols import (
+from neuraleig.segmentation.evaluation import (
     PROTOCOLS,
     Protocol,
-    center_crop,
+    SegmentationDataset,
     evaluate,
-    resize_mask,
 )
+from neuraleig.segmentation.evaluation._protocols import center_crop, resize_mask
 from neuraleig.segmentation.images import resized_to, short_side_size
 
 PIL = pytest.importorskip("PIL.Image")

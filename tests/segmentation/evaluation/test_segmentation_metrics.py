@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuraleig.segmentation.evaluation._metrics import (
+from neuraleig.segmentation.evaluation import (
     ConfusionMatrix,
     confusion_matrix,
-    pixel_counts,
     segmentation_scores,
 )
+from neuraleig.segmentation.evaluation._metrics import pixel_counts
 
 N_CLASSES, N_CLUSTERS, IGNORED = 4, 6, 255
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 6))

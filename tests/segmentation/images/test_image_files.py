@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 Image = pytest.importorskip("PIL.Image")
 
-from neuraleig.segmentation.images._image_files import (  # noqa: E402
+from neuraleig.segmentation.images import (  # noqa: E402
     ImageError,
     image_size,
     label_dtype,

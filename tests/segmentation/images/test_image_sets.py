@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 Image = pytest.importorskip("PIL.Image")
 
 from neuraleig.segmentation.evaluation import SegmentationDataset  # noqa: E402
-from neuraleig.segmentation.images._image_files import ImageError, write_image  # noqa: E402
+from neuraleig.segmentation.images import (  # noqa: E402
+    ImageError,
+    as_image_set,
+    write_image,
+)
 from neuraleig.segmentation.images._image_paths import natural_key  # noqa: E402
-from neuraleig.segmentation.images._image_sets import as_image_set  # noqa: E402
 
 
 def picture(value, height=4, width=5):

@@ -5,11 +5,8 @@ import pytest
 
 pytest.importorskip("PIL.Image")
 
-from neuraleig.segmentation.images._drawing import draw_text
-from neuraleig.segmentation.images._image_files import read_image
-from neuraleig.segmentation.outputs._crops import BestCrops
-from neuraleig.segmentation.outputs._palette import label_colors
-from neuraleig.segmentation.outputs._sheets import cluster_sheet
+from neuraleig.segmentation.images import draw_text, read_image
+from neuraleig.segmentation.outputs import BestCrops, cluster_sheet, label_colors
 
 SIZE = 16
 
