@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from neuraleig.segmentation.backbones._backbones import (
+from neuraleig.segmentation.backbones import (
     CallableBackbone,
+    ColorTexture,
     digest,
     extract,
     make_backbone,
 )
-from neuraleig.segmentation.backbones._color_texture import ColorTexture
 
 CPU = torch.device("cpu")
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from neuraleig.segmentation.backbones._backbones import extract, make_backbone
-from neuraleig.segmentation.backbones._timm_backbone import TimmBackbone
+from neuraleig.segmentation.backbones import TimmBackbone, extract, make_backbone
 
 timm = pytest.importorskip("timm")
 
