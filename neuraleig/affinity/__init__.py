@@ -18,7 +18,6 @@ from neuraleig.affinity._kernel import (
 from neuraleig.affinity._neighbors import (
     NEIGHBOR_BACKENDS,
     NeighborBackend,
-    check_search,
     nearest_neighbors,
 )
 from neuraleig.affinity._neighbors_exact import Neighbors
@@ -61,7 +60,6 @@ __all__ = [
     "RBFAffinity",
     "TokenAffinity",
     "batch_edges",
-    "check_search",
     "cosine_neighbor_edges",
     "edge_weights",
     "make_affinity",

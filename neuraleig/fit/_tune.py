@@ -10,11 +10,8 @@ from neuraleig.fit._run import Run
 from neuraleig.fit._settings import Settings
 from neuraleig.fit._targets import Targets
 from neuraleig.networks import EigenNetwork
-from neuraleig.objectives import (
-    SumObjective,
-    function_objective,
-    label_objective,
-)
+from neuraleig.objectives import SumObjective
+from neuraleig.objectives._named import function_objective, label_objective
 from neuraleig.training import (
     EPOCH_STEPS,
     EarlyStopping,

@@ -1,4 +1,4 @@
-"""Heads of exported models: eigenfunctions and cluster probabilities.
+"""Parts of exported models: inputs, eigenfunctions and cluster probabilities.
 
 The only module that reproduces discretisers as torch modules.
 """

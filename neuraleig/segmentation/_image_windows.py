@@ -19,7 +19,7 @@ from neuraleig.segmentation.backbones._feature_cache import (
     image_identity,
     stored_bytes,
 )
-from neuraleig.segmentation.images import ImageSet
+from neuraleig.segmentation.images._image_sets import ImageSet
 
 Extract = Callable[[Tensor], Tensor]
 """Takes windows (n, 3, height, width) and returns features (n, h, w, n_channels)."""

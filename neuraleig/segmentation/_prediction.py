@@ -27,10 +27,9 @@ from neuraleig.segmentation._pixel_probabilities import (
 from neuraleig.segmentation._token_sample import Units
 from neuraleig.segmentation.backbones import Backbone, extract
 from neuraleig.segmentation.backbones._backbones import CUDA_TOKENS
-from neuraleig.segmentation.images import (
-    RGB,
+from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._image_sets import (
     ImageSet,
-    Labels,
     as_image_set,
     is_one_image,
 )

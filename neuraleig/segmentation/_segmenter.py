@@ -27,7 +27,7 @@ from neuraleig.segmentation.backbones import (
     extract,
     make_backbone,
 )
-from neuraleig.segmentation.images import as_image_set, readable
+from neuraleig.segmentation.images._image_sets import as_image_set, readable
 from neuraleig.training import (
     NOTHING_KEPT,
     Callback,

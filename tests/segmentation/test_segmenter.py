@@ -16,7 +16,7 @@ from neuraleig.affinity import NeighborAffinity, TokenAffinity
 from neuraleig.networks import TokenAttention
 from neuraleig.segmentation import _prediction
 from neuraleig.segmentation.backbones import FeatureCacheWarning
-from neuraleig.segmentation.images import write_image
+from neuraleig.segmentation.images._image_files import write_image
 from neuraleig.training import BaseCallback, CheckpointError, Training
 
 IN_ANOTHER_PROCESS = """

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuraleig.segmentation.images import RGB, Labels
+from neuraleig.segmentation.images._image_arrays import RGB, Labels
 from neuraleig.segmentation.inference._upsample import (
     held_dtype,
     labels_array,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from neuraleig.segmentation.images import RGB, resized_to
+from neuraleig.segmentation.images._image_arrays import RGB
+from neuraleig.segmentation.images._resize import resized_to
 from neuraleig.segmentation.inference._upsample import resampled
 from neuraleig.segmentation.inference._windows import Lattice
 
