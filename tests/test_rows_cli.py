@@ -206,8 +206,8 @@ def test_predictions_are_those_of_the_estimator(
     folder, rows, tmp_path, monkeypatch, name
 ):
     monkeypatch.setattr(_tables._numpy_files, "BLOCK_ELEMENTS", 60)
-    monkeypatch.setattr(_tables._text_files, "BLOCK_CELLS", 60)
-    monkeypatch.setattr(_tables._parquet, "BLOCK_CELLS", 60)
+    monkeypatch.setattr(_tables._text_files, "BLOCK_BYTES", 60)
+    monkeypatch.setattr(_tables._arrow_files, "BLOCK_CELLS", 60)
     model = load(folder / "m", device="cpu")
     which = ("--columns=1,2,3",) if "named" in name else ()
     which = (*which, "--key=X") if name == "both.npz" else which
@@ -546,9 +546,9 @@ def peak(*arguments):
 
 
 def test_memory_does_not_grow_with_the_file(folder, tmp_path, monkeypatch):
-    for name in ("_numpy_files.BLOCK_ELEMENTS", "_parquet.BLOCK_CELLS"):
+    for name in ("_numpy_files.BLOCK_ELEMENTS", "_arrow_files.BLOCK_CELLS"):
         monkeypatch.setattr(f"neuraleig._tables.{name}", 2**12)
-    monkeypatch.setattr(_tables._text_files, "BLOCK_CELLS", 2**12)
+    monkeypatch.setattr(_tables._text_files, "BLOCK_BYTES", 2**16)
     generator = np.random.default_rng(0)
     for suffix in ("csv", "npy", "npz", "parquet"):
         found = []

@@ -17,7 +17,7 @@ from neuraleig._cli._table_arguments import (
     check_result,
     opened_table,
 )
-from neuraleig._tables import STANDARD_INPUT, spooled
+from neuraleig._tables import STANDARD_INPUT
 from neuraleig._words import count_text, suggestion_text
 from neuraleig.training._checkpoint import clearing_deferred
 
@@ -59,7 +59,7 @@ def _fit(arguments: argparse.Namespace, out: TextIO) -> int:
     check_result(arguments.output, arguments.data)
     table = opened_table(arguments)
     table.check_names()
-    mapped = spooled(table) if arguments.data == STANDARD_INPUT else table.on_disk()
+    mapped = table.spooled() if arguments.data == STANDARD_INPUT else table.on_disk()
     rows: Any = table if mapped is None else mapped
     # A model that cannot be written is not lost: its checkpoint is still there.
     with clearing_deferred():
