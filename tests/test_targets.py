@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from neuraleig._targets import judge_labels, judged_graph
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering, _targets
-from neuraleig._targets import judge_labels, judged_graph
 from neuraleig.affinity import Graph, NeighborAffinity
 from neuraleig.metrics import clustering_accuracy
 

@@ -44,8 +44,8 @@ from sklearn.cluster import KMeans
 
 from neuraleig import DenseSegmenter
 from neuraleig.affinity import Graph
-from neuraleig.discretize import diffused_rows
 from neuraleig.networks import RowLinear
+from neuraleig.reading import diffused_rows
 from neuraleig.sampling import TokenWindow, padded_inputs
 from neuraleig.segmentation import (
     Backbone,

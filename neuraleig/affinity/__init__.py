@@ -1,12 +1,11 @@
 """Affinities: how alike rows are."""
 
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning
-from neuraleig.affinity._build import AFFINITIES, PRECOMPUTED, make_affinity
+from neuraleig.affinity._build import AFFINITIES, make_affinity
 from neuraleig.affinity._graph import (
     EDGE_WEIGHTS,
     EdgeWeights,
     NeighborAffinity,
-    PrecomputedAffinity,
     edge_weights,
     neighbor_graph,
 )
@@ -24,9 +23,13 @@ from neuraleig.affinity._kernel import (
 from neuraleig.affinity._neighbors import (
     NEIGHBOR_BACKENDS,
     NeighborBackend,
-    Neighbors,
     check_search,
     nearest_neighbors,
+)
+from neuraleig.affinity._neighbors_exact import Neighbors
+from neuraleig.affinity._precomputed import (
+    PrecomputedAffinity,
+    PrecomputedNeighborAffinity,
 )
 from neuraleig.affinity._token_graph import batch_edges, token_graph
 from neuraleig.affinity._tokens import (
@@ -40,7 +43,6 @@ __all__ = [
     "EDGE_WEIGHTS",
     "NEIGHBORHOODS",
     "NEIGHBOR_BACKENDS",
-    "PRECOMPUTED",
     "Affinity",
     "CallableAffinity",
     "CosineAffinity",
@@ -53,6 +55,7 @@ __all__ = [
     "Neighborhoods",
     "Neighbors",
     "PrecomputedAffinity",
+    "PrecomputedNeighborAffinity",
     "RBFAffinity",
     "batch_edges",
     "check_search",

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
-import numpy as np
 import torch
 
 from neuraleig._shard import ALONE, Shard
-from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._typing import Array, IntArray
+from neuraleig._warnings import warn_user
 from neuraleig.affinity._base import GraphWarning
-from neuraleig.affinity._neighbors_exact import Found
+from neuraleig.affinity._neighbors_exact import Neighbors
 from neuraleig.affinity._neighbors_faiss import faiss_neighbors
 from neuraleig.affinity._neighbors_torch import (
     CPU,
     PROJECTED_FEATURES,
     torch_neighbors,
 )
+from neuraleig.affinity._neighbors_trees import tree_neighbors
 from neuraleig.affinity._units import unit_rows
 
 NeighborBackend = Literal["auto", "torch", "faiss", "sklearn"]
@@ -39,30 +39,12 @@ FEWEST_APPROXIMATE = 2_000
 MIN_RECALL = 0.99
 
 
-class Neighbors(NamedTuple):
-    """Nearest other rows of every row.
-
-    Parameters
-    ----------
-    distances : ndarray of shape (n_samples, n_neighbors)
-        Ascending. Cosine distances are those of the unit vectors, in [0, 2].
-    indices : ndarray of shape (n_samples, n_neighbors), int64
-        Rows of the data; never the row itself.
-    recall : float
-        1 where the search was exact. Otherwise the share of the neighbours of a sample
-        of rows that were found, where an exact search for the sample is the truth.
-    """
-
-    distances: FloatArray
-    indices: IntArray
-    recall: float
-
-
 def nearest_neighbors(
     X: Array,
     n_neighbors: int,
     *,
     metric: str = "euclidean",
+    groups: IntArray | None = None,
     backend: NeighborBackend = "auto",
     device: torch.device | None = None,
     approximate: bool | None = None,
@@ -81,6 +63,9 @@ def nearest_neighbors(
     metric : str, default="euclidean"
         ``"euclidean"``, ``"cosine"`` or any other metric of
         :class:`sklearn.neighbors.NearestNeighbors`.
+    groups : ndarray of shape (n_samples,), int64, or None, default=None
+        Group of every row, from 0: neighbours are rows of other groups, of which
+        there must be ``n_neighbors`` for every group. ``None``: all other rows.
     backend : {"auto", "torch", "faiss", "sklearn"}, default="auto"
         What searches. ``"auto"``: scikit-learn's trees for up to 8 features and for
         metrics other than the two named, torch otherwise. ``"faiss"`` needs the extra
@@ -124,9 +109,11 @@ def nearest_neighbors(
     a few hundred MiB of distances, and O(n n_neighbors).
     """
     device = CPU if device is None else device
+    across = groups is not None
+    check_search(backend, metric, approximate, across_groups=across)
     chosen = _resolved(backend, metric, X.shape[1], approximate)
     if chosen == "sklearn":
-        return _tree_neighbors(X, n_neighbors, metric, n_jobs, shard)
+        return tree_neighbors(X, n_neighbors, metric, groups, n_jobs, shard)
     if metric == "cosine":
         X = unit_rows(X)
     loose = _is_approximate(X, approximate, device if chosen == "torch" else CPU)
@@ -136,7 +123,13 @@ def nearest_neighbors(
         )
     else:
         found, recall = torch_neighbors(
-            X, n_neighbors, approximate=loose, device=device, seed=seed, shard=shard
+            X,
+            n_neighbors,
+            groups=groups,
+            approximate=loose,
+            device=device,
+            seed=seed,
+            shard=shard,
         )
     if recall < MIN_RECALL:
         _warn_of_recall(recall)
@@ -147,36 +140,44 @@ def check_search(
     backend: str,
     metric: str,
     approximate: bool | None,
-    names: tuple[str, str] = ("backend", "approximate"),
+    *,
+    across_groups: bool = False,
+    prefix: str = "",
 ) -> None:
-    """Refuse a search that no backend has, by the names of the caller's parameters.
+    """Refuse a search that no backend has.
 
     Parameters
     ----------
     backend, metric, approximate
         As for :func:`nearest_neighbors`.
-    names : tuple of two str
-        What the caller calls ``backend`` and ``approximate``.
+    across_groups : bool, default=False
+        Whether neighbours are searched in other groups only.
+    prefix : str, default=""
+        Put before the names of the parameters in messages.
 
     Raises
     ------
     ValueError
         If they do not go together.
     """
-    backend_name, approximate_name = names
     if backend not in NEIGHBOR_BACKENDS:
-        raise ValueError(f"{backend_name}={backend!r} is none of {NEIGHBOR_BACKENDS}.")
+        raise ValueError(f"{prefix}backend={backend!r} is none of {NEIGHBOR_BACKENDS}.")
     has_products = metric in PRODUCT_METRICS
     if backend in ("torch", "faiss") and not has_products:
         raise ValueError(
-            f"{backend_name}={backend!r} has no metric={metric!r}; choose "
-            f"{backend_name}='sklearn', or metric='euclidean' or 'cosine'."
+            f"{prefix}backend={backend!r} has no metric={metric!r}; choose "
+            f"{prefix}backend='sklearn', or metric='euclidean' or 'cosine'."
         )
     if approximate and (backend == "sklearn" or not has_products):
         raise ValueError(
-            f"{approximate_name}=True has no search by scikit-learn, which is exact; "
-            f"choose {approximate_name}=None, or {backend_name}='torch' with "
+            f"{prefix}approximate=True has no search by scikit-learn, which is exact; "
+            f"choose {prefix}approximate=None, or {prefix}backend='torch' with "
             "metric='euclidean' or 'cosine'."
+        )
+    if across_groups and backend == "faiss":
+        raise ValueError(
+            f"{prefix}backend='faiss' has no search across groups; choose "
+            f"{prefix}backend='torch' or 'auto'."
         )
 
 
@@ -184,7 +185,6 @@ def _resolved(
     backend: str, metric: str, n_features: int, approximate: bool | None
 ) -> str:
     """The backend in use."""
-    check_search(backend, metric, approximate)
     if backend != "auto":
         return backend
     trees = n_features <= TREE_FEATURES and not approximate
@@ -202,34 +202,10 @@ def _is_approximate(X: Array, approximate: bool | None, device: torch.device) ->
 
 
 def _warn_of_recall(recall: float) -> None:
-    warnings.warn(
+    warn_user(
         f"The approximate search found {recall:.1%} of the neighbours of a sample of "
         f"rows, less than {MIN_RECALL:.0%}: the rows have many dimensions and no "
         "groups. Pass approximate=False for all of them, at the price of time, or "
         "reduce the features first.",
         GraphWarning,
-        stacklevel=3,
     )
-
-
-def _tree_neighbors(
-    X: Array, n_neighbors: int, metric: str, n_jobs: int | None, shard: Shard
-) -> Neighbors:
-    """Neighbours by scikit-learn, which chooses between trees and brute force."""
-    # Imported late: it takes longer than all of this package.
-    from sklearn.neighbors import NearestNeighbors
-
-    if metric == "cosine":
-        X, metric = unit_rows(X), "euclidean"
-    search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric, n_jobs=n_jobs)
-    queries = np.arange(X.shape[0])[shard.part(X.shape[0])]
-    distances, indices = search.fit(X).kneighbors(X[queries], n_neighbors + 1)
-    # The row itself goes; among its duplicates it may not be listed, and the last does.
-    others = indices != queries[:, None]
-    others[others.all(axis=1), -1] = False
-    shape = (len(queries), n_neighbors)
-    found = Found(
-        torch.from_numpy(distances[others].reshape(shape).astype(np.float64)),
-        torch.from_numpy(indices[others].reshape(shape).astype(np.int64)),
-    ).gathered(shard)
-    return Neighbors(found.distances.numpy(), found.indices.numpy(), 1.0)

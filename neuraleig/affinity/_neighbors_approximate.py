@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from neuraleig._shard import Shard
-from neuraleig.affinity._neighbors_cells import Cells
+from neuraleig.affinity._neighbors_cells import CellGroups, Cells
 from neuraleig.affinity._neighbors_exact import (
     Found,
     chunk_elements,
@@ -53,6 +53,8 @@ class Search(NamedTuple):
         Candidates per row that are ranked by exact differences.
     n_neighbors : int
         How many of them are kept.
+    groups : CellGroups or None, default=None
+        Groups of the rows, where neighbours are rows of other groups.
     """
 
     rows: Tensor
@@ -61,6 +63,12 @@ class Search(NamedTuple):
     probes: int
     n_candidates: int
     n_neighbors: int
+    groups: CellGroups | None = None
+
+    @property
+    def row_groups(self) -> Tensor | None:
+        """Group of every row, in the order of the cells."""
+        return None if self.groups is None else self.groups.of_rows
 
 
 class Hits(NamedTuple):
@@ -71,12 +79,20 @@ class Hits(NamedTuple):
     squared: Tensor
 
 
-def probes_needed(coarse: Tensor, cells: Cells, queries: Tensor, truth: Tensor) -> int:
+def probes_needed(
+    coarse: Tensor,
+    cells: Cells,
+    queries: Tensor,
+    truth: Tensor,
+    groups: CellGroups | None = None,
+) -> int:
     """Cells to look into, so that most neighbours of a sample are met.
 
     Never more than ``MOST_PROBED`` times the root of the number of rows allows.
     """
     apart = _squared_distances(coarse[queries], cells.centres)
+    if groups is not None:
+        groups.hide_own(apart, groups.of_rows[queries])
     rank_of_cell = apart.argsort(dim=1).argsort(dim=1)
     needed = rank_of_cell.gather(1, cells.labels()[truth]).flatten().sort().values + 1
     enough = int(needed[min(int(COVERAGE * len(needed)), len(needed) - 1)])
@@ -112,7 +128,9 @@ def search_cells(search: Search, shard: Shard) -> Found:
             continue
         queries = torch.arange(own.start, own.stop, device=search.rows.device)
         places = _block_candidates(search, first, last)[queries - start]
-        found = rank(search.rows, queries, places, search.n_neighbors)
+        found = rank(
+            search.rows, queries, places, search.n_neighbors, search.row_groups
+        )
         distances.append(found.distances)
         indices.append(found.indices)
     return Found(torch.cat(distances), torch.cat(indices)).gathered(shard)
@@ -136,6 +154,9 @@ def _block_candidates(search: Search, first: int, last: int) -> Tensor:
     start = int(cells.bounds[first])
     block = coarse[start : int(cells.bounds[last])]
     apart = _squared_distances(block, cells.centres)
+    own_places = torch.arange(start, start + len(block), device=block.device)
+    if search.groups is not None:
+        search.groups.hide_own(apart, search.groups.of_rows[own_places])
     nearer = max(1, search.probes // NEARER_SHARE)
     bounds = _order_statistics(apart, (nearer, search.probes))
     squared, places = [], []
@@ -151,7 +172,8 @@ def _block_candidates(search: Search, first: int, last: int) -> Tensor:
     best = Found(torch.cat(squared), torch.cat(places))
     for upper in bounds.T:
         chosen = apart <= upper[:, None]
-        best = _merged(best, _hits(search, block, chosen, best.distances.amax(dim=1)))
+        hits = _hits(search, block, chosen, best.distances.amax(dim=1), start)
+        best = _merged(best, hits, own_places)
         apart.masked_fill_(chosen, torch.inf)  # once is enough
     return best.indices
 
@@ -180,6 +202,13 @@ def _order_statistics(values: Tensor, ranks: tuple[int, ...]) -> Tensor:
 def _surroundings(search: Search, cell: int) -> Tensor:
     """The cell and those nearest to it, with rows enough for a first bound."""
     nearest = search.cells.nearest(cell)
+    if search.groups is not None:
+        # Cells of the same group have no neighbours to offer; the cell itself stays
+        # in front.
+        own = search.groups.of_cells[cell]
+        useful = (own < 0) | (search.groups.of_cells[nearest] != own)
+        useful[0] = True
+        nearest = nearest[useful]
     enough = max(FIRST_ROWS, 2 * search.n_candidates)
     reached = search.cells.sizes[nearest].cumsum(dim=0)
     return nearest[: int((reached < enough).sum()) + 1]
@@ -194,11 +223,16 @@ def _first_candidates(search: Search, cell: int, near: Tensor) -> Found:
     size = int(search.cells.sizes[cell])
     squared = torch.addmm(norms, local[:size], local.T, alpha=-2)
     squared += norms[:size, None]
+    if search.row_groups is not None:
+        known = search.row_groups[places]
+        squared.masked_fill_(known[:size, None] == known, torch.inf)
     picked = smallest(squared, min(search.n_candidates, len(places)))
     return Found(squared.gather(1, picked), places[picked])
 
 
-def _hits(search: Search, block: Tensor, chosen: Tensor, bound: Tensor) -> Hits:
+def _hits(
+    search: Search, block: Tensor, chosen: Tensor, bound: Tensor, first: int
+) -> Hits:
     """Rows of the chosen cells that are nearer to a query than its bound."""
     queries = torch.empty(0, dtype=torch.int64, device=block.device)
     hits = [Hits(queries, queries, block.new_empty(0))]
@@ -209,7 +243,11 @@ def _hits(search: Search, block: Tensor, chosen: Tensor, bound: Tensor) -> Hits:
         rows = block.index_select(0, queries) - centre
         norms = rows.square().sum(dim=1)
         ranks = torch.addmm(members.square().sum(dim=1), rows, members.T, alpha=-2)
-        near = _true_places(ranks < (bound[queries] - norms)[:, None])
+        nearer = ranks < (bound[queries] - norms)[:, None]
+        if search.row_groups is not None:
+            own = search.row_groups[first + queries]
+            nearer &= own[:, None] != search.row_groups[start:stop]
+        near = _true_places(nearer)
         query = near // (stop - start)
         squared = ranks.flatten()[near] + norms[query]
         hits.append(Hits(queries[query], start + near % (stop - start), squared))
@@ -234,8 +272,11 @@ def _true_places(mask: Tensor) -> Tensor:
     return mask.flatten().nonzero().ravel()
 
 
-def _merged(best: Found, hits: Hits) -> Found:
-    """Nearest of what was found before and of the hits, which are other rows."""
+def _merged(best: Found, hits: Hits, own: Tensor) -> Found:
+    """Nearest of what was found before and of the hits, which are other rows.
+
+    Where there are too few, the row's ``own`` place stands in, which never counts.
+    """
     n_queries, width = best.indices.shape
     # One integer sorts by query and then by distance: floats of one sign are in the
     # order of their bits.
@@ -249,7 +290,7 @@ def _merged(best: Found, hits: Hits) -> Found:
     query, column, order = query[kept], column[kept], order[kept]
     squared = torch.full_like(best.distances, torch.inf)
     squared[query, column] = hits.squared[order]
-    places = torch.zeros_like(best.indices)
+    places = own[:, None].repeat(1, width)
     places[query, column] = hits.place[order]
     squared = torch.cat([best.distances, squared], dim=1)
     nearest = squared.topk(width, dim=1, largest=False, sorted=False)

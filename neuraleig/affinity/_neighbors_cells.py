@@ -65,6 +65,37 @@ class Cells(NamedTuple):
         return skipped + torch.arange(len(skipped), device=skipped.device)
 
 
+class CellGroups(NamedTuple):
+    """Groups of rows that are in cells; neighbours are rows of other groups.
+
+    Parameters
+    ----------
+    of_rows : Tensor of shape (n_rows,), int64
+        Group of every row, in the order of the cells.
+    of_cells : Tensor of shape (n_cells,), int64
+        Group of the cells whose rows are all of one, -1 for the others.
+    """
+
+    of_rows: Tensor
+    of_cells: Tensor
+
+    @classmethod
+    def of(cls, groups: Tensor, cells: Cells) -> CellGroups:
+        """Groups of rows and cells, from those of the rows in order."""
+        labels, n_cells = cells.labels(), len(cells.sizes)
+        least = groups.new_zeros(n_cells).scatter_reduce_(
+            0, labels, groups, "amin", include_self=False
+        )
+        most = groups.new_zeros(n_cells).scatter_reduce_(
+            0, labels, groups, "amax", include_self=False
+        )
+        return cls(groups, torch.where(least == most, least, -1))
+
+    def hide_own(self, apart: Tensor, own: Tensor) -> None:
+        """Put the cells of a query's own group at an infinite distance, in place."""
+        apart.masked_fill_(own[:, None] == self.of_cells, torch.inf)
+
+
 def make_cells(rows: Tensor, seed: int) -> Cells:
     """Split rows by k-means, again and again, until no cell is large.
 

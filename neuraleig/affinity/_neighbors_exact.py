@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neuraleig._shard import Shard
 from neuraleig._standardize import Standardization
-from neuraleig._typing import Array
+from neuraleig._typing import Array, FloatArray, IntArray
 
 # Distances that are held at once: 128 MiB of float32 on the CPU, 1 GiB on a GPU, whose
 # products need large shapes to reach their rate.
@@ -32,6 +32,25 @@ ROUNDING = 64 * torch.finfo(torch.float32).eps
 TIE_TOLERANCE = 8 * torch.finfo(torch.float32).eps
 # Share of a device's free memory that the rows may take; tiles of them otherwise.
 RESIDENT_SHARE = 0.5
+
+
+class Neighbors(NamedTuple):
+    """Nearest other rows of every row.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_samples, n_neighbors)
+        Ascending. Cosine distances are those of the unit vectors, in [0, 2].
+    indices : ndarray of shape (n_samples, n_neighbors), int64
+        Rows of the data; never the row itself.
+    recall : float
+        1 where the search was exact. Otherwise the share of the neighbours of a sample
+        of rows that were found, where an exact search for the sample is the truth.
+    """
+
+    distances: FloatArray
+    indices: IntArray
+    recall: float
 
 
 class Found(NamedTuple):
@@ -97,34 +116,52 @@ def resident(rows: Tensor, device: torch.device) -> Tensor:
 
 
 def full_search(
-    rows: Rows, queries: Tensor, n_neighbors: int, device: torch.device
+    rows: Rows,
+    queries: Tensor,
+    n_neighbors: int,
+    device: torch.device,
+    groups: Tensor | None = None,
 ) -> Found:
-    """Neighbours of some rows among all rows."""
+    """Neighbours of some rows among all rows, or among those of other groups."""
     many = min(n_neighbors + 1 + SPARE_CANDIDATES, rows.shape[0])
-    return rank(rows, queries, candidates(rows, queries, many, device), n_neighbors)
+    near = candidates(rows, queries, many, device, groups)
+    return rank(rows, queries, near, n_neighbors, groups)
 
 
 def candidates(
-    rows: Rows, queries: Tensor, n_candidates: int, device: torch.device
+    rows: Rows,
+    queries: Tensor,
+    n_candidates: int,
+    device: torch.device,
+    groups: Tensor | None = None,
 ) -> Tensor:
-    """Indices of the nearest rows of each query, the query itself among them."""
+    """Indices of the nearest rows of each query, the query itself among them.
+
+    With groups, rows of the query's own group come last.
+    """
     n_rows, n_features = rows.shape
     elements = chunk_elements(device)
     # Rows that are elsewhere come by tiles that take no more than the distances.
     # A device without a number is any of its type.
     here = isinstance(rows, Tensor) and rows.device.type == device.type
     width = n_rows if here else max(n_candidates, elements // n_features)
-    best = _tile_candidates(rows, queries, rows[:width].to(device), n_candidates)
+    tile = rows[:width].to(device)
+    best = _tile_candidates(rows, queries, tile, n_candidates, groups, 0)
     for start in range(width, n_rows, width):
         tile = rows[start : start + width].to(device)
-        found = _tile_candidates(rows, queries, tile, n_candidates)
+        found = _tile_candidates(rows, queries, tile, n_candidates, groups, start)
         found = found._replace(indices=found.indices + start)
         best = _nearer(best, found, n_candidates)
     return best.indices
 
 
 def _tile_candidates(
-    rows: Rows, queries: Tensor, tile: Tensor, n_candidates: int
+    rows: Rows,
+    queries: Tensor,
+    tile: Tensor,
+    n_candidates: int,
+    groups: Tensor | None,
+    start: int,
 ) -> Found:
     """Nearest rows of a tile, by half their squared distance less |query|^2 / 2."""
     half_norms = tile.square().sum(dim=1) / 2
@@ -138,6 +175,10 @@ def _tile_candidates(
             transposed,
             alpha=-1,
         )
+        if groups is not None:
+            others = groups[start : start + tile.shape[0]].to(tile.device)
+            own = groups[chunk.to(groups.device)].to(tile.device)
+            ranks.masked_fill_(own[:, None] == others, torch.inf)
         picked = smallest(ranks, min(n_candidates, tile.shape[0]))
         values.append(ranks.gather(1, picked))
         indices.append(picked)
@@ -183,8 +224,17 @@ def smallest(values: Tensor, count: int, group: int | None = None) -> Tensor:
     return members.gather(1, chosen.indices)
 
 
-def rank(rows: Rows, queries: Tensor, candidates: Tensor, n_neighbors: int) -> Found:
-    """Nearest candidates of each query by exact differences, without itself."""
+def rank(
+    rows: Rows,
+    queries: Tensor,
+    candidates: Tensor,
+    n_neighbors: int,
+    groups: Tensor | None = None,
+) -> Found:
+    """Nearest candidates of each query by exact differences, without itself.
+
+    With groups, candidates of the query's own group are at an infinite distance.
+    """
     width = candidates.shape[1] * rows.shape[1]
     on_cpu = rows.device.type == "cpu"
     elements = RANK_ELEMENTS if on_cpu else chunk_elements(rows.device)
@@ -195,6 +245,9 @@ def rank(rows: Rows, queries: Tensor, candidates: Tensor, n_neighbors: int) -> F
     for query, candidate in pieces:
         squared = squared_distances_to(rows, query, candidate)
         squared[candidate == query[:, None]] = torch.inf
+        if groups is not None:
+            known = groups.to(candidate.device)
+            squared[known[candidate] == known[query][:, None]] = torch.inf
         nearest = squared.topk(n_neighbors, dim=1, largest=False, sorted=True)
         distances.append(nearest.values.sqrt())
         indices.append(candidate.gather(1, nearest.indices))

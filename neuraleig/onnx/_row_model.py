@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 from neuraleig._standardize import FARTHEST
 from neuraleig._typing import Array, FloatArray
-from neuraleig.discretize import (
+from neuraleig.eigenfunctions import Eigenfunctions
+from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.reading import Renumbered
+from neuraleig.onnx._heads import FunctionHead, frozen_network
+from neuraleig.onnx._model import Axes, Axis, Model
+from neuraleig.reading import (
     Argmax,
     ClusterQR,
     Discretizer,
     NearestCentre,
     diffusion_weights,
 )
-from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.estimators._stream import Renumbered
-from neuraleig.onnx._heads import FunctionHead, frozen_network
-from neuraleig.onnx._model import Axes, Axis, Model
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 N_ROWS = Axis("n_rows")
@@ -57,7 +57,7 @@ class Standardize(nn.Module):
 
 
 class HeadLabels(nn.Module):
-    """Probabilities of :class:`~neuraleig.discretize.Argmax`.
+    """Probabilities of :class:`~neuraleig.reading.Argmax`.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class HeadLabels(nn.Module):
 
 
 class CentreLabels(nn.Module):
-    """Probabilities of :class:`~neuraleig.discretize.NearestCentre`.
+    """Probabilities of :class:`~neuraleig.reading.NearestCentre`.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class CentreLabels(nn.Module):
 
 
 class RotatedLabels(nn.Module):
-    """Probabilities of :class:`~neuraleig.discretize.ClusterQR`.
+    """Probabilities of :class:`~neuraleig.reading.ClusterQR`.
 
     Parameters
     ----------

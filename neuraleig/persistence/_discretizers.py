@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from neuraleig._typing import Array, FloatArray, IntArray
-from neuraleig.discretize import Argmax, ClusterQR, Discretizer, NearestCentre
-from neuraleig.estimators._stream import Renumbered
+from neuraleig.reading import Renumbered
 from neuraleig.persistence._fitted import finite
 from neuraleig.persistence._model_file import State
 from neuraleig.persistence._records import Record
+from neuraleig.reading import Argmax, ClusterQR, Discretizer, NearestCentre
 
 ARGMAX, NEAREST, CLUSTER_QR = "argmax", "nearest_centre", "cluster_qr"
 CLUSTERS, CENTRES, ROTATION = "clusters", "centres", "rotation"

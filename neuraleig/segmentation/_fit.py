@@ -10,10 +10,10 @@ from torch import Tensor
 
 from neuraleig._random import seeded_torch
 from neuraleig._standardize import Standardization
-from neuraleig._targets import Targets, solve_targets
 from neuraleig._typing import Array, IntArray
 from neuraleig.affinity import Graph
 from neuraleig.eigenfunctions import Eigenfunctions
+from neuraleig.fit._targets import Targets, solve_targets
 from neuraleig.metrics import modularity
 from neuraleig.networks import EigenNetwork, TokenTransformer, make_token_network
 from neuraleig.sampling import Windows, padded_inputs

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from neuraleig._progress import Progress
 from neuraleig._random import RandomState, Seeds
 from neuraleig._warnings import warn_user
+from neuraleig.fit import Progress
 from neuraleig.networks import Assignment, Head
 from neuraleig.segmentation._fit import FittedTokens, fit_tokens
 from neuraleig.segmentation._geometry import Geometry

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from neuraleig._batch import Objective
-from neuraleig._progress import Progress
 from neuraleig._random import Seeds
-from neuraleig._targets import Targets
+from neuraleig.fit import Progress
+from neuraleig.fit._targets import Targets
 from neuraleig.networks import Assignment, EigenNetwork, Head
 from neuraleig.objectives import (
     OutputMemory,

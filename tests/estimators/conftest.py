@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from neuraleig._targets import solve_targets
+from neuraleig.estimators._steps import Settings, build_problem
 from sklearn.datasets import make_blobs
 
 from neuraleig._random import Seeds
-from neuraleig._targets import solve_targets
 from neuraleig.affinity import NeighborAffinity
-from neuraleig.estimators._steps import Settings, build_problem
 from neuraleig.networks import make_network
 
 SEEDS = Seeds.draw(0)

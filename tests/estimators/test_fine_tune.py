@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from neuraleig.estimators._fine_tune import fine_tune
+from neuraleig.estimators._steps import FitContext, build_problem
+from neuraleig.estimators._warm_start import warm_start
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig._random import Seeds
-from neuraleig.affinity import RBFAffinity
+from neuraleig.affinity import CallableAffinity, RBFAffinity
 from neuraleig.estimators import _fine_tune
-from neuraleig.estimators._fine_tune import fine_tune
-from neuraleig.estimators._steps import FitContext, build_problem
-from neuraleig.estimators._warm_start import warm_start
 from neuraleig.objectives import NormalizedCut, Rayleigh
+from neuraleig.training import Training
 
 CPU = torch.device("cpu")
 SEEDS = Seeds.draw(0)
@@ -199,11 +200,8 @@ def test_batches_of_rows_have_the_random_pairs_too(affinity):
     first = [
         NeuralEigenSpectralClustering(
             3,
-            affinity=affinity,
-            sampling="nodes",
-            regularization=share,
-            init="random",
-            max_iter=3,
+            affinity=CallableAffinity(affinity, regularization=share),
+            training=Training(sampling="nodes", init="random", max_iter=3),
             hidden_sizes=(8,),
             random_state=0,
         )

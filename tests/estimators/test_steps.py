@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from neuraleig._targets import judge_labels, without_localized
+from neuraleig.estimators._steps import (
+    build_problem,
+    without_outliers,
+)
 from sklearn.datasets import make_blobs
 
 from neuraleig import (
@@ -14,14 +19,10 @@ from neuraleig import (
     NeuralSpectralEmbedding,
 )
 from neuraleig._random import Seeds
-from neuraleig._targets import judge_labels, without_localized
 from neuraleig.affinity import Graph, NeighborAffinity, RBFAffinity
-from neuraleig.estimators._steps import (
-    build_problem,
-    without_outliers,
-)
 from neuraleig.metrics import clustering_accuracy, modularity, normalized_cut
 from neuraleig.spectrum import graph_spectrum
+from neuraleig.training import Training
 
 SEEDS = Seeds.draw(0)
 
@@ -76,7 +77,12 @@ def test_uniform_weight_connects_components_and_silences_the_warning():
 
 def test_regularization_serves_where_the_warning_recommends_it():
     X = np.random.default_rng(0).normal(size=(60, 2)) + [[0, 0], [99, 0]] * 30
-    model = NeuralSpectralEmbedding(2, regularization=0.1, max_iter=5, random_state=0)
+    model = NeuralSpectralEmbedding(
+        2,
+        affinity=NeighborAffinity(regularization=0.1),
+        training=Training(max_iter=5),
+        random_state=0,
+    )
     model.fit(X)
     assert model.eigenvalues_[1] < 1.0
 

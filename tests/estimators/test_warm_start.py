@@ -5,17 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from neuraleig._targets import judge_labels
+from neuraleig.estimators._steps import FitContext
+from neuraleig.estimators._warm_start import WarmStart, refit_labels, warm_start
 from sklearn.metrics import adjusted_rand_score
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig._random import Seeds
-from neuraleig._targets import judge_labels
 from neuraleig.estimators import _fit, _warm_start
-from neuraleig.estimators._steps import FitContext
-from neuraleig.estimators._warm_start import WarmStart, refit_labels, warm_start
 from neuraleig.metrics import clustering_accuracy
 from neuraleig.networks import least_squares
-from neuraleig.training import TrainingState
+from neuraleig.training import Training, TrainingState
 
 CPU = torch.device("cpu")
 SEEDS = Seeds.draw(0)
@@ -176,7 +176,7 @@ def test_rows_that_alternate_between_clusters_keep_them_all(monkeypatch):
     y = np.arange(600) % 3
     X = np.array([[0, 0], [9, 0], [0, 9]])[y] + generator.normal(size=(600, 2))
     model = NeuralEigenSpectralClustering(
-        3, hidden_sizes=(32,), max_iter=5, random_state=0
+        3, hidden_sizes=(32,), training=Training(max_iter=5), random_state=0
     )
     assert clustering_accuracy(y, model.fit_predict(X)) > 0.99
 
@@ -235,7 +235,7 @@ def test_what_is_known_is_tuned_only_if_steps_are_asked_for(
     start = WarmStart(learned, 0)
     monkeypatch.setattr(_fit, "warm_start", lambda *args: start)
     model = NeuralEigenSpectralClustering(
-        3, hidden_sizes=(16,), max_iter=max_iter, random_state=0
+        3, hidden_sizes=(16,), training=Training(max_iter=max_iter), random_state=0
     )
     assert model.fit(blobs[0]).n_iter_ == n_iter
 

@@ -30,7 +30,12 @@ from neuraleig.plotting import SpectrumDisplay
 from neuraleig.training import BaseCallback
 
 X, _ = make_blobs(90, centers=[[0, 0], [6, 0], [3, 5]], random_state=0)
-SMALL = {"hidden_sizes": (8, 4), "max_iter": 2, "random_state": 0, "device": "cpu"}
+SMALL = {
+    "hidden_sizes": (8, 4),
+    "training__max_iter": 2,
+    "random_state": 0,
+    "device": "cpu",
+}
 # Attributes of the training rows, which files do not hold.
 OF_TRAINING = {"_fit_id", "labels_", "embedding_", "_stream"}
 
@@ -52,11 +57,11 @@ def wide_trunk(n_features):
 
 
 def clustering(n_clusters=3, **changes):
-    return NeuralEigenSpectralClustering(n_clusters, **SMALL | changes)
+    return NeuralEigenSpectralClustering(n_clusters).set_params(**SMALL | changes)
 
 
 def embedding(n_components=2, **changes):
-    return NeuralSpectralEmbedding(n_components, **SMALL | changes)
+    return NeuralSpectralEmbedding(n_components).set_params(**SMALL | changes)
 
 
 def round_trip(model, tmp_path, **brought):
@@ -107,25 +112,33 @@ CONFIGURATIONS = {
     "argmax": (clustering, {}, X),
     "kmeans": (clustering, {"assign_labels": "kmeans"}, X),
     "cluster_qr": (clustering, {"assign_labels": "cluster_qr"}, X),
-    "no steps": (clustering, {"max_iter": None}, X),
+    "no steps": (clustering, {"training__max_iter": None}, X),
     "random start": (
         clustering,
-        {"init": "random", "assign_labels": "kmeans", "max_iter": 60},
+        {
+            "training__init": "random",
+            "assign_labels": "kmeans",
+            "training__max_iter": 60,
+        },
         X,
     ),
-    "orthogonal": (clustering, {"head": "orthogonal"}, X),
+    "orthogonal": (clustering, {"training__head": "orthogonal"}, X),
     "orthogonal, kmeans": (
         clustering,
-        {"head": "orthogonal", "assign_labels": "kmeans", "hidden_sizes": (16,)},
+        {
+            "training__head": "orthogonal",
+            "assign_labels": "kmeans",
+            "hidden_sizes": (16,),
+        },
         X,
     ),
     "gumbel": (
         clustering,
         {
-            "assignment": "gumbel_softmax",
-            "temperature": (1.0, 0.5),
-            "objective": "neuralef",
-            "label_objective": "neuralef",
+            "training__assignment": "gumbel_softmax",
+            "training__temperature": (1.0, 0.5),
+            "training__objective": "neuralef",
+            "training__label_objective": "neuralef",
         },
         X,
     ),
@@ -154,11 +167,15 @@ CONFIGURATIONS = {
     "no layers": (clustering, {"network": partial(MLP, hidden_sizes=())}, X),
     "embedding": (embedding, {}, X),
     "embedding, rbf": (embedding, {"affinity": "rbf"}, X),
-    "embedding, random": (embedding, {"init": "random", "hidden_sizes": [12]}, X),
+    "embedding, random": (
+        embedding,
+        {"training__init": "random", "hidden_sizes": [12]},
+        X,
+    ),
     "embedding, one": (embedding, {"n_components": 1}, X[:, :1].copy()),
     "embedding, orthogonal": (
         embedding,
-        {"head": "orthogonal", "objective": "nested_low_rank"},
+        {"training__head": "orthogonal", "training__objective": "nested_low_rank"},
         X,
     ),
     "embedding, names": (embedding, {}, pd.DataFrame(X, columns=["a", "b"])),
@@ -176,8 +193,8 @@ pytestmark = pytest.mark.filterwarnings(
         (clustering, {"n_components": np.int64(4), "assign_labels": "kmeans"}),
         (clustering, {"n_clusters": np.int32(2), "assign_labels": "cluster_qr"}),
         (clustering, {"hidden_sizes": (np.int64(8), np.int16(4))}),
-        (clustering, {"n_neighbors": np.int64(5), "lr": np.float64(1e-3)}),
-        (embedding, {"n_components": np.int64(2), "max_iter": np.int64(1)}),
+        (clustering, {"n_neighbors": np.int64(5), "training__lr": np.float64(1e-3)}),
+        (embedding, {"n_components": np.int64(2), "training__max_iter": np.int64(1)}),
     ],
 )
 def test_sizes_may_be_integers_of_numpy(make, changes, tmp_path):
@@ -209,7 +226,7 @@ def test_every_configuration_says_the_same_and_has_the_same_attributes(name, tmp
 def test_in_a_later_process_they_do_too(tmp_path):
     models = {
         "a": clustering(assign_labels="kmeans").fit(X),
-        "b": clustering(head="orthogonal").fit(X),
+        "b": clustering(training__head="orthogonal").fit(X),
         "c": embedding().fit(X),
     }
     for name, model in models.items():
@@ -274,7 +291,7 @@ def test_iterators_outputs_and_displays_work_after_loading(tmp_path):
 
 def test_files_hold_no_training_rows_and_no_labels_of_them(tmp_path):
     rows = np.random.default_rng(0).normal(size=(3_000, 2))
-    for model in (clustering(max_iter=0), embedding(max_iter=0)):
+    for model in (clustering(training__max_iter=0), embedding(training__max_iter=0)):
         save(model.fit(rows), tmp_path / "m")
         assert (tmp_path / "m").stat().st_size < 8_000
     stream = clustering().partial_fit(X)
@@ -456,7 +473,7 @@ def test_what_is_no_plain_parameter_is_dropped_or_refused(tmp_path):
     model = clustering(
         callbacks=[BaseCallback()],
         random_state=np.random.RandomState(0),
-        tol=np.float32(0.5),
+        training__tol=np.float32(0.5),
         checkpoint=tmp_path / "folder",
     ).fit(X)
     loaded = round_trip(model, tmp_path)
@@ -500,7 +517,7 @@ def test_names_of_features_beyond_what_is_read_are_refused_at_once(tmp_path):
 
 def test_a_precision_of_another_device_does_not_hinder_loading(tmp_path):
     # As after a fit on CUDA, where it could be trained in.
-    model = clustering().fit(X).set_params(precision="float16", device="cuda")
+    model = clustering().fit(X).set_params(training__precision="float16", device="cuda")
     loaded = round_trip(model, tmp_path)
     assert (loaded.precision, loaded.device) == ("float16", "cpu")
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))

@@ -23,6 +23,7 @@ from neuraleig import (
 )
 from neuraleig.report import _row_view, write_report
 from neuraleig.report._page import shown
+from neuraleig.training import Training
 
 
 def number(text):
@@ -212,7 +213,9 @@ def safe(page):
 
 
 def test_hostile_names_of_features_are_texts(page_of, hostile_frame, hostile):
-    model = NeuralEigenSpectralClustering(3, max_iter=0, random_state=0)
+    model = NeuralEigenSpectralClustering(
+        3, training=Training(max_iter=0), random_state=0
+    )
     model.fit(hostile_frame)
     page = safe(page_of(model, hostile_frame, n_features=12, title=hostile[0]))
     assert page.one("h1").text == hostile[0]
@@ -226,7 +229,9 @@ def test_hostile_names_of_features_are_texts(page_of, hostile_frame, hostile):
 
 
 def test_hostile_parameters_are_texts(page_of, rows, hostile):
-    model = NeuralEigenSpectralClustering(3, max_iter=0, random_state=0).fit(rows)
+    model = NeuralEigenSpectralClustering(
+        3, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
     model.set_params(checkpoint=hostile[0], device=hostile[1], callbacks=[KMeans()])
     page = safe(page_of(model, rows))
     values = [row.all("code")[1].text for row in page.all("tr", class_="changed")]
@@ -241,7 +246,7 @@ def affinity(X, Y):
 @pytest.mark.parametrize("kernel", [affinity, functools.partial(affinity)])
 def test_functions_among_parameters_are_named_without_addresses(kernel, rows, page_of):
     model = NeuralEigenSpectralClustering(
-        3, affinity=kernel, max_iter=2, init="random", random_state=0
+        3, affinity=kernel, training=Training(max_iter=2, init="random"), random_state=0
     ).fit(rows / rows.std(axis=0))
     page = page_of(model, rows / rows.std(axis=0))
     values = [row.all("code")[1].text for row in page.all("tr", class_="changed")]
@@ -253,7 +258,8 @@ def test_functions_among_parameters_are_named_without_addresses(kernel, rows, pa
 
 def test_a_pipeline_shows_rows_as_they_come(page_of, rows):
     model = make_pipeline(
-        StandardScaler(), NeuralEigenSpectralClustering(3, max_iter=0, random_state=0)
+        StandardScaler(),
+        NeuralEigenSpectralClustering(3, training=Training(max_iter=0), random_state=0),
     ).fit(rows)
     page = page_of(model, rows)
     assert "Pipeline of StandardScaler" in page.one("section", id="model").text
@@ -269,7 +275,7 @@ def test_a_pipeline_may_take_its_columns_by_their_names(page_of, rows):
     names = ["column 3", "column 5", "column 8"]
     model = make_pipeline(
         make_column_transformer((StandardScaler(), names)),
-        NeuralEigenSpectralClustering(3, max_iter=0, random_state=0),
+        NeuralEigenSpectralClustering(3, training=Training(max_iter=0), random_state=0),
     ).fit(frame)
     page = page_of(model, frame)
     assert len(page.all("article")) == 3
@@ -282,7 +288,7 @@ def test_the_plane_is_that_of_the_functions(kind, rows, monkeypatch, tmp_path):
         "clustering": NeuralEigenSpectralClustering,
         "embedding": NeuralSpectralEmbedding,
     }
-    model = kinds[kind](4, max_iter=0, random_state=0).fit(rows)
+    model = kinds[kind](4, training=Training(max_iter=0), random_state=0).fit(rows)
     drawn = []
     monkeypatch.setattr(
         _row_view, "plane_svg", lambda *values: drawn.append(values) or ""
@@ -300,7 +306,7 @@ def test_the_plane_is_that_of_the_functions(kind, rows, monkeypatch, tmp_path):
 
 def test_without_functions_but_the_constant_no_plane_is_drawn(page_of, rows):
     model = NeuralEigenSpectralClustering(
-        3, n_components=1, max_iter=0, random_state=0
+        3, n_components=1, training=Training(max_iter=0), random_state=0
     ).fit(rows)
     page = page_of(model, rows)
     assert len(page.all("article")) == 3
@@ -308,7 +314,9 @@ def test_without_functions_but_the_constant_no_plane_is_drawn(page_of, rows):
 
 
 def test_an_embedding_has_no_clusters(page_of, rows):
-    model = NeuralSpectralEmbedding(3, max_iter=0, random_state=0).fit(rows)
+    model = NeuralSpectralEmbedding(
+        3, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
     page = page_of(model, rows)
     assert page.all("article") == []
     sections = [one["id"] for one in page.all("section")]
@@ -316,9 +324,13 @@ def test_an_embedding_has_no_clusters(page_of, rows):
 
 
 def test_two_clusters_have_one_eigenfunction_to_be_drawn(page_of, rows):
-    model = NeuralEigenSpectralClustering(2, max_iter=0, random_state=0).fit(rows)
+    model = NeuralEigenSpectralClustering(
+        2, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
     assert len(page_of(model, rows).all("article")) == 2
-    model = NeuralEigenSpectralClustering(1, max_iter=0, random_state=0).fit(rows)
+    model = NeuralEigenSpectralClustering(
+        1, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
     page = page_of(model, rows)
     assert len(page.all("article")) == 1
     assert page.all("div", aria_label="Least confident rows") == []
@@ -326,7 +338,7 @@ def test_two_clusters_have_one_eigenfunction_to_be_drawn(page_of, rows):
 
 def test_a_spectrum_without_a_choice_suggests_no_number(page_of, rows, clustering):
     model = NeuralEigenSpectralClustering(
-        2, n_components=2, max_iter=0, random_state=0
+        2, n_components=2, training=Training(max_iter=0), random_state=0
     ).fit(rows)
     assert model.suggested_n_clusters_ == 1
     page = page_of(model, rows)
@@ -388,7 +400,7 @@ def test_columns_of_text_are_refused_by_name_of_the_way_out(tmp_path):
     frame = pd.DataFrame({"x": np.linspace(0, 1, 40), "word": ["a", "b"] * 20})
     model = make_pipeline(
         make_column_transformer((StandardScaler(), ["x"])),
-        NeuralEigenSpectralClustering(2, max_iter=0, random_state=0),
+        NeuralEigenSpectralClustering(2, training=Training(max_iter=0), random_state=0),
     ).fit(frame)
     with pytest.raises(ValueError, match="no numbers"):
         write_report(model, frame, tmp_path / "page.html")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from neuraleig._progress import Progress
 
 from neuraleig import DenseSegmenter
-from neuraleig._progress import Progress
 from neuraleig._random import Seeds
 from neuraleig.metrics import modularity
 from neuraleig.networks import make_token_network

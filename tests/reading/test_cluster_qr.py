@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from neuraleig.discretize import ClusterQR, cluster_qr_rotation
+from neuraleig.reading import ClusterQR, cluster_qr_rotation
 
 N_CLUSTERS = 4
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._typing import Array, FloatArray, IntArray
-from neuraleig.discretize._base import diffused_rows, softmax
+from neuraleig.reading._base import diffused_rows, softmax
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans

@@ -1,25 +1,23 @@
-"""Labels of a fit: which discretiser, fitted to what, and what it says of rows."""
+"""Discretiser of a fit, and the labels that it gives."""
 
 from __future__ import annotations
-
-import warnings
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from neuraleig._targets import judge_labels, judged_graph
 from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._warnings import warn_user
 from neuraleig.affinity import Graph
-from neuraleig.discretize import (
-    Argmax,
-    ClusterQR,
-    Discretizer,
-    NearestCentre,
-    read_clusters,
-)
+from neuraleig.reading._argmax import Argmax
+from neuraleig.reading._base import Discretizer
+from neuraleig.reading._centroids import NearestCentre, read_clusters
+from neuraleig.reading._cluster_qr import ClusterQR
+from neuraleig.reading._judge import judge_labels, judged_graph
 
 # Rows that are labelled at once: probabilities are of float64.
 SLICE_ROWS = 65_536
+# Labels by the scores of the label head.
+BY_HEAD = ("argmax", "kmeans_hidden")
 
 
 def fit_discretizer(
@@ -37,8 +35,8 @@ def fit_discretizer(
 
     Parameters
     ----------
-    assign_labels : {"argmax", "kmeans", "cluster_qr"}
-        Which one.
+    assign_labels : {"argmax", "kmeans", "cluster_qr", "kmeans_hidden"}
+        Its name. The label head stands for the clusters of ``"kmeans_hidden"`` too.
     graph : Graph
         Its nodes are rows of ``functions``.
     eigenvalues : ndarray of shape (n_components,)
@@ -59,7 +57,7 @@ def fit_discretizer(
     discretizer : Discretizer
         A map of single rows.
     """
-    if assign_labels == "argmax":
+    if assign_labels in BY_HEAD:
         return Argmax.from_scores(logits)
     at_nodes = functions[graph.index]
     n_clusters = min(n_clusters, graph.n_nodes)
@@ -92,9 +90,8 @@ def warn_of_dead_clusters(labels: IntArray, n_clusters: int) -> None:
     """Say so where fewer clusters than asked for have rows."""
     n_found = int(labels.max()) + 1
     if n_found < n_clusters:
-        warnings.warn(
+        warn_user(
             f"Only {n_found} of n_clusters={n_clusters} clusters have rows; lower "
             "n_clusters, or try another random_state.",
             ConvergenceWarning,
-            stacklevel=4,
         )

@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
-from neuraleig._random import Seeds
 from neuraleig._shard import Shard
-from neuraleig._targets import Targets, judge_labels
 from neuraleig._typing import IntArray
-from neuraleig.discretize import MIN_GAIN
-from neuraleig.estimators._steps import FitContext, Problem
+from neuraleig.fit._problem import Inputs, Problem
+from neuraleig.fit._run import Run
+from neuraleig.fit._settings import Settings
+from neuraleig.fit._targets import Targets
 from neuraleig.networks import EigenNetwork, RowLinear, least_squares
-from neuraleig.sampling import NodeSampler
+from neuraleig.reading import MIN_GAIN, judge_labels
 from neuraleig.training import (
     BaseCallback,
     SavedTraining,
@@ -41,22 +41,15 @@ LR = 4e-3
 # unit mean square) that err by this mean square.
 LEARNED_AGREEMENT = 0.99
 LEARNED_ERROR = 0.005
-# Rows that are looked at for it, and rows to which linear heads are fitted.
+# Nodes that are looked at for it.
 CHECK_ROWS = 4_096
-SOLVE_ROWS = 8_192
-# Every cluster has as many of them, if it has as many rows.
-ROWS_PER_CLUSTER = 64
-# Rows that go through the trunk at once.
-SLICE_ROWS = 2_048
-# Slices are filled up to a multiple of it, see eigenfunctions.py.
-ROW_MULTIPLE = 32
 # Largest factor of the scores of clusters that least squares gives: plain clusters
 # would take any, and fine-tuning moves nothing that is certain.
 MAX_SHARPNESS = 32.0
 
 
 class WarmStart(NamedTuple):
-    """What a warm start has come to.
+    """Result of a warm start.
 
     Parameters
     ----------
@@ -70,28 +63,46 @@ class WarmStart(NamedTuple):
     n_updates: int
 
 
-def warm_start(network: EigenNetwork, context: FitContext) -> WarmStart:
+def teach(
+    network: EigenNetwork,
+    problem: Problem,
+    targets: Targets,
+    settings: Settings,
+    run: Run,
+) -> WarmStart:
     """Teach the network the exact eigenfunctions and the labels.
 
     Linear heads are fitted to the untrained trunk by least squares, which is all that
     easy data needs. Rounds of training follow until labels and functions are known,
-    or until every row was seen often enough.
+    or until every node was seen often enough.
+
+    Parameters
+    ----------
+    network : EigenNetwork
+        Trained in place.
+    problem : Problem
+        Nodes, and their network inputs.
+    targets : Targets
+        Of the nodes.
+    settings : Settings
+        Of training.
+    run : Run
+        Circumstances.
+
+    Returns
+    -------
+    result : WarmStart
+        Whether the network knows its targets, and at what price.
 
     Notes
     -----
-    Memory beyond the rows: what the trunk puts out for up to 8,192 of them, what it
-    needs inside for 2,048, and n_hidden x n_hidden.
+    Memory beyond the rows: the outputs of the trunk for up to 8,192 of them, its
+    activations for 2,048, and n_hidden x n_hidden.
     """
-    problem, targets, settings = context.problem, context.targets, context.settings
-    if targets is None:
-        return WarmStart(False, 0)
-    seeds, device = context.seeds, context.device
-    rows = problem.nodes
-    drawn = _drawn(targets.labels, seeds)
-    lesson = _Lesson.of(rows, targets, drawn, device, context.shard)
+    drawn = problem.drawn(targets.labels, run.seeds.check)
+    lesson = _Lesson.of(problem, targets, drawn, run)
     lesson.solve_heads(network)
-    sampler = NodeSampler(rows, settings.batch_size // 2, seed=seeds.sampling)
-    one_pass = len(rows) / sampler.batch_size
+    sampler, one_pass = problem.teaching_batches(settings, run.seeds.sampling)
     n_steps = max(ROUND_STEPS, int(one_pass))
     # Heads that are not solved for learn from scratch.
     enough: float = MAX_STEPS
@@ -103,52 +114,64 @@ def warm_start(network: EigenNetwork, context: FitContext) -> WarmStart:
     optimizers = make_optimizers(
         settings.optimizer, network, network.hidden_matrices, LR
     )
-    supervision = context.supervision
-    with supervision.progress.stage("warm start", n_rounds) as stage:
+    with run.progress.stage("warm start", n_rounds) as stage:
         state = train(
             network,
             sampler,
-            targets.regression(device),
-            Schedule(n_rounds * n_steps, lr=LR, final_lr=LR),
-            device=device,
+            targets.regression(run.device),
+            Schedule(n_rounds * n_steps, lr=LR, final_lr=LR, warmup=problem.warmup),
+            device=run.device,
             optimizers=optimizers,
-            callbacks=[_Rounds(lesson, optimizers), stage, *supervision.callbacks],
+            callbacks=[_Rounds(lesson, optimizers), stage, *run.callbacks],
             phase="warm_start",
             epoch_steps=n_steps,
             precision=settings.precision,
             compile=settings.compile,
-            saved=SavedTraining(supervision.checkpoint, "warm_start"),
-            shard=context.shard,
+            saved=SavedTraining(run.checkpoint, "warm_start"),
+            shard=run.shard,
         )
     return WarmStart(lesson.is_known(network), 1 + state.step + state.epoch)
 
 
 @torch.no_grad()
-def refit_labels(network: EigenNetwork, context: FitContext) -> None:
+def refit_labels(
+    network: EigenNetwork, problem: Problem, targets: Targets | None, run: Run
+) -> None:
     """Fit a linear label head anew, after the trunk was trained.
 
-    The labels are those that the head has come to, or those of the warm start where
-    these are worth more. Least squares on them says more of new rows than a head that
-    was trained by steps, which bends to single rows.
+    The labels are those of the head, or those of the warm start where these are worth
+    more. Least squares generalise better than a head that was trained by steps, which
+    bends to single rows.
+
+    Parameters
+    ----------
+    network : EigenNetwork
+        Its label head is set in place; an orthogonal one is left alone.
+    problem : Problem
+        Nodes, and their network inputs.
+    targets : Targets or None
+        Of the warm start, if there was one.
+    run : Run
+        Circumstances.
     """
     if not network.has_solvable_labels or network.n_clusters == 1:
         return
     network.eval()
-    problem, targets, shard = context.problem, context.targets, context.shard
-    rows, device = problem.nodes, context.device
-    mine = _in_slices(
-        lambda part: network(part.to(device)).logits.argmax(dim=1).cpu(),
-        rows[shard.part(len(rows))],
+    shard = run.shard
+    everything = problem.inputs(None, run.device)
+    mine = everything.mapped(
+        lambda part: network(part).logits.argmax(dim=1).cpu(),
+        shard.part(len(everything)),
     )
     labels = shard.gathered(mine)
     if targets is not None:
         found, known = labels.numpy(), targets.labels.numpy()
         if not shard.first(lambda: _are_worth_more(problem, found, known)):
             labels = targets.labels
-    drawn = _drawn(labels, context.seeds)
+    drawn = problem.drawn(labels, run.seeds.check)
     own = shard.part(len(drawn))
-    hidden = _in_slices(network.trunk, rows[drawn[own]].to(device))
-    labels = labels[drawn].to(device)
+    hidden = problem.inputs(drawn, run.device).mapped(network.trunk, own)
+    labels = labels[drawn].to(run.device)
     one_hot = F.one_hot(labels[own], network.n_clusters)
     system = least_squares(hidden, one_hot, shard)
     _set_labels(network.label_head, *system, hidden, labels, shard)
@@ -162,67 +185,30 @@ def _are_worth_more(problem: Problem, found: IntArray, known: IntArray) -> bool:
     return after.cut <= before.cut and after.modularity > before.modularity - MIN_GAIN
 
 
-def _drawn(labels: Tensor, seeds: Seeds) -> Tensor:
-    """Up to ``SOLVE_ROWS`` rows, drawn at random, with some of every cluster."""
-    order = np.random.default_rng(seeds.check).permutation(len(labels))
-    if len(order) > SOLVE_ROWS:
-        shuffled = labels.numpy()[order]
-        by_cluster = np.argsort(shuffled, kind="stable")
-        sizes = np.bincount(shuffled)
-        first = np.repeat(np.cumsum(sizes) - sizes, sizes)
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[by_cluster] = np.arange(len(order)) - first
-        order = order[np.argsort(rank >= ROWS_PER_CLUSTER, kind="stable")]
-    return torch.from_numpy(order[:SOLVE_ROWS])
-
-
-def _in_slices(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    """What a function says of rows; its insides may be many times larger.
-
-    Slices are filled up with zeros: a row then gets the same bits whichever process
-    it falls to, and least squares would magnify any difference.
-    """
-    found = []
-    # No rows at all are a slice as well, for the width of the result.
-    for start in range(0, max(len(rows), 1), SLICE_ROWS):
-        part = rows[start : start + SLICE_ROWS]
-        missing = -len(part) % ROW_MULTIPLE if len(part) else ROW_MULTIPLE
-        filled = torch.cat([part, part.new_zeros(missing, part.shape[1])])
-        found.append(function(filled)[: len(part)])
-    return torch.cat(found)
-
-
 @dataclass(frozen=True)
 class _Lesson:
-    """Rows with their targets, by which heads are fitted and judged."""
+    """Nodes with their targets, by which heads are fitted and judged."""
 
-    rows: Tensor
+    inputs: Inputs
     functions: Tensor
     labels: Tensor
     shard: Shard
 
     @classmethod
-    def of(
-        cls,
-        rows: Tensor,
-        targets: Targets,
-        drawn: Tensor,
-        device: torch.device,
-        shard: Shard,
-    ) -> _Lesson:
+    def of(cls, problem: Problem, targets: Targets, drawn: Tensor, run: Run) -> _Lesson:
         return cls(
-            rows[drawn].to(device),
-            targets.functions[drawn].to(device),
-            targets.labels[drawn].to(device),
-            shard,
+            problem.inputs(drawn, run.device),
+            targets.functions[drawn].to(run.device),
+            targets.labels[drawn].to(run.device),
+            run.shard,
         )
 
     @torch.no_grad()
     def solve_heads(self, network: EigenNetwork) -> None:
         """Fit linear heads to the trunk as it is."""
         network.eval()
-        own = self.shard.part(len(self.rows))
-        hidden = _in_slices(network.trunk, self.rows[own])
+        own = self.shard.part(len(self.inputs))
+        hidden = self.inputs.mapped(network.trunk, own)
         one_hot = F.one_hot(self.labels[own], network.n_clusters)
         # One system for both.
         taught = torch.cat([self.functions[own], one_hot], 1)
@@ -239,15 +225,28 @@ class _Lesson:
     def is_known(self, network: EigenNetwork) -> bool:
         """Whether labels and functions are near enough to their targets."""
         network.eval()
-        outputs = self.shard.forward(network, self.rows[:CHECK_ROWS])
         labels = self.labels[:CHECK_ROWS]
-        error = (outputs.functions - self.functions[:CHECK_ROWS]).square().mean()
-        right = labels[outputs.logits.argmax(dim=1) == labels]
+        own = self.shard.part(len(labels))
+        found = self.shard.gathered(self.inputs.mapped(_both_heads(network), own))
+        functions = found[:, : network.n_functions]
+        logits = found[:, network.n_functions :]
+        error = (functions - self.functions[:CHECK_ROWS]).square().mean()
+        right = labels[logits.argmax(dim=1) == labels]
         sizes = torch.bincount(labels)
         shares = torch.bincount(right, minlength=len(sizes)) / sizes
         agreement = shares[sizes > 0].mean()
         learned = agreement >= LEARNED_AGREEMENT and error <= LEARNED_ERROR
         return self.shard.first(lambda: bool(learned))
+
+
+def _both_heads(network: EigenNetwork) -> Callable[[Tensor], Tensor]:
+    """Functions and scores of a network, side by side."""
+
+    def values(inputs: Tensor) -> Tensor:
+        outputs = network(inputs)
+        return torch.cat([outputs.functions, outputs.logits], dim=1)
+
+    return values
 
 
 class _Rounds(BaseCallback):

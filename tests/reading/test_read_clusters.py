@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from neuraleig.discretize import (
+from neuraleig.reading import (
     Judgement,
     NearestCentre,
     Reading,
@@ -10,7 +10,7 @@ from neuraleig.discretize import (
     diffused_rows,
     read_clusters,
 )
-from neuraleig.discretize import _centroids as centroids
+from neuraleig.reading import _centroids as centroids
 
 TRUTH = np.repeat(np.arange(3), 20)
 

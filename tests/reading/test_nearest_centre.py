@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from neuraleig.discretize import (
+from neuraleig.reading import (
     NearestCentre,
     candidate_sizes,
     diffused_rows,

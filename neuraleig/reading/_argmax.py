@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neuraleig._typing import Array, FloatArray, IntArray
-from neuraleig.discretize._base import softmax
+from neuraleig.reading._base import softmax
 
 
 class Argmax:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neuraleig.discretize import Argmax, ClusterQR, NearestCentre
+from neuraleig.reading import Argmax, ClusterQR, NearestCentre
 
 VALUES = np.linspace(1.0, 0.5, 24)
 

@@ -1,21 +1,14 @@
-"""What a fit tells of its progress: lines on stderr, tasks of scikit-learn."""
+"""Progress of a fit: lines on stderr, and tasks of scikit-learn's callbacks."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from neuraleig._sklearn_callbacks import FitTask
-from neuraleig.training import (
-    NOTHING_KEPT,
-    BaseCallback,
-    Callback,
-    Checkpoint,
-    TrainingState,
-)
+from neuraleig.training import BaseCallback, TrainingState
 
 # Stages of a fit by init; training may be left out.
 STAGES = {
@@ -85,25 +78,6 @@ class Progress:
         if self._verbose:
             seconds = time.perf_counter() - begin
             tell(f"{name}: {stage.result} ({seconds:.1f} s)")
-
-
-@dataclass(frozen=True)
-class Supervision:
-    """Who looks on while a fit runs, and who keeps what it comes to.
-
-    Parameters
-    ----------
-    progress : Progress
-        Tells of the stages.
-    checkpoint : Checkpoint
-        Keeps what the stages come to.
-    callbacks : sequence of Callback
-        Those of the user, called in every training.
-    """
-
-    progress: Progress = field(default_factory=Progress)
-    checkpoint: Checkpoint = NOTHING_KEPT
-    callbacks: Sequence[Callback] = ()
 
 
 def tell(line: str) -> None:

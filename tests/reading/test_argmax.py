@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from neuraleig.discretize import Argmax
-from neuraleig.discretize._base import softmax
+from neuraleig.reading import Argmax
+from neuraleig.reading._base import softmax
 
 scores = st.tuples(st.integers(1, 20), st.integers(1, 6)).flatmap(
     lambda shape: arrays(np.float32, shape, elements=st.floats(-1e4, 1e4, width=32))

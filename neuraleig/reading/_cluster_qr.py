@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 
 from neuraleig._typing import Array, FloatArray
-from neuraleig.discretize._base import diffused_rows
+from neuraleig.reading._base import diffused_rows
 
 
 def cluster_qr_rotation(rows: FloatArray) -> FloatArray:

@@ -1,0 +1,98 @@
+"""Nearest neighbours by scikit-learn: trees, and any of its metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from neuraleig._shard import Shard
+from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig.affinity._neighbors_exact import Found, Neighbors
+from neuraleig.affinity._units import unit_rows
+
+if TYPE_CHECKING:
+    from sklearn.neighbors import NearestNeighbors
+
+
+def tree_neighbors(
+    X: Array,
+    n_neighbors: int,
+    metric: str,
+    groups: IntArray | None,
+    n_jobs: int | None,
+    shard: Shard,
+) -> Neighbors:
+    """Neighbours by scikit-learn, which chooses between trees and brute force.
+
+    Parameters
+    ----------
+    X, n_neighbors, metric, groups, n_jobs, shard
+        As for :func:`neuraleig.affinity.nearest_neighbors`.
+
+    Returns
+    -------
+    neighbors : Neighbors
+        Exact.
+    """
+    # Imported late: it takes longer than all of this package.
+    from sklearn.neighbors import NearestNeighbors
+
+    if metric == "cosine":
+        X, metric = unit_rows(X), "euclidean"
+    search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric, n_jobs=n_jobs)
+    search.fit(X)
+    queries = np.arange(X.shape[0])[shard.part(X.shape[0])]
+    if groups is None:
+        distances, indices = _others(search, X, queries, n_neighbors)
+    else:
+        distances, indices = _across(search, X, queries, n_neighbors, groups)
+    found = Found(torch.from_numpy(distances), torch.from_numpy(indices))
+    found = found.gathered(shard)
+    return Neighbors(found.distances.numpy(), found.indices.numpy(), 1.0)
+
+
+def _others(
+    search: NearestNeighbors, X: Array, queries: IntArray, n_neighbors: int
+) -> tuple[FloatArray, IntArray]:
+    """Neighbours among all other rows."""
+    distances, indices = search.kneighbors(X[queries], n_neighbors + 1)
+    # The row itself goes; among its duplicates it may not be listed, and the last does.
+    others = indices != queries[:, None]
+    others[others.all(axis=1), -1] = False
+    shape = (len(queries), n_neighbors)
+    return (
+        distances[others].reshape(shape).astype(np.float64),
+        indices[others].reshape(shape).astype(np.int64),
+    )
+
+
+def _across(
+    search: NearestNeighbors,
+    X: Array,
+    queries: IntArray,
+    n_neighbors: int,
+    groups: IntArray,
+) -> tuple[FloatArray, IntArray]:
+    """Neighbours among the rows of other groups.
+
+    More and more neighbours are looked at, twice as many each time, until every row
+    has met enough of other groups.
+    """
+    distances = np.empty((len(queries), n_neighbors))
+    indices = np.empty((len(queries), n_neighbors), dtype=np.int64)
+    waiting = np.arange(len(queries))
+    n_met = min(2 * n_neighbors, len(X))
+    while waiting.size:
+        rows = queries[waiting]
+        apart, met = search.kneighbors(X[rows], n_met)
+        others = groups[met] != groups[rows][:, None]
+        done = others.sum(axis=1) >= n_neighbors
+        # Stable: the nearest of the others first, in the order in which they came.
+        order = np.argsort(~others[done], axis=1, kind="stable")[:, :n_neighbors]
+        distances[waiting[done]] = np.take_along_axis(apart[done], order, axis=1)
+        indices[waiting[done]] = np.take_along_axis(met[done], order, axis=1)
+        waiting = waiting[~done]
+        n_met = min(2 * n_met, len(X))
+    return distances, indices
