@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PACKAGES = {
-    "cli": "pyarrow",
+    "cli": "typer pyarrow",
     "faiss": "faiss-cpu",
     "mlflow": "mlflow-skinny",
     "onnx": "onnx onnxscript",

@@ -14,7 +14,6 @@ from neuraleig._standardize import FARTHEST
 from neuraleig._typing import Array, FloatArray
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.reading import Renumbered
 from neuraleig.onnx._heads import FunctionHead, frozen_network
 from neuraleig.onnx._model import Axes, Axis, Model
 from neuraleig.reading import (
@@ -22,6 +21,7 @@ from neuraleig.reading import (
     ClusterQR,
     Discretizer,
     NearestCentre,
+    Renumbered,
     diffusion_weights,
 )
 

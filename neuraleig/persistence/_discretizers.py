@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from neuraleig._typing import Array, FloatArray, IntArray
-from neuraleig.reading import Renumbered
 from neuraleig.persistence._fitted import finite
 from neuraleig.persistence._model_file import State
 from neuraleig.persistence._records import Record
-from neuraleig.reading import Argmax, ClusterQR, Discretizer, NearestCentre
+from neuraleig.reading import Argmax, ClusterQR, Discretizer, NearestCentre, Renumbered
 
 ARGMAX, NEAREST, CLUSTER_QR = "argmax", "nearest_centre", "cluster_qr"
 CLUSTERS, CENTRES, ROTATION = "clusters", "centres", "rotation"
