@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import validate_parameter_constraints
+
+from neuraleig._sklearn import check_values
 
 
 class Component(BaseEstimator):
@@ -40,7 +41,7 @@ class Component(BaseEstimator):
             f"{path}__{name}": value
             for name, value in self.get_params(deep=False).items()
         }
-        validate_parameter_constraints(constraints, values, caller_name=owner)
+        check_values(constraints, values, owner)
 
 
 class ComposedEstimator(BaseEstimator):

@@ -21,8 +21,9 @@ FOUNDATION = {
     "_interchange",
     "_shard",
     "_atomic",
+    "_components",
     "_extras",
-    "_sklearn_callbacks",
+    "_sklearn",
     "_sparse",
     "_standardize",
     "_typing",
@@ -36,23 +37,22 @@ MATHEMATICS = {
     "networks",
     "spectrum",
     "metrics",
-    "discretize",
 }
 RUNNERS = {"sampling", "training", "eigenfunctions"}
 # What each part may import besides itself and the foundation.
 ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
-    "_targets": MATHEMATICS,
-    "_progress": {"training"},
+    "reading": {"affinity", "metrics"},
     "sampling": {"affinity"},
     "training": set(),
     "eigenfunctions": {"spectrum", "training._device", "training._distributed"},
-    "estimators": MATHEMATICS | RUNNERS | {"_targets", "_progress"},
-    "segmentation": MATHEMATICS | RUNNERS | {"_targets", "_progress"},
+    "fit": MATHEMATICS | RUNNERS | {"reading"},
+    "estimators": MATHEMATICS | RUNNERS | {"reading", "fit"},
+    "segmentation": MATHEMATICS | RUNNERS | {"reading", "fit", "estimators"},
     "persistence": {
         "estimators",
         "segmentation",
         "eigenfunctions",
-        "discretize",
+        "reading",
         "networks",
         "training",
     },
@@ -61,7 +61,7 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
         "segmentation",
         "eigenfunctions",
         "networks",
-        "discretize",
+        "reading",
     },
     "plotting": {
         "estimators",

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Annotated, Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
 from typer import BadParameter, Option
 
 from neuraleig import DenseSegmenter
+from neuraleig._sklearn import Interval, StrOptions
 from neuraleig._tables import TableError
 from neuraleig.affinity import CosineAffinity, NeighborAffinity, RBFAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding

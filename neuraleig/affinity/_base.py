@@ -13,11 +13,11 @@ import scipy.sparse as sp
 import torch
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
-from sklearn.utils._param_validation import Interval
 
 from neuraleig._batch import Edges
 from neuraleig._components import Component
 from neuraleig._shard import ALONE, Shard
+from neuraleig._sklearn import Interval
 from neuraleig._sparse import clear_diagonal
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig._validation import check_affinity_matrix

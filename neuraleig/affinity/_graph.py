@@ -9,10 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from neuraleig._batch import Edges
 from neuraleig._shard import ALONE, Shard
+from neuraleig._sklearn import Interval, StrOptions
 from neuraleig._standardize import SLICE_ELEMENTS
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig._validation import METRICS

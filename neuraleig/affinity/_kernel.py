@@ -11,9 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import Interval
 
 from neuraleig._batch import Edges
+from neuraleig._sklearn import Interval
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph, symmetrized
 from neuraleig.affinity._units import of_common_size, unit_rows

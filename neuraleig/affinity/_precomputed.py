@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from neuraleig._batch import Edges
+from neuraleig._sklearn import Interval, StrOptions
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig._validation import check_neighbors_matrix
 from neuraleig.affinity._base import Affinity, Graph, symmetrized

@@ -14,11 +14,10 @@ from typing import Any, ClassVar
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from neuraleig._interchange import as_numpy
 from neuraleig._rows import DrawnRows, draw_rows, iter_once
-from neuraleig._sklearn_callbacks import CallbackSupportMixin, FitTask
+from neuraleig._sklearn import CallbackSupportMixin, FitTask, Interval, StrOptions
 from neuraleig._typing import Array, FloatArray, IntArray, Rows
 from neuraleig._validation import METRICS, check_groups, check_hidden_sizes
 from neuraleig._warnings import warn_user

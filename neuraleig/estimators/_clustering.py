@@ -9,10 +9,9 @@ from os import PathLike
 from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from neuraleig._random import RandomState
-from neuraleig._sklearn_callbacks import with_callbacks
+from neuraleig._sklearn import Interval, StrOptions, with_callbacks
 from neuraleig._typing import IntArray, Matrix, Rows
 from neuraleig._validation import check_n_clusters
 from neuraleig.affinity import Affinity

@@ -9,10 +9,9 @@ from os import PathLike
 from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import Interval
 
 from neuraleig._random import RandomState
-from neuraleig._sklearn_callbacks import with_callbacks
+from neuraleig._sklearn import Interval, with_callbacks
 from neuraleig._typing import Array, Matrix, Rows
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import (

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from neuraleig._sklearn_callbacks import FitTask
+from neuraleig._sklearn import FitTask
 from neuraleig.training import BaseCallback, TrainingState
 
 # Stages of a fit by init; training may be left out.

@@ -6,11 +6,13 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from neuraleig._sklearn import check_parameters
 from neuraleig.persistence._records import Record
 
 # Beyond these they are objects, of which files hold none.
@@ -87,7 +89,7 @@ def packed_parameters(estimator: BaseEstimator) -> dict[str, Any]:
         else:
             packed[name] = _packed(value, name)
     # What no loaded estimator may have would make a file that nobody can load.
-    estimator._validate_params()
+    check_parameters(estimator)
     return packed
 
 
@@ -116,7 +118,7 @@ def estimator_of(
         If there are others, or one has no valid value.
     """
     found = packed.take_all()
-    unknown = sorted(set(found) - set(kind._get_param_names()))
+    unknown = sorted(set(found) - set(signature(kind).parameters))
     if unknown:
         raise ValueError(f"{kind.__name__} has no parameter {unknown[0]!r}")
     parameters = {}
@@ -128,7 +130,7 @@ def estimator_of(
         else:
             parameters[name] = _unpacked(value, name)
     estimator: EstimatorT = kind(**parameters)
-    estimator._validate_params()
+    check_parameters(estimator)
     return estimator
 
 

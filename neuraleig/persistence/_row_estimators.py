@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neuraleig._sklearn import transform_output
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.persistence._discretizers import discretizer_state, make_discretizer
 from neuraleig.persistence._fitted import (
@@ -127,11 +128,9 @@ def _row_state(
 ) -> State:
     state = fitted_state(estimator, numbers)
     names = getattr(estimator, "feature_names_in_", None)
-    # How scikit-learn stores what set_output was told.
-    output = getattr(estimator, "_sklearn_output_config", {})
     further = {
         "feature_names": None if names is None else names.tolist(),
-        "transform_output": output.get("transform"),
+        "transform_output": transform_output(estimator),
     }
     return State(state.tensors, state.content | further)
 

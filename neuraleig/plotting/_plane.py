@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import _safe_indexing
 
 from neuraleig._random import RandomState
 from neuraleig._rows import is_stream, slices_of
+from neuraleig._sklearn import rows_at
 from neuraleig._typing import FloatArray, IntArray
 from neuraleig.plotting._checks import check_lengths, check_subsample, drawn_rows
 from neuraleig.plotting._fitted import eigenvalues_of, final_step, n_clusters_of
@@ -112,7 +112,7 @@ def evaluated_plane(
             label_order = _check_order(label_order, labels)
         rows = drawn_rows(n_rows, subsample, random_state)
         if rows.size < n_rows:
-            X = _safe_indexing(X, rows)
+            X = rows_at(X, rows)
             labels = None if labels is None else np.asarray(labels)[rows]
         subsample = None
     is_predicted = labels is None and hasattr(estimator, "predict")

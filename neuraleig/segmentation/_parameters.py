@@ -10,12 +10,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import (
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
 
+from neuraleig._sklearn import Interval, StrOptions, check_parameters, check_values
 from neuraleig._validation import check_temperature
 from neuraleig._warnings import warn_user
 from neuraleig.networks import ASSIGNMENTS, HEADS
@@ -130,7 +126,7 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
 
     def _check_parameters(self) -> None:
         """Check parameters before any work."""
-        self._validate_params()
+        check_parameters(self)
         check_temperature(self.temperature)
         check_windows(self.window_size, self.stride)
         check_scales(self.scales)
@@ -149,10 +145,10 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
 
     def _check_ready(self) -> None:
         super()._check_ready()
-        validate_parameter_constraints(
+        check_values(
             {name: self._parameter_constraints[name] for name in LATER},
             {name: getattr(self, name) for name in LATER},
-            caller_name=type(self).__name__,
+            type(self).__name__,
         )
         check_windows(self.window_size, self.stride)
         check_scales(self.scales)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.sparse.linalg import LinearOperator, SuperLU, eigsh, splu
 from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._typing import FloatArray
+from neuraleig._warnings import warn_user
 from neuraleig.spectrum._coarsen import Block, coarsened
 from neuraleig.spectrum._filter import (
     CPU,
@@ -151,11 +151,10 @@ def _start(
 def warn_of_residuals(excess: float) -> None:
     """Say so where eigenvectors have not converged."""
     if excess > 1:
-        warnings.warn(
+        warn_user(
             f"The eigenvectors of the graph have residuals {excess:.1f} times the "
             "tolerance; more neighbours make it easier to solve.",
             ConvergenceWarning,
-            stacklevel=3,
         )
 
 

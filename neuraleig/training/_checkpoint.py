@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from neuraleig._atomic import TEMPORARIES, atomic_file
+from neuraleig._warnings import warn_user
 
 # How entries are laid out. Raise it when what was saved before cannot be read.
 SCHEMA = 1
@@ -158,10 +158,9 @@ class CheckpointFolder(Checkpoint):
             for path in sorted(self._ours(), key=_age):
                 path.unlink(missing_ok=True)
         except OSError as error:
-            warnings.warn(
+            warn_user(
                 f"checkpoint={str(self.path)!r} could not be removed ({error}); "
                 "delete the folder.",
-                stacklevel=2,
             )
         with suppress(OSError):
             self.path.rmdir()

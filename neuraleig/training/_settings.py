@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
 from neuraleig._components import Component
+from neuraleig._sklearn import Interval, StrOptions
 from neuraleig._validation import check_temperature
 from neuraleig.training._optimizers import OPTIMIZERS, OptimizerName
 from neuraleig.training._precision import PRECISIONS, Precision

@@ -1,13 +1,22 @@
-"""scikit-learn's callbacks, which came with its version 1.9, where they are present."""
+"""Names of scikit-learn that are private, or that its older versions lack.
+
+The one file that imports them; all else imports them from here. The tests say on which
+versions each was seen.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from sklearn.base import BaseEstimator
+from sklearn.utils import _safe_indexing as rows_at
 
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from neuraleig._typing import Rows
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -21,16 +30,39 @@ except ImportError:
         """Nothing: this version of scikit-learn has no callbacks."""
 
     def decorator(method: Method) -> Method:
-        """As many frames as scikit-learn's puts around it, which warnings count."""
-
-        @wraps(method)
-        def called(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            return method(*args, **kwargs)
-
-        return cast(Method, called)
+        """Return the method as it is."""
+        return method
 
 
-__all__ = ["CallbackSupportMixin", "FitTask", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "FitTask",
+    "Interval",
+    "StrOptions",
+    "check_parameters",
+    "check_values",
+    "rows_at",
+    "transform_output",
+    "with_callbacks",
+]
+
+
+def check_parameters(estimator: BaseEstimator) -> None:
+    """Check the parameters of an estimator against its ``_parameter_constraints``."""
+    estimator._validate_params()
+
+
+def check_values(
+    constraints: Mapping[str, list[Any]], values: Mapping[str, object], owner: str
+) -> None:
+    """Check values against constraints, as parameters of the class ``owner``."""
+    validate_parameter_constraints(dict(constraints), dict(values), caller_name=owner)
+
+
+def transform_output(estimator: BaseEstimator) -> str | None:
+    """Container that ``set_output(transform=)`` asked for, if it was called."""
+    config: dict[str, str] = getattr(estimator, "_sklearn_output_config", {})
+    return config.get("transform")
 
 
 def with_callbacks(method: Method) -> Method:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from neuraleig._targets import judge_labels, judged_graph
+from neuraleig.reading import _judge, judge_labels, judged_graph
 from sklearn.datasets import make_blobs
 
-from neuraleig import NeuralEigenSpectralClustering, _targets
+from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.affinity import Graph, NeighborAffinity
 from neuraleig.metrics import clustering_accuracy
 
@@ -23,7 +23,7 @@ def test_small_graphs_are_judged_whole(graph):
 
 
 def test_sampled_edges_are_edges_of_the_graph(graph, monkeypatch):
-    monkeypatch.setattr(_targets, "JUDGED_EDGES", 300)
+    monkeypatch.setattr(_judge, "JUDGED_EDGES", 300)
     judged, nodes = judged_graph(graph, seed=0)
     assert judged.weights.sum() == 2 * 300
     assert abs(judged.weights - judged.weights.T).max() == 0
@@ -38,7 +38,7 @@ def test_judgements_of_samples_are_right_in_the_mean(graph, monkeypatch):
     labels = np.random.default_rng(0).integers(3, size=graph.n_nodes)
     labels[:500] = 0
     exact = judge_labels(graph, labels)
-    monkeypatch.setattr(_targets, "JUDGED_EDGES", 2_000)
+    monkeypatch.setattr(_judge, "JUDGED_EDGES", 2_000)
     found = []
     for seed in range(50):
         judged, nodes = judged_graph(graph, seed)
@@ -50,7 +50,7 @@ def test_uniform_weight_keeps_its_share(graph, monkeypatch):
     labels = (np.arange(graph.n_nodes) % 3).astype(np.int64)
     regularized = graph.regularized(0.1)
     exact = judge_labels(regularized, labels)
-    monkeypatch.setattr(_targets, "JUDGED_EDGES", 5_000)
+    monkeypatch.setattr(_judge, "JUDGED_EDGES", 5_000)
     judged, nodes = judged_graph(regularized, seed=0)
     assert nodes is not None
     found = judge_labels(judged, labels[nodes])
@@ -59,7 +59,7 @@ def test_uniform_weight_keeps_its_share(graph, monkeypatch):
 
 @pytest.mark.parametrize("assign_labels", ["argmax", "kmeans"])
 def test_labels_chosen_by_a_sample_cover_all_nodes(monkeypatch, assign_labels):
-    monkeypatch.setattr(_targets, "JUDGED_EDGES", 500)
+    monkeypatch.setattr(_judge, "JUDGED_EDGES", 500)
     X, y = make_blobs(900, centers=[[0, 0], [7, 0], [0, 7]], random_state=0)
     model = NeuralEigenSpectralClustering(
         3, assign_labels=assign_labels, hidden_sizes=(32,), random_state=0
@@ -68,7 +68,7 @@ def test_labels_chosen_by_a_sample_cover_all_nodes(monkeypatch, assign_labels):
 
 
 def test_edges_of_a_few_heavy_pairs_do_not_stand_for_the_graph(graph, monkeypatch):
-    monkeypatch.setattr(_targets, "JUDGED_EDGES", 300)
+    monkeypatch.setattr(_judge, "JUDGED_EDGES", 300)
     weights = graph.weights.tolil()
     weights[0, 1] = weights[1, 0] = 1e14
     heavy = Graph(weights.tocsr(), graph.index)
