@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
-import textwrap
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import partial
@@ -26,6 +24,7 @@ COMMON = {
     "weights": ("FILE", "Weights of the backbone, which are otherwise fetched."),
     "random_state": ("N", "Seed."),
 }
+Command = Callable[..., int | None]
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 SHORT = {"output": "-o", "quiet": "-q", "verbose": "-v"}
 
@@ -48,15 +47,13 @@ def make_app(summary: str, examples: str) -> Typer:
     )
 
 
-def command(
-    app: Typer, name: str, function: Callable[..., int | None], examples: str
-) -> None:
+def add_command(app: Typer, function: Command) -> None:
     """Make a function a command of an app.
 
     Parameters without ``*`` before them are arguments, the others options; an
     annotation may name what reads a value. A dataclass stands for an option per field,
     and :class:`Settings` for those of an estimator. Help is the docstring, where types
-    are metavars.
+    are metavars and the examples lines of the command.
 
     Parsing a line returns the call that it asks for, and does not make it: errors of
     the line and errors of the work are told apart.
@@ -81,8 +78,10 @@ def command(
 
     asked.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     asked.__annotations__ = {option.name: option.annotation for option in options}
-    text = re.split(r"\n\nParameters\n", inspect.getdoc(function) or "")[0]
-    app.command(name, help=text, epilog=_epilog(examples))(asked)
+    text, _, rest = (inspect.getdoc(function) or "").partition("\n\nParameters\n")
+    examples = f"{rest or text}\n".partition("Examples\n--------\n")[2]
+    text = text.partition("\n\nExamples\n")[0]
+    app.command(function.__name__, help=text, epilog=_epilog(examples))(asked)
 
 
 def _settings(kind: Any) -> Settings | None:  # noqa: ANN401
@@ -146,4 +145,4 @@ def _keyword(name: str, kind: Any, default: Any) -> inspect.Parameter:  # noqa: 
 
 def _epilog(examples: str) -> str:
     """Lines of examples, as they stand."""
-    return f"\b\nexamples:\n{textwrap.dedent(examples)}"
+    return f"\b\nexamples:\n{examples}"

@@ -6,24 +6,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from typer import Typer
-
-from neuraleig._cli._command import command
 from neuraleig._cli._options import Seed, one_of
 from neuraleig._demo import DATASETS, run_demo
-
-DEMO = """\
-  neuraleig demo                           handwritten digits, plots included
-  neuraleig demo --dataset wine --random-state 3
-                                           another data set, another split
-  neuraleig demo -o figures                plots go to ./figures
-  neuraleig demo --no-plots                the table alone
-"""
-
-
-def add_command(app: Typer) -> None:
-    """Add the command."""
-    command(app, "demo", demo, DEMO)
 
 
 def demo(
@@ -47,6 +31,14 @@ def demo(
         Folder for the plots.
     no_plots
         Draw no plots.
+
+    Examples
+    --------
+    neuraleig demo                           handwritten digits, plots included
+    neuraleig demo --dataset wine --random-state 3
+                                             another data set, another split
+    neuraleig demo -o figures                plots go to ./figures
+    neuraleig demo --no-plots                the table alone
     """
     folder = None if no_plots else output
     run_demo(dataset, seed=random_state, folder=folder, out=sys.stdout)

@@ -9,20 +9,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from typer import Typer
 
-from neuraleig._cli._command import UsageError, command
+from neuraleig._cli._command import UsageError
 from neuraleig._cli._models import load_row_model
 from neuraleig._cli._options import Columns
 from neuraleig._tables import STANDARD_INPUT, TableError, read_labels
 from neuraleig._typing import IntArray
 from neuraleig.metrics import clustering_accuracy
 
-EVALUATE = """\
-  neuraleig evaluate model.safetensors rows.npy
-  neuraleig evaluate flowers.safetensors flowers.csv --label-column species
-  neuraleig evaluate model.safetensors rows.npy --labels classes.npy --json
-"""
 # Names of scores on a terminal.
 TITLES = {
     "n_rows": "rows",
@@ -34,11 +28,6 @@ TITLES = {
     "normalized_mutual_info": "normalised mutual information",
     "adjusted_rand": "adjusted Rand index",
 }
-
-
-def add_command(app: Typer) -> None:
-    """Add the command."""
-    command(app, "evaluate", evaluate, EVALUATE)
 
 
 def evaluate(
@@ -65,6 +54,12 @@ def evaluate(
         Column of the classes, or key of a .npz file; in DATA without --labels.
     json_
         Write JSON.
+
+    Examples
+    --------
+    neuraleig evaluate model.safetensors rows.npy
+    neuraleig evaluate flowers.safetensors flowers.csv --label-column species
+    neuraleig evaluate model.safetensors rows.npy --labels classes.npy --json
     """
     if STANDARD_INPUT in (data, labels):
         raise UsageError("DATA and --labels are read more than once; pass files")

@@ -15,8 +15,12 @@ import torch
 from typer import Exit, Option, TyperException
 
 from neuraleig import __version__
-from neuraleig._cli import _demo, _evaluate, _models, _rows, _segment
-from neuraleig._cli._command import make_app
+from neuraleig._cli import _segment_evaluate, _segment_fit, _segment_name
+from neuraleig._cli._command import Command, add_command, make_app
+from neuraleig._cli._demo import demo
+from neuraleig._cli._evaluate import evaluate
+from neuraleig._cli._models import export, info, report
+from neuraleig._cli._rows import fit, predict, transform
 from neuraleig.training import CheckpointError
 
 # Status that a shell reports for a process that was interrupted.
@@ -34,22 +38,46 @@ ERRORS = (
     torch.OutOfMemoryError,
 )
 EXAMPLES = """\
-  neuraleig demo                compare with other methods on handwritten digits
-  neuraleig fit rows.csv -o model.safetensors --n-clusters 10
-                                learn clusters of the rows of a file
-  neuraleig predict model.safetensors more.csv -o labels.csv
-                                label rows
-  neuraleig segment fit photos -o model.safetensors
-                                segment a folder of images
-  neuraleig demo --help         options of a command
+neuraleig demo                compare with other methods on handwritten digits
+neuraleig fit rows.csv -o model.safetensors --n-clusters 10
+                              learn clusters of the rows of a file
+neuraleig predict model.safetensors more.csv -o labels.csv
+                              label rows
+neuraleig segment fit photos -o model.safetensors
+                              segment a folder of images
+neuraleig demo --help         options of a command
+"""
+SEGMENT = """\
+neuraleig segment fit photos -o model.safetensors --n-clusters 12
+neuraleig segment predict model.safetensors photos -o labels --overlays
+neuraleig segment name model.safetensors --name 3=road --merge 1,4
+neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
+neuraleig segment fit --help             options of a command
 """
 
+OF_ROWS: tuple[Command, ...] = (
+    demo,
+    fit,
+    predict,
+    transform,
+    evaluate,
+    info,
+    report,
+    export,
+)
 app = make_app("Spectral clustering that predicts.", EXAMPLES)
-_demo.add_command(app)
-_rows.add_commands(app)
-_evaluate.add_command(app)
-_models.add_commands(app)
-_segment.add_commands(app)
+segment = make_app("Segment images without labels.", SEGMENT)
+OF_IMAGES: tuple[Command, ...] = (
+    _segment_fit.fit,
+    _segment_fit.predict,
+    _segment_evaluate.evaluate,
+    _segment_name.name,
+)
+for command in OF_ROWS:
+    add_command(app, command)
+for command in OF_IMAGES:
+    add_command(segment, command)
+app.add_typer(segment, name="segment")
 
 
 def _show_version(asked: bool) -> None:
@@ -106,10 +134,7 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
         _settle_stdout()
         return 1
     except TyperException as error:
-        context = getattr(error, "ctx", None)
-        program = _program_of(argv) if context is None else context.command_path
-        message = _first_line(error.format_message())
-        sys.stderr.write(f"{program}: error: {message} (see {program} --help)\n")
+        _report_wrong_line(error, argv)
         return 2
     except ERRORS as error:
         sys.stderr.write(f"neuraleig: error: {_one_line(error)}\n")
@@ -120,10 +145,21 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     return status
 
 
-def _program_of(argv: Sequence[str]) -> str:
-    """Command of a line, as it was called."""
+def _report_wrong_line(error: TyperException, argv: Sequence[str]) -> None:
+    """Write one line about wrong arguments."""
+    context = getattr(error, "ctx", None)
     n_words = 2 if argv[:1] == ["segment"] else 1
-    return " ".join(["neuraleig", *argv[:n_words]])
+    program = " ".join(["neuraleig", *argv[:n_words]])
+    if context is not None:
+        program = context.command_path
+    message = _first_line(error.format_message())
+    wrong = getattr(error, "option_name", None)
+    if context is not None and wrong is not None:
+        # Options of a part, such as --training.lr for --lr.
+        options = [option for p in context.command.params for option in p.opts]
+        found = [o for o in options if o.endswith(f".{wrong.removeprefix('--')}")]
+        message = f"No such option: {wrong}; use {found[0]}" if found else message
+    sys.stderr.write(f"{program}: error: {message} (see {program} --help)\n")
 
 
 def _settle_stdout() -> None:

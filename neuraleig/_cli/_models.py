@@ -9,10 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from typer import Typer
-
 from neuraleig import DenseSegmenter, NeuralSpectralEmbedding, load
-from neuraleig._cli._command import UsageError, command
+from neuraleig._cli._command import UsageError
 from neuraleig._cli._options import (
     Columns,
     Positive,
@@ -26,20 +24,6 @@ from neuraleig._words import suggestion
 from neuraleig.persistence import ModelDescription, describe
 from neuraleig.persistence._registry import FORMATS
 
-INFO = """\
-  neuraleig info model.safetensors
-  neuraleig info model.safetensors --json
-"""
-EXPORT = """\
-  neuraleig export model.safetensors -o model.onnx --dtype float64
-"""
-REPORT = """\
-  neuraleig report flowers.safetensors flowers.csv -o report.html
-  neuraleig report m.safetensors rows.npy -o r.html --date 2025-01-31
-  neuraleig report segments.safetensors photos -o report.html
-  neuraleig segment name segments.safetensors --names names.json --merge-equal
-                                   with names.json downloaded from the page
-"""
 # Eigenvalues and names that info shows; --json has all of them.
 SHOWN = 12
 WIDTH = 79
@@ -96,13 +80,6 @@ def load_segmenter(path: Path, device: str, weights: str | None) -> DenseSegment
     return model
 
 
-def add_commands(app: Typer) -> None:
-    """Add the commands."""
-    command(app, "info", info, INFO)
-    command(app, "report", report, REPORT)
-    command(app, "export", export, EXPORT)
-
-
 def info(model: Path, *, json_: bool = False) -> None:
     """Describe the file of a model, without making the model.
 
@@ -110,6 +87,11 @@ def info(model: Path, *, json_: bool = False) -> None:
     ----------
     json_
         Write JSON.
+
+    Examples
+    --------
+    neuraleig info model.safetensors
+    neuraleig info model.safetensors --json
     """
     found = describe(model)
     if json_:
@@ -203,6 +185,10 @@ def export(
         Let a segmenter take images, not features.
     image_size : H W
         Size of these images, where the backbone needs one.
+
+    Examples
+    --------
+    neuraleig export model.safetensors -o model.onnx --dtype float64
     """
     # Later: it imports what nothing else needs.
     from neuraleig import export_onnx
@@ -271,6 +257,14 @@ def report(
         Rows, as of predict, or a folder of images.
     output : FILE
         HTML file.
+
+    Examples
+    --------
+    neuraleig report flowers.safetensors flowers.csv -o report.html
+    neuraleig report m.safetensors rows.npy -o r.html --date 2025-01-31
+    neuraleig report segments.safetensors photos -o report.html
+    neuraleig segment name segments.safetensors --names names.json --merge-equal
+                                     with names.json downloaded from the page
     """
     # Later: drawing takes a second to import, and only this command needs it.
     from neuraleig.report import write_report

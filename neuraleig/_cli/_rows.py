@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from typer import BadParameter, Typer
+from typer import BadParameter
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, save
-from neuraleig._cli._command import UsageError, command
+from neuraleig._cli._command import UsageError
 from neuraleig._cli._models import load_row_model
 from neuraleig._cli._options import (
     Columns,
@@ -35,23 +35,6 @@ from neuraleig._tables import (
 from neuraleig._words import count_text, suggestion_text
 from neuraleig.training._checkpoint import clearing_deferred
 
-FIT = """\
-  neuraleig fit rows.npy -o model.safetensors --n-clusters 3
-  neuraleig fit flowers.csv -o flowers.safetensors --n-clusters 3 --drop species
-  neuraleig fit rows.npy -o map.safetensors --embedding --n-components 2
-  neuraleig fit rows.npy -o m.safetensors --affinity rbf --training.max-iter 5
-"""
-PREDICT = """\
-  neuraleig predict model.safetensors rows.npy -o labels.npy
-  neuraleig predict flowers.safetensors flowers.csv -o labels.csv
-  neuraleig predict flowers.safetensors flowers.csv --proba -o shares.csv
-  neuraleig predict flowers.safetensors - < flowers.csv > labels.csv
-"""
-TRANSFORM = """\
-  neuraleig transform map.safetensors rows.npy -o map.npy
-  neuraleig transform model.safetensors rows.npy -o functions.csv
-"""
-
 
 def _result(text: str) -> Path:
     if text != STANDARD_INPUT and Path(text).suffix.lower() not in FORMATS_WRITTEN:
@@ -60,13 +43,6 @@ def _result(text: str) -> Path:
 
 
 Result = Annotated[Path | None, _result]
-
-
-def add_commands(app: Typer) -> None:
-    """Add the commands."""
-    command(app, "fit", fit, FIT)
-    command(app, "predict", predict, PREDICT)
-    command(app, "transform", transform, TRANSFORM)
 
 
 def fit(
@@ -95,6 +71,13 @@ def fit(
         Fit NeuralSpectralEmbedding: eigenfunctions without clusters.
     group_column : NAME
         Column of the groups, for --affinity.across-groups.
+
+    Examples
+    --------
+    neuraleig fit rows.npy -o model.safetensors --n-clusters 3
+    neuraleig fit flowers.csv -o flowers.safetensors --n-clusters 3 --drop species
+    neuraleig fit rows.npy -o map.safetensors --embedding --n-components 2
+    neuraleig fit rows.npy -o m.safetensors --affinity rbf --training.max-iter 5
     """
     estimator = new_estimator(embedding, {"verbose": verbosity.level, **parameters})
     check_output(output, data)
@@ -173,6 +156,13 @@ def predict(
         Labels: .npy or .csv (default: - for .csv to stdout).
     proba
         Write the probability of every cluster.
+
+    Examples
+    --------
+    neuraleig predict model.safetensors rows.npy -o labels.npy
+    neuraleig predict flowers.safetensors flowers.csv -o labels.csv
+    neuraleig predict flowers.safetensors flowers.csv --proba -o shares.csv
+    neuraleig predict flowers.safetensors - < flowers.csv > labels.csv
     """
     check_output(output, data, model)
     loaded = load_row_model(model, device, with_clusters=True)
@@ -207,6 +197,11 @@ def transform(
     ----------
     output : FILE
         Eigenfunctions: .npy or .csv (default: - for .csv to stdout).
+
+    Examples
+    --------
+    neuraleig transform map.safetensors rows.npy -o map.npy
+    neuraleig transform model.safetensors rows.npy -o functions.csv
     """
     check_output(output, data, model)
     loaded = load_row_model(model, device)

@@ -103,7 +103,7 @@ def evaluate(
     weights: str | None = None,
     layouts: Annotated[bool, _show_layouts] = False,
 ) -> None:
-    """Score a model on a labelled set.
+    r"""Score a model on a labelled set.
 
     Every cluster is given the class that it covers best, and the classes are compared
     with those of the masks.
@@ -121,6 +121,16 @@ def evaluate(
         Published settings: pascal_context, cityscapes, ade20k or none.
     layouts
         Show the folders of the sets, and leave.
+
+    Examples
+    --------
+    neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
+    neuraleig segment evaluate --dataset cityscapes --root DIR
+                                     a row of the published tables
+    neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid \
+        --map-split train            match clusters to classes on other images
+    neuraleig segment evaluate --layouts
+                                     folders in which the sets are expected
     """
     scored = scoring.load(scoring.split)
     mapped = None

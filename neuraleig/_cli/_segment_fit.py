@@ -37,6 +37,13 @@ def fit(
         Model file.
     preset : NAME
         Published settings: pascal_context, cityscapes, ade20k or none.
+
+    Examples
+    --------
+    neuraleig segment fit photos -o model.safetensors
+    neuraleig segment fit photos -o m.safetensors --n-clusters 12 --refine guided
+    neuraleig segment fit photos -o m.safetensors --backbone color_texture
+    neuraleig segment fit photos -o m.safetensors --backbone.weights dinov2.pth
     """
     check_output(output)
     segmenter = new_segmenter(preset, {"verbose": verbosity.level, **parameters})
@@ -84,6 +91,11 @@ def predict(
         Write coloured images as well.
     overwrite
         Begin anew.
+
+    Examples
+    --------
+    neuraleig segment predict model.safetensors photos -o labels
+    neuraleig segment predict model.safetensors photos -o labels --overlays
     """
     segmenter = load_segmenter(model, device, weights).set_params(**parameters)
     report = segmenter.predict_folder(

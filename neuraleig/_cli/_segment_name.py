@@ -31,7 +31,7 @@ def _group(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def name_clusters(
+def name(
     model: Path,
     *,
     names: Path | None = None,
@@ -62,6 +62,13 @@ def name_clusters(
         File of the new model (default: MODEL, which is replaced).
     sheet : FOLDER PNG
         Draw the clusters in images of a folder.
+
+    Examples
+    --------
+    neuraleig segment name model.safetensors --sheet photos sheet.png
+    neuraleig segment name m.safetensors --name 3=road --name 5=sky --merge 1,4
+    neuraleig segment name model.safetensors --names names.json --merge-equal
+                                     with names.json: {"3": "road", "5": "sky"}
     """
     saved = output or model
     is_changed = bool(names or name or merge or merge_equal or output)
