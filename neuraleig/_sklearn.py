@@ -11,12 +11,12 @@ from typing import Any, TypeVar, cast
 
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing as rows_at
-
 from sklearn.utils._param_validation import (
     Interval,
     StrOptions,
     validate_parameter_constraints,
 )
+
 from neuraleig._typing import Rows
 
 Method = TypeVar("Method", bound=Callable[..., Any])

@@ -52,7 +52,8 @@ def test_demo_ends_well_and_says_nothing_on_stderr(wine):
 def test_demo_prints_one_aligned_row_per_method(wine):
     lines = wine[1].stdout.splitlines()
     assert lines[0] == (
-        "wine: 178 rows, 13 features, 3 classes; 124 rows fitted, 54 held out, seed 0"
+        "wine: 178 rows, 13 features, 3 classes; 124 training rows, 54 test rows, "
+        "seed 0"
     )
     rule = next(i for i, line in enumerate(lines) if set(line) == {"-"})
     header, rows = lines[rule - 1], lines[rule + 1 : rule + 4]

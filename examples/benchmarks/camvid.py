@@ -60,7 +60,7 @@ from neuraleig.segmentation._token_sample import (
     SampleRules,
 )
 from neuraleig.segmentation.backbones import extract, make_backbone
-from neuraleig.segmentation.evaluation import confusion_matrix
+from neuraleig.segmentation.evaluation import ConfusionMatrix
 from neuraleig.segmentation.inference import (
     Lattice,
     labels_from_scores,
@@ -245,13 +245,15 @@ def counted(
     """Confusion of every frame, by plain and, if asked for, refined labels."""
     plain, refined = [], []
     for number, path in enumerate(dataset.images):
-        rgb, mask = read_image(path), [dataset.read_mask(number)]
+        rgb, mask = read_image(path), dataset.read_mask(number)
         found, lattice = scores(rgb)
         labels = labels_from_scores(found, lattice)
-        plain.append(confusion_matrix(mask, [labels], dataset.n_classes, k))
+        confusion = ConfusionMatrix(dataset.n_classes, k)
+        plain.append(confusion.update(mask, labels).counts)
         if refine:
             labels = refined_labels(found, rgb, lattice, radius=REFINE_RADIUS)
-            refined.append(confusion_matrix(mask, [labels], dataset.n_classes, k))
+            confusion = ConfusionMatrix(dataset.n_classes, k)
+            refined.append(confusion.update(mask, labels).counts)
     return plain, refined
 
 

@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
@@ -37,7 +38,6 @@ from neuraleig.segmentation import (
     overlay,
 )
 from neuraleig.segmentation.evaluation import ConfusionMatrix
-from neuraleig.segmentation.images import write_image
 from neuraleig.segmentation.inference import Lattice, labels_from_scores
 
 Image = NDArray[np.uint8]
@@ -214,7 +214,7 @@ def write_overlays(
     for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
         found = overlay(image, model.predict(image), colors)
         row = np.concatenate([image, colors[mask], found], axis=1)
-        write_image(folder / f"scene_{number:02d}.png", row)
+        PIL.Image.fromarray(row).save(folder / f"scene_{number:02d}.png")
 
 
 def report(seed: int, changes: dict[str, int], folder: Path | None) -> None:

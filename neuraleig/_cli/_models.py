@@ -22,7 +22,7 @@ from neuraleig._cli._options import (
 from neuraleig._tables import Table
 from neuraleig._words import suggestion
 from neuraleig.persistence import ModelDescription, describe
-from neuraleig.persistence._registry import FORMATS
+from neuraleig.persistence._description import changed_parameters
 
 # Eigenvalues and names that info shows; --json has all of them.
 SHOWN = 12
@@ -76,7 +76,7 @@ def load_segmenter(path: Path, device: str, weights: str | None) -> DenseSegment
             f"{path} holds a {kind}, which labels rows; pass the file of a "
             "DenseSegmenter"
         )
-    model: DenseSegmenter = load(path, device=device, checkpoint=weights)
+    model: DenseSegmenter = load(path, device=device, weights=weights)
     return model
 
 
@@ -120,18 +120,7 @@ def _entries(found: ModelDescription) -> dict[str, str]:
         ),
         "numbers in file": str(found.n_weights),
         "saved by": ", ".join(f"{name} {v}" for name, v in found.versions.items()),
-        "parameters": _listed(_changed(found)) or "all default",
-    }
-
-
-def _changed(found: ModelDescription) -> dict[str, Any]:
-    """Parameters that are not at their defaults."""
-    known = FORMATS.get(found.class_name)
-    defaults = {} if known is None else known.estimator().get_params()
-    return {
-        name: value
-        for name, value in found.parameters.items()
-        if name not in defaults or value != defaults[name]
+        "parameters": _listed(changed_parameters(found)) or "all default",
     }
 
 

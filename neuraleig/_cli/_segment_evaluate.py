@@ -30,7 +30,8 @@ from neuraleig.segmentation import (
     load_dataset,
 )
 from neuraleig.segmentation import evaluate as score
-from neuraleig.segmentation.evaluation import DATASETS, MATCHINGS
+from neuraleig.segmentation.evaluation._datasets import DATASETS
+from neuraleig.segmentation.evaluation._matching import MATCHINGS
 
 SPLITS = ("train", "val", "test")
 # Rows of the published tables: settings of the fit, and the protocol.

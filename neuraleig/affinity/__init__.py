@@ -23,7 +23,6 @@ from neuraleig.affinity._kernel import (
 from neuraleig.affinity._neighbors import (
     NEIGHBOR_BACKENDS,
     NeighborBackend,
-    check_search,
     nearest_neighbors,
 )
 from neuraleig.affinity._neighbors_exact import Neighbors
@@ -58,7 +57,6 @@ __all__ = [
     "PrecomputedNeighborAffinity",
     "RBFAffinity",
     "batch_edges",
-    "check_search",
     "cosine_neighbor_edges",
     "edge_weights",
     "make_affinity",

@@ -33,6 +33,7 @@ EDGE_WEIGHTS: tuple[str, ...] = get_args(EdgeWeights)
 LOCAL_SCALE_NEIGHBOR = 7
 # An edge that exists never weighs less than exp(-10): thinner bridges between groups
 # would leave eigenvalues that no solver tells apart from a cut.
+# Not tuned: next to nothing in a cut, and far above the tolerance of solvers.
 MAX_EXPONENT = 10.0
 
 

@@ -34,6 +34,7 @@ from neuraleig.spectrum import suggest_n_clusters
 from neuraleig.training import Callback, Training
 
 # Eigenfunctions per cluster that labels are read from, where n_components is open.
+# As many as readings are tried with, see FUNCTIONS_PER_CLUSTER.
 READ_PER_CLUSTER = 3
 
 

@@ -161,6 +161,16 @@ class TokenTransformer(nn.Module):
         if mlp_width is None:
             mlp_width = 2 * self.n_hidden
         self.kept_bytes = kept_bytes
+        # Arguments that make the same module, but for its weights.
+        self.sizes = {
+            "n_features": n_features,
+            "width": width,
+            "n_blocks": n_blocks,
+            "n_heads": n_heads,
+            "head_width": head_width,
+            "mlp_width": mlp_width,
+            "kept_bytes": kept_bytes,
+        }
         inside = 5 * self.n_hidden + 4 * n_heads * head_width + 2 * mlp_width
         self.token_bytes = 4 * (n_features + n_blocks * inside)
         self.register_buffer("shift", torch.zeros(n_features))

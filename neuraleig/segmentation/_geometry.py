@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from neuraleig.segmentation.images import RGB, resized_to, short_side_size
+from neuraleig.segmentation.images._image_arrays import RGB
+from neuraleig.segmentation.images._resize import resized_to, short_side_size
 from neuraleig.segmentation.inference import Lattice, window_in_tokens
 
 # Longer side of an image as it is seen, in image_size, at most. Panoramas are below;

@@ -19,7 +19,7 @@ from neuraleig.segmentation.backbones import (
     image_identity,
     stored_bytes,
 )
-from neuraleig.segmentation.images import ImageSet
+from neuraleig.segmentation.images._image_sets import ImageSet
 from neuraleig.segmentation.inference import Lattice
 
 Extract = Callable[[Tensor], Tensor]

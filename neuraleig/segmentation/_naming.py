@@ -12,13 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from neuraleig.segmentation._prediction import ImagePredictor
 from neuraleig.segmentation.backbones import cache_key, digest
-from neuraleig.segmentation.images import readable
-from neuraleig.segmentation.outputs import (
-    ClusterSheet,
-    FolderReport,
-    cluster_sheet,
-    predict_folder,
-)
+from neuraleig.segmentation.images._image_sets import readable
+from neuraleig.segmentation.outputs import ClusterSheet, FolderReport
+from neuraleig.segmentation.outputs._folders import predict_folder
+from neuraleig.segmentation.outputs._sheets import cluster_sheet
 
 
 class ClusterNaming(ImagePredictor):

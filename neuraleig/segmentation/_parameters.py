@@ -36,6 +36,7 @@ from neuraleig.training import OPTIMIZERS, PRECISIONS, resolve_precision
 # eigenvectors on, it lowers the cut and the agreement with what people see.
 MAX_ITER = {"spectral": 0, "random": 1_000}
 # Eigenvectors per cluster that labels are read from.
+# The number that did best in mean accuracy over 8 sets of rows; not tuned on images.
 READ_PER_CLUSTER = 2
 # Parameters that are looked at after the fit, and may have been set since.
 LATER = (

@@ -20,10 +20,9 @@ from neuraleig.sampling import padded_inputs
 from neuraleig.segmentation._clusters import merged_scores
 from neuraleig.segmentation._geometry import Geometry, check_windows
 from neuraleig.segmentation.backbones import CUDA_TOKENS, Backbone, extract
-from neuraleig.segmentation.images import (
-    RGB,
+from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._image_sets import (
     ImageSet,
-    Labels,
     as_image_set,
     is_one_image,
 )

@@ -13,18 +13,18 @@ from neuraleig.segmentation._prediction import ImagePredictor
 from neuraleig.segmentation._token_sample import SampleRules
 from neuraleig.segmentation.backbones import NoCache, extract
 from neuraleig.segmentation.evaluation import (
-    IGNORE_INDEX,
     ClusterMatching,
     ConfusionMatrix,
-    Matching,
     SegmentationScores,
     match_clusters,
 )
-from neuraleig.segmentation.images import (
-    Labels,
+from neuraleig.segmentation.evaluation._confusion import IGNORE_INDEX
+from neuraleig.segmentation.evaluation._matching import Matching
+from neuraleig.segmentation.images import read_mask
+from neuraleig.segmentation.images._image_arrays import Labels
+from neuraleig.segmentation.images._image_sets import (
     is_one_image,
     mask_sequence,
-    read_mask,
     readable,
 )
 

@@ -20,7 +20,7 @@ from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._parameters import SegmenterParameters
 from neuraleig.segmentation._training import TokenContext
 from neuraleig.segmentation.backbones import Backbone, Layers, extract, make_backbone
-from neuraleig.segmentation.images import as_image_set, readable
+from neuraleig.segmentation.images._image_sets import as_image_set, readable
 from neuraleig.spectrum import suggest_n_clusters
 from neuraleig.training import (
     Callback,

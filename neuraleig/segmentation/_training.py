@@ -13,12 +13,8 @@ from neuraleig._random import Seeds
 from neuraleig.fit import Progress
 from neuraleig.fit._targets import Targets
 from neuraleig.networks import Assignment, EigenNetwork, Head
-from neuraleig.objectives import (
-    OutputMemory,
-    SumObjective,
-    function_objective,
-    label_objective,
-)
+from neuraleig.objectives import OutputMemory, SumObjective
+from neuraleig.objectives._named import function_objective, label_objective
 from neuraleig.sampling import Windows, WindowSampler
 from neuraleig.segmentation._token_sample import TokenSample
 from neuraleig.training import (
@@ -33,6 +29,7 @@ from neuraleig.training import (
 )
 
 # Passes over the sample in the warm start, and the fewest steps of it.
+# Not tuned to labels: what counts is whether the network knows its targets.
 WARM_PASSES = 20
 WARM_STEPS = 100
 WARM_LR = 3e-3
@@ -44,6 +41,7 @@ BATCH_TOKENS = 6_400
 EPOCH_STEPS = 25
 VALIDATION_WINDOWS = 16
 # Share of the windows that is held out, and the fewest windows of which any is.
+# Not tuned: a tenth, as for rows, and of fewer windows it would be less than four.
 HELD_OUT = 0.1
 MIN_WINDOWS = 40
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation.backbones import CUDA_TOKENS, FeatureCache, NoCache
-from neuraleig.segmentation.images import as_image_set, write_image
+from neuraleig.segmentation.images._image_files import write_image
+from neuraleig.segmentation.images._image_sets import as_image_set
 
 SIZES = (32, 48), (20, 20), (5, 50), (24, 24)
 

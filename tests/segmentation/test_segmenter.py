@@ -12,7 +12,7 @@ import torch
 
 from neuraleig.segmentation import _prediction
 from neuraleig.segmentation.backbones import FeatureCacheWarning
-from neuraleig.segmentation.images import write_image
+from neuraleig.segmentation.images._image_files import write_image
 from neuraleig.training import BaseCallback
 
 IN_ANOTHER_PROCESS = """

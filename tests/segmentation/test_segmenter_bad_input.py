@@ -8,7 +8,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig.segmentation import Backbone, ImageError, ImageWarning, read_image
-from neuraleig.segmentation.images import write_image
+from neuraleig.segmentation.images._image_files import write_image
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ class TestFiles:
         pytest.importorskip("PIL")
         (tmp_path / "a.png").write_bytes(b"")
         (tmp_path / "b.png").write_bytes(b"")
-        with pytest.raises(ValueError, match=r"none of the 2 images .*'a\.png'"):
+        with pytest.raises(ValueError, match=r"none of the 2 images .*a\.png'"):
             make_segmenter().fit(tmp_path)
 
     def test_predictions_name_the_bad_file(self, shared, folder, masks):
@@ -93,7 +93,7 @@ class TestFiles:
         sheet, score = shared.contact_sheet(good, n_crops=1), shared.score(good)
         (folder / "good_1.png").write_bytes(b"")
         images = sorted(folder.iterdir()) if as_list else folder
-        told = r"1 of 4 images cannot be read and are left out: good_1\.png"
+        told = r"1 of 4 images cannot be read and are left out: .*good_1\.png"
         with pytest.warns(ImageWarning, match=told) as found:
             assert shared.score(images) == score
         assert [warning.filename for warning in found] == [__file__]
@@ -127,7 +127,7 @@ class TestFiles:
             np.testing.assert_array_equal(labels, shared.predict(seen))
 
     def test_items_that_are_no_images(self, make_segmenter, images):
-        with pytest.raises(TypeError, match="item 1 of images"):
+        with pytest.raises(TypeError, match="'image_0001' of type int"):
             make_segmenter().fit([images[0], 3])
         with pytest.raises(ValueError, match=r"none of the 2 images .*'image_0000'"):
             make_segmenter().fit([np.zeros((4, 4), complex), images[0][:0]])
@@ -241,7 +241,7 @@ class TestMasks:
 
     def test_with_a_class_that_the_map_lacks(self, shared, images, masks):
         matching = shared.match(images[:2], [np.zeros_like(m) for m in masks[:2]])
-        with pytest.raises(ValueError, match=r"larger n_classes, to match where"):
+        with pytest.raises(ValueError, match=r"larger n_classes, also to match"):
             shared.evaluate(images, masks, matching)
         with pytest.raises(ValueError, match=r"pass n_classes=2 to match"):
             shared.evaluate(images, masks, matching, class_names=("plain", "stripes"))
@@ -272,7 +272,7 @@ class TestMasks:
             shared.score(images, wrong)
 
     def test_with_fractions(self, shared, images, masks):
-        with pytest.raises(ImageError, match="no integers"):
+        with pytest.raises(ImageError, match="it has fractions"):
             shared.score(images[:1], [masks[0] + 0.5])
 
     def test_without_any_class(self, shared, images, masks):

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils import get_tags
 
 from neuraleig import DenseSegmenter
-from neuraleig.segmentation.images import write_image
+from neuraleig.segmentation.images._image_files import write_image
 
 
 def test_clones_are_unfitted_and_of_the_same_parameters(shared):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neuraleig.segmentation.backbones._backbones import Backbone
-from neuraleig.segmentation.images import rgb_to_lab
+from neuraleig.segmentation.images._color import rgb_to_lab
 
 SMALLEST_PATCH = 4
 # Widths of the filters, in patches.

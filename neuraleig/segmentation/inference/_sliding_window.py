@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from neuraleig.segmentation.images import RGB, resized_to
+from neuraleig.segmentation.images._image_arrays import RGB
+from neuraleig.segmentation.images._resize import resized_to
 from neuraleig.segmentation.inference._upsample import resampled
 from neuraleig.segmentation.inference._windows import Lattice
 
@@ -15,6 +16,7 @@ Score = Callable[[Tensor], Tensor]
 """Windows (N, 3, height, width) to the scores (N, h, w, k) of their tokens."""
 
 # Of the weight at the centre of a window, at least this much is left at its border.
+# Not tuned: it keeps corners of images from a division by next to nothing.
 WEIGHT_FLOOR = 0.05
 
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neuraleig.segmentation.images import Labels, label_dtype
+from neuraleig.segmentation.images._image_arrays import Labels, label_dtype
 from neuraleig.segmentation.inference._windows import Lattice
 
 # What a strip or a group of blocks may take in memory; about three such arrays are

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neuraleig.segmentation.images import RGB
+from neuraleig.segmentation.images._image_arrays import RGB
 
 # Default stride in windows, as in the published settings.
 STRIDE_SHARE = 2 / 3
