@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from typer import Argument, Option, Typer, TyperException
@@ -120,6 +121,9 @@ def _option(
     read = None
     if get_origin(kind) is Annotated:
         kind, read = get_args(kind)
+    elif kind in (Path, Path | None):
+        # typer would check permissions, before there is a better message.
+        read = Path
     how: dict[str, Any] = {"metavar": metavar or None, "show_default": False}
     if kind is bool and read is not None:
         how |= {"callback": read, "is_eager": True}
