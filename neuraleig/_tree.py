@@ -27,6 +27,8 @@ from torch import Tensor
 KEY = "neuraleig"
 # Bytes of the header at most. JSON takes up to thirty times its length once parsed.
 MAX_HEADER = 2**23
+# Lists and objects of the JSON at most; texts that hold brackets count as well.
+MAX_CONTAINERS = 2**19
 # Containers inside each other at most.
 MAX_DEPTH = 32
 # Levels of the JSON at most: what JSON does not have takes two.
@@ -101,12 +103,14 @@ def save_tree(file: IO[bytes], tree: Any, metadata: Mapping[str, Any]) -> None: 
     }
     tensors = packer.tensors
     content = {"hash": _hash(content, tensors), **content}
-    written = safetensors.torch.save(tensors, {KEY: json.dumps(content)})
+    text = json.dumps(content)
+    written = safetensors.torch.save(tensors, {KEY: text})
     n_bytes = int.from_bytes(written[:LENGTH_BYTES], "little")
     if n_bytes > MAX_HEADER:
         raise ValueError(
             f"the header has {n_bytes} bytes; at most {MAX_HEADER} are read"
         )
+    _check_containers(text)
     file.write(written)
 
 
@@ -150,6 +154,7 @@ def load_tree(
     try:
         content: Any = {"metadata": header}
         if KEY in header:
+            _check_containers(header[KEY])
             content = json.loads(header[KEY], parse_constant=_refuse)
         metadata = dict(_unpacked(content["metadata"], {}, {}))
     except DAMAGES as error:
@@ -318,6 +323,15 @@ MARKS: dict[str, Callable[[Any], Any]] = {
     "$turned": _turned,
     "$csr": _csr,
 }
+
+
+def _check_containers(text: str) -> None:
+    n_containers = text.count("[") + text.count("{")
+    if n_containers > MAX_CONTAINERS:
+        raise ValueError(
+            f"the JSON has {n_containers} lists and objects; at most {MAX_CONTAINERS} "
+            "are read"
+        )
 
 
 def _refuse(constant: str) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from neuraleig._tree import (
     KEY,
+    MAX_CONTAINERS,
     MAX_DEPTH,
     MAX_HEADER,
     OtherFormatError,
@@ -190,8 +191,9 @@ def test_what_no_file_can_hold_is_refused_by_its_path(tmp_path):
     with pytest.raises(ValueError, match="nested more than"):
         save_tree(io.BytesIO(), tree, {})
     assert_same(round_trip(tree[0], tmp_path / "t"), tree[0])
-    with pytest.raises(ValueError, match=f"at most {MAX_HEADER}"):
-        save_tree(io.BytesIO(), "x" * MAX_HEADER, {})
+    for long, most in (("x" * MAX_HEADER, MAX_HEADER), ("[" * 10**6, MAX_CONTAINERS)):
+        with pytest.raises(ValueError, match=f"at most {most}"):
+            save_tree(io.BytesIO(), long, {})
 
 
 # Files that no save wrote
@@ -282,7 +284,8 @@ def written(content, tensors=None):
         "9" * 5_000,
         "[" * 200 + "]" * 200,
         '{"$tuple":' * 200 + "1" + "}" * 200,
-        "[" * 10**6,
+        "[" * 10**5,
+        "[[],[]," + "[]," * 10**6 + "0]",
     ],
 )
 def test_trees_that_no_save_wrote_are_refused(tmp_path, tree, monkeypatch):

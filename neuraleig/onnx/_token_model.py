@@ -12,10 +12,16 @@ from neuraleig._typing import IntArray
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.networks import TokenTransformer, linear_attention
 from neuraleig.onnx._fitted import cluster_of_scores, segmenter_metadata
-from neuraleig.onnx._heads import FunctionHead, frozen_copy, frozen_network
+from neuraleig.onnx._heads import (
+    FunctionHead,
+    Standardize,
+    frozen_copy,
+    frozen_network,
+)
 from neuraleig.onnx._model import Axes, Axis, Model
 from neuraleig.segmentation import DenseSegmenter
-from neuraleig.segmentation.backbones import Backbone, CallableBackbone
+from neuraleig.segmentation.backbones import Backbone
+from neuraleig.segmentation.backbones._backbones import CallableBackbone
 
 DTYPES = {"float32": torch.float32, "uint8": torch.uint8}
 # Windows of the two examples, and rows and columns of their tokens.
@@ -37,7 +43,8 @@ class TokenModule(nn.Module):
     def __init__(self, eigenfunctions: Eigenfunctions, clusters: IntArray) -> None:
         super().__init__()
         network = frozen_network(eigenfunctions)
-        self.trunk = cast(TokenTransformer, network.trunk)
+        self.standardize = Standardize(eigenfunctions)
+        self.trunk = network.trunk
         self.scores = network.label_head
         self.functions = FunctionHead(network.function_head, eigenfunctions)
         self.members = [
@@ -60,15 +67,15 @@ class TokenModule(nn.Module):
         return scores.argmax(dim=3), scores.softmax(dim=3), scores, functions
 
     def _hidden(self, features: Tensor) -> Tensor:
-        """Return hidden features of shape (n_tokens, n_hidden).
-
-        Windows of one size need no lists of sizes, which would be fixed in a graph.
-        """
-        trunk = self.trunk
+        """Return hidden features of shape (n_tokens, n_hidden)."""
         n_windows, rows, columns = features.shape[:3]
+        trunk = self.trunk
         # Two dimensions: torch 2.6 cannot export linear maps of other arrays.
-        inputs = (features.flatten(0, 2) - trunk.shift) / trunk.scale
-        tokens = trunk.projection(inputs)
+        tokens = features.flatten(0, 2)
+        if not isinstance(trunk, TokenTransformer):
+            return cast(Tensor, trunk(self.standardize(tokens)))
+        # As its forward, for windows of one size: lists of sizes would be fixed.
+        tokens = trunk.projection((tokens - trunk.shift) / trunk.scale)
         blocks: Any = trunk.blocks
         for block in blocks:
             normed = block.attention_norm(tokens)

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from neuraleig.persistence._forms import NUMBER, check, choice
-from neuraleig.persistence._model_file import ModelFile, read_model
+from neuraleig.persistence._model_file import ModelFile, checked, read_model
 from neuraleig.persistence._networks import NETWORK
 from neuraleig.persistence._parameters import COMPONENTS, Brought, Missing, estimator_of
 from neuraleig.persistence._registry import ESTIMATORS
@@ -116,7 +116,7 @@ def describe(path: str | PathLike[str]) -> ModelDescription:
     ('NeuralEigenSpectralClustering', 2, 2)
     """
     file = read_model(Path(path))
-    with file.checked():
+    with checked(Path(path)):
         return _described(file)
 
 

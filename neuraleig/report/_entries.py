@@ -69,8 +69,8 @@ def cluster_entries(
             "note": (
                 "The mean probability of the assigned cluster is "
                 f"{share_text(counts.mean)}; for {doubtful} of the {unit}s it is below "
-                "50 %. It measures how clearly the model decides, not how often it is "
-                "correct."
+                "50\u00a0%. It measures how clearly the model decides, not how often "
+                "it is correct."
             ),
         },
     }
@@ -78,7 +78,7 @@ def cluster_entries(
 
 def spectrum_entry(step: Any) -> dict[str, Any]:  # noqa: ANN401 - estimator
     """Return a figure of the eigenvalues, and the number of clusters they suggest."""
-    note = "Eigenvalues of the training graph; the first one is of the constant."
+    note = "Eigenvalues of the training graph, from that of the constant function on."
     suggested = suggestion(getattr(step, "suggested_n_clusters_", None))
     if suggested is not None:
         note += (

@@ -330,8 +330,7 @@ def test_a_loaded_model_goes_on_with_a_stream_as_after_fit(tmp_path):
 
 def test_what_a_stream_has_renumbered_comes_back(tmp_path):
     model = clustering(assign_labels="kmeans").partial_fit(X)
-    for number in range(2, 6):
-        model.partial_fit(X[::-1] + 0.1 * number)
+    model.partial_fit(X[::-1] + 0.1)
     # Every order is possible; one that moves clusters is to be seen here.
     model._discretizer.order = model._discretizer.order[[1, 2, 0]]
     loaded = round_trip(model, tmp_path)

@@ -3,52 +3,40 @@
 import numpy as np
 import pytest
 import torch
-from neuraleig.estimators._fine_tune import fine_tune
-from neuraleig.estimators._steps import FitContext, build_problem
-from neuraleig.estimators._warm_start import warm_start
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
-from neuraleig._random import Seeds
-from neuraleig.affinity import CallableAffinity, RBFAffinity
-from neuraleig.estimators import _fine_tune
+from neuraleig.affinity import NeighborAffinity, RBFAffinity
+from neuraleig.fit import RowProblem, _tune
+from neuraleig.fit._teach import teach
+from neuraleig.fit._tune import tune
 from neuraleig.objectives import NormalizedCut, Rayleigh
 from neuraleig.training import Training
-
-CPU = torch.device("cpu")
-SEEDS = Seeds.draw(0)
-
-
-def recorded(monkeypatch, name):
-    """Every instance of a class that fine-tuning makes, in a list that grows."""
-    made = []
-
-    class Recorded(getattr(_fine_tune, name)):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            made.append(self)
-
-    monkeypatch.setattr(_fine_tune, name, Recorded)
-    return made
 
 
 @pytest.fixture
 def early_stopping(monkeypatch):
-    """Every early stopping that is made."""
-    return recorded(monkeypatch, "EarlyStopping")
+    """Every early stopping that is made, in a list that grows."""
+    made = []
+
+    class Recorded(_tune.EarlyStopping):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    monkeypatch.setattr(_tune, "EarlyStopping", Recorded)
+    return made
 
 
 @pytest.mark.parametrize("lr", [1e-3, 1e3])
 def test_the_best_held_out_state_is_kept(
-    problem, targets, early_stopping, lr, small_network, settings_of
+    problem, run, targets, early_stopping, lr, small_network, settings_of
 ):
     network = small_network()
-    warm_start(
-        network,
-        FitContext(problem, targets, settings_of(batch_size=256), SEEDS, CPU),
-    )
+    teach(network, problem, targets, settings_of(batch_size=256), run)
     settings = settings_of(lr=lr, max_iter=150)
-    state = fine_tune(network, FitContext(problem, None, settings, SEEDS, CPU))
+    state = tune(network, problem, None, settings, run)
     (watch,) = early_stopping
     assert state.step == len(state.losses) == 150
     assert len(state.scores) == 4
@@ -60,10 +48,10 @@ def test_the_best_held_out_state_is_kept(
 
 
 def test_training_stops_without_improvement(
-    problem, early_stopping, small_network, settings_of
+    problem, run, early_stopping, small_network, settings_of
 ):
     settings = settings_of(max_iter=1000, lr=1e-12, n_iter_no_change=2)
-    state = fine_tune(small_network(), FitContext(problem, None, settings, SEEDS, CPU))
+    state = tune(small_network(), problem, None, settings, run)
     assert state.step == len(state.losses) == 150
     assert len(state.scores) == 4
 
@@ -73,10 +61,10 @@ def test_training_stops_without_improvement(
     [({}, 1), ({"early_stopping": False}, 0), ({"validation_fraction": 0.01}, 0)],
 )
 def test_training_is_watched_where_enough_is_held_out(
-    problem, early_stopping, changes, expected, small_network, settings_of
+    problem, run, early_stopping, changes, expected, small_network, settings_of
 ):
     settings = settings_of(**changes)
-    fine_tune(small_network(), FitContext(problem, None, settings, SEEDS, CPU))
+    tune(small_network(), problem, None, settings, run)
     assert len(early_stopping) == expected
 
 
@@ -88,34 +76,34 @@ def objectives_of(monkeypatch):
         trained.append(objective)
         return train(network, batches, objective, *args, **options)
 
-    train = _fine_tune.train
-    monkeypatch.setattr(_fine_tune, "train", recorded)
+    train = _tune.train
+    monkeypatch.setattr(_tune, "train", recorded)
     return trained
 
 
 def test_the_targets_stay_in_the_objective(
-    problem, targets, early_stopping, small_network, settings_of, monkeypatch
+    problem, run, targets, early_stopping, small_network, settings_of, monkeypatch
 ):
     trained = objectives_of(monkeypatch)
     network = small_network()
     for taught in (targets, None):
-        fine_tune(network, FitContext(problem, taught, settings_of(), SEEDS, CPU))
+        tune(network, problem, taught, settings_of(), run)
     batch = early_stopping[0].batch
     with torch.no_grad():
         outputs = network(batch.inputs)
         added = trained[0](outputs, batch) - trained[1](outputs, batch)
-        expected = _fine_tune.ANCHOR * targets.regression(CPU)(outputs, batch)
+        expected = _tune.ANCHOR * targets.regression(run.device)(outputs, batch)
     torch.testing.assert_close(added, expected)
     assert float(expected) > 0
 
 
 def test_functions_alone_judge_what_follows_a_warm_start(
-    problem, targets, early_stopping, small_network, settings_of
+    problem, run, targets, early_stopping, small_network, settings_of
 ):
     # Its labels are fitted anew afterwards; without one they must count.
     network = small_network()
     for taught in (targets, None):
-        fine_tune(network, FitContext(problem, taught, settings_of(), SEEDS, CPU))
+        tune(network, problem, taught, settings_of(), run)
     after, alone = early_stopping
     with torch.no_grad():
         outputs = network(after.batch.inputs)
@@ -127,10 +115,10 @@ def test_functions_alone_judge_what_follows_a_warm_start(
 
 
 def test_orthogonal_labels_count_after_a_warm_start_too(
-    problem, targets, early_stopping, small_network, settings_of
+    problem, run, targets, early_stopping, small_network, settings_of
 ):
     network = small_network(head="orthogonal")
-    fine_tune(network, FitContext(problem, targets, settings_of(), SEEDS, CPU))
+    tune(network, problem, targets, settings_of(), run)
     (watch,) = early_stopping
     with torch.no_grad():
         outputs = network(watch.batch.inputs)
@@ -140,37 +128,34 @@ def test_orthogonal_labels_count_after_a_warm_start_too(
 
 
 @pytest.mark.parametrize("walk_length", [1, 3])
-def test_edges_are_drawn_as_the_settings_say(
-    problem, monkeypatch, walk_length, small_network, settings_of
-):
-    made = recorded(monkeypatch, "EdgeSampler")
-    changes = {"walk_length": walk_length, "batch_size": 41}
-    settings = settings_of(**changes)
-    fine_tune(small_network(), FitContext(problem, None, settings, SEEDS, CPU))
-    (sampler,) = made
+def test_edges_are_drawn_as_the_settings_say(problem, walk_length, settings_of):
+    settings = settings_of(walk_length=walk_length, batch_size=41)
+    sampler, by_nodes = problem.tuning_batches(settings, 0.1, seed=0)
+    assert by_nodes
     assert (sampler.n_edges, sampler.n_steps) == (20, walk_length)
     held_out = sampler.n_held_out / (problem.graph.weights.nnz / 2)
     assert held_out == pytest.approx(0.1, abs=0.03)
 
 
 def test_kernels_are_trained_on_all_rows_not_only_landmarks(
-    blobs, monkeypatch, small_network, settings_of
+    blobs, run, early_stopping, small_network, settings_of
 ):
-    made = recorded(monkeypatch, "NodeSampler")
     X = blobs[0]
-    problem = build_problem(X, RBFAffinity(n_landmarks=100), 3, SEEDS)
+    problem = RowProblem.build(X, RBFAffinity(n_landmarks=100), 3, run)
     assert problem.graph.n_nodes == 100
-    settings = settings_of(sampling="nodes")
-    fine_tune(small_network(), FitContext(problem, None, settings, SEEDS, CPU))
-    (sampler,) = made
+    settings = settings_of(by_edges=False, sampling="auto")
+    sampler, by_nodes = problem.tuning_batches(settings, 0.0, seed=0)
+    assert not by_nodes
     assert sampler.inputs.shape == (600, 2)
     # 60 rows could not judge the training: none are held out.
-    assert sampler.n_held_out == 0
+    tune(small_network(), problem, None, settings, run)
+    assert early_stopping == []
     # The kernel sees rows in their own units.
-    index = np.array([3, 500, 7])
-    among = sampler.among(index)
-    matrix = problem.affinity.kernel(X[index], X[index])
-    dense = np.zeros((3, 3))
+    batch = next(iter(sampler))
+    rows = X[batch.index]
+    matrix = problem.affinity.kernel(rows, rows)
+    among = batch.affinity
+    dense = np.zeros(matrix.shape)
     dense[among.source, among.target] = among.weight
     np.testing.assert_allclose(dense, np.triu(matrix, k=1), atol=1e-6)
 
@@ -178,12 +163,12 @@ def test_kernels_are_trained_on_all_rows_not_only_landmarks(
 @pytest.mark.parametrize("objective", ["rayleigh", "neuralef", "nested_low_rank"])
 @pytest.mark.parametrize("label_objective", ["normalized_cut", "neuralef"])
 def test_objectives_add_up_and_see_their_own_outputs(
-    problem, early_stopping, objective, label_objective, small_network, settings_of
+    problem, run, early_stopping, objective, label_objective, small_network, settings_of
 ):
     changes = {"objective": objective, "label_objective": label_objective}
     settings = settings_of(**changes)
     network = small_network()
-    fine_tune(network, FitContext(problem, None, settings, SEEDS, CPU))
+    tune(network, problem, None, settings, run)
     batch = early_stopping[0].batch
     combined = early_stopping[0].objective
     with torch.no_grad():
@@ -194,13 +179,13 @@ def test_objectives_add_up_and_see_their_own_outputs(
         assert float(leaf.grad.abs().max()) > 0
 
 
-@pytest.mark.parametrize("affinity", ["nearest_neighbors", "rbf"])
+@pytest.mark.parametrize("affinity", [NeighborAffinity(), RBFAffinity()])
 def test_batches_of_rows_have_the_random_pairs_too(affinity):
     X, _ = make_blobs(120, centers=3, random_state=0)
     first = [
         NeuralEigenSpectralClustering(
             3,
-            affinity=CallableAffinity(affinity, regularization=share),
+            affinity=clone(affinity).set_params(regularization=share),
             training=Training(sampling="nodes", init="random", max_iter=3),
             hidden_sizes=(8,),
             random_state=0,
