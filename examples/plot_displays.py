@@ -26,7 +26,7 @@ from neuraleig.plotting import (
     SpectrumDisplay,
     TrainingDisplay,
 )
-from neuraleig.training import TrainingHistory
+from neuraleig.training import Training, TrainingHistory
 
 WIDTH, HEIGHT, DPI = 5.6, 3.6, 100
 
@@ -52,8 +52,7 @@ def figures_of_rows(seed):
     X = X / X.std()
     model = NeuralEigenSpectralClustering(
         10,
-        max_iter=300,
-        temperature=(1.0, 0.3),
+        training=Training(max_iter=300, temperature=(1.0, 0.3)),
         callbacks=[TrainingHistory()],
         random_state=seed,
     ).fit(X)

@@ -9,12 +9,14 @@ from neuraleig.estimators import (
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
 )
+from neuraleig.training import Training
 
 __all__ = [
     "DenseSegmenter",
     "GraphWarning",
     "NeuralEigenSpectralClustering",
     "NeuralSpectralEmbedding",
+    "Training",
     "__version__",
     "export_onnx",
     "load",

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import check_array, column_or_1d
 
-from neuraleig._interchange import is_sparse_tensor
-from neuraleig._typing import Array
+from neuraleig._interchange import as_numpy, is_sparse_tensor
+from neuraleig._typing import Array, IntArray
 
 # Relative asymmetry that rounding explains.
 SYMMETRY_TOLERANCE = 1e-6
@@ -172,6 +172,49 @@ def _square(matrix: Any, n_samples: int) -> sp.csr_array:  # noqa: ANN401
     return result
 
 
+def check_groups(
+    groups: Any,  # noqa: ANN401 - whatever a user passes
+    n_samples: int,
+    drawn: IntArray | None = None,
+) -> IntArray:
+    """Check the groups of rows and number them from 0.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,)
+        Numbers or strings.
+    n_samples : int
+        Number of rows of ``X``.
+    drawn : ndarray of shape (n_drawn,), int64, or None, default=None
+        Rows whose groups are returned; ``None``: all.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_drawn,), int64
+        Group of every drawn row, from 0.
+
+    Raises
+    ------
+    ValueError
+        If there is not one group per row, or there is a single group.
+    """
+    values = column_or_1d(as_numpy(groups, "groups"))
+    if len(values) != n_samples:
+        raise ValueError(
+            f"groups has {len(values)} entries but X has {n_samples} rows; pass one "
+            "per row, in the order of the rows."
+        )
+    if drawn is not None:
+        values = values[drawn]
+    found, codes = np.unique(values, return_inverse=True)
+    if len(found) < 2:
+        raise ValueError(
+            f"groups has the single value {found[0]!r}, and neighbours are searched "
+            "in other groups; pass at least two groups, or set across_groups=False."
+        )
+    return codes.astype(np.int64)
+
+
 def check_n_clusters(
     n_clusters: int, n_samples: int, *, are_drawn: bool = False
 ) -> None:
@@ -199,14 +242,16 @@ def check_hidden_sizes(hidden_sizes: Sequence[int]) -> None:
         )
 
 
-def check_temperature(temperature: Sequence[float]) -> tuple[float, float]:
+def check_temperature(
+    temperature: Sequence[float], name: str = "temperature"
+) -> tuple[float, float]:
     """Refuse all but two positive numbers, and return them."""
     if len(temperature) != 2 or any(
         isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < np.inf
         for value in temperature
     ):
         raise ValueError(
-            f"temperature={temperature!r} must be two positive numbers, those of the "
+            f"{name}={temperature!r} must be two positive numbers, those of the "
             "first and the last step."
         )
     start, end = temperature

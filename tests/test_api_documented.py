@@ -12,6 +12,7 @@ import pytest
 
 import neuraleig
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.training import Training
 
 SECTION = re.compile(r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
 ESTIMATORS = [NeuralEigenSpectralClustering, NeuralSpectralEmbedding]
@@ -105,7 +106,11 @@ def test_documented_attributes_are_those_of_a_fit(estimator, affinity):
     pandas = pytest.importorskip("pandas")
     rows = np.random.default_rng(0).normal(size=(40, 2))
     model = estimator(
-        2, affinity=affinity, hidden_sizes=(8,), max_iter=2, random_state=0
+        2,
+        affinity=affinity,
+        hidden_sizes=(8,),
+        training=Training(max_iter=2),
+        random_state=0,
     )
     model.fit(pandas.DataFrame(rows, columns=["a", "b"]))
     fitted = {name for name in dir(model) if name.endswith("_") and name[0] != "_"}

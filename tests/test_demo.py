@@ -31,6 +31,7 @@ from neuraleig._demo._plots import (
 from neuraleig.cli import main
 from neuraleig.metrics import clustering_accuracy
 from neuraleig.spectrum import suggest_n_clusters
+from neuraleig.training import Training
 
 
 class Known:
@@ -62,7 +63,9 @@ def two_groups():
 @pytest.fixture(scope="module")
 def iris():
     split = load_split("iris", 0)
-    model = NeuralEigenSpectralClustering(3, max_iter=0, random_state=0)
+    model = NeuralEigenSpectralClustering(
+        3, training=Training(max_iter=0), random_state=0
+    )
     return split, model.fit(split.X_train)
 
 
@@ -253,7 +256,9 @@ def test_embedding_figure_has_as_many_planes_as_the_clusters_need(
     iris, n_clusters, n_planes
 ):
     split, _ = iris
-    model = NeuralEigenSpectralClustering(n_clusters, max_iter=0, random_state=0)
+    model = NeuralEigenSpectralClustering(
+        n_clusters, training=Training(max_iter=0), random_state=0
+    )
     model.fit(split.X_train)
     figure = draw_embedding(model, split)
     assert len(figure.axes) == 2 * n_planes

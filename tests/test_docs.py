@@ -23,7 +23,7 @@ EXTERNAL = ("http://", "https://", "mailto:")
 DOCUMENTED = [
     "neuraleig",
     "neuraleig.affinity",
-    "neuraleig.discretize",
+    "neuraleig.reading",
     "neuraleig.eigenfunctions",
     "neuraleig.metrics",
     "neuraleig.networks",

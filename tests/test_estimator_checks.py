@@ -13,21 +13,23 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 
-SMALL = {"hidden_sizes": (32,), "max_iter": 10, "random_state": 0}
+SMALL = {"hidden_sizes": (32,), "training__max_iter": 10, "random_state": 0}
 
 CLUSTERINGS = [
-    NeuralEigenSpectralClustering(**SMALL),
-    NeuralEigenSpectralClustering(assign_labels="kmeans", **SMALL),
-    NeuralEigenSpectralClustering(assign_labels="cluster_qr", **SMALL),
-    NeuralEigenSpectralClustering(affinity="rbf", **SMALL),
+    NeuralEigenSpectralClustering().set_params(**SMALL),
+    NeuralEigenSpectralClustering(assign_labels="kmeans").set_params(**SMALL),
+    NeuralEigenSpectralClustering(assign_labels="cluster_qr").set_params(**SMALL),
+    NeuralEigenSpectralClustering(affinity="rbf").set_params(**SMALL),
     # A random start learns from steps alone.
-    NeuralEigenSpectralClustering(
-        init="random", assign_labels="kmeans", **SMALL | {"max_iter": 100}
+    NeuralEigenSpectralClustering(assign_labels="kmeans").set_params(
+        training__init="random", **SMALL | {"training__max_iter": 100}
     ),
 ]
 EMBEDDINGS = [
-    NeuralSpectralEmbedding(**SMALL),
-    NeuralSpectralEmbedding(affinity="rbf", init="random", **SMALL),
+    NeuralSpectralEmbedding().set_params(**SMALL),
+    NeuralSpectralEmbedding(affinity="rbf").set_params(
+        training__init="random", **SMALL
+    ),
 ]
 DEFAULTS = [NeuralEigenSpectralClustering(), NeuralSpectralEmbedding()]
 

@@ -21,10 +21,12 @@ FOUNDATION = {
     "_interchange",
     "_shard",
     "_atomic",
+    "_components",
     "_extras",
-    "_sklearn_callbacks",
+    "_sklearn",
     "_sparse",
     "_standardize",
+    "_tree",
     "_typing",
     "_version",
     "_warnings",
@@ -36,24 +38,24 @@ MATHEMATICS = {
     "networks",
     "spectrum",
     "metrics",
-    "discretize",
 }
 RUNNERS = {"sampling", "training", "eigenfunctions"}
 # What each part may import besides itself and the foundation.
 ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
-    "_targets": MATHEMATICS,
-    "_progress": {"training"},
+    "reading": {"affinity", "metrics"},
     "sampling": {"affinity"},
     "training": set(),
     "eigenfunctions": {"spectrum", "training._device", "training._distributed"},
-    "estimators": MATHEMATICS | RUNNERS | {"_targets", "_progress"},
-    "segmentation": MATHEMATICS | RUNNERS | {"_targets", "_progress"},
+    "fit": MATHEMATICS | RUNNERS | {"reading"},
+    "estimators": MATHEMATICS | RUNNERS | {"reading", "fit"},
+    "segmentation": MATHEMATICS | RUNNERS | {"reading", "fit", "estimators"},
     "persistence": {
+        "affinity",
         "estimators",
         "segmentation",
         "eigenfunctions",
-        "discretize",
         "networks",
+        "reading",
         "training",
     },
     "onnx": {
@@ -61,7 +63,7 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
         "segmentation",
         "eigenfunctions",
         "networks",
-        "discretize",
+        "reading",
     },
     "plotting": {
         "estimators",

@@ -27,12 +27,12 @@ from neuraleig import (
     export_onnx,
 )
 from neuraleig._standardize import FARTHEST, Standardization
-from neuraleig.discretize import Argmax, ClusterQR, NearestCentre
 from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.estimators._stream import Renumbered
 from neuraleig.onnx import _writer
 from neuraleig.onnx._heads import LABELS, Standardize
 from neuraleig.onnx._token_model import TokenModule
+from neuraleig.reading import Argmax, ClusterQR, NearestCentre, Renumbered
+from neuraleig.training import Training
 
 # Float32 rounds the functions of both by about this much. Posteriors of close centres
 # multiply it, as do the large weights that least squares give to random layers.
@@ -90,9 +90,9 @@ CONFIGURATIONS = {
     "kmeans": {"assign_labels": "kmeans", "hidden_sizes": (32, 16, 16)},
     "cluster_qr": {"assign_labels": "cluster_qr", "hidden_sizes": (24,)},
     "orthogonal": {
-        "head": "orthogonal",
-        "assignment": "gumbel_softmax",
-        "max_iter": 20,
+        "training__head": "orthogonal",
+        "training__assignment": "gumbel_softmax",
+        "training__max_iter": 20,
     },
     "one function": {"assign_labels": "kmeans", "n_components": 2},
     "layer norm": {"network": layer_normed},
@@ -116,8 +116,8 @@ def make_model(rows):
     def make(name="argmax"):
         if name not in found:
             options = {"hidden_sizes": (32,), "random_state": 0}
-            model = NeuralEigenSpectralClustering(
-                3, **{**options, **CONFIGURATIONS[name]}
+            model = NeuralEigenSpectralClustering(3).set_params(
+                **{**options, **CONFIGURATIONS[name]}
             )
             found[name] = model.fit(rows[:400])
         return copy.deepcopy(found[name])
@@ -204,7 +204,7 @@ def test_a_stream_says_the_same(rows, run):
 def test_an_embedding_gives_what_transform_gives(head, rows, run):
     X = rows[:300].astype(np.float32)
     model = NeuralSpectralEmbedding(
-        2, head=head, hidden_sizes=(16,), max_iter=5, random_state=0
+        2, training=Training(head=head, max_iter=5), hidden_sizes=(16,), random_state=0
     ).fit(X)
     found = run(model)(X)
     assert list(found) == ["functions"]
@@ -306,7 +306,7 @@ def test_probabilities_are_those_of_the_discretiser(kind):
 
 def test_every_discretiser_can_be_exported():
     found = set()
-    for package in (neuraleig.discretize, neuraleig.estimators):
+    for package in (neuraleig.reading, neuraleig.estimators):
         for module in pkgutil.iter_modules(package.__path__):
             members = vars(import_module(f"{package.__name__}.{module.name}")).values()
             found |= {
@@ -314,7 +314,7 @@ def test_every_discretiser_can_be_exported():
                 for thing in members
                 if inspect.isclass(thing) and hasattr(thing, "needs_functions")
             }
-    assert found - {neuraleig.discretize.Discretizer} == set(LABELS)
+    assert found - {neuraleig.reading.Discretizer} == set(LABELS)
 
 
 def test_distinct_points_have_no_spread(run):

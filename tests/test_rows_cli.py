@@ -23,6 +23,7 @@ from neuraleig._cli import _fit, _main, _parameters, _values
 from neuraleig.affinity import NeighborAffinity
 from neuraleig.cli import main
 from neuraleig.metrics import clustering_accuracy
+from neuraleig.training import Training
 
 COMMAND = [sys.executable, "-m", "neuraleig"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -92,7 +93,11 @@ def folder(rows, tmp_path_factory):
     embedding = ("--embedding", "--n-components=3", *FAST[1:])
     with pytest.warns(neuraleig.GraphWarning):
         model = neuraleig.NeuralSpectralEmbedding(
-            3, hidden_sizes=(16,), max_iter=0, device="cpu", random_state=0
+            3,
+            hidden_sizes=(16,),
+            training=Training(max_iter=0),
+            device="cpu",
+            random_state=0,
         ).fit(X)
     neuraleig.save(model, here / "e")
     status = call(
@@ -105,7 +110,11 @@ def folder(rows, tmp_path_factory):
 
 def test_a_fit_is_that_of_the_estimator(folder, rows):
     expected = neuraleig.NeuralEigenSpectralClustering(
-        3, hidden_sizes=(16,), max_iter=0, device="cpu", random_state=0
+        3,
+        hidden_sizes=(16,),
+        training=Training(max_iter=0),
+        device="cpu",
+        random_state=0,
     ).fit(rows[0])
     neuraleig.save(expected, folder / "expected")
     assert (folder / "m").read_bytes() == (folder / "expected").read_bytes()

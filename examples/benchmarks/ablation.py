@@ -21,14 +21,14 @@ import datasets
 import methods
 import numpy as np
 import report
+from neuraleig._targets import judge_labels
+from neuraleig.estimators._steps import without_outliers
 from sklearn.cluster import KMeans
 from sklearn.neighbors import KNeighborsClassifier
 
-from neuraleig._targets import judge_labels
 from neuraleig.affinity import Graph, NeighborAffinity
-from neuraleig.discretize import diffused_rows, read_clusters
-from neuraleig.estimators._steps import without_outliers
 from neuraleig.metrics import clustering_accuracy, normalized_cut
+from neuraleig.reading import diffused_rows, read_clusters
 from neuraleig.spectrum import graph_spectrum
 
 Variant = Callable[[datasets.Dataset, int], tuple[np.ndarray, np.ndarray]]

@@ -20,7 +20,7 @@ METHODS = {
 }
 # Easy rows need no steps of training: torch's first optimiser, which imports for more
 # than a second, is made by a fit that does.
-ALSO_WARMS_UP = {"ours": methods.ours(init="random", max_iter=2)}
+ALSO_WARMS_UP = {"ours": methods.ours(training__init="random", training__max_iter=2)}
 
 
 def main() -> None:

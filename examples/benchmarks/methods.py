@@ -139,8 +139,8 @@ def ours(**parameters: Any) -> Method:
 
     def method(data: Dataset, seed: int) -> Result:
         model = NeuralEigenSpectralClustering(
-            data.n_classes, random_state=seed, **parameters
-        )
+            data.n_classes, random_state=seed
+        ).set_params(**parameters)
         return _timed(model.fit, data, model.predict, lambda: model.labels_, model)
 
     return method

@@ -23,6 +23,7 @@ from torch import Tensor
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.eigenfunctions import SLICE_ROWS, Eigenfunctions
 from neuraleig.networks import RowLinear
+from neuraleig.training import Training
 
 # Features and clusters of the cases.
 CASES = ((2, 2), (64, 10), (64, 50), (784, 10))
@@ -34,7 +35,9 @@ def fitted(n_features: int, n_clusters: int) -> NeuralEigenSpectralClustering:
     X, _ = make_blobs(
         FITTED_ROWS, n_features=n_features, centers=n_clusters, random_state=0
     )
-    model = NeuralEigenSpectralClustering(n_clusters, max_iter=0, random_state=0)
+    model = NeuralEigenSpectralClustering(
+        n_clusters, training=Training(max_iter=0), random_state=0
+    )
     return model.fit(np.asarray(X / X.std(), dtype=np.float32))
 
 

@@ -86,7 +86,7 @@ def warm_up() -> None:
     """Import and compile what first calls do, outside of any timing."""
     X, y = make_blobs(300, centers=3, random_state=0)
     data = datasets.Dataset("warm-up", X, y, X, y)
-    for method in (methods.spectral_knn, methods.ours(max_iter=5)):
+    for method in (methods.spectral_knn, methods.ours(training__max_iter=5)):
         method(data, 0)
 
 

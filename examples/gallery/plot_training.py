@@ -20,14 +20,13 @@ from sklearn.datasets import load_digits, make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.plotting import TrainingDisplay
-from neuraleig.training import TrainingHistory
+from neuraleig.training import Training, TrainingHistory
 
 X, _ = load_digits(return_X_y=True)
 X = X / X.std()
 model = NeuralEigenSpectralClustering(
     10,
-    max_iter=300,
-    temperature=(1.0, 0.3),
+    training=Training(max_iter=300, temperature=(1.0, 0.3)),
     callbacks=[TrainingHistory()],
     random_state=0,
 ).fit(X)
@@ -63,9 +62,8 @@ plt.show()
 
 random_start = NeuralEigenSpectralClustering(
     10,
-    init="random",
+    training=Training(init="random", max_iter=300),
     assign_labels="kmeans",
-    max_iter=300,
     callbacks=[TrainingHistory()],
     random_state=0,
 ).fit(X)

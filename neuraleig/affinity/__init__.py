@@ -1,19 +1,13 @@
 """Affinities: how alike rows are."""
 
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning
-from neuraleig.affinity._build import AFFINITIES, PRECOMPUTED, make_affinity
+from neuraleig.affinity._build import AFFINITIES, make_affinity
 from neuraleig.affinity._graph import (
     EDGE_WEIGHTS,
     EdgeWeights,
     NeighborAffinity,
-    PrecomputedAffinity,
     edge_weights,
     neighbor_graph,
-)
-from neuraleig.affinity._grid import (
-    NEIGHBORHOODS,
-    Neighborhoods,
-    pixel_grid_edges,
 )
 from neuraleig.affinity._kernel import (
     CallableAffinity,
@@ -24,11 +18,21 @@ from neuraleig.affinity._kernel import (
 from neuraleig.affinity._neighbors import (
     NEIGHBOR_BACKENDS,
     NeighborBackend,
-    Neighbors,
-    check_search,
     nearest_neighbors,
 )
-from neuraleig.affinity._token_graph import batch_edges, token_graph
+from neuraleig.affinity._neighbors_exact import Neighbors
+from neuraleig.affinity._precomputed import (
+    PrecomputedAffinity,
+    PrecomputedNeighborAffinity,
+)
+from neuraleig.affinity._token_affinity import TokenAffinity
+from neuraleig.affinity._token_graph import (
+    NEIGHBORHOODS,
+    Neighborhoods,
+    batch_edges,
+    pixel_grid_edges,
+    token_graph,
+)
 from neuraleig.affinity._tokens import (
     cosine_neighbor_edges,
     normalized_edges,
@@ -40,7 +44,6 @@ __all__ = [
     "EDGE_WEIGHTS",
     "NEIGHBORHOODS",
     "NEIGHBOR_BACKENDS",
-    "PRECOMPUTED",
     "Affinity",
     "CallableAffinity",
     "CosineAffinity",
@@ -53,9 +56,10 @@ __all__ = [
     "Neighborhoods",
     "Neighbors",
     "PrecomputedAffinity",
+    "PrecomputedNeighborAffinity",
     "RBFAffinity",
+    "TokenAffinity",
     "batch_edges",
-    "check_search",
     "cosine_neighbor_edges",
     "edge_weights",
     "make_affinity",

@@ -1,19 +1,26 @@
-"""What an affinity is: a graph of the data, and weights among a batch of rows."""
+"""Base class of affinities, and the graph that they build."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from scipy.sparse.csgraph import connected_components
+from sklearn.base import clone
 
 from neuraleig._batch import Edges
+from neuraleig._components import Component
 from neuraleig._shard import ALONE, Shard
+from neuraleig._sklearn import Interval
 from neuraleig._sparse import clear_diagonal
 from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._validation import check_affinity_matrix
 
 
 class GraphWarning(UserWarning):
@@ -79,45 +86,88 @@ class Graph:
         return replace(self, uniform=share * mean_degree / self.n_nodes)
 
 
-class Affinity(ABC):
-    """How alike rows are, as a stored graph and within a batch.
+class Affinity(Component, ABC):
+    """Base class of affinities: a graph of the rows, and weights within a batch.
+
+    Affinities are scikit-learn estimators without ``fit``: they have ``get_params``,
+    ``set_params`` and ``clone``, and their ``__init__`` only assigns.
 
     Attributes
     ----------
     samples_edges : bool
         Whether the stored graph covers the data, so that training can draw its
-        edges. Otherwise the graph only has landmarks, and training draws rows and
+        edges. Otherwise the graph has landmarks only, and training draws rows and
         computes the affinity among them.
+    takes_matrix, needs_matrix : bool
+        Whether :meth:`build` takes a ``matrix``, and whether it needs one.
+    takes_groups : bool
+        Whether :meth:`build` takes ``groups``.
     regularization : float
         Share of random pairs, see :meth:`Graph.regularized`. The stored graph has
         them; to what :meth:`among` returns, training adds them.
     """
 
     samples_edges: bool = True
+    takes_matrix: bool = False
+    needs_matrix: bool = False
     regularization: float = 0.0
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "regularization": [Interval(Real, 0, None, closed="left")],
+    }
+
+    @property
+    def takes_groups(self) -> bool:
+        """Whether :meth:`build` takes ``groups``."""
+        return False
+
     @abstractmethod
-    def build(self, X: Array, *, seed: int, shard: Shard = ALONE) -> Graph:
+    def build(
+        self,
+        X: Array,
+        *,
+        seed: int = 0,
+        matrix: sp.csr_array | None = None,
+        groups: IntArray | None = None,
+        device: torch.device | None = None,
+        n_jobs: int | None = None,
+        shard: Shard = ALONE,
+    ) -> Graph:
         """Build the stored graph of the rows of ``X``.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
             Rows.
-        seed : int
-            Seed of whatever is drawn.
+        seed : int, default=0
+            Seed of all random draws.
+        matrix : csr_array of shape (n_samples, n_samples) or None, default=None
+            Given weights or distances, see :meth:`check_matrix`.
+        groups : ndarray of shape (n_samples,), int64, or None, default=None
+            Group of every row, from 0.
+        device : torch.device or None, default=None
+            Device of the neighbour search; ``None``: the CPU.
+        n_jobs : int or None, default=None
+            Processes of scikit-learn's neighbour search, where that is used.
         shard : Shard, default=ALONE
-            Rows whose part of the work this process does; all are given all rows,
-            and get the whole graph.
+            Share of the work of this process. Every process is given all rows and
+            returns the whole graph.
 
         Returns
         -------
         graph : Graph
-            Nodes are rows of ``X``.
+            Its nodes are rows of ``X``.
         """
 
     @abstractmethod
-    def among(self, rows: Array, index: IntArray) -> Edges:
+    def among(
+        self,
+        rows: Array,
+        index: IntArray,
+        *,
+        matrix: sp.csr_array | None = None,
+        groups: IntArray | None = None,
+    ) -> Edges:
         """Affinity among the rows of a batch.
 
         Parameters
@@ -125,13 +175,48 @@ class Affinity(ABC):
         rows : ndarray of shape (n_rows, n_features)
             Rows of the batch, in the units of the data.
         index : ndarray of shape (n_rows,), int64
-            Which rows of the data they are.
+            Their positions in the data.
+        matrix, groups
+            Of all rows of the data, as for :meth:`build`.
 
         Returns
         -------
         edges : Edges
             Weighted pairs of rows of the batch.
         """
+
+    def as_fitted(self) -> Self:
+        """Copy that builds graphs of other rows with what this one has learned.
+
+        Returns
+        -------
+        affinity : Affinity
+            Not yet built. Values that :meth:`build` chose are its parameters.
+        """
+        copied: Self = clone(self)
+        return copied
+
+    def check_matrix(self, matrix: Any, n_samples: int) -> sp.csr_array:  # noqa: ANN401
+        """Check the ``affinity_matrix`` that was passed to ``fit``.
+
+        Parameters
+        ----------
+        matrix : array-like or sparse of shape (n_samples, n_samples)
+            As passed.
+        n_samples : int
+            Number of rows of the data.
+
+        Returns
+        -------
+        matrix : csr_array of shape (n_samples, n_samples), float64
+            As :meth:`build` takes it: symmetric and non-negative.
+
+        Raises
+        ------
+        ValueError
+            If the matrix is unusable.
+        """
+        return check_affinity_matrix(matrix, n_samples)
 
 
 def symmetrized(weights: sp.csr_array) -> sp.csr_array:

@@ -1,9 +1,9 @@
-"""Affinities that are sparse graphs: nearest neighbours and precomputed ones."""
+"""Graph of nearest neighbours."""
 
 from __future__ import annotations
 
-import warnings
-from typing import Literal, get_args
+from numbers import Integral
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 
 from neuraleig._batch import Edges
 from neuraleig._shard import ALONE, Shard
+from neuraleig._sklearn import Interval, StrOptions
 from neuraleig._standardize import SLICE_ELEMENTS
 from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._validation import METRICS
+from neuraleig._warnings import warn_user
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning, symmetrized
 from neuraleig.affinity._neighbors import (
+    NEIGHBOR_BACKENDS,
     NeighborBackend,
-    Neighbors,
+    check_search,
     nearest_neighbors,
 )
 from neuraleig.affinity._units import of_common_size
@@ -29,6 +33,7 @@ EDGE_WEIGHTS: tuple[str, ...] = get_args(EdgeWeights)
 LOCAL_SCALE_NEIGHBOR = 7
 # An edge that exists never weighs less than exp(-10): thinner bridges between groups
 # would leave eigenvalues that no solver tells apart from a cut.
+# Not tuned: next to nothing in a cut, and far above the tolerance of solvers.
 MAX_EXPONENT = 10.0
 
 
@@ -81,18 +86,20 @@ def neighbor_graph(distances: FloatArray, indices: IntArray, kind: str) -> sp.cs
     return symmetrized(directed)
 
 
-def distinct_rows(X: Array) -> IntArray:
-    """Index of the first of each group of identical rows, ascending.
+def distinct_rows(X: Array, groups: IntArray | None = None) -> IntArray:
+    """Index of the first of each set of identical rows, ascending.
 
-    Only rows that share a hash are compared, so that data without duplicates cost
-    one pass and no copy.
+    Rows of different groups are different. Only rows that share a hash are compared,
+    so that data without duplicates cost one pass and no copy.
     """
     _, inverse, counts = np.unique(
         _row_hashes(X), return_inverse=True, return_counts=True
     )
     doubtful = np.flatnonzero(counts[inverse] > 1)
     rows = _without_signed_zeros(X[doubtful])
-    as_bytes = rows.view(np.dtype((np.void, rows.itemsize * X.shape[1])))
+    if groups is not None:
+        rows = np.column_stack([rows, groups[doubtful]])
+    as_bytes = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
     _, first = np.unique(as_bytes.ravel(), return_index=True)
     kept = np.ones(X.shape[0], dtype=bool)
     kept[doubtful] = False
@@ -130,143 +137,187 @@ class NeighborAffinity(Affinity):
     Parameters
     ----------
     n_neighbors : int, default=10
-        Neighbours per row.
+        Neighbours per row; lowered, with a warning, where there are fewer rows.
     metric : str, default="euclidean"
-        Distance, one of scikit-learn's names.
+        Distance between rows, one of scikit-learn's names. Boolean metrics such as
+        ``"jaccard"`` take every value but 0 for true; ``"haversine"`` needs two
+        columns.
     weights : {"self_tuning", "heat", "binary"}, default="self_tuning"
         Weights of the edges, see :func:`edge_weights`.
+    across_groups : bool, default=False
+        Search the neighbours of a row in all groups but its own. ``fit`` then needs
+        ``groups``: batches, patients, sites or pictures whose differences are not to
+        become clusters.
     regularization : float, default=0.0
-        Share of random pairs, see :meth:`Graph.regularized`.
-    n_jobs : int or None, default=None
-        Processes of scikit-learn's search, where that is used.
-    backend, device, approximate
-        As in :func:`nearest_neighbors`, for the graph of all rows.
+        Share of random pairs that is added to the graph, see
+        :meth:`Graph.regularized`; it connects components.
+    backend : {"auto", "torch", "faiss", "sklearn"}, default="auto"
+        Library of the neighbour search, see :func:`nearest_neighbors`; ``"faiss"``
+        needs the extra of that name.
+    approximate : bool or None, default=None
+        ``None``: exact up to 50,000 rows (10,000 of more than 128 features), and at
+        least 99 % of the neighbours beyond, measured on a sample.
+
+    Examples
+    --------
+    Two batches of the same two clusters, of which the second is shifted:
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_blobs
+    >>> from neuraleig import NeuralEigenSpectralClustering
+    >>> from neuraleig.affinity import NeighborAffinity
+    >>> X, y = make_blobs(200, centers=[[0, 0], [0, 9]], random_state=0)
+    >>> batch = np.arange(200) % 2
+    >>> X[batch == 1, 0] += 30.0
+    >>> model = NeuralEigenSpectralClustering(
+    ...     2, affinity=NeighborAffinity(across_groups=True), random_state=0
+    ... ).fit(X, groups=batch)
+    >>> bool(((model.labels_ == model.labels_[0]) == (y == y[0])).all())
+    True
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Affinity._parameter_constraints,
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "metric": [StrOptions(set(METRICS))],
+        "weights": [StrOptions(set(EDGE_WEIGHTS))],
+        "across_groups": ["boolean"],
+        "backend": [StrOptions(set(NEIGHBOR_BACKENDS))],
+        "approximate": ["boolean", None],
+    }
 
     def __init__(
         self,
         n_neighbors: int = 10,
         metric: str = "euclidean",
-        weights: EdgeWeights = "self_tuning",
-        regularization: float = 0.0,
-        n_jobs: int | None = None,
         *,
+        weights: EdgeWeights = "self_tuning",
+        across_groups: bool = False,
+        regularization: float = 0.0,
         backend: NeighborBackend = "auto",
-        device: torch.device | None = None,
         approximate: bool | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.weights = weights
+        self.across_groups = across_groups
         self.regularization = regularization
-        self.n_jobs = n_jobs
         self.backend = backend
-        self.device = device
         self.approximate = approximate
 
-    def build(self, X: Array, *, seed: int, shard: Shard = ALONE) -> Graph:
+    @property
+    def takes_groups(self) -> bool:
+        """Whether neighbours are searched across groups."""
+        return self.across_groups
+
+    def check(self, path: str, owner: str) -> None:
+        """Check the parameters, and that the search has them together."""
+        super().check(path, owner)
+        check_search(
+            self.backend,
+            self.metric,
+            self.approximate,
+            across_groups=self.across_groups,
+            prefix=f"{path}__",
+        )
+
+    def build(
+        self,
+        X: Array,
+        *,
+        seed: int = 0,
+        groups: IntArray | None = None,
+        device: torch.device | None = None,
+        n_jobs: int | None = None,
+        shard: Shard = ALONE,
+        **given: Any,  # noqa: ANN401
+    ) -> Graph:
         """Build the graph over the distinct rows of ``X``.
 
         Time and memory are those of
-        :func:`~neuraleig.affinity.nearest_neighbors`.
+        :func:`~neuraleig.affinity.nearest_neighbors`. See :meth:`Affinity.build`.
         """
+        groups = groups if self.across_groups else None
         # By the rows themselves: a search by brute force finds identical rows at
         # distances of the size of its rounding.
-        index = distinct_rows(X)
+        index = distinct_rows(X, groups)
         rows = X if index.size == X.shape[0] else X[index]
-        distances, indices, recall = self._search(rows, seed, shard)
+        groups = None if groups is None else groups[index]
+        return self.graph_of(
+            rows,
+            index,
+            seed=seed,
+            groups=groups,
+            device=device,
+            n_jobs=n_jobs,
+            shard=shard,
+        )
+
+    def graph_of(
+        self,
+        rows: Array,
+        index: IntArray,
+        *,
+        seed: int = 0,
+        groups: IntArray | None = None,
+        device: torch.device | None = None,
+        n_jobs: int | None = None,
+        shard: Shard = ALONE,
+    ) -> Graph:
+        """Graph whose nodes are all of some rows, also where they are identical."""
+        groups = groups if self.across_groups else None
+        n_neighbors = self._available(rows.shape[0], groups)
+        if n_neighbors == 0:
+            none = sp.csr_array((index.size, index.size), dtype=np.float64)
+            return Graph(none, index).regularized(self.regularization)
+        distances, indices, recall = nearest_neighbors(
+            rows,
+            n_neighbors,
+            metric=self.metric,
+            groups=groups,
+            backend=self.backend,
+            device=device,
+            approximate=self.approximate,
+            n_jobs=n_jobs,
+            seed=seed,
+            shard=shard,
+        )
         weights = neighbor_graph(distances, indices, self.weights)
         graph = Graph(weights, index, neighbor_recall=recall)
         return graph.regularized(self.regularization)
 
-    def _search(self, X: Array, seed: int, shard: Shard) -> Neighbors:
-        n_samples = X.shape[0]
-        if self.n_neighbors >= n_samples:
-            warnings.warn(
+    def _available(self, n_samples: int, groups: IntArray | None) -> int:
+        """Neighbours that every row can have, with a warning if they are fewer."""
+        largest = 1 if groups is None else int(np.bincount(groups).max())
+        others = n_samples - largest
+        if self.n_neighbors > others:
+            where = "" if groups is None else ", of which those of other groups count,"
+            warn_user(
                 f"n_neighbors={self.n_neighbors} is not below the number of distinct "
-                f"rows ({n_samples}); {n_samples - 1} neighbours are used instead.",
+                f"rows ({n_samples}){where}; {others} neighbours are used instead.",
                 GraphWarning,
-                stacklevel=2,
             )
-        if n_samples == 1:
-            return Neighbors(np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64), 1.0)
-        return nearest_neighbors(
-            X,
-            min(self.n_neighbors, n_samples - 1),
-            metric=self.metric,
-            backend=self.backend,
-            device=self.device,
-            approximate=self.approximate,
-            n_jobs=self.n_jobs,
-            seed=seed,
-            shard=shard,
-        )
+        return min(self.n_neighbors, others)
 
-    def among(self, rows: Array, index: IntArray) -> Edges:
-        """Graph of the neighbours within the batch (the published recipe)."""
-        n_neighbors = min(self.n_neighbors, len(rows) - 1)
-        found = nearest_neighbors(rows, n_neighbors, metric=self.metric)
-        return _edges(neighbor_graph(found.distances, found.indices, self.weights))
-
-
-class PrecomputedAffinity(Affinity):
-    """A given symmetric affinity matrix over all rows.
-
-    Parameters
-    ----------
-    matrix : csr_array of shape (n_samples, n_samples)
-        Symmetric and non-negative; its diagonal is ignored.
-    regularization : float, default=0.0
-        Share of random pairs, see :meth:`Graph.regularized`.
-    """
-
-    def __init__(self, matrix: sp.csr_array, regularization: float = 0.0) -> None:
-        self.matrix = matrix
-        self.regularization = regularization
-
-    def build(self, X: Array, *, seed: int, shard: Shard = ALONE) -> Graph:
-        """Wrap the given matrix; nothing else is looked at."""
-        index = np.arange(self.matrix.shape[0], dtype=np.int64)
-        graph = Graph(symmetrized(self.matrix), index)
-        return graph.regularized(self.regularization)
-
-    def among(self, rows: Array, index: IntArray) -> Edges:
-        """Given affinity among the rows of the batch."""
-        return _edges(symmetrized(self.matrix[index][:, index]))
+    def among(
+        self,
+        rows: Array,
+        index: IntArray,
+        *,
+        groups: IntArray | None = None,
+        **given: Any,  # noqa: ANN401
+    ) -> Edges:
+        """Graph of the neighbours within the batch, as in the published recipe."""
+        groups = None if not self.across_groups or groups is None else groups[index]
+        largest = 1 if groups is None else int(np.bincount(groups).max())
+        n_neighbors = min(self.n_neighbors, len(rows) - largest)
+        if n_neighbors == 0:
+            return upper_edges(sp.csr_array((len(rows), len(rows))))
+        found = nearest_neighbors(rows, n_neighbors, metric=self.metric, groups=groups)
+        return upper_edges(neighbor_graph(found.distances, found.indices, self.weights))
 
 
-def neighbors_of_matrix(
-    distances: sp.csr_array, n_neighbors: int
-) -> tuple[FloatArray, IntArray]:
-    """Nearest neighbours in a sparse graph of distances, as scikit-learn writes it.
-
-    Parameters
-    ----------
-    distances : csr_array of shape (n_samples, n_samples)
-        Stored entries are distances; each row has at least ``n_neighbors`` besides
-        its own.
-    n_neighbors : int
-        How many to keep.
-
-    Returns
-    -------
-    distances : ndarray of shape (n_samples, n_neighbors)
-        Ascending.
-    indices : ndarray of shape (n_samples, n_neighbors), int64
-        Never the row itself.
-    """
-    n_samples = distances.shape[0]
-    rows = np.repeat(np.arange(n_samples), np.diff(distances.indptr))
-    others = rows != distances.indices
-    rows, columns = rows[others], distances.indices[others].astype(np.int64)
-    values = distances.data[others].astype(np.float64)
-    order = np.lexsort((values, rows))
-    starts = np.searchsorted(rows[order], np.arange(n_samples))
-    picked = order[starts[:, None] + np.arange(n_neighbors)]
-    return values[picked], columns[picked]
-
-
-def _edges(weights: sp.csr_array) -> Edges:
+def upper_edges(weights: sp.csr_array) -> Edges:
     """Each pair of a symmetric matrix once."""
     upper = sp.coo_array(sp.triu(weights, k=1))
     row, column = upper.row, upper.col

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from neuraleig._batch import Edges
-from neuraleig._shard import ALONE, Shard
+from neuraleig._sklearn import Interval
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph, symmetrized
 from neuraleig.affinity._units import of_common_size, unit_rows
@@ -21,6 +23,7 @@ KernelFunction = Callable[[FloatArray, FloatArray], ArrayLike]
 # Landmarks whose dense kernel the warm start solves: 32 MB in float64.
 N_LANDMARKS = 2_000
 # The default width of the rbf kernel is the distance to this neighbour.
+# Not tuned: as many as the graph of neighbours has by default.
 SCALE_NEIGHBOR = 10
 
 
@@ -38,11 +41,12 @@ class KernelAffinity(Affinity):
 
     samples_edges = False
 
-    def __init__(
-        self, regularization: float = 0.0, n_landmarks: int = N_LANDMARKS
-    ) -> None:
-        self.regularization = regularization
-        self.n_landmarks = n_landmarks
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Affinity._parameter_constraints,
+        "n_landmarks": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    n_landmarks: int
 
     @abstractmethod
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
@@ -51,7 +55,7 @@ class KernelAffinity(Affinity):
     def prepare(self, landmarks: FloatArray) -> None:
         """Resolve parameters that depend on the data."""
 
-    def build(self, X: Array, *, seed: int, shard: Shard = ALONE) -> Graph:
+    def build(self, X: Array, *, seed: int = 0, **given: Any) -> Graph:  # noqa: ANN401
         """Kernel graph of randomly drawn landmarks, by every process for itself.
 
         Time O(p^2 d) and memory O(p^2) for p = min(n_samples, n_landmarks).
@@ -67,7 +71,7 @@ class KernelAffinity(Affinity):
         weights = symmetrized(sp.csr_array(self.kernel(landmarks, landmarks)))
         return Graph(weights, index).regularized(self.regularization)
 
-    def among(self, rows: Array, index: IntArray) -> Edges:
+    def among(self, rows: Array, index: IntArray, **given: Any) -> Edges:  # noqa: ANN401
         """Kernel among the rows of the batch."""
         exact = rows.astype(np.float64)
         matrix = of_common_size(self.kernel(exact, exact))
@@ -92,24 +96,37 @@ class RBFAffinity(KernelAffinity):
         Inverse squared width in use, after :meth:`build`.
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **KernelAffinity._parameter_constraints,
+        "gamma": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
     def __init__(
         self,
         gamma: float | None = None,
+        *,
         regularization: float = 0.0,
         n_landmarks: int = N_LANDMARKS,
     ) -> None:
-        super().__init__(regularization, n_landmarks)
         self.gamma = gamma
-        self.gamma_ = 1.0 if gamma is None else gamma
+        self.regularization = regularization
+        self.n_landmarks = n_landmarks
 
     def prepare(self, landmarks: FloatArray) -> None:
         """Choose the width where it was left open."""
         if self.gamma is not None:
+            self.gamma_ = float(self.gamma)
             return
         squared = np.sort(squared_distances(landmarks, landmarks), axis=1)
         neighbor = squared[:, min(SCALE_NEIGHBOR, squared.shape[1] - 1)]
         positive = neighbor[neighbor > 0]
         self.gamma_ = float(1.0 / np.median(positive)) if positive.size else 1.0
+
+    def as_fitted(self) -> Self:
+        """Copy of the width in use; see :meth:`Affinity.as_fitted`."""
+        copied = super().as_fitted()
+        copied.gamma = self.gamma_
+        return copied
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
         """Gaussian kernel of shape (n_left, n_right)."""
@@ -117,7 +134,19 @@ class RBFAffinity(KernelAffinity):
 
 
 class CosineAffinity(KernelAffinity):
-    """Cosine of the angle between rows, 0 where it is negative."""
+    """Cosine of the angle between rows, 0 where it is negative.
+
+    Parameters
+    ----------
+    regularization, n_landmarks
+        See :class:`KernelAffinity`.
+    """
+
+    def __init__(
+        self, *, regularization: float = 0.0, n_landmarks: int = N_LANDMARKS
+    ) -> None:
+        self.regularization = regularization
+        self.n_landmarks = n_landmarks
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
         """Clamped cosine of shape (n_left, n_right)."""
@@ -137,14 +166,21 @@ class CallableAffinity(KernelAffinity):
         See :class:`KernelAffinity`.
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **KernelAffinity._parameter_constraints,
+        "function": [callable],
+    }
+
     def __init__(
         self,
         function: KernelFunction,
+        *,
         regularization: float = 0.0,
         n_landmarks: int = N_LANDMARKS,
     ) -> None:
-        super().__init__(regularization, n_landmarks)
         self.function = function
+        self.regularization = regularization
+        self.n_landmarks = n_landmarks
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
         """Evaluate the user's function and check what it returns."""

@@ -1,8 +1,7 @@
-"""Approximate nearest neighbours: every row looks into the cells nearest to it.
+"""Approximate nearest neighbours, by a search in the cells that are nearest to a row.
 
-The cells are small groups of rows. Rows that share cells to look into are searched
-together, by matrix products, and a product is only read where it beats the distance of
-the last neighbour so far.
+Cells are small groups of rows. All rows that search a cell are compared with it in one
+matrix product; pairs beyond the last neighbour found so far are skipped.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from neuraleig._shard import Shard
-from neuraleig.affinity._neighbors_cells import Cells
+from neuraleig.affinity._neighbors_cells import CellGroups, Cells
 from neuraleig.affinity._neighbors_exact import (
     Found,
     chunk_elements,
@@ -23,36 +22,40 @@ from neuraleig.affinity._neighbors_exact import (
     smallest,
 )
 
-# Rows around a cell that all its rows are compared with, to have a first bound.
+# Rows around a cell with which its rows are compared first, for a bound.
+# Not tuned to labels, like all numbers here: they change time, and recall is measured.
 FIRST_ROWS = 1_000
-# The nearest of the cells come first: they tighten the bound for the others.
+# One in so many cells, the nearest ones, is searched first: they lower the bound.
 NEARER_SHARE = 8
-# Rows whose distances to the centres are ordered at once.
+# Rows whose distances to the centres are sorted at a time.
 SELECTED_ROWS = 1_024
-# Share of the neighbours of a sample whose cells are looked into: above the recall
-# that is asked for, since a sample is a sample.
+# Share of the neighbours of a sample in the searched cells: above the required recall,
+# because the recall of all rows differs from the recall of the sample.
 COVERAGE = 0.993
-# A row never looks into more than this many rows times the root of their number.
+# Largest number of rows that are compared with a row, in square roots of all rows.
+# Rows of many dimensions without groups would look into all of them.
 MOST_PROBED = 64
 
 
 class Search(NamedTuple):
-    """What is searched, and how far.
+    """Rows and settings of a search.
 
     Parameters
     ----------
     rows : Tensor of shape (n_rows, n_features)
-        Rows in the order of their cells.
+        Rows in the order of the cells.
     coarse : Tensor of shape (n_rows, n_coarse)
-        What candidates are found by: the rows, or their projection.
+        The rows or a projection of them, by which candidates are found.
     cells : Cells
         Cells of ``coarse``.
     probes : int
-        Cells that every row looks into.
+        Number of cells that are searched for each row.
     n_candidates : int
-        Candidates per row that are ranked by exact differences.
+        Candidates per row, which are ranked by differences.
     n_neighbors : int
-        How many of them are kept.
+        Neighbours per row, among the candidates.
+    groups : CellGroups or None, default=None
+        Groups of the rows, if neighbours are rows of other groups.
     """
 
     rows: Tensor
@@ -61,22 +64,36 @@ class Search(NamedTuple):
     probes: int
     n_candidates: int
     n_neighbors: int
+    groups: CellGroups | None = None
+
+    @property
+    def row_groups(self) -> Tensor | None:
+        """Group of each row, in the order of the cells."""
+        return None if self.groups is None else self.groups.of_rows
 
 
 class Hits(NamedTuple):
-    """Pairs of a query and a row that is nearer than the query's bound."""
+    """Pairs of queries and rows with a distance below the bound of the query."""
 
     query: Tensor
     place: Tensor
     squared: Tensor
 
 
-def probes_needed(coarse: Tensor, cells: Cells, queries: Tensor, truth: Tensor) -> int:
-    """Cells to look into, so that most neighbours of a sample are met.
+def probes_needed(
+    coarse: Tensor,
+    cells: Cells,
+    queries: Tensor,
+    truth: Tensor,
+    groups: CellGroups | None = None,
+) -> int:
+    """Number of cells that contain the share COVERAGE of a sample's true neighbours.
 
-    Never more than ``MOST_PROBED`` times the root of the number of rows allows.
+    It is limited by ``MOST_PROBED``.
     """
     apart = _squared_distances(coarse[queries], cells.centres)
+    if groups is not None:
+        groups.hide_own(apart, groups.of_rows[queries])
     rank_of_cell = apart.argsort(dim=1).argsort(dim=1)
     needed = rank_of_cell.gather(1, cells.labels()[truth]).flatten().sort().values + 1
     enough = int(needed[min(int(COVERAGE * len(needed)), len(needed) - 1)])
@@ -85,41 +102,30 @@ def probes_needed(coarse: Tensor, cells: Cells, queries: Tensor, truth: Tensor) 
 
 
 def search_cells(search: Search, shard: Shard) -> Found:
-    """Neighbours of all rows, of which every process searches a part.
-
-    Parameters
-    ----------
-    search : Search
-        What is searched.
-    shard : Shard
-        Share of this process.
-
-    Returns
-    -------
-    found : Found
-        In places of ``search.rows``.
-    """
+    """Neighbours of all rows, as indices of ``search.rows``, by all processes."""
     part = shard.part(search.rows.shape[0])
-    # A process may have no rows: parts have a shape all the same.
+    # With a first empty part, for processes without rows.
     distances = [search.rows.new_empty((0, search.n_neighbors))]
     indices = [distances[0].long()]
     for first, last in _blocks(search.cells, search.coarse.device):
         start, stop = int(search.cells.bounds[first]), int(search.cells.bounds[last])
-        # Blocks on the border of two parts are searched by both: a block gives the
-        # same numbers whoever searches it.
+        # A block on the border of two parts is searched by both processes, so that the
+        # results are the same for any number of processes.
         own = slice(max(start, part.start), min(stop, part.stop))
         if own.start >= own.stop:
             continue
         queries = torch.arange(own.start, own.stop, device=search.rows.device)
         places = _block_candidates(search, first, last)[queries - start]
-        found = rank(search.rows, queries, places, search.n_neighbors)
+        found = rank(
+            search.rows, queries, places, search.n_neighbors, search.row_groups
+        )
         distances.append(found.distances)
         indices.append(found.indices)
     return Found(torch.cat(distances), torch.cat(indices)).gathered(shard)
 
 
 def _blocks(cells: Cells, device: torch.device) -> list[tuple[int, int]]:
-    """Runs of cells whose rows, times the number of cells, are a chunk."""
+    """Runs of cells, whose rows times the number of cells fit into a chunk."""
     most = max(1, chunk_elements(device) // len(cells.sizes))
     blocks, first, size = [], 0, 0
     for cell, rows in enumerate(cells.sizes.tolist()):
@@ -131,11 +137,14 @@ def _blocks(cells: Cells, device: torch.device) -> list[tuple[int, int]]:
 
 
 def _block_candidates(search: Search, first: int, last: int) -> Tensor:
-    """Places of the candidates of the rows of a run of cells."""
+    """Indices of the candidates of the rows in a run of cells."""
     cells, coarse = search.cells, search.coarse
     start = int(cells.bounds[first])
     block = coarse[start : int(cells.bounds[last])]
     apart = _squared_distances(block, cells.centres)
+    own_places = torch.arange(start, start + len(block), device=block.device)
+    if search.groups is not None:
+        search.groups.hide_own(apart, search.groups.of_rows[own_places])
     nearer = max(1, search.probes // NEARER_SHARE)
     bounds = _order_statistics(apart, (nearer, search.probes))
     squared, places = [], []
@@ -151,8 +160,9 @@ def _block_candidates(search: Search, first: int, last: int) -> Tensor:
     best = Found(torch.cat(squared), torch.cat(places))
     for upper in bounds.T:
         chosen = apart <= upper[:, None]
-        best = _merged(best, _hits(search, block, chosen, best.distances.amax(dim=1)))
-        apart.masked_fill_(chosen, torch.inf)  # once is enough
+        hits = _hits(search, block, chosen, best.distances.amax(dim=1), start)
+        best = _merged(best, hits, own_places)
+        apart.masked_fill_(chosen, torch.inf)  # searched
     return best.indices
 
 
@@ -164,11 +174,10 @@ def _squared_distances(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _order_statistics(values: Tensor, ranks: tuple[int, ...]) -> Tensor:
-    """The smallest values of each row of the given ranks, from 1."""
+    """Values in each row with the given ranks, from 1 for the smallest."""
     ends = [r - 1 for r in ranks]
     if values.device.type == "cpu":
-        # NumPy's selection is ten times as fast as torch's on a CPU.
-        # It copies what it is given: some rows at a time.
+        # On a CPU ten times as fast as torch. Some rows at a time: it copies them.
         parts = [
             torch.from_numpy(np.partition(part.numpy(), ends, axis=1)[:, ends])
             for part in torch.split(values, SELECTED_ROWS)
@@ -178,28 +187,39 @@ def _order_statistics(values: Tensor, ranks: tuple[int, ...]) -> Tensor:
 
 
 def _surroundings(search: Search, cell: int) -> Tensor:
-    """The cell and those nearest to it, with rows enough for a first bound."""
+    """A cell and the cells nearest to it, with enough rows for a first bound."""
     nearest = search.cells.nearest(cell)
+    if search.groups is not None:
+        # Cells of the same group have no neighbours; the cell itself remains first.
+        own = search.groups.of_cells[cell]
+        useful = (own < 0) | (search.groups.of_cells[nearest] != own)
+        useful[0] = True
+        nearest = nearest[useful]
     enough = max(FIRST_ROWS, 2 * search.n_candidates)
     reached = search.cells.sizes[nearest].cumsum(dim=0)
     return nearest[: int((reached < enough).sum()) + 1]
 
 
 def _first_candidates(search: Search, cell: int, near: Tensor) -> Found:
-    """Nearest rows of the surroundings, with squared distances."""
+    """Nearest rows in the cells ``near``, with squared distances."""
     places = search.cells.positions(near)
-    # Around the centre of the cell: a tight group far from the mean does not drown.
+    # Relative to the centre of the cell: less rounding in tight groups far from 0.
     local = search.coarse.index_select(0, places) - search.cells.centres[cell]
     norms = local.square().sum(dim=1)
     size = int(search.cells.sizes[cell])
     squared = torch.addmm(norms, local[:size], local.T, alpha=-2)
     squared += norms[:size, None]
+    if search.row_groups is not None:
+        known = search.row_groups[places]
+        squared.masked_fill_(known[:size, None] == known, torch.inf)
     picked = smallest(squared, min(search.n_candidates, len(places)))
     return Found(squared.gather(1, picked), places[picked])
 
 
-def _hits(search: Search, block: Tensor, chosen: Tensor, bound: Tensor) -> Hits:
-    """Rows of the chosen cells that are nearer to a query than its bound."""
+def _hits(
+    search: Search, block: Tensor, chosen: Tensor, bound: Tensor, first: int
+) -> Hits:
+    """Rows of the chosen cells with a distance below the bound of the query."""
     queries = torch.empty(0, dtype=torch.int64, device=block.device)
     hits = [Hits(queries, queries, block.new_empty(0))]
     for cell, queries in _by_column(chosen):
@@ -209,7 +229,11 @@ def _hits(search: Search, block: Tensor, chosen: Tensor, bound: Tensor) -> Hits:
         rows = block.index_select(0, queries) - centre
         norms = rows.square().sum(dim=1)
         ranks = torch.addmm(members.square().sum(dim=1), rows, members.T, alpha=-2)
-        near = _true_places(ranks < (bound[queries] - norms)[:, None])
+        nearer = ranks < (bound[queries] - norms)[:, None]
+        if search.row_groups is not None:
+            own = search.row_groups[first + queries]
+            nearer &= own[:, None] != search.row_groups[start:stop]
+        near = _true_places(nearer)
         query = near // (stop - start)
         squared = ranks.flatten()[near] + norms[query]
         hits.append(Hits(queries[query], start + near % (stop - start), squared))
@@ -217,7 +241,7 @@ def _hits(search: Search, block: Tensor, chosen: Tensor, bound: Tensor) -> Hits:
 
 
 def _by_column(chosen: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Columns with a true entry, and the rows of theirs."""
+    """Columns with true entries, and the rows of these entries."""
     n_rows, n_columns = chosen.shape
     flat = _true_places(chosen.T.contiguous())
     counts = (flat // n_rows).bincount(minlength=n_columns).tolist()
@@ -227,18 +251,20 @@ def _by_column(chosen: Tensor) -> Iterator[tuple[int, Tensor]]:
 
 
 def _true_places(mask: Tensor) -> Tensor:
-    """Places of the true entries of a flattened mask."""
+    """Indices of the true entries of a flattened mask."""
     if mask.device.type == "cpu":
-        # Several times as fast as torch's where few are true.
+        # Several times as fast as torch if few entries are true.
         return torch.from_numpy(np.flatnonzero(mask.numpy()))
     return mask.flatten().nonzero().ravel()
 
 
-def _merged(best: Found, hits: Hits) -> Found:
-    """Nearest of what was found before and of the hits, which are other rows."""
+def _merged(best: Found, hits: Hits, own: Tensor) -> Found:
+    """Nearest rows among those found before and the hits, which are different rows.
+
+    If there are too few, the rest is the row itself (``own``), which is never kept.
+    """
     n_queries, width = best.indices.shape
-    # One integer sorts by query and then by distance: floats of one sign are in the
-    # order of their bits.
+    # One integer for query and distance: non-negative floats sort like their bits.
     bits = hits.squared.clamp(min=0.0).view(torch.int32).long()
     order = _argsort((hits.query << 32) | bits)
     query = hits.query[order]
@@ -249,7 +275,7 @@ def _merged(best: Found, hits: Hits) -> Found:
     query, column, order = query[kept], column[kept], order[kept]
     squared = torch.full_like(best.distances, torch.inf)
     squared[query, column] = hits.squared[order]
-    places = torch.zeros_like(best.indices)
+    places = own[:, None].repeat(1, width)
     places[query, column] = hits.place[order]
     squared = torch.cat([best.distances, squared], dim=1)
     nearest = squared.topk(width, dim=1, largest=False, sorted=False)
@@ -259,6 +285,6 @@ def _merged(best: Found, hits: Hits) -> Found:
 
 def _argsort(keys: Tensor) -> Tensor:
     if keys.device.type == "cpu":
-        # Several times as fast as torch's.
+        # Several times as fast as torch.
         return torch.from_numpy(np.argsort(keys.numpy()))
     return keys.argsort()

@@ -1,76 +1,50 @@
-"""What both estimators share: parameters, the fit of eigenfunctions, transform."""
+"""Parameters, fit and fitted attributes that both row estimators have."""
 
 from __future__ import annotations
 
-import math
+import inspect
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar
 
 import scipy.sparse as sp
-from sklearn.base import (
-    BaseEstimator,
-)
-from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 
+from neuraleig._components import Component
 from neuraleig._interchange import as_numpy
-from neuraleig._progress import STAGES, Progress, Supervision
-from neuraleig._rows import (
-    DrawnRows,
-    draw_rows,
-    iter_once,
-)
-from neuraleig._shard import Shard
-from neuraleig._sklearn_callbacks import CallbackSupportMixin, FitTask
-from neuraleig._typing import Array, FloatArray, Rows
-from neuraleig._validation import (
-    METRICS,
-    check_affinity_matrix,
-    check_hidden_sizes,
-    check_neighbors_matrix,
-)
-from neuraleig.affinity import (
-    AFFINITIES,
-    EDGE_WEIGHTS,
-    NEIGHBOR_BACKENDS,
-    PRECOMPUTED,
-    Affinity,
-    RBFAffinity,
-    check_search,
-    make_affinity,
-)
+from neuraleig._rows import DrawnRows, draw_rows, iter_once
+from neuraleig._sklearn import CallbackSupportMixin, FitTask, Interval, StrOptions
+from neuraleig._typing import Array, FloatArray, IntArray, Rows
+from neuraleig._validation import METRICS, check_groups, check_hidden_sizes
+from neuraleig._warnings import warn_user
+from neuraleig.affinity import AFFINITIES, Affinity, make_affinity
 from neuraleig.estimators._checkpoint import check_same_data, identity_of
 from neuraleig.estimators._evaluation import EigenfunctionTransformer
-from neuraleig.estimators._fit import (
-    FittedFunctions,
-    Task,
-    fit_functions,
-    warn_of_fewer_functions,
-)
 from neuraleig.estimators._start import (
-    FitStart,
     check_common,
     common_checkpoint,
     common_seeds,
 )
-from neuraleig.estimators._steps import Settings
-from neuraleig.networks import (
-    HEADS,
-    Assignment,
-    EigenNetwork,
-    make_network,
-    refuse_module,
+from neuraleig.fit import (
+    STAGES,
+    Fitted,
+    Problem,
+    Progress,
+    RowProblem,
+    Run,
+    Settings,
 )
+from neuraleig.networks import EigenNetwork, make_network, refuse_module
 from neuraleig.training import (
     NOTHING_KEPT,
-    OPTIMIZERS,
-    PRECISIONS,
     Checkpoint,
     CheckpointFolder,
+    Training,
     begin_histories,
     check_callbacks,
     current_shard,
@@ -81,11 +55,8 @@ from neuraleig.training import (
 # Most rows in the graph where max_graph_rows is left open: it fits into 6 GB, and is
 # solved in some minutes of one core.
 MAX_GRAPH_ROWS = 1_000_000
-# Most steps of fine-tuning where max_iter is left open.
-MAX_ITER = {"spectral": 300, "random": 1_000}
-# Most passes over the rows from a warm start on: labels of the head gain nothing by
-# more, but what is read off the functions does.
-MAX_PASSES = 25
+# Parameters beside ``affinity`` that hold for affinities by name.
+BESIDE_AFFINITY = ("n_neighbors", "metric", "gamma")
 
 
 @contextmanager
@@ -100,89 +71,110 @@ def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
+@dataclass(frozen=True)
+class RowFit:
+    """Rows of a fit that has begun, and its circumstances.
+
+    Parameters
+    ----------
+    drawn : DrawnRows
+        Rows of the graph.
+    affinity : Affinity
+        Not yet built.
+    training : Training
+        Settings, checked.
+    run : Run
+        Circumstances.
+    matrix : csr_array of shape (n_samples, n_samples) or None
+        Given affinity, checked.
+    groups : ndarray of shape (n_samples,), int64, or None
+        Given groups of the drawn rows, from 0.
+    """
+
+    drawn: DrawnRows
+    affinity: Affinity
+    training: Training
+    run: Run
+    matrix: sp.csr_array | None
+    groups: IntArray | None
+
+
 class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
-    """Base of the estimators: learns eigenfunctions and evaluates them."""
+    """Base of the row estimators: learns eigenfunctions and evaluates them."""
 
     n_components: int | None
     eigenvalues_: FloatArray
     graph_eigenvalues_: FloatArray
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "affinity": [StrOptions(set(AFFINITIES)), callable],
+        "affinity": [StrOptions(set(AFFINITIES)), callable, Affinity],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "metric": [StrOptions(set(METRICS))],
-        "neighbor_backend": [StrOptions(set(NEIGHBOR_BACKENDS))],
-        "approximate_neighbors": ["boolean", None],
-        "edge_weights": [StrOptions(set(EDGE_WEIGHTS))],
         "gamma": [Interval(Real, 0, None, closed="neither"), None],
-        "regularization": [Interval(Real, 0, None, closed="left")],
-        "max_graph_rows": [Interval(Integral, 2, None, closed="left")],
-        "init": [StrOptions({"spectral", "random"})],
-        "objective": [StrOptions({"rayleigh", "neuralef", "nested_low_rank"})],
-        "sampling": [StrOptions({"auto", "edges", "nodes"})],
-        "walk_length": [Interval(Integral, 1, None, closed="left")],
         "network": [StrOptions({"mlp"}), callable],
         "hidden_sizes": [tuple, list],
-        "head": [StrOptions(set(HEADS))],
-        "max_iter": [Interval(Integral, 0, None, closed="left"), None],
-        "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "training": [Training, None],
+        "max_graph_rows": [Interval(Integral, 2, None, closed="left")],
         "device": [str],
-        "precision": [StrOptions(set(PRECISIONS))],
-        "compile": ["boolean"],
         "callbacks": [list, tuple, None],
         "checkpoint": [str, PathLike, None],
-        "checkpoint_interval": [Interval(Integral, 1, None, closed="left")],
-        "verbose": ["verbose"],
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
-    def _draw_graph_rows(self, parts: Iterable[Array], seed: int) -> DrawnRows:
-        """Rows of which the graph is built: all, or as many as it may have."""
-        # A given affinity is one of all rows.
-        is_given = self.affinity in PRECOMPUTED
-        drawn = draw_rows(parts, sys.maxsize if is_given else self.max_graph_rows, seed)
-        if drawn.n_rows < 2:
-            raise ValueError(
-                f"Found array with {drawn.n_rows} sample(s) while a minimum of 2 is "
-                "required."
-            )
-        return drawn
+    def _component(self, name: str, value: object) -> Any:  # noqa: ANN401
+        if name == "training" and value is None:
+            return Training()
+        if name == "affinity" and (isinstance(value, str) or callable(value)):
+            beside = {name: getattr(self, name) for name in BESIDE_AFFINITY}
+            return make_affinity(value, **beside)
+        return value
 
-    def _check_parameters(self) -> None:
-        """Check parameters before any work."""
+    def _check_parameters(self) -> tuple[Affinity, Training]:
+        """Check parameters before any work, and return the components."""
         self._validate_params()
+        owner = type(self).__name__
         check_hidden_sizes(self.hidden_sizes)
         refuse_module(self.network)
+        if isinstance(self.network, Component):
+            self.network.check("network", owner)
         check_callbacks(self.callbacks)
-        resolve_precision(self.precision, resolve_device(self.device))
-        if self.affinity == "nearest_neighbors":
-            check_search(
-                self.neighbor_backend,
-                self.metric,
-                self.approximate_neighbors,
-                ("neighbor_backend", "approximate_neighbors"),
-            )
-        kernel = callable(self.affinity) or self.affinity in ("rbf", "cosine")
-        if kernel and self.sampling == "edges":
+        self._check_beside_affinity()
+        training = self._component("training", self.training)
+        training.check("training", owner)
+        resolve_precision(training.precision, resolve_device(self.device))
+        affinity = make_affinity(self._component("affinity", self.affinity))
+        affinity.check("affinity", owner)
+        if not affinity.samples_edges and training.sampling == "edges":
             raise ValueError(
-                f"sampling='edges' is not compatible with affinity={self.affinity!r}, "
-                "which has no stored edges; use sampling='nodes' or 'auto'."
+                "training__sampling='edges' is not compatible with "
+                f"affinity={self.affinity!r}, which has no stored edges; use 'nodes' "
+                "or 'auto'."
             )
-        if self.walk_length > 1 and (kernel or self.sampling == "nodes"):
+        if not affinity.samples_edges and training.walk_length > 1:
             raise ValueError(
-                f"walk_length={self.walk_length} needs stored edges to walk along; it "
-                "must be 1 with sampling='nodes' and with kernels."
+                f"training__walk_length={training.walk_length} needs stored edges to "
+                f"walk along; it must be 1 with affinity={self.affinity!r}."
             )
+        return affinity, training
 
-    def _draw_fit_rows(self, X: Rows, seed: int) -> DrawnRows:
-        """Check rows, and draw those of the graph."""
+    def _check_beside_affinity(self) -> None:
+        """Refuse parameters that an affinity object contradicts."""
+        if not isinstance(self.affinity, Affinity):
+            return
+        usual = inspect.signature(type(self).__init__).parameters
+        held = self.affinity.get_params(deep=False)
+        for name in BESIDE_AFFINITY:
+            own = getattr(self, name)
+            if name in held and own not in (held[name], usual[name].default):
+                raise ValueError(
+                    f"{name}={own!r} contradicts affinity={self.affinity!r}; set "
+                    f"affinity__{name} instead."
+                )
+
+    def _draw_rows(self, X: Rows, affinity: Affinity, seed: int) -> DrawnRows:
+        """Check rows of a fit, and draw those of the graph."""
         if iter_once(X):
             raise TypeError(
                 f"X is of type {type(X).__name__}, which can be read only once, and a "
@@ -190,143 +182,168 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
                 "iterated over, such as a DataLoader, or use partial_fit."
             )
         parts = self._checked_parts(X, reset=True, ensure_min_samples=2)
-        return self._draw_graph_rows(parts, seed)
+        return self._draw_graph_rows(parts, affinity, seed)
 
-    def _make_affinity(
-        self, affinity_matrix: object, n_samples: int, gamma: float | None
-    ) -> Affinity:
-        """Affinity of the parameters, with the matrix that was passed, checked."""
-        if affinity_matrix is not None and self.affinity not in PRECOMPUTED:
+    def _draw_graph_rows(
+        self, parts: Iterable[Array], affinity: Affinity, seed: int
+    ) -> DrawnRows:
+        """Rows of which the graph is built: all, or as many as it may have."""
+        # A given affinity is one of all rows.
+        most = sys.maxsize if affinity.takes_matrix else self.max_graph_rows
+        drawn = draw_rows(parts, most, seed)
+        if drawn.n_rows < 2:
+            raise ValueError(
+                f"Found array with {drawn.n_rows} sample(s) while a minimum of 2 is "
+                "required."
+            )
+        return drawn
+
+    def _checked_matrix(
+        self, affinity: Affinity, affinity_matrix: object, n_samples: int
+    ) -> sp.csr_array | None:
+        """Given affinity of the rows, as the affinity takes it."""
+        if affinity_matrix is None:
+            if affinity.needs_matrix:
+                raise ValueError(
+                    f"affinity={self.affinity!r} needs the matrix: pass "
+                    "affinity_matrix=... (of these rows)."
+                )
+            return None
+        if not affinity.takes_matrix:
             raise ValueError(
                 f"affinity_matrix was passed but affinity={self.affinity!r}; set "
                 "affinity='precomputed' to use it."
             )
-        matrix: sp.csr_array | None = None
-        if affinity_matrix is not None and self.affinity == "precomputed":
-            matrix = check_affinity_matrix(affinity_matrix, n_samples)
-        elif affinity_matrix is not None:
-            matrix = check_neighbors_matrix(
-                affinity_matrix, n_samples, self.n_neighbors
+        return affinity.check_matrix(affinity_matrix, n_samples)
+
+    def _checked_groups(
+        self, affinity: Affinity, groups: object, drawn: DrawnRows
+    ) -> IntArray | None:
+        """Given groups of the drawn rows, from 0."""
+        if groups is None:
+            if affinity.takes_groups:
+                raise ValueError(
+                    f"affinity={self.affinity!r} needs groups: pass groups=... (one "
+                    "per row)."
+                )
+            return None
+        if not affinity.takes_groups:
+            raise ValueError(
+                f"groups were passed but affinity={self.affinity!r} does not use them; "
+                "set affinity=NeighborAffinity(across_groups=True), of "
+                "neuraleig.affinity, or leave them out."
             )
-        return make_affinity(
-            self.affinity,
-            matrix=matrix,
-            n_neighbors=self.n_neighbors,
-            metric=self.metric,
-            edge_weights=self.edge_weights,
-            gamma=gamma,
-            regularization=self.regularization,
-            n_jobs=self.n_jobs,
-            backend=self.neighbor_backend,
-            device=resolve_device(self.device),
-            approximate=self.approximate_neighbors,
-        )
+        return check_groups(groups, drawn.n_rows, drawn.index)
 
     def _begin_fit(self, X: Rows) -> FitTask:
-        """Tell scikit-learn's callbacks, if there are any."""
-        init = "random" if self.init == "random" else "spectral"
-        return FitTask.of_fit(self, X, len(STAGES[init]))
+        """Notify scikit-learn's callbacks, if there are any."""
+        init = getattr(self.training, "init", "spectral")
+        stages = STAGES["random" if init == "random" else "spectral"]
+        return FitTask.of_fit(self, X, len(stages))
 
     def _start_fit(
-        self, X: Rows, affinity_matrix: object, fit_task: FitTask
-    ) -> FitStart:
+        self, X: Rows, affinity_matrix: object, groups: object, fit_task: FitTask
+    ) -> RowFit:
         """Check what was passed, and agree on it with the other processes."""
-        self._check_parameters()
+        affinity, training = self._check_parameters()
         affinity_matrix = as_numpy(affinity_matrix, "affinity_matrix")
-        shard = current_shard()
-        checkpoint = self._open_checkpoint(shard)
-        seeds = common_seeds(checkpoint, shard, self.random_state)
-        drawn = self._draw_fit_rows(X, seeds.rows)
+        run = self._run(fit_task)
+        drawn = self._draw_rows(X, affinity, run.seeds.rows)
         rows = drawn.rows
-        affinity = self._make_affinity(affinity_matrix, rows.shape[0], self.gamma)
-        check_common(self, rows, affinity_matrix, shard)
-        check_same_data(checkpoint, X=rows, affinity_matrix=affinity_matrix)
-        # One process tells for all.
-        verbose = int(self.verbose) if shard.rank == 0 else 0
-        progress = Progress(verbose, fit_task)
+        matrix = self._checked_matrix(affinity, affinity_matrix, rows.shape[0])
+        codes = self._checked_groups(affinity, groups, drawn)
+        check_common(self, rows, matrix, codes, run.shard)
+        check_same_data(
+            run.checkpoint, X=rows, affinity_matrix=affinity_matrix, groups=codes
+        )
+        self._fit_id = begin_histories(run.callbacks)
+        return RowFit(drawn, affinity, training, run, matrix, codes)
+
+    def _run(self, fit_task: FitTask) -> Run:
+        """Circumstances of a fit, with checked parameters."""
+        device, shard = resolve_device(self.device), current_shard()
+        checkpoint: Checkpoint = NOTHING_KEPT
+        if self.checkpoint is not None:
+            path, identity = self.checkpoint, identity_of(self, device)
+            checkpoint = common_checkpoint(
+                shard, lambda: CheckpointFolder(path, identity)
+            )
+        seeds = common_seeds(checkpoint, shard, self.random_state)
         callbacks = check_callbacks(self.callbacks)
-        self._fit_id = begin_histories(callbacks)
-        supervision = Supervision(progress, checkpoint, callbacks)
-        return FitStart(drawn, affinity, seeds, shard, supervision)
+        # One process reports for all.
+        verbose = int(self.verbose) if shard.rank == 0 else 0
+        return Run(
+            seeds, device, shard, Progress(verbose, fit_task), checkpoint, callbacks
+        )
 
-    def _open_checkpoint(self, shard: Shard) -> Checkpoint:
-        """What keeps the state of a fit, if anything does."""
-        path = self.checkpoint
-        if path is None:
-            return NOTHING_KEPT
-        identity = identity_of(self, resolve_device(self.device))
-        return common_checkpoint(shard, lambda: CheckpointFolder(path, identity))
+    def _row_problem(self, begun: RowFit, n_clusters: int) -> RowProblem:
+        """Problem of the rows, with its graph."""
+        return RowProblem.build(
+            begun.drawn.rows,
+            begun.affinity,
+            n_clusters,
+            begun.run,
+            n_jobs=self.n_jobs,
+            matrix=begun.matrix,
+            groups=begun.groups,
+        )
 
-    def _settings(self, task: Task, affinity: Affinity, n_samples: int) -> Settings:
-        """Parameters of training, with what "auto" and None stand for."""
-        by_edges = affinity.samples_edges and self.sampling != "nodes"
-        max_iter = MAX_ITER[self.init]
-        max_passes = MAX_PASSES if task.labels_by_head else math.inf
-        if self.init == "spectral":
-            most = max_passes * n_samples / self.batch_size
-            max_iter = math.ceil(min(most, max_iter))
-        if self.max_iter is not None:
-            max_iter = self.max_iter
-        return Settings(
-            init=self.init,
-            objective=self.objective,
-            label_objective=task.label_objective,
-            sampling="edges" if by_edges else "nodes",
-            walk_length=self.walk_length,
-            max_iter=max_iter,
-            # What is known exactly is as good as it gets, unless steps are asked for.
-            tunes_anyway=self.max_iter is not None,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            optimizer=self.optimizer,
-            temperature=task.temperature,
-            max_passes=max_passes,
-            early_stopping=self.early_stopping,
-            validation_fraction=self.validation_fraction,
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-            precision=resolve_precision(self.precision, resolve_device(self.device)),
-            compile=self.compile,
-            checkpoint_interval=self.checkpoint_interval,
+    def _settings(
+        self, training: Training, problem: Problem, run: Run, *, labels_by_head: bool
+    ) -> Settings:
+        by_edges = True
+        if isinstance(problem, RowProblem):
+            by_edges = problem.affinity.samples_edges
+        return Settings.of(
+            training,
+            by_edges=by_edges,
+            n_rows=problem.n_rows,
+            labels_by_head=labels_by_head,
+            device=run.device,
         )
 
     def _make_network(
-        self, rows: Tensor, n_functions: int, n_clusters: int, assignment: Assignment
+        self, settings: Settings, problem: Problem, n_functions: int, n_clusters: int
     ) -> EigenNetwork:
         return make_network(
             self.network,
-            n_features=rows.shape[1],
+            n_features=problem.n_features,
             n_functions=n_functions,
             n_clusters=n_clusters,
             hidden_sizes=self.hidden_sizes,
-            head=self.head,
-            assignment=assignment,
-            rows=rows,
+            head=settings.head,
+            assignment=settings.assignment,
+            rows=problem.rows,
         )
 
-    def _fit_functions(self, start: FitStart, task: Task) -> FittedFunctions:
-        """Run the steps that both estimators share."""
-        settings = self._settings(task, start.affinity, start.drawn.rows.shape[0])
-        device = resolve_device(self.device)
-        return fit_functions(start, task, settings, device, self._make_network)
-
-    def _store(self, fitted: FittedFunctions) -> None:
+    def _store(self, fitted: Fitted, problem: Problem, run: Run) -> None:
         """Set the attributes that both estimators have."""
         # As users find it: layers that draw, such as dropout, do not.
         self.eigenfunctions_ = fitted.eigenfunctions.eval()
         asked, found = self.n_components, self._n_features_out
         if asked is not None and found < asked:
-            warn_of_fewer_functions(asked, found, fitted)
+            _warn_of_fewer_functions(asked, found, fitted, problem.n_nodes)
         self.eigenvalues_ = fitted.eigenfunctions.eigenvalues.cpu().numpy().copy()
         self.graph_eigenvalues_ = self.eigenvalues_
         if fitted.targets is not None:
             self.graph_eigenvalues_ = fitted.targets.eigenvalues
         self.loss_curve_ = fitted.losses
         self.n_iter_ = fitted.n_updates
-        self.n_connected_components_ = fitted.problem.graph.n_connected_components
+        self.n_connected_components_ = problem.graph.n_connected_components
         self.device_ = str(next(fitted.eigenfunctions.parameters()).device)
-        if isinstance(fitted.problem.affinity, RBFAffinity):
-            self.gamma_ = fitted.problem.affinity.gamma_
-        elif hasattr(self, "gamma_"):
-            # Left by an earlier fit with another affinity.
-            del self.gamma_
+
+
+def _warn_of_fewer_functions(
+    asked: int, found: int, fitted: Fitted, n_nodes: int
+) -> None:
+    """Warn that there are fewer eigenfunctions than asked for, and why."""
+    reason = (
+        "the network tells no more apart; make its last layers wider (hidden_sizes)"
+    )
+    # As many as nodes are all there are.
+    if fitted.eigenfunctions.n_components >= n_nodes:
+        reason = f"the graph has {n_nodes} distinct rows; lower n_components"
+    warn_user(
+        f"Only {found} of n_components={asked} eigenfunctions were found: {reason}.",
+        ConvergenceWarning,
+    )

@@ -1,12 +1,11 @@
-"""What the checkpoint of a fit depends on, and what it holds besides trainings."""
+"""Identity of a fit for its checkpoint: parameters, data and seeds."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import asdict, fields
+from collections.abc import Collection
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,22 +20,25 @@ from neuraleig.training import NOTHING_KEPT, Checkpoint
 # are kept, so that random_state counts only where it is a number.
 WITHOUT_EFFECT = ("callbacks", "checkpoint", "checkpoint_interval", "n_jobs", "verbose")
 
-Record = TypeVar("Record")
-
 
 def identity_of(estimator: BaseEstimator, device: torch.device) -> dict[str, Any]:
     """Parameters on which the result of a fit depends, as JSON.
 
     Functions count by their names, since their code cannot be compared.
     """
-    identity = {
-        name: _as_json(value)
-        for name, value in estimator.get_params(deep=False).items()
-        if name not in WITHOUT_EFFECT
-    }
+    identity = parameters_of(estimator, WITHOUT_EFFECT)
     identity["estimator"] = type(estimator).__name__
     identity["device"] = device.type
     return identity
+
+
+def parameters_of(estimator: BaseEstimator, without: Collection[str]) -> dict[str, Any]:
+    """Parameters as JSON, those of components too, but for some names."""
+    return {
+        name: _as_json(value, without)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in without
+    }
 
 
 def check_same_data(checkpoint: Checkpoint, **data: object) -> None:
@@ -72,55 +74,13 @@ def check_same_data(checkpoint: Checkpoint, **data: object) -> None:
 
 def recall_seeds(checkpoint: Checkpoint, seeds: Seeds) -> Seeds:
     """Seeds of the first attempt at a fit, which may be this one."""
-    saved = checkpoint.load("seeds")
-    if saved is not None:
-        return Seeds(**saved)
-    checkpoint.save("seeds", asdict(seeds))
-    return seeds
-
-
-def recall(
-    checkpoint: Checkpoint, name: str, kind: type[Record], build: Callable[[], Record]
-) -> Record:
-    """A dataclass that an earlier attempt at a fit has built, or build it now.
-
-    Its fields are numbers, arrays, tensors and sparse matrices.
-    """
-    saved = checkpoint.load(name)
+    saved: Seeds | None = checkpoint.load("seeds", Seeds)
     if saved is None:
-        built = build()
-        checkpoint.save(name, packed(built))
-        return built
-    return kind(**{key: _field(value) for key, value in saved.items()})
+        checkpoint.save("seeds", seeds)
+    return saved or seeds
 
 
-def packed(record: object) -> dict[str, Any]:
-    """Fields of a dataclass, as a checkpoint can hold them."""
-    return {
-        field.name: _packed_field(getattr(record, field.name))
-        for field in fields(record)  # type: ignore[arg-type]
-        if field.init
-    }
-
-
-def _packed_field(value: object) -> object:
-    if isinstance(value, sp.csr_array):
-        parts = {"data": value.data, "indices": value.indices, "indptr": value.indptr}
-        return {"csr": parts, "shape": value.shape}
-    # What is loaded is a tensor: say which of them were arrays.
-    return {"array": value} if isinstance(value, np.ndarray) else value
-
-
-def _field(value: Any) -> object:  # noqa: ANN401
-    if not isinstance(value, dict):
-        return value
-    if "array" in value:
-        return value["array"].numpy()
-    data, indices, indptr = (part.numpy() for part in value["csr"].values())
-    return sp.csr_array((data, indices, indptr), shape=tuple(value["shape"]))
-
-
-def _as_json(value: object) -> object:
+def _as_json(value: object, without: Collection[str]) -> object:
     """A parameter as JSON, the same in every process."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
@@ -129,9 +89,11 @@ def _as_json(value: object) -> object:
     if isinstance(value, Real):
         return float(value)
     if isinstance(value, (tuple, list)):
-        return [_as_json(part) for part in value]
+        return [_as_json(part, without) for part in value]
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, BaseEstimator):
+        return {type(value).__name__: parameters_of(value, without)}
     name = getattr(value, "__qualname__", type(value).__qualname__)
     return f"{getattr(value, '__module__', '')}.{name}"
 

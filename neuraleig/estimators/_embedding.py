@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral
 from os import PathLike
 from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import Interval
 
 from neuraleig._random import RandomState
-from neuraleig._sklearn_callbacks import with_callbacks
+from neuraleig._sklearn import Interval, with_callbacks
 from neuraleig._typing import Array, Matrix, Rows
-from neuraleig.affinity import EdgeWeights, NeighborBackend
+from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import (
     MAX_GRAPH_ROWS,
     EigenfunctionEstimator,
+    RowFit,
     unchanged_on_failure,
 )
 from neuraleig.estimators._evaluation import joined
-from neuraleig.estimators._fit import Task
-from neuraleig.estimators._start import FitStart
-from neuraleig.networks import Head, TrunkFactory
-from neuraleig.training import Callback, OptimizerName, Precision
+from neuraleig.fit import Problem, Task, fit
+from neuraleig.networks import TrunkFactory
+from neuraleig.training import Callback, Training
 
 
 class NeuralSpectralEmbedding(EigenfunctionEstimator):
@@ -35,19 +35,11 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         Dimension of the embedding. The constant eigenfunction is left out, as in
         :class:`sklearn.manifold.SpectralEmbedding`. Few distinct rows, or a narrow
         network, have fewer, of which a ``ConvergenceWarning`` tells.
-    affinity, n_neighbors, metric, neighbor_backend, approximate_neighbors
+    affinity, n_neighbors, metric, gamma
         See :class:`NeuralEigenSpectralClustering`.
-    edge_weights, gamma, regularization
+    network, hidden_sizes, training, max_graph_rows
         See :class:`NeuralEigenSpectralClustering`.
-    max_graph_rows, init, objective, sampling, walk_length
-        See :class:`NeuralEigenSpectralClustering`.
-    network, hidden_sizes, head
-        See :class:`NeuralEigenSpectralClustering`.
-    max_iter, batch_size, lr, optimizer, early_stopping, validation_fraction
-        See :class:`NeuralEigenSpectralClustering`.
-    n_iter_no_change, tol, device, precision, compile, callbacks, checkpoint
-        See :class:`NeuralEigenSpectralClustering`.
-    checkpoint_interval, verbose, n_jobs, random_state
+    device, callbacks, checkpoint, n_jobs, verbose, random_state
         See :class:`NeuralEigenSpectralClustering`.
 
     Attributes
@@ -68,8 +60,8 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         Loss of every step of fine-tuning.
     n_iter_ : int
         Least squares of the warm start and steps of training: may pass ``max_iter``.
-    gamma_ : float
-        Inverse squared width of ``affinity="rbf"``.
+    affinity_ : Affinity
+        Affinity in use, built.
     device_ : str
         Where the fit ran.
     n_features_in_ : int
@@ -108,78 +100,45 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         self,
         n_components: int = 2,
         *,
-        affinity: str | Callable[..., ArrayLike] = "nearest_neighbors",
+        affinity: str | Callable[..., ArrayLike] | Affinity = "nearest_neighbors",
         n_neighbors: int = 10,
         metric: str = "euclidean",
-        neighbor_backend: NeighborBackend = "auto",
-        approximate_neighbors: bool | None = None,
-        edge_weights: EdgeWeights = "self_tuning",
         gamma: float | None = None,
-        regularization: float = 0.0,
-        max_graph_rows: int = MAX_GRAPH_ROWS,
-        init: str = "spectral",
-        objective: str = "rayleigh",
-        sampling: str = "auto",
-        walk_length: int = 1,
         network: str | TrunkFactory = "mlp",
         hidden_sizes: Sequence[int] = (256, 128),
-        head: Head = "linear",
-        max_iter: int | None = None,
-        batch_size: int = 512,
-        lr: float = 3e-3,
-        optimizer: OptimizerName = "muon",
-        early_stopping: bool = True,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
+        training: Training | None = None,
+        max_graph_rows: int = MAX_GRAPH_ROWS,
         device: str = "auto",
-        precision: Precision = "auto",
-        compile: bool = False,
         callbacks: Sequence[Callback] | None = None,
         checkpoint: str | PathLike[str] | None = None,
-        checkpoint_interval: int = 100,
-        verbose: int = 0,
         n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: RandomState = None,
     ) -> None:
         self.n_components = n_components
         self.affinity = affinity
         self.n_neighbors = n_neighbors
         self.metric = metric
-        self.neighbor_backend = neighbor_backend
-        self.approximate_neighbors = approximate_neighbors
-        self.edge_weights = edge_weights
         self.gamma = gamma
-        self.regularization = regularization
-        self.max_graph_rows = max_graph_rows
-        self.init = init
-        self.objective = objective
-        self.sampling = sampling
-        self.walk_length = walk_length
         self.network = network
         self.hidden_sizes = hidden_sizes
-        self.head = head
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.lr = lr
-        self.optimizer = optimizer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
+        self.training = training
+        self.max_graph_rows = max_graph_rows
         self.device = device
-        self.precision = precision
-        self.compile = compile
         self.callbacks = callbacks
         self.checkpoint = checkpoint
-        self.checkpoint_interval = checkpoint_interval
-        self.verbose = verbose
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     @with_callbacks
     def fit(
-        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
+        self,
+        X: Rows,
+        y: None = None,
+        *,
+        affinity_matrix: Matrix | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Learn the eigenfunctions.
 
@@ -192,6 +151,9 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
             Ignored.
         affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None
             For the precomputed affinities: weights, or distances to neighbours.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Group of every row, for an affinity that searches neighbours across
+            groups.
 
         Returns
         -------
@@ -216,21 +178,30 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         """
         fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):
-            start = self._start_fit(X, affinity_matrix, fit_task)
-            wanted = self.n_components + 1
-            task = Task(n_clusters=1, n_components=wanted, n_read=wanted)
-            self._store(self._fit_functions(start, task))
-            self.embedding_ = self._embedding(X, start)
-            start.supervision.checkpoint.clear()
+            begun = self._start_fit(X, affinity_matrix, groups, fit_task)
+            problem = self._row_problem(begun, 1)
+            fitted = fit(problem, self._task(problem, begun), begun.run)
+            self._store(fitted, problem, begun.run)
+            self.affinity_ = begun.affinity
+            self.embedding_ = self._embedding(X, begun)
+            begun.run.checkpoint.clear()
         fit_task.end()
         return self
 
-    def _embedding(self, X: Rows, start: FitStart) -> Array:
+    def _task(self, problem: Problem, begun: RowFit) -> Task:
+        wanted = self.n_components + 1
+        settings = self._settings(
+            begun.training, problem, begun.run, labels_by_head=False
+        )
+        make_network = partial(self._make_network, settings)
+        return Task(1, wanted, wanted, settings, make_network)
+
+    def _embedding(self, X: Rows, begun: RowFit) -> Array:
         """Embedding of all rows, by all processes where they hold them."""
-        rows = start.drawn.rows
-        if start.drawn.index is not None:
+        rows = begun.drawn.rows
+        if begun.drawn.index is not None:
             return joined(self.iter_transform(X))
-        functions, _ = self.eigenfunctions_.evaluate(rows, start.shard)
+        functions, _ = self.eigenfunctions_.evaluate(rows, begun.run.shard)
         return self._shown(functions).astype(rows.dtype, copy=False)
 
     def _shown(self, functions: Array) -> Array:

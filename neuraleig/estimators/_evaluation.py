@@ -7,14 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from neuraleig._components import ComposedEstimator
 from neuraleig._interchange import as_numpy
 from neuraleig._rows import is_sliced, is_stream, slices_of
 from neuraleig._typing import Array, Matrix, Rows
@@ -36,7 +33,7 @@ def joined(parts: Iterable[NDArray[T]]) -> NDArray[T]:
 
 
 class EigenfunctionTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ComposedEstimator
 ):
     """Base of what evaluates fitted eigenfunctions, part by part."""
 
@@ -44,18 +41,28 @@ class EigenfunctionTransformer(
 
     @abstractmethod
     def fit(
-        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
+        self,
+        X: Rows,
+        y: None = None,
+        *,
+        affinity_matrix: Matrix | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Learn the eigenfunctions."""
 
     def fit_transform(
-        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
+        self,
+        X: Rows,
+        y: None = None,
+        *,
+        affinity_matrix: Matrix | None = None,
+        groups: ArrayLike | None = None,
     ) -> Array:
         """Fit, and evaluate the eigenfunctions at the same rows.
 
         Parameters
         ----------
-        X, y, affinity_matrix
+        X, y, affinity_matrix, groups
             As for ``fit``.
 
         Returns
@@ -63,7 +70,8 @@ class EigenfunctionTransformer(
         functions : ndarray of shape (n_samples, n_components)
             As from ``transform``.
         """
-        return self.fit(X, affinity_matrix=affinity_matrix).transform(X)
+        fitted = self.fit(X, affinity_matrix=affinity_matrix, groups=groups)
+        return fitted.transform(X)
 
     def transform(self, X: Rows) -> Array:
         """Evaluate the eigenfunctions at rows, seen in the fit or not.

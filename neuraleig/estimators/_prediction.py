@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from numpy.typing import ArrayLike
 from sklearn.base import ClusterMixin
 
 from neuraleig._interchange import as_numpy
 from neuraleig._typing import Array, IntArray, Matrix, Rows
-from neuraleig.discretize import Discretizer
+from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
-from neuraleig.estimators._labels import labels_of
 from neuraleig.metrics import modularity
+from neuraleig.reading import Discretizer, labels_of
+from neuraleig.training import resolve_device
 
 
 class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
     """Base of what labels rows by eigenfunctions and scores of clusters."""
 
     _discretizer: Discretizer
+    affinity_: Affinity
     labels_: IntArray
 
     def fit_predict(
-        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
+        self,
+        X: Rows,
+        y: None = None,
+        *,
+        affinity_matrix: Matrix | None = None,
+        groups: ArrayLike | None = None,
     ) -> IntArray:
         """Fit, and label the same rows.
 
         Parameters
         ----------
-        X, y, affinity_matrix
+        X, y, affinity_matrix, groups
             As for ``fit``.
 
         Returns
@@ -36,7 +44,7 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         labels : ndarray of shape (n_samples,), int64
             ``labels_``.
         """
-        return self.fit(X, affinity_matrix=affinity_matrix).labels_
+        return self.fit(X, affinity_matrix=affinity_matrix, groups=groups).labels_
 
     def predict(self, X: Rows) -> IntArray:
         """Label rows, seen in the fit or not.
@@ -107,7 +115,12 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         return (v for rows in parts for v in slices(rows, with_functions=wanted))
 
     def score(
-        self, X: Rows, y: None = None, *, affinity_matrix: Matrix | None = None
+        self,
+        X: Rows,
+        y: None = None,
+        *,
+        affinity_matrix: Matrix | None = None,
+        groups: ArrayLike | None = None,
     ) -> float:
         """Modularity of the predicted labels on the graph of ``X``.
 
@@ -122,6 +135,8 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
             Ignored.
         affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None
             For the precomputed affinities: that of these rows.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Groups of these rows, for an affinity that searches across groups.
 
         Returns
         -------
@@ -129,11 +144,17 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
             At most 1; higher is better.
         """
         # Seed 0: rows, landmarks and projections are the same on every call.
-        rows = self._draw_graph_rows(self._iter_rows(X), seed=0).rows
-        gamma = getattr(self, "gamma_", self.gamma)
-        matrix = as_numpy(affinity_matrix, "affinity_matrix")
-        affinity = self._make_affinity(matrix, rows.shape[0], gamma)
-        graph = affinity.build(rows, seed=0)
-        evaluated = self.eigenfunctions_.evaluate(rows[graph.index])
+        affinity = self.affinity_.as_fitted()
+        drawn = self._draw_graph_rows(self._iter_rows(X), affinity, seed=0)
+        given = as_numpy(affinity_matrix, "affinity_matrix")
+        graph = affinity.build(
+            drawn.rows,
+            seed=0,
+            matrix=self._checked_matrix(affinity, given, len(drawn.rows)),
+            groups=self._checked_groups(affinity, groups, drawn),
+            device=resolve_device(self.device),
+            n_jobs=self.n_jobs,
+        )
+        evaluated = self.eigenfunctions_.evaluate(drawn.rows[graph.index])
         labels = labels_of(self._discretizer, *evaluated)
         return modularity(graph.weights, labels, uniform=graph.uniform)

@@ -6,23 +6,21 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from sklearn.utils import check_random_state
 
 from neuraleig._random import numbered_generator
 from neuraleig._typing import Array, FloatArray, IntArray, Rows
-from neuraleig.affinity import PRECOMPUTED
-from neuraleig.discretize import Discretizer
 from neuraleig.estimators._base import unchanged_on_failure
 from neuraleig.estimators._evaluation import joined
-from neuraleig.estimators._labels import labels_of
 from neuraleig.estimators._prediction import ClusterPredictor
+from neuraleig.reading import Renumbered, labels_of, order_of_former
 from neuraleig.training import current_shard
 
 # Rows of a stream that are kept: a fit of so many takes some seconds.
 KEPT_ROWS = 20_000
 # The model is made anew when the stream stands for so many times the rows behind it:
 # the number of fits grows with the logarithm of the stream alone.
+# Not tuned: it trades time for how soon a change is seen.
 GROWTH = 1.1
 
 
@@ -62,52 +60,6 @@ class StreamSample:
             kept = np.sort(np.argpartition(numbers, most - 1)[:most])
             numbers, together = numbers[kept], together[kept]
         return StreamSample(together, numbers, self.n_seen + len(rows), self.seed)
-
-
-class Renumbered:
-    """A discretiser whose clusters have other numbers.
-
-    Parameters
-    ----------
-    discretizer : Discretizer
-        Labels rows.
-    order : ndarray of shape (n_clusters,), int64
-        Its cluster that comes first, second, ...
-    """
-
-    def __init__(self, discretizer: Discretizer, order: IntArray) -> None:
-        self.discretizer = discretizer
-        self.order = order
-
-    @property
-    def needs_functions(self) -> bool:
-        """Whether the discretiser looks at the functions."""
-        return self.discretizer.needs_functions
-
-    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
-        """Probability of every cluster, in the new order."""
-        return self.discretizer.probabilities(functions, logits)[:, self.order]
-
-
-def order_of_former(former: IntArray, labels: IntArray) -> IntArray:
-    """Order of clusters in which they keep the numbers that their rows had.
-
-    Parameters
-    ----------
-    former, labels : ndarray of shape (n_samples,), int64
-        Labels of the same rows before and now, from 0.
-
-    Returns
-    -------
-    order : ndarray of shape (n_clusters,), int64
-        Clusters of ``labels``, by the former number with which they share most rows
-        under the best one-to-one map.
-    """
-    size = max(former.max(), labels.max()) + 1
-    shared = np.zeros((size, size))
-    np.add.at(shared, (former, labels), 1)
-    _, now = linear_sum_assignment(shared, maximize=True)
-    return np.asarray(now[now <= labels.max()], dtype=np.int64)
 
 
 class StreamClusterer(ClusterPredictor):
@@ -158,10 +110,11 @@ class StreamClusterer(ClusterPredictor):
         """
         with unchanged_on_failure(self):
             self._check_parameters()
-            if self.affinity in PRECOMPUTED:
+            affinity = self._component("affinity", self.affinity)
+            if affinity.needs_matrix or affinity.takes_groups:
                 raise ValueError(
-                    f"affinity={self.affinity!r} has no weights for the rows of a "
-                    "stream; choose another affinity, or use fit."
+                    f"affinity={self.affinity!r} needs more than the rows of a stream; "
+                    "choose another affinity, or use fit."
                 )
             is_first = not hasattr(self, "eigenfunctions_")
             rows = joined(self._checked_parts(X, reset=is_first, ensure_min_samples=1))

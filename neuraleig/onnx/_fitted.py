@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from neuraleig._typing import IntArray
-from neuraleig.discretize import Discretizer
 from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.reading import Discretizer
 from neuraleig.segmentation import DenseSegmenter
 
 

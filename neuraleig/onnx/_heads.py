@@ -16,16 +16,16 @@ from torch import Tensor, nn
 
 from neuraleig._standardize import FARTHEST
 from neuraleig._typing import Array
-from neuraleig.discretize import (
+from neuraleig.eigenfunctions import Eigenfunctions
+from neuraleig.networks import EigenNetwork, OrthogonalLinear
+from neuraleig.reading import (
     Argmax,
     ClusterQR,
     Discretizer,
     NearestCentre,
+    Renumbered,
     diffusion_weights,
 )
-from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.estimators._stream import Renumbered
-from neuraleig.networks import EigenNetwork, OrthogonalLinear
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -104,7 +104,7 @@ class FunctionHead(nn.Module):
 
 
 class HeadLabels(nn.Module):
-    """Probabilities of :class:`~neuraleig.discretize.Argmax`."""
+    """Probabilities of :class:`~neuraleig.reading.Argmax`."""
 
     clusters: Tensor
 
@@ -118,7 +118,7 @@ class HeadLabels(nn.Module):
 
 
 class CentreLabels(nn.Module):
-    """Probabilities of :class:`~neuraleig.discretize.NearestCentre`."""
+    """Probabilities of :class:`~neuraleig.reading.NearestCentre`."""
 
     weights: Tensor
     centres: Tensor
@@ -138,7 +138,7 @@ class CentreLabels(nn.Module):
 
 
 class RotatedLabels(nn.Module):
-    """Probabilities of :class:`~neuraleig.discretize.ClusterQR`."""
+    """Probabilities of :class:`~neuraleig.reading.ClusterQR`."""
 
     weights: Tensor
     rotation: Tensor
@@ -203,7 +203,7 @@ def _diffused(functions: Tensor, weights: Tensor) -> Tensor:
 
 
 def _softmax(scores: Tensor) -> Tensor:
-    """Return the float64 softmax, rounded as ``neuraleig.discretize.softmax``."""
+    """Return the float64 softmax, rounded as ``neuraleig.reading.softmax``."""
     scores = scores.double()
     exponentials = (scores - scores.amax(dim=1, keepdim=True)).exp()
     return exponentials / exponentials.sum(dim=1, keepdim=True)

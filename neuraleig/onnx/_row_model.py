@@ -7,7 +7,6 @@ import json
 import torch
 from torch import Tensor, nn
 
-from neuraleig.discretize import Discretizer
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.onnx._fitted import discretizer_of
@@ -18,6 +17,7 @@ from neuraleig.onnx._heads import (
     label_module,
 )
 from neuraleig.onnx._model import Axes, Axis, Model
+from neuraleig.reading import Discretizer
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 N_ROWS = Axis("n_rows")

@@ -20,7 +20,8 @@ from neuraleig.onnx._heads import (
 )
 from neuraleig.onnx._model import Axes, Axis, Model
 from neuraleig.segmentation import DenseSegmenter
-from neuraleig.segmentation.backbones import Backbone, CallableBackbone
+from neuraleig.segmentation.backbones import Backbone
+from neuraleig.segmentation.backbones._backbones import CallableBackbone
 
 DTYPES = {"float32": torch.float32, "uint8": torch.uint8}
 # Windows of the two examples, and rows and columns of their tokens.

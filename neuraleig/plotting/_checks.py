@@ -12,7 +12,7 @@ from sklearn.utils.random import sample_without_replacement
 
 from neuraleig._random import RandomState
 from neuraleig._typing import FloatArray, IntArray
-from neuraleig.segmentation.outputs import ClusterNames, names_of_clusters
+from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:

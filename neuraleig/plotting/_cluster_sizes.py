@@ -16,7 +16,7 @@ from neuraleig.plotting._checks import check_choice, check_cluster_names, count_
 from neuraleig.plotting._fitted import final_step, label_parts, n_clusters_of
 from neuraleig.plotting._matplotlib import merged_style
 from neuraleig.plotting._palette import ACCENT, StyleOption, colors_of
-from neuraleig.segmentation.outputs import ClusterNames
+from neuraleig.segmentation.outputs._names import ClusterNames
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, BarContainer, Text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from neuraleig.segmentation.outputs import FIRST_COLORS, label_colors
+from neuraleig.segmentation.outputs import label_colors
+from neuraleig.segmentation.outputs._palette import FIRST_COLORS
 
 StyleOption: TypeAlias = Any
 """Value of a keyword that is passed on to matplotlib."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import _safe_indexing
 
 from neuraleig._random import RandomState
 from neuraleig._rows import is_stream, slices_of
+from neuraleig._sklearn import rows_at
 from neuraleig._typing import FloatArray
 from neuraleig.plotting._checks import (
     check_finite,
@@ -47,7 +47,7 @@ def evaluated_rows(
         labels, label_order = check_labels(labels, label_order, n_rows, "row of X")
         rows = drawn_rows(n_rows, subsample, random_state)
         subsample = None  # a stream cannot be indexed, and is sampled at the end
-        X = _safe_indexing(X, rows) if rows.size < n_rows else X
+        X = rows_at(X, rows) if rows.size < n_rows else X
         labels = None if labels is None else labels[rows]
     functions, predicted = _evaluated(estimator, X, eigenvalues.size, predicts)
     if predicted is not None and label_order is None:

@@ -16,13 +16,12 @@ from neuraleig.plotting._checks import check_cluster_names, count_labels
 from neuraleig.plotting._fitted import final_step, n_clusters_of
 from neuraleig.plotting._matplotlib import legend_beside, swatches
 from neuraleig.plotting._palette import StyleOption
-from neuraleig.segmentation.images import RGB, ImageLike, Labels, read_image, read_mask
-from neuraleig.segmentation.outputs import (
-    ClusterNames,
-    Palette,
-    overlay,
-    resolve_colors,
-)
+from neuraleig.segmentation.images import read_image, read_mask
+from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._image_files import ImageLike
+from neuraleig.segmentation.outputs import overlay
+from neuraleig.segmentation.outputs._names import ClusterNames
+from neuraleig.segmentation.outputs._palette import Palette, resolve_colors
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, AxesImage, Legend

@@ -12,22 +12,12 @@ from neuraleig._words import count_text
 from neuraleig.report._entries import cluster_entries
 from neuraleig.report._statistics import Confidences
 from neuraleig.segmentation import DenseSegmenter, PixelProbabilities
-from neuraleig.segmentation.images import (
-    RGB,
-    ImageSet,
-    Labels,
-    as_image_set,
-    readable,
-    resized_to,
-)
+from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._image_sets import ImageSet, as_image_set, readable
+from neuraleig.segmentation.images._resize import resized_to
 from neuraleig.segmentation.inference import labels_from_scores, refined_labels
-from neuraleig.segmentation.outputs import (
-    BestCrops,
-    Crop,
-    label_colors,
-    outlined_crop,
-    overlay,
-)
+from neuraleig.segmentation.outputs import label_colors, overlay
+from neuraleig.segmentation.outputs._crops import BestCrops, Crop, outlined_crop
 
 # Number of doubtful images on the page.
 N_DOUBTFUL = 6

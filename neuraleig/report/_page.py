@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from neuraleig._extras import missing
 from neuraleig._words import share_text
-from neuraleig.segmentation.images import RGB, jpeg_bytes
+from neuraleig.segmentation.images._image_arrays import RGB
+from neuraleig.segmentation.images._image_files import jpeg_bytes
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -37,6 +37,7 @@ from neuraleig.training._precision import (
     resolve_precision,
 )
 from neuraleig.training._resume import SavedTraining, Stateful
+from neuraleig.training._settings import Training
 from neuraleig.training._tensorboard import TensorBoardLogger
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Stateful",
     "TemperatureSchedule",
     "TensorBoardLogger",
+    "Training",
     "TrainingHistory",
     "TrainingState",
     "begin_histories",

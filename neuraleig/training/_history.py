@@ -62,11 +62,16 @@ class TrainingHistory(BaseCallback):
     --------
     >>> from sklearn.datasets import make_blobs
     >>> from neuraleig import NeuralEigenSpectralClustering
+    >>> from neuraleig.training import Training
     >>> from neuraleig.training import TrainingHistory
     >>> X, _ = make_blobs(200, random_state=0)
     >>> history = TrainingHistory()
     >>> model = NeuralEigenSpectralClustering(
-    ...     3, hidden_sizes=(16,), max_iter=20, callbacks=[history], random_state=0
+    ...     3,
+    ...     hidden_sizes=(16,),
+    ...     training=Training(max_iter=20),
+    ...     callbacks=[history],
+    ...     random_state=0,
     ... ).fit(X)
     >>> history.phases["fine_tuning"].losses == model.loss_curve_
     True

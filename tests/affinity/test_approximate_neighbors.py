@@ -195,6 +195,6 @@ def test_isotropic_wide_data_are_searched_as_they_are():
     rows = torch.from_numpy(X.astype(np.float32))
     sample = torch.arange(100)
     truth = _neighbors_torch.full_search(rows, sample, 5, torch.device("cpu"))
-    coarse, n_candidates = _neighbors_torch._coarse(rows, sample, truth, seed=0)
+    coarse, n_candidates = _neighbors_torch._coarse(rows, sample, truth, 0, None)
     assert coarse is rows
     assert n_candidates == 5 + 1 + 5

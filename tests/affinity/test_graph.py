@@ -19,7 +19,8 @@ from neuraleig.affinity import (
     nearest_neighbors,
     neighbor_graph,
 )
-from neuraleig.affinity._graph import distinct_rows, neighbors_of_matrix
+from neuraleig.affinity._graph import distinct_rows
+from neuraleig.affinity._precomputed import neighbors_of_matrix
 
 
 def rows(n_rows=40, n_features=3, seed=0):
@@ -223,16 +224,16 @@ def given_graph(dense_affinity):
 
 def test_precomputed_is_symmetrised_and_its_diagonal_ignored(given_graph):
     skewed = given_graph + np.triu(given_graph) + 7 * np.eye(9)
-    graph = PrecomputedAffinity(sp.csr_array(skewed)).build(np.zeros((9, 1)), seed=0)
+    graph = PrecomputedAffinity().build(np.zeros((9, 1)), matrix=sp.csr_array(skewed))
     expected = (skewed + skewed.T) / 2
     np.testing.assert_allclose(dense(graph), expected * (1 - np.eye(9)))
     np.testing.assert_array_equal(graph.index, np.arange(9))
 
 
 def test_precomputed_among_a_batch_is_the_submatrix(given_graph):
-    affinity = PrecomputedAffinity(sp.csr_array(given_graph))
+    affinity, matrix = PrecomputedAffinity(), sp.csr_array(given_graph)
     index = np.array([4, 0, 8])
-    edges = affinity.among(np.zeros((3, 1)), index)
+    edges = affinity.among(np.zeros((3, 1)), index, matrix=matrix)
     np.testing.assert_allclose(
         edges.matmul(torch.eye(3)), given_graph[index][:, index], rtol=1e-6
     )
@@ -256,10 +257,8 @@ def test_neighbours_of_a_stored_matrix_are_its_smallest_entries():
 def test_precomputed_neighbours_make_the_graph_of_the_rows():
     X = rows()
     stored = NearestNeighbors(n_neighbors=6).fit(X).kneighbors_graph(mode="distance")
-    affinity = make_affinity(
-        "precomputed_nearest_neighbors", matrix=sp.csr_array(stored), n_neighbors=5
-    )
-    graph = affinity.build(X, seed=0)
+    affinity = make_affinity("precomputed_nearest_neighbors", n_neighbors=5)
+    graph = affinity.build(X, matrix=affinity.check_matrix(stored, 40))
     np.testing.assert_allclose(dense(graph), dense(built(X)))
 
 
@@ -302,23 +301,24 @@ def test_components_are_counted_by_stored_edges(given_graph):
 
 @pytest.mark.parametrize("name", ["precomputed", "precomputed_nearest_neighbors"])
 def test_precomputed_kinds_need_their_matrix(name):
-    with pytest.raises(ValueError, match="pass affinity_matrix"):
-        make_affinity(name)
+    affinity = make_affinity(name)
+    assert affinity.needs_matrix
+    with pytest.raises(ValueError, match="matrix is missing"):
+        affinity.build(rows())
 
 
 def test_parameters_reach_the_affinity():
     X = rows()
-    affinity = make_affinity(
-        "nearest_neighbors",
-        n_neighbors=4,
-        metric="manhattan",
-        edge_weights="binary",
-        regularization=0.05,
-    )
-    expected = built(X, 4, metric="manhattan", weights="binary", regularization=0.05)
-    graph = affinity.build(X, seed=0)
-    np.testing.assert_array_equal(dense(graph), dense(expected))
-    assert graph.uniform == expected.uniform > 0
+    affinity = make_affinity("nearest_neighbors", n_neighbors=4, metric="manhattan")
+    expected = built(X, 4, metric="manhattan")
+    np.testing.assert_array_equal(dense(affinity.build(X)), dense(expected))
+
+
+def test_an_affinity_is_cloned():
+    given = NeighborAffinity(4, weights="binary")
+    made = make_affinity(given, n_neighbors=9)
+    assert made is not given
+    assert made.get_params() == given.get_params()
 
 
 def test_only_duplicates_are_near_where_there_is_no_scale():
@@ -345,7 +345,7 @@ def test_weights_of_a_batch_know_no_unit(unit):
     X = rows(12)
     matrix = built(X).weights
     one, other = (
-        PrecomputedAffinity(sp.csr_array(matrix * u)).among(X, np.arange(12))
+        PrecomputedAffinity().among(X, np.arange(12), matrix=sp.csr_array(matrix * u))
         for u in (1.0, unit)
     )
     # In float32, and of no size that floors would notice.

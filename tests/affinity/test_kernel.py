@@ -111,7 +111,7 @@ def test_landmarks_are_drawn_without_repetition(X):
 
 
 def test_regularisation_is_passed_on(X):
-    graph = CosineAffinity(0.1).build(X, seed=0)
+    graph = CosineAffinity(regularization=0.1).build(X, seed=0)
     full = graph.weights.toarray() + graph.uniform
     assert full.sum() == pytest.approx(1.1 * graph.weights.sum())
 
@@ -153,7 +153,10 @@ def test_names_choose_the_kernel(X):
         (make_affinity("rbf", gamma=0.3), RBFAffinity(0.3)),
         (make_affinity("cosine"), CosineAffinity()),
         (make_affinity(laplacian_kernel), CallableAffinity(laplacian_kernel)),
-        (make_affinity("rbf", regularization=0.2), RBFAffinity(None, 0.2)),
+        (
+            make_affinity(RBFAffinity(regularization=0.2)),
+            RBFAffinity(regularization=0.2),
+        ),
     ]
     for found, expected in pairs:
         assert type(found) is type(expected)

@@ -46,11 +46,11 @@ def moons():
 
 
 def clustering(n_clusters, **parameters):
-    return NeuralEigenSpectralClustering(n_clusters, **SMALL | parameters)
+    return NeuralEigenSpectralClustering(n_clusters).set_params(**SMALL | parameters)
 
 
 def embedding(n_components, **parameters):
-    return NeuralSpectralEmbedding(n_components, **SMALL | parameters)
+    return NeuralSpectralEmbedding(n_components).set_params(**SMALL | parameters)
 
 
 # Most take few steps: rounding differs between numbers of processes, as between numbers
@@ -58,37 +58,45 @@ def embedding(n_components, **parameters):
 FITS = {
     "nothing to train": lambda: clustering(3).fit(blobs()),
     "rounds of the warm start": lambda: clustering(2, hidden_sizes=(8,)).fit(moons()),
-    "edges": lambda: clustering(3, max_iter=10).fit(blobs()),
-    "walks": lambda: clustering(3, max_iter=10, walk_length=3).fit(blobs()),
-    "rows": lambda: clustering(3, max_iter=10, sampling="nodes").fit(blobs()),
+    "edges": lambda: clustering(3, training__max_iter=10).fit(blobs()),
+    "walks": lambda: clustering(3, training__max_iter=10, training__walk_length=3).fit(
+        blobs()
+    ),
+    "rows": lambda: clustering(
+        3, training__max_iter=10, training__sampling="nodes"
+    ).fit(blobs()),
     "random start": lambda: clustering(
-        3, init="random", max_iter=5, assign_labels="kmeans"
+        3, training__init="random", training__max_iter=5, assign_labels="kmeans"
     ).fit(blobs()),
     "early stopping": lambda: clustering(
-        3, init="random", max_iter=60, validation_fraction=0.3, lr=1e-4
+        3,
+        training__init="random",
+        training__max_iter=60,
+        training__validation_fraction=0.3,
+        training__lr=1e-4,
     ).fit(blobs()),
     "cluster QR": lambda: clustering(3, assign_labels="cluster_qr").fit(blobs()),
-    "regularised": lambda: clustering(3, regularization=0.05).fit(blobs()),
-    "rbf": lambda: clustering(3, affinity="rbf", max_iter=5).fit(blobs()),
+    "regularised": lambda: clustering(3, affinity__regularization=0.05).fit(blobs()),
+    "rbf": lambda: clustering(3, affinity="rbf", training__max_iter=5).fit(blobs()),
     "manhattan": lambda: clustering(3, metric="manhattan").fit(blobs()),
     "brute force": lambda: clustering(3).fit(blobs(n_features=20)),
     "published": lambda: clustering(
         3,
-        init="random",
-        objective="neuralef",
-        label_objective="neuralef",
-        head="orthogonal",
-        assignment="gumbel_softmax",
-        temperature=(1.0, 0.3),
-        sampling="nodes",
-        optimizer="adam",
-        max_iter=10,
+        training__init="random",
+        training__objective="neuralef",
+        training__label_objective="neuralef",
+        training__head="orthogonal",
+        training__assignment="gumbel_softmax",
+        training__temperature=(1.0, 0.3),
+        training__sampling="nodes",
+        training__optimizer="adam",
+        training__max_iter=10,
     ).fit(blobs()),
-    "embedding": lambda: embedding(3, max_iter=5).fit(moons()),
+    "embedding": lambda: embedding(3, training__max_iter=5).fit(moons()),
     "embedding by Adam": lambda: embedding(
-        2, max_iter=10, optimizer="adam", init="random"
+        2, training__max_iter=10, training__optimizer="adam", training__init="random"
     ).fit(moons()),
-    "two rows": lambda: embedding(1, n_neighbors=1, max_iter=3).fit(blobs(2)),
+    "two rows": lambda: embedding(1, n_neighbors=1, training__max_iter=3).fit(blobs(2)),
 }
 
 # Trained for so long that rounding shows: the labels are the same nevertheless.
@@ -220,9 +228,9 @@ class InterruptAt(BaseCallback):
 def resumed(folder):
     """A fit that draws, interrupted and gone on with, beside one that was not."""
     parameters = {
-        "max_iter": 100,
-        "checkpoint_interval": 1,
-        "early_stopping": False,
+        "training__max_iter": 100,
+        "training__checkpoint_interval": 1,
+        "training__early_stopping": False,
         "network": lambda n: nn.Sequential(
             nn.Linear(n, 16), nn.GELU(), nn.Dropout(0.5)
         ),
@@ -247,10 +255,16 @@ def streamed():
 def only_together(rank):
     """What has no meaning for one process."""
     own = blobs()[rank:]
-    diverging = clustering(3, init="random", max_iter=9, lr=1e30, optimizer="adam")
+    diverging = clustering(
+        3,
+        training__init="random",
+        training__max_iter=9,
+        training__lr=1e30,
+        training__optimizer="adam",
+    )
     dropping = clustering(
         3,
-        max_iter=5,
+        training__max_iter=5,
         network=lambda n: nn.Sequential(nn.Linear(n, 16), nn.GELU(), nn.Dropout(0.5)),
     )
     differing = clustering(3, random_state=np.random.RandomState(rank))

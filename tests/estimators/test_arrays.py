@@ -23,7 +23,7 @@ X, Y = make_blobs(
     60, n_features=3, centers=[[0, 0, 0], [6, 0, 0], [3, 5, 0]], random_state=0
 )
 KERNEL = np.exp(-np.square(X[:, None] - X).sum(axis=2))
-SMALL = {"hidden_sizes": (16,), "max_iter": 5, "random_state": 0}
+SMALL = {"hidden_sizes": (16,), "training__max_iter": 5, "random_state": 0}
 ESTIMATORS = [NeuralEigenSpectralClustering, NeuralSpectralEmbedding]
 METHODS = ["predict", "predict_proba", "transform"]
 
@@ -52,7 +52,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def fitted():
-    return NeuralEigenSpectralClustering(3, **SMALL).fit(X)
+    return NeuralEigenSpectralClustering(3).set_params(**SMALL).fit(X)
 
 
 @pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
@@ -67,8 +67,8 @@ def test_sparse_batches_are_refused(fitted):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_fit_is_that_of_the_same_rows(kind, estimator):
-    expected = estimator(2, **SMALL).fit(X)
-    model = estimator(2, **SMALL).fit(kind(X))
+    expected = estimator(2).set_params(**SMALL).fit(X)
+    model = estimator(2).set_params(**SMALL).fit(kind(X))
     assert model.n_features_in_ == 3
     np.testing.assert_array_equal(model.eigenvalues_, expected.eigenvalues_)
     np.testing.assert_array_equal(model.transform(kind(X)), expected.transform(X))
@@ -84,18 +84,18 @@ def test_answers_are_those_of_the_same_rows(fitted, kind, method):
 def test_every_other_door_takes_them(fitted, kind):
     assert fitted.score(kind(X)) == fitted.score(X)
     np.testing.assert_array_equal(next(fitted.iter_predict(kind(X))), fitted.labels_)
-    model = NeuralEigenSpectralClustering(3, **SMALL)
+    model = NeuralEigenSpectralClustering(3).set_params(**SMALL)
     np.testing.assert_array_equal(model.fit_predict(kind(X)), fitted.labels_)
     np.testing.assert_array_equal(model.fit_transform(kind(X)), fitted.transform(X))
-    stream = NeuralEigenSpectralClustering(3, **SMALL).partial_fit(kind(X))
+    stream = NeuralEigenSpectralClustering(3).set_params(**SMALL).partial_fit(kind(X))
     np.testing.assert_array_equal(stream.labels_, fitted.labels_)
 
 
 def test_affinities_may_be_tensors(kind):
     params = SMALL | {"affinity": "precomputed"}
-    expected = NeuralEigenSpectralClustering(3, **params)
+    expected = NeuralEigenSpectralClustering(3).set_params(**params)
     expected.fit(X, affinity_matrix=KERNEL)
-    model = NeuralEigenSpectralClustering(3, **params)
+    model = NeuralEigenSpectralClustering(3).set_params(**params)
     model.fit(kind(X), affinity_matrix=kind(KERNEL))
     np.testing.assert_array_equal(model.labels_, expected.labels_)
     score = expected.score(X, affinity_matrix=KERNEL)
@@ -114,8 +114,8 @@ def test_affinities_may_be_tensors(kind):
 def test_other_types_are_those_of_their_values(given, kept):
     rows = torch.from_numpy(X).to(given)
     plain = rows.to(torch.from_numpy(np.empty(0, kept)).dtype).numpy()
-    model = NeuralEigenSpectralClustering(3, **SMALL).fit(rows)
-    expected = NeuralEigenSpectralClustering(3, **SMALL).fit(plain)
+    model = NeuralEigenSpectralClustering(3).set_params(**SMALL).fit(rows)
+    expected = NeuralEigenSpectralClustering(3).set_params(**SMALL).fit(plain)
     np.testing.assert_array_equal(model.labels_, expected.labels_)
     assert model.transform(rows).dtype == kept
 
@@ -124,7 +124,11 @@ def test_other_types_are_those_of_their_values(given, kept):
 def test_rows_of_the_right_type_are_not_copied(fitted, kind, method, monkeypatch):
     rows = kind(X)
     seen = []
-    model = NeuralEigenSpectralClustering(3, **SMALL) if method == "fit" else fitted
+    model = (
+        NeuralEigenSpectralClustering(3).set_params(**SMALL)
+        if method == "fit"
+        else fitted
+    )
     checked = type(model)._checked_parts
 
     def recorded(self, *args, **kwargs):
@@ -155,7 +159,11 @@ def test_rows_of_the_right_type_are_not_copied(fitted, kind, method, monkeypatch
     ],
 )
 def test_unusable_arrays_are_refused(fitted, method, rows, message):
-    model = NeuralEigenSpectralClustering(3, **SMALL) if "fit" in method else fitted
+    model = (
+        NeuralEigenSpectralClustering(3).set_params(**SMALL)
+        if "fit" in method
+        else fitted
+    )
     with pytest.raises((TypeError, ValueError), match=message):
         getattr(model, method)(rows)
 
@@ -220,7 +228,7 @@ class WithDropout(nn.Module):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_the_module_does_not_draw(estimator):
-    model = estimator(2, **SMALL, network=WithDropout).fit(X)
+    model = estimator(2, network=WithDropout).set_params(**SMALL).fit(X)
     module = model.eigenfunctions_
     assert not any(part.training for part in module.modules())
     model.transform(X)

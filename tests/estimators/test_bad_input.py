@@ -17,7 +17,12 @@ X = make_blobs(
     60, n_features=3, centers=[[0, 0, 0], [6, 0, 0], [3, 5, 0]], random_state=0
 )[0]
 KERNEL = np.exp(-np.square(X[:, None] - X).sum(axis=2))
-SMALL = {"n_clusters": 3, "hidden_sizes": (16,), "max_iter": 5, "random_state": 0}
+SMALL = {
+    "n_clusters": 3,
+    "hidden_sizes": (16,),
+    "training__max_iter": 5,
+    "random_state": 0,
+}
 
 
 def changed(matrix, value, *places):
@@ -54,7 +59,7 @@ def no_training(monkeypatch):
 
 
 def assert_refused(params, message, rows=X, kind=(ValueError, TypeError), **fit_params):
-    model = NeuralEigenSpectralClustering(**SMALL | params)
+    model = NeuralEigenSpectralClustering().set_params(**SMALL | params)
     before = dict(vars(model))
     with pytest.raises(kind, match=message):
         model.fit(rows, **fit_params)
@@ -107,8 +112,8 @@ def test_rows_unlike_those_of_the_fit_are_refused(trained, method, rows, message
 @pytest.mark.parametrize("assign_labels", ["argmax", "kmeans", "cluster_qr"])
 @pytest.mark.parametrize("head", ["linear", "orthogonal"])
 def test_rows_far_from_those_of_the_fit_have_probabilities(assign_labels, head):
-    params = {"assign_labels": assign_labels, "head": head}
-    model = NeuralEigenSpectralClustering(**SMALL | params).fit(X)
+    params = {"assign_labels": assign_labels, "training__head": head}
+    model = NeuralEigenSpectralClustering().set_params(**SMALL | params).fit(X)
     far = np.array([[1e45, -1e45, 0], [1e200, 1e200, 1e200], [-1e308, 0, 1], X[0]])
     probabilities = model.predict_proba(far)
     assert np.all(np.isfinite(probabilities))
@@ -118,7 +123,7 @@ def test_rows_far_from_those_of_the_fit_have_probabilities(assign_labels, head):
 
 @pytest.fixture(scope="module")
 def trained():
-    return NeuralEigenSpectralClustering(**SMALL).fit(X)
+    return NeuralEigenSpectralClustering().set_params(**SMALL).fit(X)
 
 
 # Parameters
@@ -202,7 +207,7 @@ def test_layers_without_units_are_refused(value):
 )
 @pytest.mark.usefixtures("no_training")
 def test_all_but_two_positive_temperatures_are_refused(value):
-    assert_refused({"temperature": value}, "temperature")
+    assert_refused({"training__temperature": value}, "temperature")
 
 
 @pytest.mark.parametrize("value", ["toaster", "", "meta", "cpu:x"])
@@ -224,17 +229,26 @@ def test_an_absent_gpu_is_refused():
     ("params", "message"),
     [
         (
-            {"sampling": "edges", "affinity": "rbf"},
+            {"training__sampling": "edges", "affinity": "rbf"},
             "sampling='edges' is not compatible with affinity='rbf'",
         ),
         (
-            {"sampling": "edges", "affinity": lambda left, right: left @ right.T},
+            {
+                "training__sampling": "edges",
+                "affinity": lambda left, right: left @ right.T,
+            },
             "sampling='edges' is not compatible with affinity=<function",
         ),
-        ({"walk_length": 2, "sampling": "nodes"}, "walk_length=2 needs stored edges"),
-        ({"walk_length": 3, "affinity": "cosine"}, "walk_length=3 needs stored edges"),
         (
-            {"head": "orthogonal", "hidden_sizes": (2,)},
+            {"training__walk_length": 2, "training__sampling": "nodes"},
+            "walk_length=2 needs stored edges",
+        ),
+        (
+            {"training__walk_length": 3, "affinity": "cosine"},
+            "walk_length=3 needs stored edges",
+        ),
+        (
+            {"training__head": "orthogonal", "hidden_sizes": (2,)},
             "head='orthogonal' is not compatible with a network of 2 outputs",
         ),
     ],
@@ -331,7 +345,7 @@ def test_a_matrix_that_nobody_asked_for_is_refused(affinity):
 
 
 def test_a_score_without_the_matrix_is_refused():
-    model = NeuralEigenSpectralClustering(**SMALL, affinity="precomputed")
+    model = NeuralEigenSpectralClustering(affinity="precomputed").set_params(**SMALL)
     model.fit(X, affinity_matrix=KERNEL)
     message = r"needs the matrix: pass affinity_matrix=\.\.\. \(of these rows\)"
     with pytest.raises(ValueError, match=message):
@@ -362,17 +376,21 @@ def test_the_embedding_has_the_same_door():
 @pytest.mark.parametrize("objective", ["rayleigh", "neuralef", "nested_low_rank"])
 @pytest.mark.parametrize("sampling", ["edges", "nodes"])
 def test_a_diverging_fit_names_the_learning_rate(objective, sampling):
-    params = {"objective": objective, "sampling": sampling, "lr": 1e30}
+    params = {
+        "training__objective": objective,
+        "training__sampling": sampling,
+        "training__lr": 1e30,
+    }
     message = r"loss is (nan|inf) at step \d+ with lr=1e\+30"
     assert_refused(params, message, kind=FloatingPointError)
 
 
 def test_a_failed_refit_leaves_the_fit_before_it():
-    model = NeuralEigenSpectralClustering(**SMALL).fit(X)
+    model = NeuralEigenSpectralClustering().set_params(**SMALL).fit(X)
     labels, functions = model.predict(X), model.transform(X)
     before = dict(vars(model))
     with pytest.raises(FloatingPointError):
-        model.set_params(lr=1e30).fit(X[:, :2])
+        model.set_params(training__lr=1e30).fit(X[:, :2])
     with pytest.raises(ValueError, match="NaN"):
         model.fit(np.full((5, 2), np.nan))
     assert {**vars(model), "lr": before["lr"]} == before
@@ -385,7 +403,7 @@ def test_an_interrupted_fit_leaves_no_trace(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_fit, "fine_tune", interrupt)
-    model = NeuralEigenSpectralClustering(**SMALL)
+    model = NeuralEigenSpectralClustering().set_params(**SMALL)
     before = dict(vars(model))
     with pytest.raises(KeyboardInterrupt):
         model.fit(X)
@@ -415,7 +433,7 @@ KNOWN = {"cpu", "cuda", "auto", "euclidean", "rbf", "edges", "nodes", "p", "l1",
 def test_impossible_values_never_reach_training(name, value):
     # No callbacks are as good as none.
     assume((name, value) != ("callbacks", []))
-    model = NeuralEigenSpectralClustering(**SMALL | {name: value})
+    model = NeuralEigenSpectralClustering().set_params(**SMALL | {name: value})
     with pytest.MonkeyPatch.context() as patch:
         # Not even the graph is built.
         patch.setattr(_fit, "build_problem", None)
@@ -427,19 +445,22 @@ def test_impossible_values_never_reach_training(name, value):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"neighbor_backend": "torch", "metric": "manhattan"}, "neighbor_backend='tor"),
-        ({"neighbor_backend": "faiss", "metric": "l1"}, "neighbor_backend='faiss'"),
         (
-            {"neighbor_backend": "sklearn", "approximate_neighbors": True},
+            {"affinity__backend": "torch", "metric": "manhattan"},
+            "neighbor_backend='tor",
+        ),
+        ({"affinity__backend": "faiss", "metric": "l1"}, "neighbor_backend='faiss'"),
+        (
+            {"affinity__backend": "sklearn", "affinity__approximate": True},
             "approximate_neighbors=True",
         ),
         (
-            {"approximate_neighbors": True, "metric": "manhattan"},
+            {"affinity__approximate": True, "metric": "manhattan"},
             "approximate_neighbors=True",
         ),
     ],
 )
 def test_searches_that_no_backend_has_are_refused(parameters, message):
-    model = NeuralEigenSpectralClustering(2, **parameters)
+    model = NeuralEigenSpectralClustering(2).set_params(**parameters)
     with pytest.raises(ValueError, match=message):
         model.fit(np.random.default_rng(0).normal(size=(30, 3)))

@@ -35,13 +35,14 @@ from neuraleig.metrics import (
     trace_ratio,
 )
 from neuraleig.spectrum import graph_spectrum
+from neuraleig.training import Training
 
-SMALL = {"hidden_sizes": (32,), "max_iter": 20, "random_state": 0}
+SMALL = {"hidden_sizes": (32,), "training__max_iter": 20, "random_state": 0}
 READINGS = ["argmax", "kmeans", "cluster_qr"]
 
 
 def clustering(n_clusters=3, **params):
-    return NeuralEigenSpectralClustering(n_clusters, **SMALL | params)
+    return NeuralEigenSpectralClustering(n_clusters).set_params(**SMALL | params)
 
 
 def graph_of(X, n_neighbors=10):
@@ -241,14 +242,18 @@ def test_global_random_states_are_neither_read_nor_changed(blobs):
         return np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
 
     before = states()
-    model = clustering(network=Tanh, assignment="gumbel_softmax").fit(blobs[0])
+    model = clustering(network=Tanh, training__assignment="gumbel_softmax").fit(
+        blobs[0]
+    )
     model.predict(blobs[0])
     after = states()
     np.testing.assert_array_equal(before[0], after[0])
     assert torch.equal(before[1], after[1])
     np.random.seed(99)  # noqa: NPY002
     torch.manual_seed(99)
-    again = clustering(network=Tanh, assignment="gumbel_softmax").fit(blobs[0])
+    again = clustering(network=Tanh, training__assignment="gumbel_softmax").fit(
+        blobs[0]
+    )
     assert again.loss_curve_ == model.loss_curve_
 
 
@@ -376,7 +381,9 @@ def test_fine_tuning_improves_what_it_starts_from(digits, monkeypatch):
     monkeypatch.setattr(_warm_start, "MAX_STEPS", 0)
     monkeypatch.setattr(_warm_start, "MIN_PASSES", 0)
     start, tuned = (
-        NeuralEigenSpectralClustering(10, max_iter=steps, random_state=0).fit(X)
+        NeuralEigenSpectralClustering(
+            10, training=Training(max_iter=steps), random_state=0
+        ).fit(X)
         for steps in (0, 100)
     )
     assert start.loss_curve_ == [] and len(tuned.loss_curve_) == 100
@@ -392,7 +399,7 @@ def test_the_cut_and_the_score_are_those_of_the_labels_on_the_graph(fitted, blob
 
 
 def test_the_score_is_that_of_the_regularized_graph(blobs):
-    model = clustering(regularization=0.5).fit(blobs[0])
+    model = clustering(affinity__regularization=0.5).fit(blobs[0])
     graph = NeighborAffinity(10, regularization=0.5).build(blobs[0], seed=0)
     assert graph.uniform > 0
     labels = model.labels_
@@ -416,7 +423,9 @@ def test_n_components_counts_the_constant_function(blobs):
 
 @pytest.mark.parametrize("max_iter", [1, 7])
 def test_every_step_leaves_its_loss(blobs, max_iter):
-    model = clustering(max_iter=max_iter, early_stopping=False).fit(blobs[0])
+    model = clustering(training__max_iter=max_iter, training__early_stopping=False).fit(
+        blobs[0]
+    )
     assert len(model.loss_curve_) == max_iter
     # What the warm start took counts as well.
     assert model.n_iter_ > max_iter
@@ -425,7 +434,12 @@ def test_every_step_leaves_its_loss(blobs, max_iter):
 
 def test_a_random_start_learns_the_clusters(blobs):
     X, y = blobs
-    model = clustering(init="random", assign_labels="kmeans", max_iter=300, lr=5e-3)
+    model = clustering(
+        training__init="random",
+        assign_labels="kmeans",
+        training__max_iter=300,
+        training__lr=5e-3,
+    )
     model.fit(X)
     assert clustering_accuracy(y, model.labels_) >= 0.98
     assert np.mean(model.loss_curve_[-20:]) < np.mean(model.loss_curve_[:20])
@@ -434,24 +448,24 @@ def test_a_random_start_learns_the_clusters(blobs):
 @pytest.mark.parametrize(
     "params",
     [
-        {"walk_length": 3},
-        {"regularization": 0.1},
-        {"head": "orthogonal"},
+        {"training__walk_length": 3},
+        {"affinity__regularization": 0.1},
+        {"training__head": "orthogonal"},
         {"network": Tanh},
-        {"objective": "neuralef"},
-        {"objective": "nested_low_rank"},
-        {"label_objective": "neuralef"},
-        {"assignment": "gumbel_softmax"},
-        {"sampling": "nodes"},
-        {"edge_weights": "binary"},
-        {"edge_weights": "heat"},
+        {"training__objective": "neuralef"},
+        {"training__objective": "nested_low_rank"},
+        {"training__label_objective": "neuralef"},
+        {"training__assignment": "gumbel_softmax"},
+        {"training__sampling": "nodes"},
+        {"affinity__weights": "binary"},
+        {"affinity__weights": "heat"},
         {"metric": "manhattan"},
         {"affinity": "rbf"},
         {"affinity": gaussian},
         {"n_neighbors": np.int64(8), "n_components": np.int32(5)},
         {"hidden_sizes": [np.int64(16), 16]},
-        {"batch_size": 2},
-        {"temperature": [2.0, 0.5]},
+        {"training__batch_size": 2},
+        {"training__temperature": [2.0, 0.5]},
         {"diffusion_time": 0},
     ],
     # Without the addresses of functions: two processes collect the same tests.
@@ -521,15 +535,15 @@ def test_a_users_network_is_the_one_that_is_trained(blobs):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_published_recipe_is_reached_by_parameters(blobs):
     model = clustering(
-        init="random",
-        objective="neuralef",
-        label_objective="neuralef",
-        assignment="gumbel_softmax",
-        head="orthogonal",
-        sampling="nodes",
-        temperature=(1.0, 0.3),
-        max_iter=50,
-        early_stopping=False,
+        training__init="random",
+        training__objective="neuralef",
+        training__label_objective="neuralef",
+        training__assignment="gumbel_softmax",
+        training__head="orthogonal",
+        training__sampling="nodes",
+        training__temperature=(1.0, 0.3),
+        training__max_iter=50,
+        training__early_stopping=False,
     )
     model.fit(blobs[0])
     assert model.n_iter_ == 50
@@ -658,7 +672,9 @@ def test_duplicates_share_their_label_and_change_no_cluster(blobs):
 @pytest.mark.parametrize("init", ["spectral", "random"])
 def test_identical_rows_are_one_cluster(affinity, assign_labels, init):
     X = np.full((20, 3), 7.0)
-    model = clustering(2, affinity=affinity, assign_labels=assign_labels, init=init)
+    model = clustering(
+        2, affinity=affinity, assign_labels=assign_labels, training__init=init
+    )
     with pytest.warns(ConvergenceWarning, match="Only 1 of n_clusters=2"):
         model.fit(X)
     assert not model.labels_.any()
@@ -721,7 +737,9 @@ def test_cross_validation_scores_unseen_rows(blobs):
 
 
 def test_a_clone_has_the_parameters_and_nothing_else(blobs):
-    model = clustering(network=Tanh, affinity=gaussian, temperature=(1.0, 0.5))
+    model = clustering(
+        network=Tanh, affinity=gaussian, training__temperature=(1.0, 0.5)
+    )
     model.fit(blobs[0])
     copy = clone(model)
     assert vars(copy) == model.get_params()

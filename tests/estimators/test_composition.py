@@ -21,10 +21,15 @@ X, Y = make_blobs(
     90, n_features=4, centers=3, center_box=(-8, 8), cluster_std=0.5, random_state=3
 )
 KERNEL = np.exp(-np.square(X[:, None] - X).sum(axis=2) / 8)
-SMALL = {"hidden_sizes": (16,), "max_iter": 0, "n_neighbors": 5, "random_state": 0}
-CLUSTERING = NeuralEigenSpectralClustering(3, **SMALL)
+SMALL = {
+    "hidden_sizes": (16,),
+    "training__max_iter": 0,
+    "n_neighbors": 5,
+    "random_state": 0,
+}
+CLUSTERING = NeuralEigenSpectralClustering(3).set_params(**SMALL)
 # The clusters are far apart: random pairs connect them.
-EMBEDDING = NeuralSpectralEmbedding(2, regularization=0.1, **SMALL)
+EMBEDDING = NeuralSpectralEmbedding(2).set_params(affinity__regularization=0.1, **SMALL)
 FOLDS = KFold(2, shuffle=True, random_state=0)
 
 
@@ -82,7 +87,7 @@ def test_pipelines_fit_and_label_at_once():
 
 def test_a_search_by_two_processes_is_that_by_one():
     # Random pairs connect the clusters: two of three are no arbitrary union.
-    connected = clone(CLUSTERING).set_params(regularization=0.1)
+    connected = clone(CLUSTERING).set_params(affinity__regularization=0.1)
     pipeline = Pipeline([("scale", StandardScaler()), ("cluster", connected)])
     grid = {"cluster__n_clusters": [2, 3]}
     alone, shared = (
@@ -172,11 +177,13 @@ def test_cross_validation_of_an_affinity_is_refused_with_the_way_out(routed):
 
 
 def test_the_ways_out_of_cross_validation_agree():
-    callable_ = clone(CLUSTERING).set_params(affinity=gaussian, sampling="nodes")
+    callable_ = clone(CLUSTERING).set_params(
+        affinity=gaussian, training__sampling="nodes"
+    )
     by_callable = cross_val_score(callable_, X, cv=FOLDS)
     by_hand = []
     for train, test in FOLDS.split(X):
-        model = precomputed(clone(CLUSTERING)).set_params(sampling="nodes")
+        model = precomputed(clone(CLUSTERING)).set_params(training__sampling="nodes")
         model.fit(X[train], affinity_matrix=KERNEL[train][:, train])
         matrix = KERNEL[test][:, test]
         by_hand.append(model.score(X[test], affinity_matrix=matrix))

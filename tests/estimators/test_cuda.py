@@ -9,7 +9,7 @@ from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.metrics import clustering_accuracy
-from neuraleig.training import BaseCallback
+from neuraleig.training import BaseCallback, Training
 
 pytestmark = [
     pytest.mark.gpu,
@@ -110,7 +110,9 @@ def test_a_fit_on_either_device_leaves_the_state_of_cuda(device):
 def test_any_precision_finds_the_clusters(precision, optimizer):
     X, y = make_blobs(1_000, n_features=16, centers=4, random_state=0)
     model = NeuralEigenSpectralClustering(
-        4, precision=precision, optimizer=optimizer, max_iter=60, random_state=0
+        4,
+        training=Training(precision=precision, optimizer=optimizer, max_iter=60),
+        random_state=0,
     ).fit(X)
     assert np.isfinite(model.loss_curve_).all()
     assert clustering_accuracy(y, model.labels_) == 1.0
@@ -124,15 +126,19 @@ def test_an_interrupted_fit_goes_on(tmp_path, precision):
                 raise KeyboardInterrupt
 
     X, _ = make_blobs(500, centers=3, random_state=0)
-    params = {"max_iter": 120, "checkpoint_interval": 50, "precision": precision}
+    params = {
+        "training__max_iter": 120,
+        "training__checkpoint_interval": 50,
+        "training__precision": precision,
+    }
     params["random_state"] = 0
     model = NeuralEigenSpectralClustering(
-        3, **params, checkpoint=tmp_path / "fit", callbacks=[Interrupt()]
-    )
+        3, checkpoint=tmp_path / "fit", callbacks=[Interrupt()]
+    ).set_params(**params)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X)
     model.set_params(callbacks=None).fit(X)
-    whole = NeuralEigenSpectralClustering(3, **params).fit(X)
+    whole = NeuralEigenSpectralClustering(3).set_params(**params).fit(X)
     # Sums on a GPU may round differently from run to run.
     np.testing.assert_allclose(model.loss_curve_, whole.loss_curve_, rtol=0.05)
     np.testing.assert_array_equal(model.labels_, whole.labels_)

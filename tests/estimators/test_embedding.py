@@ -20,11 +20,11 @@ from neuraleig.affinity import NeighborAffinity
 from neuraleig.metrics import trace_ratio
 from neuraleig.spectrum import graph_spectrum
 
-SMALL = {"hidden_sizes": (32,), "max_iter": 20, "random_state": 0}
+SMALL = {"hidden_sizes": (32,), "training__max_iter": 20, "random_state": 0}
 
 
 def embedder(n_components=2, **params):
-    return NeuralSpectralEmbedding(n_components, **SMALL | params)
+    return NeuralSpectralEmbedding(n_components).set_params(**SMALL | params)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,9 @@ def test_few_rows_have_few_coordinates():
 
 
 def test_clustering_shares_its_functions(band):
-    model = NeuralEigenSpectralClustering(1, n_components=3, **SMALL).fit(band)
+    model = (
+        NeuralEigenSpectralClustering(1, n_components=3).set_params(**SMALL).fit(band)
+    )
     ours = embedder().fit(band)
     np.testing.assert_allclose(model.eigenvalues_, ours.eigenvalues_, atol=0.01)
 
@@ -175,24 +177,28 @@ def test_nothing_is_transformed_before_fit(band):
     [
         (6, {"hidden_sizes": (2,)}, 60, 2, "hidden_sizes"),
         (20, {}, 8, 7, "8 distinct rows"),
-        (6, {"hidden_sizes": (2,), "init": "random"}, 60, 2, "hidden_sizes"),
+        (6, {"hidden_sizes": (2,), "training__init": "random"}, 60, 2, "hidden_sizes"),
     ],
 )
 def test_fewer_functions_than_asked_for_are_warned_of(
     n_components, options, n_rows, n_found, reason
 ):
     rows = np.random.default_rng(0).normal(size=(n_rows, 3))
-    parameters = {"n_neighbors": 5, "max_iter": 5, "random_state": 0} | options
+    parameters = {
+        "n_neighbors": 5,
+        "training__max_iter": 5,
+        "random_state": 0,
+    } | options
     message = rf"Only {n_found} of n_components={n_components} .*{reason}"
     with pytest.warns(ConvergenceWarning, match=message):
-        model = NeuralSpectralEmbedding(n_components, **parameters).fit(rows)
+        model = NeuralSpectralEmbedding(n_components).set_params(**parameters).fit(rows)
     assert model.embedding_.shape == (n_rows, n_found)
     assert len(model.get_feature_names_out()) == n_found
     # The clustering counts the constant one.
     message = rf"Only {n_found + 1} of n_components={n_components + 1} .*{reason}"
     with pytest.warns(ConvergenceWarning, match=message):
-        NeuralEigenSpectralClustering(
-            2, n_components=n_components + 1, **parameters
+        NeuralEigenSpectralClustering(2, n_components=n_components + 1).set_params(
+            **parameters
         ).fit(rows)
 
 

@@ -8,13 +8,14 @@ import sklearn
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.training import Training
 
 X, _ = make_blobs(
     60, n_features=3, centers=[[0, 0, 0], [6, 0, 0], [3, 5, 0]], random_state=0
 )
 NAMES = ["east", "north", "up"]
 FRAME = pd.DataFrame(X, columns=NAMES, index=np.arange(100, 160))
-SMALL = {"hidden_sizes": (16,), "max_iter": 5, "random_state": 0}
+SMALL = {"hidden_sizes": (16,), "training": Training(max_iter=5), "random_state": 0}
 METHODS = ["predict", "predict_proba", "transform", "score"]
 OUTPUTS = {
     NeuralEigenSpectralClustering: [f"neuraleigenspectralclustering{i}" for i in "012"],

@@ -46,7 +46,7 @@ class Sliced:
 
 def clustering(**changes):
     parameters = {"hidden_sizes": (32,), "random_state": 0} | changes
-    return NeuralEigenSpectralClustering(3, **parameters)
+    return NeuralEigenSpectralClustering(3).set_params(**parameters)
 
 
 @pytest.fixture(scope="module")

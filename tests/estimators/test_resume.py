@@ -22,11 +22,11 @@ X = make_blobs(
 PARAMS = {
     "n_clusters": 3,
     "hidden_sizes": (16, 8),
-    "max_iter": 60,
-    "batch_size": 64,
+    "training__max_iter": 60,
+    "training__batch_size": 64,
     # Enough edges are held out for early stopping.
-    "validation_fraction": 0.25,
-    "checkpoint_interval": 10,
+    "training__validation_fraction": 0.25,
+    "training__checkpoint_interval": 10,
     "random_state": 0,
 }
 
@@ -98,13 +98,15 @@ def assert_resumes(tmp_path, kind=NeuralEigenSpectralClustering, **params):
     params = PARAMS | params
     if kind is NeuralSpectralEmbedding:
         del params["n_clusters"]
-    expected = results_of(kind(**params).fit(X))
+    expected = results_of(kind().set_params(**params).fit(X))
     checkpoint = tmp_path / "fit"
     moments = [("warm_start", 8), ("fine_tuning", 51)]
     if params.get("init") == "random":
         moments = [("fine_tuning", 33), ("fine_tuning", 51)]
     for moment in moments:
-        model = kind(**params, checkpoint=checkpoint, callbacks=[InterruptAt(*moment)])
+        model = kind(
+            checkpoint=checkpoint, callbacks=[InterruptAt(*moment)]
+        ).set_params(**params)
         with pytest.raises(Interruption):
             model.fit(X)
     steps = []
@@ -113,7 +115,9 @@ def assert_resumes(tmp_path, kind=NeuralEigenSpectralClustering, **params):
         def on_batch_end(self, state):
             steps.append(state.step)
 
-    model = kind(**params, checkpoint=checkpoint, callbacks=[Counter()]).fit(X)
+    model = (
+        kind(checkpoint=checkpoint, callbacks=[Counter()]).set_params(**params).fit(X)
+    )
     assert_equal(results_of(model), expected)
     # It went on from the latest save.
     assert steps[0] == 41
@@ -125,14 +129,14 @@ def assert_resumes(tmp_path, kind=NeuralEigenSpectralClustering, **params):
     [
         {},
         {"assign_labels": "kmeans"},
-        {"optimizer": "adam"},
-        {"init": "random", "assign_labels": "kmeans"},
-        {"sampling": "nodes"},
+        {"training__optimizer": "adam"},
+        {"training__init": "random", "assign_labels": "kmeans"},
+        {"training__sampling": "nodes"},
         {"affinity": "rbf"},
-        {"assignment": "gumbel_softmax", "temperature": (1.0, 0.3)},
-        {"head": "orthogonal"},
-        {"walk_length": 2, "early_stopping": False},
-        {"precision": "bfloat16"},
+        {"training__assignment": "gumbel_softmax", "training__temperature": (1.0, 0.3)},
+        {"training__head": "orthogonal"},
+        {"training__walk_length": 2, "training__early_stopping": False},
+        {"training__precision": "bfloat16"},
     ],
     ids=lambda params: "-".join(map(str, params.values())) or "default",
 )
@@ -142,7 +146,7 @@ def test_resumed_is_uninterrupted(tmp_path, params):
 
 @pytest.mark.parametrize("init", ["spectral", "random"])
 def test_resumed_embeddings_are_uninterrupted(tmp_path, init):
-    assert_resumes(tmp_path, NeuralSpectralEmbedding, init=init)
+    assert_resumes(tmp_path, NeuralSpectralEmbedding, training__init=init)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +154,10 @@ def test_resumed_embeddings_are_uninterrupted(tmp_path, init):
 )
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_saves_may_be_interrupted(tmp_path, interrupt_in, entry, after):
-    expected = results_of(NeuralEigenSpectralClustering(**PARAMS).fit(X))
-    model = NeuralEigenSpectralClustering(**PARAMS, checkpoint=tmp_path / "fit")
+    expected = results_of(NeuralEigenSpectralClustering().set_params(**PARAMS).fit(X))
+    model = NeuralEigenSpectralClustering(checkpoint=tmp_path / "fit").set_params(
+        **PARAMS
+    )
     interrupt_in(entry, after=after)
     with pytest.raises(Interruption):
         model.fit(X)
@@ -162,11 +168,11 @@ def test_what_was_done_is_not_done_again(tmp_path, monkeypatch):
     params = PARAMS | {"checkpoint": tmp_path}
     with pytest.raises(Interruption):
         NeuralEigenSpectralClustering(
-            **params, callbacks=[InterruptAt("fine_tuning", 30)]
-        ).fit(X)
+            callbacks=[InterruptAt("fine_tuning", 30)]
+        ).set_params(**params).fit(X)
     monkeypatch.setattr(NeighborAffinity, "build", None)
     monkeypatch.setattr(_targets, "graph_spectrum", None)
-    NeuralEigenSpectralClustering(**params).fit(X)
+    NeuralEigenSpectralClustering().set_params(**params).fit(X)
 
 
 def test_the_seeds_of_the_first_attempt_are_kept(tmp_path):
@@ -179,7 +185,9 @@ def test_the_seeds_of_the_first_attempt_are_kept(tmp_path):
 
     for moment in (("warm_start", 3), ("warm_start", 2)):
         with pytest.raises(Interruption):
-            NeuralEigenSpectralClustering(**params, callbacks=[Watch(*moment)]).fit(X)
+            NeuralEigenSpectralClustering(callbacks=[Watch(*moment)]).set_params(
+                **params
+            ).fit(X)
     assert weights[0].equal(weights[1])
 
 
@@ -187,7 +195,7 @@ def test_a_completed_fit_leaves_other_files_alone(tmp_path):
     other = tmp_path / "mine.safetensors"
     other.write_text("mine")
     (tmp_path / ".neuraleig-abc.part").write_text("left by a fit that was killed")
-    NeuralEigenSpectralClustering(**PARAMS, checkpoint=tmp_path).fit(X)
+    NeuralEigenSpectralClustering(checkpoint=tmp_path).set_params(**PARAMS).fit(X)
     assert list(tmp_path.iterdir()) == [other]
 
 
@@ -200,8 +208,8 @@ def interrupted(tmp_path):
     params = PARAMS | {"checkpoint": tmp_path / "fit"}
     with pytest.raises(Interruption):
         NeuralEigenSpectralClustering(
-            **params, callbacks=[InterruptAt("fine_tuning", 30)]
-        ).fit(X)
+            callbacks=[InterruptAt("fine_tuning", 30)]
+        ).set_params(**params).fit(X)
     return params
 
 
@@ -212,8 +220,8 @@ def content_of(params):
 @pytest.mark.parametrize(
     ("changes", "rows", "named"),
     [
-        ({"max_iter": 61}, X, "max_iter"),
-        ({"n_clusters": 4, "lr": 0.1}, X, "lr, n_clusters"),
+        ({"training__max_iter": 61}, X, "max_iter"),
+        ({"n_clusters": 4, "training__lr": 0.1}, X, "lr, n_clusters"),
         ({"network": lambda n_features: None}, X, "network"),
         ({}, X + 1e-12, "X"),
         ({}, X[:-1], "X"),
@@ -222,7 +230,7 @@ def content_of(params):
 )
 def test_other_parameters_or_data_are_refused(interrupted, changes, rows, named):
     before = content_of(interrupted)
-    model = NeuralEigenSpectralClustering(**interrupted | changes)
+    model = NeuralEigenSpectralClustering().set_params(**interrupted | changes)
     message = rf"checkpoint='.*fit': it belongs to a fit with other {named}; delete"
     with pytest.raises(CheckpointError, match=message):
         model.fit(rows)
@@ -237,18 +245,18 @@ def test_another_network_of_the_same_name_is_refused(tmp_path):
     width = 16
     with pytest.raises(Interruption):
         NeuralEigenSpectralClustering(
-            **params, callbacks=[InterruptAt("fine_tuning", 30)]
-        ).fit(X)
+            callbacks=[InterruptAt("fine_tuning", 30)]
+        ).set_params(**params).fit(X)
     width = 8
     message = "'warm_start' holds weights of another network .*; delete the folder"
     with pytest.raises(CheckpointError, match=re.compile(message, re.DOTALL)):
-        NeuralEigenSpectralClustering(**params).fit(X)
+        NeuralEigenSpectralClustering().set_params(**params).fit(X)
 
 
 def test_another_estimator_is_refused(interrupted):
     params = {k: v for k, v in interrupted.items() if k != "n_clusters"}
     with pytest.raises(CheckpointError, match="estimator"):
-        NeuralSpectralEmbedding(**params).fit(X)
+        NeuralSpectralEmbedding().set_params(**params).fit(X)
 
 
 @pytest.mark.parametrize(
@@ -256,14 +264,14 @@ def test_another_estimator_is_refused(interrupted):
     [
         {"verbose": 1},
         {"n_jobs": 2},
-        {"checkpoint_interval": 60},
-        {"hidden_sizes": [16, 8], "max_iter": np.int64(60)},
+        {"training__checkpoint_interval": 60},
+        {"hidden_sizes": [16, 8], "training__max_iter": np.int64(60)},
     ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_changes_no_result_may_change(interrupted, changes):
-    expected = results_of(NeuralEigenSpectralClustering(**PARAMS).fit(X))
-    model = NeuralEigenSpectralClustering(**interrupted | changes)
+    expected = results_of(NeuralEigenSpectralClustering().set_params(**PARAMS).fit(X))
+    model = NeuralEigenSpectralClustering().set_params(**interrupted | changes)
     assert_equal(results_of(model.fit(X)), expected)
 
 
@@ -271,8 +279,8 @@ def test_other_affinity_matrices_are_refused(tmp_path):
     kernel = np.exp(-np.square(X[:, None] - X).sum(axis=2))
     params = PARAMS | {"affinity": "precomputed", "checkpoint": tmp_path}
     model = NeuralEigenSpectralClustering(
-        **params, callbacks=[InterruptAt("fine_tuning", 30)]
-    )
+        callbacks=[InterruptAt("fine_tuning", 30)]
+    ).set_params(**params)
     with pytest.raises(Interruption):
         model.fit(X, affinity_matrix=kernel)
     with pytest.raises(CheckpointError, match="affinity_matrix"):
@@ -283,7 +291,9 @@ def test_failed_fits_keep_their_checkpoint(interrupted):
     before = content_of(interrupted)
     assert {"neuraleig-fine_tuning.safetensors"} < set(before)
     with pytest.raises(ValueError, match="NaN"):
-        NeuralEigenSpectralClustering(**interrupted).fit(np.full_like(X, np.nan))
+        NeuralEigenSpectralClustering().set_params(**interrupted).fit(
+            np.full_like(X, np.nan)
+        )
     assert content_of(interrupted) == before
 
 
@@ -395,14 +405,21 @@ class StopAtOnce(BaseCallback):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"lr": np.float32(1e-3)},
-        {"regularization": np.float32(0.1)},
-        {"n_iter_no_change": np.int64(1)},
+        {"training__lr": np.float32(1e-3)},
+        {"affinity__regularization": np.float32(0.1)},
+        {"training__n_iter_no_change": np.int64(1)},
         {"callbacks": [StopAtOnce()]},
     ],
 )
 def test_numbers_of_numpy_are_kept(changed, tmp_path):
-    parameters = {**PARAMS, "init": "random", "checkpoint_interval": 1, **changed}
-    model = NeuralEigenSpectralClustering(**parameters, checkpoint=tmp_path / "kept")
-    plain = NeuralEigenSpectralClustering(**parameters)
+    parameters = {
+        **PARAMS,
+        "training__init": "random",
+        "training__checkpoint_interval": 1,
+        **changed,
+    }
+    model = NeuralEigenSpectralClustering(checkpoint=tmp_path / "kept").set_params(
+        **parameters
+    )
+    plain = NeuralEigenSpectralClustering().set_params(**parameters)
     np.testing.assert_array_equal(model.fit_predict(X), plain.fit_predict(X))

@@ -18,7 +18,7 @@ CENTRES = [[0, 0], [9, 0], [0, 9]]
 
 def clustering(**changes):
     parameters = {"hidden_sizes": (32,), "random_state": 0} | changes
-    return NeuralEigenSpectralClustering(3, **parameters)
+    return NeuralEigenSpectralClustering(3).set_params(**parameters)
 
 
 @pytest.fixture(scope="module")

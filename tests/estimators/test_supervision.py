@@ -18,15 +18,15 @@ from sklearn.preprocessing import StandardScaler
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.estimators import _warm_start
-from neuraleig.training import BaseCallback
+from neuraleig.training import BaseCallback, Training
 
 X = make_blobs(
     300, n_features=3, centers=[[0, 0, 0], [5, 0, 0], [2, 4, 0]], random_state=0
 )[0]
 SMALL = {
     "hidden_sizes": (16,),
-    "max_iter": 70,
-    "validation_fraction": 0.3,
+    "training__max_iter": 70,
+    "training__validation_fraction": 0.3,
     "random_state": 0,
 }
 ESTIMATORS = [NeuralEigenSpectralClustering, NeuralSpectralEmbedding]
@@ -68,7 +68,9 @@ class StopAt(BaseCallback):
 
 def test_callbacks_see_rounds_and_evaluations():
     diary = Diary()
-    model = NeuralEigenSpectralClustering(3, **SMALL, callbacks=[diary]).fit(X)
+    model = (
+        NeuralEigenSpectralClustering(3, callbacks=[diary]).set_params(**SMALL).fit(X)
+    )
     assert diary.entries == [
         ["warm_start", 50, (1, 25, 0), (2, 50, 0)],
         ["fine_tuning", 70, (1, 50, 2), (2, 70, 3)],
@@ -78,7 +80,11 @@ def test_callbacks_see_rounds_and_evaluations():
 
 
 def test_callbacks_end_trainings_in_good_order():
-    model = NeuralEigenSpectralClustering(3, **SMALL, callbacks=[StopAt(7)]).fit(X)
+    model = (
+        NeuralEigenSpectralClustering(3, callbacks=[StopAt(7)])
+        .set_params(**SMALL)
+        .fit(X)
+    )
     assert len(model.loss_curve_) == 7
     assert model.n_iter_ == 1 + 7 + 1 + 7
     assert np.unique(model.labels_).size == 3
@@ -86,13 +92,13 @@ def test_callbacks_end_trainings_in_good_order():
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_callbacks_change_nothing_by_looking(estimator):
-    alone = estimator(3, **SMALL).fit(X)
-    watched = estimator(3, **SMALL, callbacks=[Diary()]).fit(X)
+    alone = estimator(3).set_params(**SMALL).fit(X)
+    watched = estimator(3, callbacks=[Diary()]).set_params(**SMALL).fit(X)
     np.testing.assert_array_equal(alone.transform(X), watched.transform(X))
 
 
 def test_callbacks_are_cloned_and_serve_several_fits():
-    model = NeuralSpectralEmbedding(**SMALL, callbacks=[Diary()])
+    model = NeuralSpectralEmbedding(callbacks=[Diary()]).set_params(**SMALL)
     (diary,) = model.callbacks
     (copied,) = clone(model.fit(X)).callbacks
     assert copied is not diary
@@ -113,12 +119,18 @@ def test_bad_callbacks_are_refused_before_any_work(estimator, callbacks, capsys)
 
 def test_precision_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="precision='float16' needs a CUDA device"):
-        NeuralSpectralEmbedding(precision="float16", device="cpu").fit(X)
+        NeuralSpectralEmbedding(
+            training=Training(precision="float16"), device="cpu"
+        ).fit(X)
 
 
 def test_bfloat16_trains_and_predicts_in_float32():
-    model = NeuralEigenSpectralClustering(3, **SMALL, precision="bfloat16").fit(X)
-    exact = NeuralEigenSpectralClustering(3, **SMALL).fit(X)
+    model = (
+        NeuralEigenSpectralClustering(3)
+        .set_params(**SMALL, training__precision="bfloat16")
+        .fit(X)
+    )
+    exact = NeuralEigenSpectralClustering(3).set_params(**SMALL).fit(X)
     assert model.transform(X).dtype == X.dtype
     assert model.loss_curve_ != exact.loss_curve_
     np.testing.assert_allclose(model.eigenvalues_, exact.eigenvalues_, atol=0.05)
@@ -133,9 +145,13 @@ def test_only_the_steps_are_compiled(monkeypatch):
         return network.forward
 
     monkeypatch.setattr(torch, "compile", recorded)
-    plain = NeuralEigenSpectralClustering(3, **SMALL).fit(X)
+    plain = NeuralEigenSpectralClustering(3).set_params(**SMALL).fit(X)
     assert compiled == []
-    model = NeuralEigenSpectralClustering(3, **SMALL, compile=True).fit(X)
+    model = (
+        NeuralEigenSpectralClustering(3)
+        .set_params(**SMALL, training__compile=True)
+        .fit(X)
+    )
     assert [type(network).__name__ for network in compiled] == ["EigenNetwork"] * 2
     assert model.eigenfunctions_.network is compiled[0] is compiled[1]
     np.testing.assert_array_equal(model.transform(X), plain.transform(X))
@@ -148,8 +164,12 @@ def test_only_the_steps_are_compiled(monkeypatch):
 def test_compiled_steps_are_steps():
     if shutil.which("c++") is None:
         pytest.skip("torch.compile needs a C++ compiler")
-    plain = NeuralEigenSpectralClustering(3, **SMALL).fit(X)
-    model = NeuralEigenSpectralClustering(3, **SMALL, compile=True).fit(X)
+    plain = NeuralEigenSpectralClustering(3).set_params(**SMALL).fit(X)
+    model = (
+        NeuralEigenSpectralClustering(3)
+        .set_params(**SMALL, training__compile=True)
+        .fit(X)
+    )
     np.testing.assert_allclose(model.loss_curve_, plain.loss_curve_, rtol=0.01)
     pickle.loads(pickle.dumps(model))
 
@@ -165,7 +185,7 @@ def test_compiled_steps_are_steps():
     ],
 )
 def test_stages_are_told(capsys, init, names):
-    NeuralSpectralEmbedding(**SMALL, init=init, verbose=1).fit(X)
+    NeuralSpectralEmbedding(verbose=1).set_params(**SMALL, training__init=init).fit(X)
     out, err = capsys.readouterr()
     assert out == ""
     found = re.findall(r"^neuraleig: (.+?): (.+) \(\d+\.\d s\)$", err, re.MULTILINE)
@@ -176,7 +196,7 @@ def test_stages_are_told(capsys, init, names):
 
 
 def test_epochs_are_told_by_the_talkative(capsys):
-    NeuralEigenSpectralClustering(3, **SMALL, verbose=2).fit(X)
+    NeuralEigenSpectralClustering(3, verbose=2).set_params(**SMALL).fit(X)
     lines = capsys.readouterr().err.splitlines()
     told = [line for line in lines if not line.endswith("s)")]
     assert [line.split(" of at")[0] for line in told] == [
@@ -188,7 +208,7 @@ def test_epochs_are_told_by_the_talkative(capsys):
 
 
 def test_nothing_is_told_by_default(capsys):
-    NeuralEigenSpectralClustering(3, **SMALL).fit(X)
+    NeuralEigenSpectralClustering(3).set_params(**SMALL).fit(X)
     assert capsys.readouterr() == ("", "")
 
 
@@ -224,7 +244,7 @@ def callback():
 @pytest.mark.usefixtures("callback")
 def test_scikit_learn_sees_stages_and_epochs():
     tasks = Tasks()
-    NeuralEigenSpectralClustering(3, **SMALL).set_callbacks(tasks).fit(X)
+    NeuralEigenSpectralClustering(3).set_params(**SMALL).set_callbacks(tasks).fit(X)
     begun = [event[1:] for event in tasks.events if event[0] == "begin"]
     assert begun == [
         ("fit", 4),
@@ -249,16 +269,20 @@ def test_scikit_learn_sees_stages_and_epochs():
 
 @pytest.mark.usefixtures("callback")
 def test_scikit_learn_may_end_training():
-    model = NeuralEigenSpectralClustering(3, **SMALL)
+    model = NeuralEigenSpectralClustering(3).set_params(**SMALL)
     model.set_callbacks(Tasks(stop_in="epoch")).fit(X)
     assert len(model.loss_curve_) == 50
 
 
 @pytest.mark.usefixtures("callback")
-@pytest.mark.parametrize("params", [{"lr": 1e30}, {"lr": -1.0}])
+@pytest.mark.parametrize("params", [{"training__lr": 1e30}, {"training__lr": -1.0}])
 def test_fits_that_fail_are_torn_down(params):
     tasks = Tasks()
-    model = NeuralEigenSpectralClustering(3, **SMALL | params).set_callbacks(tasks)
+    model = (
+        NeuralEigenSpectralClustering(3)
+        .set_params(**SMALL | params)
+        .set_callbacks(tasks)
+    )
     before = dict(vars(model))
     with pytest.raises((FloatingPointError, ValueError), match="lr"):
         model.fit(X)
@@ -270,7 +294,7 @@ def test_fits_that_fail_are_torn_down(params):
 def test_progress_bars_work(callback, estimator, capfd):
     pytest.importorskip("rich")
     bar = callback.ProgressBar(max_propagation_depth=None)
-    model = estimator(**SMALL)
+    model = estimator().set_params(**SMALL)
     make_pipeline(StandardScaler(), model).set_callbacks(bar).fit(X)
     told = capfd.readouterr().out
     for name in ("Pipeline", estimator.__name__, "warm start", "fine-tuning"):
@@ -282,7 +306,9 @@ def test_progress_bars_work(callback, estimator, capfd):
 def test_progress_bars_work_in_searches(callback, capfd):
     pytest.importorskip("rich")
     search = GridSearchCV(
-        NeuralEigenSpectralClustering(**SMALL), {"n_clusters": [2, 3]}, cv=2
+        NeuralEigenSpectralClustering().set_params(**SMALL),
+        {"n_clusters": [2, 3]},
+        cv=2,
     )
     search.set_callbacks(callback.ProgressBar()).fit(X)
     assert "NeuralEigenSpectralClustering" in capfd.readouterr().out
@@ -324,5 +350,7 @@ def test_scikit_learn_may_have_no_callbacks():
 
 def test_warnings_point_to_the_caller():
     with pytest.warns(UserWarning, match="connected components") as caught:
-        NeuralEigenSpectralClustering(2, **SMALL).fit(np.vstack([X, X + 99, X - 99]))
+        NeuralEigenSpectralClustering(2).set_params(**SMALL).fit(
+            np.vstack([X, X + 99, X - 99])
+        )
     assert {warning.filename for warning in caught} == {__file__}

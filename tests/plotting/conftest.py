@@ -11,6 +11,7 @@ from neuraleig import (
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
 )
+from neuraleig.training import Training
 
 mpl.use("Agg")
 
@@ -24,13 +25,15 @@ def rows():
 @pytest.fixture(scope="session")
 def clustering(rows):
     return NeuralEigenSpectralClustering(
-        3, n_components=6, max_iter=0, random_state=0
+        3, n_components=6, training=Training(max_iter=0), random_state=0
     ).fit(rows)
 
 
 @pytest.fixture(scope="session")
 def embedding(rows):
-    return NeuralSpectralEmbedding(3, max_iter=0, random_state=0).fit(rows)
+    return NeuralSpectralEmbedding(
+        3, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from sklearn.cluster import DBSCAN, KMeans
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.plotting import ClusterSizesDisplay
 from neuraleig.plotting._palette import ACCENT, colors_of
+from neuraleig.training import Training
 
 LABELS = [0, 3, 3, 1, 1, 1]
 
@@ -127,7 +128,9 @@ def test_training_rows_of_an_estimator_are_counted(clustering, rows, ax):
 
 
 def test_clusters_without_rows_are_those_that_were_asked_for(rows, ax):
-    model = NeuralEigenSpectralClustering(3, max_iter=0, random_state=0).fit(rows)
+    model = NeuralEigenSpectralClustering(
+        3, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
     only = rows[model.labels_ == 0]
     display = ClusterSizesDisplay.from_estimator(model, only, ax=ax)
     assert display.counts.tolist() == [len(only), 0, 0]

@@ -24,6 +24,7 @@ from neuraleig.plotting import (
     SpectrumDisplay,
     TrainingDisplay,
 )
+from neuraleig.training import Training
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 LABELS = np.repeat([[0, 0, 1, 1, 1, 2]], 4, axis=0)
@@ -137,7 +138,9 @@ ESTIMATORS = {
 @pytest.mark.parametrize("display", ESTIMATORS, ids=of_all)
 def test_pipelines_that_end_in_an_estimator_are_drawn(display):
     X, _ = load_iris(return_X_y=True)
-    model = NeuralEigenSpectralClustering(3, max_iter=3, random_state=0)
+    model = NeuralEigenSpectralClustering(
+        3, training=Training(max_iter=3), random_state=0
+    )
     pipeline = make_pipeline(StandardScaler(), model).fit(X)
     drawn = ESTIMATORS[display](pipeline, X)
     scaled = pipeline[0].transform(X)

@@ -14,6 +14,7 @@ from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.plotting import EmbeddingDisplay
 from neuraleig.plotting._embedding import LEGEND_MARK_SIZE
 from neuraleig.plotting._palette import COLORS, colors_of, marker_of
+from neuraleig.training import Training
 
 PLANE = np.array([[0.0, 1.0], [0.5, 1.5], [2.0, -1.0], [2.5, -1.5]])
 
@@ -51,7 +52,9 @@ def test_embedding_of_an_estimator_that_leaves_the_constant_out(embedding, rows,
 
 
 def test_embedding_of_a_pipeline_is_that_of_its_transformed_rows(rows, ax):
-    model = NeuralEigenSpectralClustering(3, max_iter=0, random_state=0)
+    model = NeuralEigenSpectralClustering(
+        3, training=Training(max_iter=0), random_state=0
+    )
     pipeline = make_pipeline(StandardScaler(), model).fit(rows)
     display = EmbeddingDisplay.from_estimator(pipeline, rows, ax=ax)
     order = np.argsort(pipeline.predict(rows), kind="stable")
@@ -200,7 +203,7 @@ def test_embedding_refuses_what_does_not_match(arguments, options, message):
 
 def test_a_single_function_is_drawn_against_the_number_of_the_row(rows, ax):
     model = NeuralEigenSpectralClustering(
-        2, n_components=2, max_iter=0, random_state=0
+        2, n_components=2, training=Training(max_iter=0), random_state=0
     ).fit(rows)
     display = EmbeddingDisplay.from_estimator(model, rows, ax=ax)
     drawn = offsets(display)
@@ -251,7 +254,7 @@ def test_only_drawn_rows_are_evaluated(rows, ax):
             Counting.n_seen += len(X)
             return super().transform(X)
 
-    model = Counting(3, max_iter=0, random_state=0).fit(rows)
+    model = Counting(3, training=Training(max_iter=0), random_state=0).fit(rows)
     EmbeddingDisplay.from_estimator(model, rows, subsample=10, ax=ax)
     assert Counting.n_seen == 10
 
@@ -259,7 +262,9 @@ def test_only_drawn_rows_are_evaluated(rows, ax):
 @pytest.mark.parametrize("of", [list, lambda X: pd.DataFrame(X, columns=list("abcd"))])
 def test_rows_of_lists_and_frames_are_drawn(rows, of):
     X = of(rows)
-    model = NeuralEigenSpectralClustering(3, max_iter=0, random_state=0).fit(X)
+    model = NeuralEigenSpectralClustering(
+        3, training=Training(max_iter=0), random_state=0
+    ).fit(X)
     display = EmbeddingDisplay.from_estimator(
         model, X, subsample=10, random_state=0, ax=axes()
     )

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.plotting import SpectrumDisplay
 from neuraleig.spectrum import suggest_n_clusters
+from neuraleig.training import Training
 
 EIGENVALUES = [1.0, 0.99, 0.98, 0.7, 0.6]
 
@@ -66,7 +67,9 @@ def test_spectrum_of_estimators_has_their_eigenvalues_and_suggestion(
 
 def test_spectrum_of_a_default_fit_marks_the_gap_after_its_clusters(ax):
     X, _ = make_blobs(160, centers=np.eye(4) * 20, random_state=0)
-    model = NeuralEigenSpectralClustering(4, max_iter=0, random_state=0).fit(X)
+    model = NeuralEigenSpectralClustering(
+        4, training=Training(max_iter=0), random_state=0
+    ).fit(X)
     display = SpectrumDisplay.from_estimator(model, ax=ax)
     assert display.suggested_n_clusters == 4
     assert display.gap_ is not None
@@ -74,7 +77,7 @@ def test_spectrum_of_a_default_fit_marks_the_gap_after_its_clusters(ax):
 
 def test_spectrum_of_two_eigenvalues_suggests_nothing(rows, ax):
     model = NeuralEigenSpectralClustering(
-        2, n_components=2, max_iter=0, random_state=0
+        2, n_components=2, training=Training(max_iter=0), random_state=0
     ).fit(rows)
     assert SpectrumDisplay.from_estimator(model, ax=ax).gap_ is None
 

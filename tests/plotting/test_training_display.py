@@ -15,7 +15,7 @@ from neuraleig import (
 )
 from neuraleig.plotting import TrainingDisplay
 from neuraleig.plotting._curves import smoothed
-from neuraleig.training import BaseCallback, TrainingHistory
+from neuraleig.training import BaseCallback, Training, TrainingHistory
 
 LOSSES = [3.0, 2.5, 1.0, 2.0, 0.5]
 SMALL = {"hidden_sizes": (16,), "random_state": 0}
@@ -31,8 +31,7 @@ def recorded(many_rows):
     """A fit with both phases, held-out edges and an annealed temperature."""
     model = NeuralEigenSpectralClustering(
         4,
-        max_iter=120,
-        temperature=(1.0, 0.2),
+        training=Training(max_iter=120, temperature=(1.0, 0.2)),
         callbacks=[TrainingHistory()],
         **SMALL,
     )
@@ -173,8 +172,12 @@ def test_the_empty_state_is_not_kept_by_the_next_plot(ax):
 
 def test_estimators_without_a_history_have_their_loss_curve(many_rows, pictures):
     models = [
-        NeuralEigenSpectralClustering(3, max_iter=5, **SMALL).fit(many_rows),
-        NeuralSpectralEmbedding(2, max_iter=5, **SMALL).fit(many_rows),
+        NeuralEigenSpectralClustering(3, training=Training(max_iter=5), **SMALL).fit(
+            many_rows
+        ),
+        NeuralSpectralEmbedding(2, training=Training(max_iter=5), **SMALL).fit(
+            many_rows
+        ),
         DenseSegmenter(
             2,
             backbone="color_texture",
@@ -203,7 +206,7 @@ def test_a_history_adds_what_was_held_out_and_the_temperatures(recorded, ax):
 
 def test_a_constant_temperature_is_not_drawn(many_rows, ax):
     model = NeuralEigenSpectralClustering(
-        3, max_iter=5, callbacks=[TrainingHistory()], **SMALL
+        3, training=Training(max_iter=5), callbacks=[TrainingHistory()], **SMALL
     ).fit(many_rows)
     assert TrainingDisplay.from_estimator(model, ax=ax).temperature_line_ is None
 
@@ -220,7 +223,10 @@ def test_the_warm_start_is_drawn_where_it_was_recorded(recorded, clustering, ax)
 
 def test_a_warm_start_without_steps_is_said_to_have_none(rows, ax):
     model = NeuralSpectralEmbedding(
-        2, init="random", max_iter=3, callbacks=[TrainingHistory()], **SMALL
+        2,
+        training=Training(init="random", max_iter=3),
+        callbacks=[TrainingHistory()],
+        **SMALL,
     ).fit(rows)
     display = TrainingDisplay.from_estimator(model, phase="warm_start", ax=ax)
     assert "No step of a warm start" in display.empty_.get_text()
@@ -229,9 +235,9 @@ def test_a_warm_start_without_steps_is_said_to_have_none(rows, ax):
 def test_a_history_of_another_fit_is_not_taken_for_this_one(recorded, many_rows, ax):
     model = copy.deepcopy(recorded)
     history = model.callbacks[0]
-    NeuralEigenSpectralClustering(2, max_iter=4, callbacks=[history], **SMALL).fit(
-        many_rows
-    )
+    NeuralEigenSpectralClustering(
+        2, training=Training(max_iter=4), callbacks=[history], **SMALL
+    ).fit(many_rows)
     display = TrainingDisplay.from_estimator(model, ax=ax)
     np.testing.assert_array_equal(display.loss_curve, model.loss_curve_)
     assert display.validation_scores is None
@@ -250,9 +256,9 @@ def test_a_fit_without_any_step_has_none_of_the_fit_before(recorded, ax):
 
 def test_fits_that_skipped_fine_tuning_are_told_apart(many_rows, ax):
     history = TrainingHistory()
-    options = SMALL | {"max_iter": 0, "callbacks": [history]}
-    first = NeuralEigenSpectralClustering(4, **options).fit(many_rows)
-    second = NeuralEigenSpectralClustering(4, **options).fit(many_rows)
+    options = SMALL | {"training__max_iter": 0, "callbacks": [history]}
+    first = NeuralEigenSpectralClustering(4).set_params(**options).fit(many_rows)
+    second = NeuralEigenSpectralClustering(4).set_params(**options).fit(many_rows)
     assert first.loss_curve_ == second.loss_curve_ == []
     display = TrainingDisplay.from_estimator(second, phase="warm_start", ax=ax)
     assert display.loss_curve.tolist() == history.phases["warm_start"].losses

@@ -9,6 +9,7 @@ from sklearn.datasets import make_blobs
 
 from neuraleig import DenseSegmenter, NeuralEigenSpectralClustering
 from neuraleig.report import write_report
+from neuraleig.training import Training
 
 VOID = {"meta", "link", "img", "input", "br"}
 # Names that break out of HTML, of attributes, of scripts, of templates, of plots and of
@@ -138,7 +139,9 @@ def rows():
 
 @pytest.fixture(scope="session")
 def clustering(rows):
-    return NeuralEigenSpectralClustering(3, max_iter=0, random_state=0).fit(rows)
+    return NeuralEigenSpectralClustering(
+        3, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
 
 
 @pytest.fixture(scope="session")

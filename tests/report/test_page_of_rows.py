@@ -24,6 +24,7 @@ from neuraleig import (
 from neuraleig.plotting import EmbeddingDisplay
 from neuraleig.report import write_report
 from neuraleig.report._page import shown
+from neuraleig.training import Training
 
 
 def number(text):
@@ -213,7 +214,9 @@ def safe(page):
 
 
 def test_hostile_names_of_features_are_texts(page_of, hostile_frame, hostile):
-    model = NeuralEigenSpectralClustering(3, max_iter=0, random_state=0)
+    model = NeuralEigenSpectralClustering(
+        3, training=Training(max_iter=0), random_state=0
+    )
     model.fit(hostile_frame)
     page = safe(page_of(model, hostile_frame, n_features=12, title=hostile[0]))
     assert page.one("h1").text == hostile[0]
@@ -227,7 +230,9 @@ def test_hostile_names_of_features_are_texts(page_of, hostile_frame, hostile):
 
 
 def test_hostile_parameters_are_texts(page_of, rows, hostile):
-    model = NeuralEigenSpectralClustering(3, max_iter=0, random_state=0).fit(rows)
+    model = NeuralEigenSpectralClustering(
+        3, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
     model.set_params(checkpoint=hostile[0], device=hostile[1], callbacks=[KMeans()])
     page = safe(page_of(model, rows))
     values = [row.all("code")[1].text for row in page.all("tr", class_="changed")]
@@ -242,7 +247,7 @@ def affinity(X, Y):
 @pytest.mark.parametrize("kernel", [affinity, functools.partial(affinity)])
 def test_functions_among_parameters_are_named_without_addresses(kernel, rows, page_of):
     model = NeuralEigenSpectralClustering(
-        3, affinity=kernel, max_iter=2, init="random", random_state=0
+        3, affinity=kernel, training=Training(max_iter=2, init="random"), random_state=0
     ).fit(rows / rows.std(axis=0))
     page = page_of(model, rows / rows.std(axis=0))
     values = [row.all("code")[1].text for row in page.all("tr", class_="changed")]
@@ -254,7 +259,8 @@ def test_functions_among_parameters_are_named_without_addresses(kernel, rows, pa
 
 def test_a_pipeline_shows_rows_as_they_come(page_of, rows):
     model = make_pipeline(
-        StandardScaler(), NeuralEigenSpectralClustering(3, max_iter=0, random_state=0)
+        StandardScaler(),
+        NeuralEigenSpectralClustering(3, training=Training(max_iter=0), random_state=0),
     ).fit(rows)
     page = page_of(model, rows)
     assert "Pipeline of StandardScaler" in page.one("section", id="model").text
@@ -270,7 +276,7 @@ def test_a_pipeline_may_take_its_columns_by_their_names(page_of, rows):
     names = ["column 3", "column 5", "column 8"]
     model = make_pipeline(
         make_column_transformer((StandardScaler(), names)),
-        NeuralEigenSpectralClustering(3, max_iter=0, random_state=0),
+        NeuralEigenSpectralClustering(3, training=Training(max_iter=0), random_state=0),
     ).fit(frame)
     page = page_of(model, frame)
     assert len(page.all("article")) == 3
@@ -283,7 +289,7 @@ def test_the_plane_is_that_of_the_functions(kind, rows, monkeypatch, tmp_path):
         "clustering": NeuralEigenSpectralClustering,
         "embedding": NeuralSpectralEmbedding,
     }
-    model = kinds[kind](4, max_iter=0, random_state=0).fit(rows)
+    model = kinds[kind](4, training=Training(max_iter=0), random_state=0).fit(rows)
     drawn = []
 
     def keep(functions, labels, **options):
@@ -303,7 +309,7 @@ def test_the_plane_is_that_of_the_functions(kind, rows, monkeypatch, tmp_path):
 
 def test_without_functions_but_the_constant_no_plane_is_drawn(page_of, rows):
     model = NeuralEigenSpectralClustering(
-        3, n_components=1, max_iter=0, random_state=0
+        3, n_components=1, training=Training(max_iter=0), random_state=0
     ).fit(rows)
     page = page_of(model, rows)
     assert len(page.all("article")) == 3
@@ -311,7 +317,9 @@ def test_without_functions_but_the_constant_no_plane_is_drawn(page_of, rows):
 
 
 def test_an_embedding_has_no_clusters(page_of, rows):
-    model = NeuralSpectralEmbedding(3, max_iter=0, random_state=0).fit(rows)
+    model = NeuralSpectralEmbedding(
+        3, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
     page = page_of(model, rows)
     assert page.all("article") == []
     sections = [one["id"] for one in page.all("section")]
@@ -319,9 +327,13 @@ def test_an_embedding_has_no_clusters(page_of, rows):
 
 
 def test_two_clusters_have_one_eigenfunction_to_be_drawn(page_of, rows):
-    model = NeuralEigenSpectralClustering(2, max_iter=0, random_state=0).fit(rows)
+    model = NeuralEigenSpectralClustering(
+        2, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
     assert len(page_of(model, rows).all("article")) == 2
-    model = NeuralEigenSpectralClustering(1, max_iter=0, random_state=0).fit(rows)
+    model = NeuralEigenSpectralClustering(
+        1, training=Training(max_iter=0), random_state=0
+    ).fit(rows)
     page = page_of(model, rows)
     assert len(page.all("article")) == 1
     assert page.all("div", aria_label="Rows with the lowest probabilities") == []
@@ -329,7 +341,7 @@ def test_two_clusters_have_one_eigenfunction_to_be_drawn(page_of, rows):
 
 def test_a_spectrum_without_a_choice_suggests_no_number(page_of, rows, clustering):
     model = NeuralEigenSpectralClustering(
-        2, n_components=2, max_iter=0, random_state=0
+        2, n_components=2, training=Training(max_iter=0), random_state=0
     ).fit(rows)
     assert model.suggested_n_clusters_ == 1
     page = page_of(model, rows)
@@ -391,7 +403,7 @@ def test_columns_of_text_are_refused_by_name_of_the_way_out(tmp_path):
     frame = pd.DataFrame({"x": np.linspace(0, 1, 40), "word": ["a", "b"] * 20})
     model = make_pipeline(
         make_column_transformer((StandardScaler(), ["x"])),
-        NeuralEigenSpectralClustering(2, max_iter=0, random_state=0),
+        NeuralEigenSpectralClustering(2, training=Training(max_iter=0), random_state=0),
     ).fit(frame)
     with pytest.raises(ValueError, match="not numeric"):
         write_report(model, frame, tmp_path / "page.html")

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from neuraleig import export_onnx
-from neuraleig.segmentation._clusters import merged_scores
+from neuraleig.segmentation._pixel_probabilities import merged_scores
 from neuraleig.segmentation.backbones import extract
 from neuraleig.segmentation.inference import Lattice, labels_from_scores
 

@@ -14,8 +14,8 @@ ROWS = np.random.default_rng(0).normal(size=(700, 3))
 PARAMS = {
     "n_clusters": 4,
     "hidden_sizes": (16,),
-    "max_iter": 120,
-    "temperature": (1.0, 0.2),
+    "training__max_iter": 120,
+    "training__temperature": (1.0, 0.2),
     "random_state": 0,
 }
 
@@ -34,9 +34,11 @@ class Witness(BaseCallback):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return NeuralEigenSpectralClustering(
-        callbacks=[TrainingHistory(), Witness()], **PARAMS
-    ).fit(ROWS)
+    return (
+        NeuralEigenSpectralClustering(callbacks=[TrainingHistory(), Witness()])
+        .set_params(**PARAMS)
+        .fit(ROWS)
+    )
 
 
 def test_every_step_of_both_phases_is_remembered(fitted):
@@ -65,7 +67,9 @@ def test_scores_are_at_the_ends_of_epochs(fitted):
 
 def test_another_fit_is_another_history(fitted):
     history = pickle.loads(pickle.dumps(fitted.callbacks[0]))
-    model = clone(fitted).set_params(callbacks=[history], max_iter=0, n_clusters=3)
+    model = clone(fitted).set_params(
+        callbacks=[history], training__max_iter=0, n_clusters=3
+    )
     model.fit(ROWS)
     assert list(history.phases) == ["warm_start"]
     # A clone has a history of its own.
@@ -112,11 +116,18 @@ def test_a_fit_that_goes_on_remembers_the_losses_of_the_first_attempt(tmp_path, 
             if state.phase == "fine_tuning" and state.step == 110:
                 raise KeyboardInterrupt
 
-    parameters = PARAMS | {"checkpoint": tmp_path / "fit", "checkpoint_interval": 50}
+    parameters = PARAMS | {
+        "checkpoint": tmp_path / "fit",
+        "training__checkpoint_interval": 50,
+    }
     with pytest.raises(KeyboardInterrupt):
-        NeuralEigenSpectralClustering(callbacks=[Crash()], **parameters).fit(ROWS)
+        NeuralEigenSpectralClustering(callbacks=[Crash()]).set_params(**parameters).fit(
+            ROWS
+        )
     history = TrainingHistory()
-    NeuralEigenSpectralClustering(callbacks=[history], **parameters).fit(ROWS)
+    NeuralEigenSpectralClustering(callbacks=[history]).set_params(**parameters).fit(
+        ROWS
+    )
     found = history.phases["fine_tuning"]
     whole = fitted.callbacks[0].phases["fine_tuning"]
     assert found.losses == whole.losses

@@ -18,6 +18,7 @@ from neuraleig.estimators import _warm_start
 from neuraleig.training import (
     MLflowLogger,
     TensorBoardLogger,
+    Training,
     TrainingState,
     begin_histories,
 )
@@ -26,8 +27,7 @@ X, _ = make_moons(300, noise=0.05, random_state=0)
 PARAMS = {
     "n_clusters": 2,
     "hidden_sizes": (8,),
-    "max_iter": 60,
-    "validation_fraction": 0.3,
+    "training": Training(max_iter=60, validation_fraction=0.3),
     "random_state": 0,
 }
 

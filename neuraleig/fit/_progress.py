@@ -1,0 +1,95 @@
+"""Progress of a fit: lines on stderr, and tasks of scikit-learn's callbacks."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from neuraleig._sklearn import FitTask
+from neuraleig.training import BaseCallback, TrainingState
+
+# Stages of a fit by init; training may be left out.
+STAGES = {
+    "spectral": ("neighbours", "eigenvectors", "warm start", "fine-tuning"),
+    "random": ("neighbours", "fine-tuning"),
+}
+# Verbosity from which epochs are told of, too.
+WITH_EPOCHS = 2
+
+
+class Stage(BaseCallback):
+    """One stage of a fit; of a training, a callback that tells of its epochs.
+
+    Attributes
+    ----------
+    result : str
+        What the stage has come to, in a few words.
+    """
+
+    def __init__(self, name: str, verbose: int, task: FitTask) -> None:
+        self.name = name
+        self.result = ""
+        self._verbose = verbose
+        self._task = task
+        self._epoch: FitTask | None = None
+
+    def on_epoch_begin(self, state: TrainingState) -> None:
+        """Begin a task."""
+        self._epoch = self._task.subtask("epoch")
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """End the task, and say how far training is."""
+        assert self._epoch is not None
+        if self._epoch.end():
+            state.stop = True
+        if self._verbose >= WITH_EPOCHS:
+            tell(f"{self.name}: {_standing(state)}")
+
+    def on_train_end(self, state: TrainingState) -> None:
+        """Keep what training has come to."""
+        self.result = _standing(state)
+
+
+class Progress:
+    """Tells of the stages of a fit.
+
+    Parameters
+    ----------
+    verbose : int, default=0
+        0: nothing on stderr; 1: a line per stage; 2: also one per epoch.
+    task : FitTask or None, default=None
+        The fit, as scikit-learn's callbacks see it; ``None``: nobody does.
+    """
+
+    def __init__(self, verbose: int = 0, task: FitTask | None = None) -> None:
+        self._verbose = verbose
+        self._task = FitTask(None, None) if task is None else task
+
+    @contextmanager
+    def stage(self, name: str, n_epochs: int = 0) -> Iterator[Stage]:
+        """One stage, begun and ended by the block."""
+        begin = time.perf_counter()
+        task = self._task.subtask(name, n_epochs)
+        stage = Stage(name, self._verbose, task)
+        yield stage
+        task.end()
+        if self._verbose:
+            seconds = time.perf_counter() - begin
+            tell(f"{name}: {stage.result} ({seconds:.1f} s)")
+
+
+def tell(line: str) -> None:
+    """Write a line to stderr, whatever it is at the moment."""
+    sys.stderr.write(f"neuraleig: {line}\n")
+    sys.stderr.flush()
+
+
+def _standing(state: TrainingState) -> str:
+    """How far training is, and how well it does."""
+    parts = [f"step {state.step} of at most {state.n_steps}"]
+    for name, values in (("loss", state.losses), ("held out", state.scores)):
+        if values:
+            parts.append(f"{name} {values[-1]:.4g}")
+    return ", ".join(parts)

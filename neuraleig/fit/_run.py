@@ -1,0 +1,69 @@
+"""Circumstances of a fit: seeds, device, processes, progress and checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+
+from neuraleig._random import Seeds
+from neuraleig._shard import ALONE, Shard
+from neuraleig.fit._progress import Progress
+from neuraleig.training import NOTHING_KEPT, Callback, Checkpoint
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Circumstances of a fit.
+
+    Parameters
+    ----------
+    seeds : Seeds
+        One seed per part.
+    device : torch.device
+        Device of the network.
+    shard : Shard
+        Share of this process.
+    progress : Progress
+        Reports the stages.
+    checkpoint : Checkpoint
+        Keeps the results of the stages.
+    callbacks : sequence of Callback
+        Those of the user, called in every training.
+    """
+
+    seeds: Seeds
+    device: torch.device
+    shard: Shard = ALONE
+    progress: Progress = field(default_factory=Progress)
+    checkpoint: Checkpoint = NOTHING_KEPT
+    callbacks: Sequence[Callback] = ()
+
+    def recall(
+        self, name: str, kind: type[Record], build: Callable[[], Record]
+    ) -> Record:
+        """Dataclass that an earlier attempt at the fit has built, or build it now.
+
+        Parameters
+        ----------
+        name : str
+            Entry of the checkpoint.
+        kind : type
+            Dataclass, see :mod:`neuraleig._tree`.
+        build : callable
+            Builds it.
+
+        Returns
+        -------
+        record : instance of kind
+            Recalled or built.
+        """
+        saved: Record | None = self.checkpoint.load(name, kind)
+        if saved is None:
+            saved = build()
+            self.checkpoint.save(name, saved)
+        return saved

@@ -1,0 +1,121 @@
+"""Settings of training with every open value resolved."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from neuraleig.networks import Assignment, Head
+from neuraleig.training import OptimizerName, Training, resolve_precision
+
+# Most steps of fine-tuning where max_iter is None.
+MAX_ITER = {"spectral": 300, "random": 1_000}
+# Most passes over the rows from a warm start on where labels are those of the head,
+# which gain nothing by more; what is read off the functions does. On the 21 sets of
+# the ablation 300 steps always had 0.9763 held out, and this 0.9760.
+MAX_PASSES = 25
+# Rows per step where batch_size is None.
+BATCH_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Parameters of :class:`~neuraleig.training.Training`, resolved for a fit.
+
+    Parameters
+    ----------
+    init, objective, label_objective, walk_length, head, assignment
+        As in :class:`~neuraleig.training.Training`.
+    lr, optimizer, early_stopping, validation_fraction, n_iter_no_change, tol
+        As in :class:`~neuraleig.training.Training`.
+    compile, checkpoint_interval
+        As in :class:`~neuraleig.training.Training`.
+    by_edges : bool
+        Whether batches are edges of the stored graph; rows otherwise.
+    max_iter : int
+        Most steps of fine-tuning.
+    tunes_anyway : bool
+        Whether steps were asked for, even if the warm start has learned its targets.
+    max_passes : float
+        Most passes over the rows from a warm start on.
+    batch_size : int or None
+        Rows or windows per step; ``None``: what suits the problem.
+    temperature : tuple of two floats
+        At the first and the last step.
+    precision : torch.dtype
+        Type of the products of the trunk.
+    """
+
+    init: str
+    objective: str
+    label_objective: str
+    by_edges: bool
+    walk_length: int
+    head: Head
+    assignment: Assignment
+    temperature: tuple[float, float]
+    max_iter: int
+    tunes_anyway: bool
+    max_passes: float
+    batch_size: int | None
+    lr: float
+    optimizer: OptimizerName
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    tol: float
+    precision: torch.dtype
+    compile: bool
+    checkpoint_interval: int
+
+    @classmethod
+    def of(
+        cls,
+        training: Training,
+        *,
+        by_edges: bool,
+        n_rows: int,
+        labels_by_head: bool,
+        device: torch.device,
+    ) -> Settings:
+        """Resolve settings that were checked.
+
+        Parameters
+        ----------
+        training : Training
+            Settings.
+        by_edges : bool
+            Whether the graph is stored, so that its edges can be drawn.
+        n_rows : int
+            Rows of the fit.
+        labels_by_head : bool
+            Whether labels are those of the label head.
+        device : torch.device
+            Device of the network.
+
+        Returns
+        -------
+        settings : Settings
+            Without open values.
+        """
+        resolved = training.get_params(deep=False)
+        sampling, max_iter = resolved.pop("sampling"), resolved["max_iter"]
+        max_passes = MAX_PASSES if labels_by_head else math.inf
+        if max_iter is None:
+            max_iter = MAX_ITER[training.init]
+            if training.init == "spectral":
+                most = max_passes * n_rows / (training.batch_size or BATCH_ROWS)
+                max_iter = math.ceil(min(most, max_iter))
+        start, end = training.temperature
+        resolved.update(
+            by_edges=by_edges and sampling != "nodes",
+            max_iter=max_iter,
+            # What is known exactly cannot improve, unless steps are asked for.
+            tunes_anyway=training.max_iter is not None,
+            max_passes=max_passes,
+            temperature=(float(start), float(end)),
+            precision=resolve_precision(training.precision, device),
+        )
+        return cls(**resolved)

@@ -1,0 +1,91 @@
+"""Labels by a rotation found from a pivoted QR factorisation."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+
+from neuraleig._typing import Array, FloatArray
+from neuraleig.reading._base import diffused_rows
+
+
+def cluster_qr_rotation(rows: FloatArray) -> FloatArray:
+    """Rotation that aligns unit rows with the axes, one axis per cluster.
+
+    Pivoted QR picks one row per cluster, as far from each other as can be; the
+    rotation is the orthogonal matrix nearest to those rows. Nothing is drawn at
+    random and nothing iterates.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_clusters)
+        Leading eigenvectors by rows, at least ``n_clusters`` of them.
+
+    Returns
+    -------
+    rotation : ndarray of shape (n_clusters, n_clusters)
+        Orthogonal.
+
+    References
+    ----------
+    .. [1] A. Damle, V. Minden and L. Ying, "Simple, direct and efficient multi-way
+       spectral clustering", Information and Inference, 2019.
+    """
+    n_clusters = rows.shape[1]
+    _, pivots = scipy.linalg.qr(rows.T, mode="r", pivoting=True)
+    left, _, right = scipy.linalg.svd(rows[pivots[:n_clusters]].T)
+    return np.asarray(left @ right)
+
+
+class ClusterQR:
+    """Cluster of the largest coordinate after a rotation.
+
+    Parameters
+    ----------
+    rotation : ndarray of shape (n_used, n_clusters)
+        Columns of an orthogonal matrix.
+    eigenvalues : ndarray of shape (n_components,)
+        Eigenvalues of the functions.
+    diffusion_time : float
+        See :func:`diffused_rows`.
+    """
+
+    needs_functions = True
+
+    def __init__(
+        self, rotation: FloatArray, eigenvalues: FloatArray, diffusion_time: float
+    ) -> None:
+        self.rotation = rotation
+        self.eigenvalues = eigenvalues
+        self.diffusion_time = diffusion_time
+
+    @classmethod
+    def fit(
+        cls,
+        functions: Array,
+        eigenvalues: FloatArray,
+        n_clusters: int,
+        diffusion_time: float,
+    ) -> ClusterQR:
+        """Find the rotation of some rows, and keep the clusters that they use."""
+        n_used = min(n_clusters, eigenvalues.size, functions.shape[0])
+        rows = diffused_rows(
+            functions[:, :n_used], eigenvalues[:n_used], diffusion_time
+        )
+        rotation = cluster_qr_rotation(rows)
+        used = np.unique(np.abs(rows @ rotation).argmax(axis=1))
+        return cls(rotation[:, used], eigenvalues, diffusion_time)
+
+    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
+        """Squared coordinates of the unit row, over their sum."""
+        n_used = self.rotation.shape[0]
+        rows = diffused_rows(
+            functions[:, :n_used], self.eigenvalues[:n_used], self.diffusion_time
+        )
+        # Function by function: matrix products round a row by its company.
+        parts = (rows[:, j, None] * self.rotation[j] for j in range(n_used))
+        squared = np.square(sum(parts, start=np.zeros(1)), order="C")
+        total = squared.sum(axis=1, keepdims=True)
+        n_clusters = self.rotation.shape[1]
+        safe = np.where(total > 0, total, 1.0)
+        return np.where(total > 0, squared / safe, 1.0 / n_clusters)

@@ -1,0 +1,55 @@
+"""k-means of hidden features, as scores of a linear head."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from neuraleig._typing import Array, FloatArray
+
+# Starts of k-means, and rows that it is fitted to.
+N_STARTS = 10
+MAX_ROWS = 50_000
+
+
+def nearest_centre_scores(
+    hidden: Array, n_clusters: int, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Linear scores whose largest is the nearest centre of k-means.
+
+    They are log posteriors of equal round Gaussians at the centres, up to a constant
+    per row.
+
+    Parameters
+    ----------
+    hidden : ndarray of shape (n_rows, n_hidden)
+        Hidden features of some rows.
+    n_clusters : int
+        Number of centres, lowered to the number of rows.
+    seed : int
+        Seed of k-means, and of the draw where there are more than 50,000 rows.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_clusters, n_hidden), float64
+        Of the linear map.
+    bias : ndarray of shape (n_clusters,), float64
+        Of the linear map.
+    """
+    # Imported late: it brings half of scikit-learn, and prediction needs none of it.
+    from sklearn.cluster import KMeans
+
+    rows = hidden.astype(np.float64)
+    generator = np.random.RandomState(seed)
+    if len(rows) > MAX_ROWS:
+        rows = rows[np.sort(generator.choice(len(rows), MAX_ROWS, replace=False))]
+    kmeans = KMeans(min(n_clusters, len(rows)), n_init=N_STARTS, random_state=seed)
+    with warnings.catch_warnings():
+        # Fewer distinct rows than clusters: clusters without rows are left out later.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kmeans.fit(rows)
+    centres = kmeans.cluster_centers_
+    spread = max(kmeans.inertia_ / rows.size, float(np.finfo(np.float32).eps))
+    return centres / spread, -np.square(centres).sum(axis=1) / (2 * spread)

@@ -1,0 +1,97 @@
+"""Discretiser of a fit, and the labels that it gives."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._warnings import warn_user
+from neuraleig.affinity import Graph
+from neuraleig.reading._argmax import Argmax
+from neuraleig.reading._base import Discretizer
+from neuraleig.reading._centroids import NearestCentre, read_clusters
+from neuraleig.reading._cluster_qr import ClusterQR
+from neuraleig.reading._judge import judge_labels, judged_graph
+
+# Rows that are labelled at once: probabilities are of float64.
+SLICE_ROWS = 65_536
+# Labels by the scores of the label head.
+BY_HEAD = ("argmax", "kmeans_hidden")
+
+
+def fit_discretizer(
+    assign_labels: str,
+    graph: Graph,
+    eigenvalues: FloatArray,
+    functions: Array,
+    logits: Array,
+    *,
+    n_clusters: int,
+    diffusion_time: float,
+    seed: int,
+) -> Discretizer:
+    """Fit the discretiser that ``assign_labels`` names.
+
+    Parameters
+    ----------
+    assign_labels : {"argmax", "kmeans", "cluster_qr", "kmeans_hidden"}
+        Its name. The label head stands for the clusters of ``"kmeans_hidden"`` too.
+    graph : Graph
+        Its nodes are rows of ``functions``.
+    eigenvalues : ndarray of shape (n_components,)
+        Eigenvalues of the functions.
+    functions : ndarray of shape (n_samples, n_components)
+        Eigenfunctions at the training rows.
+    logits : ndarray of shape (n_samples, n_clusters)
+        Scores of the label head there.
+    n_clusters : int
+        Number of clusters asked for.
+    diffusion_time : float
+        Weight of the eigenfunctions.
+    seed : int
+        Seed of k-means.
+
+    Returns
+    -------
+    discretizer : Discretizer
+        A map of single rows.
+    """
+    if assign_labels in BY_HEAD:
+        return Argmax.from_scores(logits)
+    at_nodes = functions[graph.index]
+    n_clusters = min(n_clusters, graph.n_nodes)
+    if assign_labels == "cluster_qr":
+        return ClusterQR.fit(at_nodes, eigenvalues, n_clusters, diffusion_time)
+    judged, nodes = judged_graph(graph, seed)
+    reading = read_clusters(
+        at_nodes,
+        eigenvalues,
+        n_clusters,
+        lambda labels: judge_labels(judged, labels),
+        diffusion_time=diffusion_time,
+        seed=seed,
+        judged=nodes,
+    )
+    return NearestCentre(reading.centres, reading.spread, eigenvalues, diffusion_time)
+
+
+def labels_of(discretizer: Discretizer, functions: Array, logits: Array) -> IntArray:
+    """Most probable cluster of every row."""
+    labels = np.empty(len(logits), dtype=np.int64)
+    for start in range(0, len(labels), SLICE_ROWS):
+        part = slice(start, start + SLICE_ROWS)
+        probabilities = discretizer.probabilities(functions[part], logits[part])
+        labels[part] = probabilities.argmax(axis=1)
+    return labels
+
+
+def warn_of_dead_clusters(labels: IntArray, n_clusters: int) -> None:
+    """Say so where fewer clusters than asked for have rows."""
+    n_found = int(labels.max()) + 1
+    if n_found < n_clusters:
+        warn_user(
+            f"Only {n_found} of n_clusters={n_clusters} clusters have rows; lower "
+            "n_clusters, or try another random_state.",
+            ConvergenceWarning,
+        )

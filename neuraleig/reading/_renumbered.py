@@ -1,0 +1,55 @@
+"""Clusters that keep the numbers of a former model."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig.reading._base import Discretizer
+
+
+class Renumbered:
+    """A discretiser whose clusters have other numbers.
+
+    Parameters
+    ----------
+    discretizer : Discretizer
+        Labels rows.
+    order : ndarray of shape (n_clusters,), int64
+        Its cluster that comes first, second, ...
+    """
+
+    def __init__(self, discretizer: Discretizer, order: IntArray) -> None:
+        self.discretizer = discretizer
+        self.order = order
+
+    @property
+    def needs_functions(self) -> bool:
+        """Whether the discretiser looks at the functions."""
+        return self.discretizer.needs_functions
+
+    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
+        """Probability of every cluster, in the new order."""
+        return self.discretizer.probabilities(functions, logits)[:, self.order]
+
+
+def order_of_former(former: IntArray, labels: IntArray) -> IntArray:
+    """Order of clusters in which they keep the numbers that their rows had.
+
+    Parameters
+    ----------
+    former, labels : ndarray of shape (n_samples,), int64
+        Labels of the same rows before and now, from 0.
+
+    Returns
+    -------
+    order : ndarray of shape (n_clusters,), int64
+        Clusters of ``labels``, by the former number with which they share most rows
+        under the best one-to-one map.
+    """
+    size = max(former.max(), labels.max()) + 1
+    shared = np.zeros((size, size))
+    np.add.at(shared, (former, labels), 1)
+    _, now = linear_sum_assignment(shared, maximize=True)
+    return np.asarray(now[now <= labels.max()], dtype=np.int64)
