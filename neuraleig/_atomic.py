@@ -142,3 +142,20 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     with atomic_file(path) as file:
         file.write(text.encode("ascii"))
         file.write(b"\n")
+
+
+def checked_target(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file to write, in a folder that exists.
+
+    Raises a FileNotFoundError or IsADirectoryError before any work is done.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(
+            f"path={str(path)!r} is a folder; pass the path of a file."
+        )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"path={str(path)!r} is in a folder that does not exist; create it first."
+        )
+    return target

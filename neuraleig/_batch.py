@@ -1,4 +1,4 @@
-"""The value in which affinities, networks and objectives meet."""
+"""Batches, edges and outputs: the values between affinities, networks, objectives."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Elements that sums over edges hold at once, 8 MiB in float32: a dense row per edge
-# would take gigabytes for the graph of some images.
+# Elements in memory at a time in sums over edges: 8 MiB of float32. A dense row per
+# edge would take gigabytes for the graph of some images.
 CHUNK_ELEMENTS = 2**21
 
 
@@ -20,18 +20,27 @@ CHUNK_ELEMENTS = 2**21
 class Edges:
     """Symmetric affinity among the rows of a batch, as a list of weighted pairs.
 
-    Every pair stands for both directions and is listed once, so the matrix is
-    ``W = sum_e weight_e (E[s_e, t_e] + E[t_e, s_e])``. One representation serves
-    sampled edges, subgraphs and dense kernels alike.
+    A pair is listed once and stands for both directions: the affinity matrix is
+    ``W = sum_e weight_e (E[s_e, t_e] + E[t_e, s_e])``, where the only entry of
+    ``E[s, t]`` is a 1 at (s, t). Sampled edges, subgraphs and dense kernels have this
+    form.
 
     Parameters
     ----------
     source, target : Tensor of shape (n_edges,), int64
-        Rows of the batch at the two ends; never equal.
+        Different rows of the batch at the two ends.
     weight : Tensor of shape (n_edges,)
         Non-negative weights.
     n_nodes : int
         Number of rows in the batch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neuraleig.objectives import Edges
+    >>> edges = Edges(torch.tensor([0]), torch.tensor([2]), torch.tensor([0.5]), 3)
+    >>> edges.degrees()
+    tensor([0.5000, 0.0000, 0.5000])
     """
 
     source: Tensor
@@ -41,14 +50,38 @@ class Edges:
 
     @classmethod
     def paired(cls, n_pairs: int, device: torch.device | None = None) -> Edges:
-        """Join row ``i`` with row ``n_pairs + i`` by weight 1."""
+        """Edges of weight 1 between row ``i`` and row ``n_pairs + i``.
+
+        Parameters
+        ----------
+        n_pairs : int
+            Number of pairs.
+        device : torch.device or None, default=None
+            Device of the tensors; None: the default device.
+
+        Returns
+        -------
+        edges : Edges
+            Affinity among ``2 * n_pairs`` rows.
+        """
         source = torch.arange(n_pairs, device=device)
         weight = torch.ones(n_pairs, device=device)
         return cls(source, source + n_pairs, weight, 2 * n_pairs)
 
     @classmethod
     def from_dense(cls, matrix: Tensor) -> Edges:
-        """List the upper triangle of a symmetric matrix; its diagonal is dropped."""
+        """Edges of the positive entries of a symmetric matrix, without its diagonal.
+
+        Parameters
+        ----------
+        matrix : Tensor of shape (n_nodes, n_nodes)
+            Affinity.
+
+        Returns
+        -------
+        edges : Edges
+            Affinity among ``n_nodes`` rows.
+        """
         n_nodes = matrix.shape[0]
         source, target = torch.triu_indices(
             n_nodes, n_nodes, offset=1, device=matrix.device
@@ -58,7 +91,18 @@ class Edges:
         return cls(source[kept], target[kept], weight[kept], n_nodes)
 
     def regularized(self, share: float) -> Edges:
-        """Add ``share`` times the mean degree to every node, over all pairs alike."""
+        """Add a constant weight to all pairs.
+
+        Parameters
+        ----------
+        share : float
+            Added degree of every row, relative to the mean degree.
+
+        Returns
+        -------
+        edges : Edges
+            All pairs with their weights; these edges themselves if ``share`` is 0.
+        """
         if share == 0.0:
             return self
         mean_degree = 2 * self.weight.sum() / self.n_nodes
@@ -68,25 +112,49 @@ class Edges:
         return Edges.from_dense(matrix)
 
     def degrees(self) -> Tensor:
-        """Row sums of ``W``, of shape (n_nodes,)."""
+        """Row sums of the affinity matrix.
+
+        Returns
+        -------
+        degrees : Tensor of shape (n_nodes,)
+            Degree of each row.
+        """
         degrees = self.weight.new_zeros(self.n_nodes)
         degrees.index_add_(0, self.source, self.weight)
         return degrees.index_add_(0, self.target, self.weight)
 
     def matmul(self, values: Tensor) -> Tensor:
-        """Product ``W @ values`` for ``values`` of shape (n_nodes, n_columns).
+        """Product of the affinity matrix with values.
 
-        Of many edges some at a time, in the backward pass as well; there is then no
-        gradient by weights.
+        For many edges the product is summed in parts, also in the backward pass; it has
+        no gradient with respect to the weights then.
+
+        Parameters
+        ----------
+        values : Tensor of shape (n_nodes, n_columns)
+            Values of the rows.
+
+        Returns
+        -------
+        product : Tensor of shape (n_nodes, n_columns)
+            ``W @ values``.
         """
         if self._is_small(values):
             return self._product(values)
         return cast(Tensor, _Product.apply(values, self))
 
     def squared_differences(self, values: Tensor) -> Tensor:
-        """Sum ``weight_e (values[s_e] - values[t_e])^2`` over edges, per column.
+        """Weighted squared differences along edges, summed as in :meth:`matmul`.
 
-        In the same way as :meth:`matmul`.
+        Parameters
+        ----------
+        values : Tensor of shape (n_nodes, n_columns)
+            Values of the rows.
+
+        Returns
+        -------
+        total : Tensor of shape (n_columns,)
+            ``sum_e weight_e (values[s_e] - values[t_e])^2`` of each column.
         """
         if self._is_small(values):
             difference = values[self.source] - values[self.target]
@@ -104,7 +172,7 @@ class Edges:
         return product.index_add(0, self.target, weight * values[self.source])
 
     def _chunks(self, values: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Some edges at a time, their weights as columns of the type of ``values``."""
+        """Parts of the edges, with weights as a column of the type of ``values``."""
         n_edges = self.weight.shape[0]
         step = max(1, CHUNK_ELEMENTS // values.shape[1])
         for start, stop in pairwise([*range(0, n_edges, step), n_edges]):
@@ -113,7 +181,18 @@ class Edges:
             yield self.source[part], self.target[part], weight
 
     def to(self, device: torch.device) -> Edges:
-        """Copy to a device."""
+        """Copy to a device.
+
+        Parameters
+        ----------
+        device : torch.device
+            Device.
+
+        Returns
+        -------
+        edges : Edges
+            Copy on the device; tensors that are there already are shared.
+        """
         return Edges(
             self.source.to(device),
             self.target.to(device),
@@ -123,7 +202,7 @@ class Edges:
 
 
 class _Product(torch.autograd.Function):
-    """Product with a symmetric matrix, which is its own transpose."""
+    """Product with a symmetric matrix, in parts."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, edges: Edges) -> Tensor:  # noqa: ANN401
@@ -140,7 +219,7 @@ class _Product(torch.autograd.Function):
 
 
 class _SquaredDifferences(torch.autograd.Function):
-    """Sums whose gradient is made of the same differences."""
+    """Sums of squared differences, in parts."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, edges: Edges) -> Tensor:  # noqa: ANN401
@@ -166,17 +245,22 @@ class _SquaredDifferences(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows and the affinity among them.
+    """Rows and the affinity among them.
 
     Parameters
     ----------
     inputs : Tensor of shape (n_rows, ...)
-        What the network is given.
+        Network inputs.
     affinity : Edges
-        Affinity among these rows.
+        Affinity among the rows.
     index : Tensor of shape (n_rows,), int64
-        Which rows of the data these are; an objective that has one target per row
-        of the data looks it up here.
+        Indices of the rows in the data, by which objectives find targets.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neuraleig.objectives import Batch, Edges
+    >>> batch = Batch(torch.zeros(4, 2), Edges.paired(2), torch.arange(4))
     """
 
     inputs: Tensor
@@ -184,23 +268,41 @@ class Batch:
     index: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """Copy to a device."""
+        """Copy to a device.
+
+        Parameters
+        ----------
+        device : torch.device
+            Device.
+
+        Returns
+        -------
+        batch : Batch
+            Copy on the device; tensors that are there already are shared.
+        """
         return Batch(
             self.inputs.to(device), self.affinity.to(device), self.index.to(device)
         )
 
 
 class Outputs(NamedTuple):
-    """What a network returns for a batch.
+    """Outputs of a network for a batch.
 
     Parameters
     ----------
     functions : Tensor of shape (n_rows, n_functions)
-        Values of the (not yet ordered) eigenfunctions.
+        Functions that span the eigenfunctions.
     logits : Tensor of shape (n_rows, n_clusters)
         Scores of the clusters.
     assignments : Tensor of shape (n_rows, n_clusters)
-        Soft assignment to clusters, rows summing to 1.
+        Soft assignments to clusters, whose rows sum to 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neuraleig.objectives import Outputs
+    >>> logits = torch.zeros(4, 3)
+    >>> outputs = Outputs(torch.zeros(4, 2), logits, logits.softmax(dim=1))
     """
 
     functions: Tensor
@@ -209,4 +311,4 @@ class Outputs(NamedTuple):
 
 
 Objective = Callable[[Outputs, Batch], Tensor]
-"""A differentiable scalar to minimise."""
+"""Differentiable function of outputs and a batch, which is minimised."""

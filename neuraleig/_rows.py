@@ -1,14 +1,15 @@
-"""Rows that need not fit into memory: arrays, slices on disk, streams of batches."""
+"""Rows in memory, in slices on disk, or in streams of batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import torch
+from torch.utils.data import Dataset
 
 from neuraleig._interchange import as_numpy, has_dlpack
 from neuraleig._standardize import SLICE_ELEMENTS
@@ -16,28 +17,27 @@ from neuraleig._typing import Array, FloatArray, IntArray
 
 
 def is_sliced(X: object) -> bool:
-    """Whether ``X`` is no numpy array, but can be sliced like one.
+    """Whether ``X`` is an array that is read slice by slice.
 
-    Arrays on disk (zarr, h5py, dask) and memory maps of types that are no floats are
-    read slice by slice: to convert them would be to load them. Data frames, sparse
-    matrices and what hands over its memory by DLPack are not meant.
+    True for arrays on disk (zarr, h5py, dask) and memory maps of other types than
+    floats, whose conversion would load them. False for arrays of numpy and torch, data
+    frames, sparse matrices and arrays with DLPack.
     """
     if isinstance(X, np.memmap):
         return X.ndim == 2 and X.dtype not in (np.float32, np.float64)
     if isinstance(X, np.ndarray | torch.Tensor) or sp.issparse(X) or has_dlpack(X):
         return False
     has_slices = hasattr(X, "__getitem__") and hasattr(X, "dtype")
-    # A column of a data frame may be called dtype. Asked last: lazy frames would warn.
+    # A column of a data frame may be named dtype. Last: lazy frames warn.
     return (
         has_slices and not hasattr(X, "columns") and len(getattr(X, "shape", ())) == 2
     )
 
 
 def is_stream(X: object) -> bool:
-    """Whether ``X`` has batches: a ``DataLoader``, a generator, a list of arrays.
+    """Whether ``X`` is an iterable of batches, such as a ``DataLoader``.
 
-    Lists and tuples are rows themselves, unless all that is in them has two
-    dimensions.
+    A list or tuple is one if all its items have two dimensions; otherwise it is rows.
     """
     if isinstance(X, list | tuple):
         return len(X) > 0 and all(getattr(part, "ndim", 0) == 2 for part in X)
@@ -49,24 +49,21 @@ def is_stream(X: object) -> bool:
 
 
 def iter_once(X: object) -> bool:
-    """Whether ``X`` is a stream that is used up by reading it, as generators are."""
+    """Whether ``X`` is a stream that can be read only once, such as a generator."""
     return is_stream(X) and isinstance(X, Iterator)
 
 
 def slices_of(X: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever a user passes
-    """Rows of ``X`` in order, as parts that fit into memory; an array as one part.
+    """Rows of ``X`` in order, as unchecked parts (n_rows, n_features).
 
-    Parameters
-    ----------
-    X : array-like, sliceable or iterable of batches
-        See :func:`is_sliced` and :func:`is_stream`. Of a batch that is a tuple or a
-        list of tensors, as from a ``DataLoader``, the first one holds the rows.
-
-    Yields
-    ------
-    part : array-like of shape (n_rows, n_features)
-        Not yet checked.
+    An array in memory is one part. The rows of a batch that is a tuple or a list of
+    tensors, as from a ``DataLoader``, are its first tensor.
     """
+    if isinstance(X, Dataset):
+        raise TypeError(
+            f"X is a {type(X).__name__}, a data set without batches; pass "
+            "DataLoader(X, batch_size=1024)."
+        )
     if is_stream(X):
         for batch in X:
             yield _rows_of_batch(batch)
@@ -79,27 +76,34 @@ def slices_of(X: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever a user passes
 
 
 def _rows_of_batch(batch: Any) -> Any:  # noqa: ANN401
+    if isinstance(batch, Mapping):
+        raise TypeError(
+            f"X has batches of type {type(batch).__name__} with the keys "
+            f"{sorted(map(str, batch))}; a batch must be an array (n_rows, n_features) "
+            "or a tuple that begins with one: pass batches of one entry, such as "
+            "DataLoader(X, collate_fn=...)."
+        )
     is_group = isinstance(batch, tuple | list) and len(batch) > 0
     if is_group and isinstance(batch[0], torch.Tensor | np.ndarray):
         first = batch[0]
         batch = first if first.ndim == 2 else batch
     batch = as_numpy(batch)
-    # A copy: streams may write the next batch to the same memory.
+    # A copy: a stream may reuse the memory of a batch.
     return batch.copy() if isinstance(batch, np.ndarray) else batch
 
 
 @dataclass(frozen=True)
 class DrawnRows:
-    """Rows in memory: all, or some that were drawn at random.
+    """Rows in memory: all rows of the data, or a random draw of them.
 
     Parameters
     ----------
     rows : ndarray of shape (n_drawn, n_features)
-        In the order of the data.
+        Rows, in the order of the data.
     index : ndarray of shape (n_drawn,), int64, or None
-        Which rows of the data they are; ``None`` for all of them.
+        Their indices in the data; None if all rows were kept.
     n_rows : int
-        Rows of the data.
+        Number of rows in the data.
     """
 
     rows: Array
@@ -108,31 +112,16 @@ class DrawnRows:
 
 
 def draw_rows(parts: Iterable[Array], most: int, seed: int) -> DrawnRows:
-    """Draw up to ``most`` rows without replacement, in one pass over parts of them.
+    """Draw up to ``most`` rows without replacement, in one pass over checked parts.
 
-    Parameters
-    ----------
-    parts : iterable of ndarray of shape (n_rows, n_features)
-        Rows, checked. How many there are need not be known.
-    most : int
-        Rows to keep.
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    drawn : DrawnRows
-        Every set of ``most`` rows is as likely as any other.
-
-    Notes
-    -----
-    Memory of up to five times the rows that are kept, and of one part.
+    Every set of ``most`` rows is equally likely. Memory: up to five times the rows that
+    are kept, and one part.
 
     References
     ----------
     .. [1] J. S. Vitter, "Random sampling with a reservoir", ACM Transactions on
-       Mathematical Software, 1985. Here every row draws a number, and those of the
-       smallest numbers stay.
+       Mathematical Software, 1985. Here every row draws a number, and the rows with
+       the smallest numbers are kept.
     """
     generator = np.random.default_rng(seed)
     kept: list[Array] = []
@@ -145,7 +134,7 @@ def draw_rows(parts: Iterable[Array], most: int, seed: int) -> DrawnRows:
         index = np.concatenate([index, np.arange(n_rows, n_rows + count)])
         kept.append(part)
         n_rows += count
-        # To sort out at every part would copy all that is kept every time.
+        # Not after every part, which would copy all kept rows each time.
         if numbers.size > 2 * most:
             numbers, index, kept = _smallest(numbers, index, kept, most)
     if n_rows <= most:
@@ -157,7 +146,7 @@ def draw_rows(parts: Iterable[Array], most: int, seed: int) -> DrawnRows:
 def _smallest(
     numbers: FloatArray, index: IntArray, kept: list[Array], most: int
 ) -> tuple[FloatArray, IntArray, list[Array]]:
-    """Rows of the ``most`` smallest numbers, in their order."""
+    """Rows with the ``most`` smallest numbers, in the order of the data."""
     chosen = np.sort(np.argpartition(numbers, most - 1)[:most])
     ends = np.cumsum([part.shape[0] for part in kept])
     pieces, start = [], 0
@@ -169,7 +158,7 @@ def _smallest(
 
 
 def _joined(parts: list[Array]) -> Array:
-    """Parts one below the other; a single one is not copied."""
+    """Concatenate parts; a single part is not copied."""
     if not parts:
         return np.empty((0, 0))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""Rows of any offset and unit as float32."""
+"""Standardisation of rows with any offset and unit to float32."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ from torch import Tensor
 
 from neuraleig._typing import Array, FloatArray
 
-# Elements of the data that are standardised at once: 32 MiB in float64.
+# Elements that are standardised at once: 32 MiB in float64.
 SLICE_ELEMENTS = 2**22
-# Elements that stay in the cache through several operations.
+# Elements that fit into the CPU cache during several operations.
 CACHED_ELEMENTS = 2**15
-# Rows reach the network no farther out than this. The data of a fit cannot: n numbers
-# of unit mean square stay below sqrt(n). A network may multiply what is farther by
-# 10,000 before its square overflows float32, and infinities would become NaN.
+# Largest absolute value of a standardised feature. Data of a fit stay far below it: n
+# numbers of unit mean square are at most sqrt(n). A network may multiply it by 10,000
+# before its square overflows float32, after which infinities become NaN.
 FARTHEST = 1e15
 
 
 class Standardization(NamedTuple):
-    """Centre and unit of the data, by which rows reach the network.
+    """Shift and scale of rows before the network, applied in float64.
 
-    One unit serves all features, so that distances keep their proportions. It is
-    applied in float64: float32 then holds data of any offset.
+    All features have the same scale, so that ratios of distances are kept.
 
     Parameters
     ----------
     shift : ndarray of shape (n_features,)
         Mean of the data.
     scale : float
-        Root mean square distance from it, per feature.
+        Root mean square deviation from the mean, over all features.
     """
 
     shift: FloatArray
@@ -42,7 +41,7 @@ class Standardization(NamedTuple):
         """Standardisation of the rows of ``X``."""
         shift = X.mean(axis=0, dtype=np.float64)
         step = max(1, SLICE_ELEMENTS // X.shape[1])
-        # The largest deviation comes out first: squares of large units overflow.
+        # Relative to the largest deviation: squares of large values overflow.
         starts = range(0, X.shape[0], step)
         reach = max(float(np.abs(X[i : i + step] - shift).max()) for i in starts)
         if reach == 0.0:
@@ -51,10 +50,10 @@ class Standardization(NamedTuple):
         return cls(shift, reach * float(np.sqrt(np.sum(squares) / X.size)))
 
     def apply(self, X: Array) -> Tensor:
-        """Rows of ``X`` as the network takes them, in float32, within ``FARTHEST``."""
+        """Standardised rows of ``X`` in float32, clipped to ``FARTHEST``."""
         rows = np.empty(X.shape, dtype=np.float32)
         step = max(1, CACHED_ELEMENTS // X.shape[1])
-        # Before the division, which may overflow even float64.
+        # Clipped before the division, which may overflow even float64.
         reach = FARTHEST * self.scale
         for start in range(0, X.shape[0], step):
             part = slice(start, start + step)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import FARTHEST, SLICE_ELEMENTS, Standardization
 from neuraleig._typing import Array, FloatArray
-from neuraleig.spectrum import nearest_to_known, rayleigh_ritz
+from neuraleig.spectrum import rayleigh_ritz
+from neuraleig.spectrum._ritz import nearest_to_known
 
 __all__ = ["Eigenfunctions", "Standardization"]
 

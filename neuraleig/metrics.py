@@ -1,7 +1,4 @@
-"""Measures of a clustering: against classes, and on a graph.
-
-Everything here takes arrays and returns a number; nothing is fitted.
-"""
+"""Measures of a clustering: agreement with classes, and quality on a graph."""
 
 from __future__ import annotations
 
@@ -13,11 +10,8 @@ from scipy.optimize import linear_sum_assignment
 from neuraleig._typing import FloatArray, IntArray, Matrix
 
 __all__ = [
-    "cluster_transitions",
     "clustering_accuracy",
-    "cut_of_transitions",
     "modularity",
-    "modularity_of_transitions",
     "normalized_cut",
     "retained_information",
     "trace_ratio",
@@ -25,17 +19,22 @@ __all__ = [
 
 
 def clustering_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float:
-    """Share of rows labelled right under the best one-to-one map of labels.
+    """Share of correct labels under the best one-to-one map of clusters to classes.
 
     Parameters
     ----------
     labels_true, labels_pred : array-like of shape (n_samples,)
-        Classes and clusters; any hashable labels, in any numbering.
+        Classes and clusters; any hashable labels.
 
     Returns
     -------
     accuracy : float
-        Between 0 and 1. Clusters without a class of their own count as wrong.
+        From 0 to 1. Rows in clusters without a class of their own count as wrong.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or more labels of one kind than of the other.
 
     References
     ----------
@@ -53,10 +52,10 @@ def clustering_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float
     if classes.size != clusters.size:
         raise ValueError(
             f"labels_pred has {clusters.size} labels and labels_true {classes.size}; "
-            "there must be one of each for every row."
+            "pass one of each per row."
         )
     if classes.size == 0:
-        raise ValueError("labels_true is empty; there must be at least one row.")
+        raise ValueError("labels_true is empty; pass at least one row.")
     shape = (int(classes.max()) + 1, int(clusters.max()) + 1)
     pairs = classes * shape[1] + clusters
     table = np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape)
@@ -65,7 +64,7 @@ def clustering_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float
 
 
 def _numbered(labels: ArrayLike, name: str) -> IntArray:
-    """Any labels as numbers from 0."""
+    """Number any labels from 0."""
     if hasattr(labels, "__array__"):
         array = np.asarray(labels)
         if array.ndim != 1:
@@ -83,30 +82,16 @@ def _numbered(labels: ArrayLike, name: str) -> IntArray:
 def cluster_transitions(
     weights: Matrix, labels: ArrayLike, *, n_steps: int = 1, uniform: float = 0.0
 ) -> FloatArray:
-    r"""Joint distribution of the clusters at both ends of a stationary random walk.
+    """Probability that a stationary random walk starts in one cluster, ends in another.
 
-    Parameters
-    ----------
-    weights : sparse or array-like of shape (n_nodes, n_nodes)
-        Symmetric non-negative affinity.
-    labels : array-like of shape (n_nodes,)
-        Cluster of every node, from 0.
-    n_steps : int, default=1
-        Length of the walk.
-    uniform : float, default=0.0
-        Weight that every pair of nodes has in addition.
-
-    Returns
-    -------
-    transitions : ndarray of shape (n_clusters, n_clusters)
-        Probability that a walk starts in cluster ``r`` and ends in ``s``.
+    Parameters as for :func:`retained_information`; the result has the shape
+    (n_clusters, n_clusters).
     """
-    # Any sparse or dense matrix; nothing is copied of one that is of this kind.
+    # Without a copy of a CSR array.
     weights = sp.csr_array(weights)
     if weights.ndim != 2 or weights.shape[0] != weights.shape[1]:
         raise ValueError(
-            f"weights has shape {weights.shape}; it must be square, with a row and a "
-            "column for every node."
+            f"weights has shape {weights.shape}; it must be (n_nodes, n_nodes)."
         )
     if n_steps < 0:
         raise ValueError(f"n_steps={n_steps!r} must be at least 0.")
@@ -116,7 +101,7 @@ def cluster_transitions(
     degrees = degrees + uniform * n_nodes
     if n_steps == 1 and uniform == 0.0 and np.all(degrees > 0):
         return _edge_transitions(weights, labels, n_clusters)
-    # A node without any edge stays where it is.
+    # A walk stays at a node without edges.
     alone = degrees <= 0
     members = np.zeros((n_nodes, n_clusters))
     members[np.arange(n_nodes), labels] = 1.0
@@ -134,7 +119,7 @@ def cluster_transitions(
 def _edge_transitions(
     weights: sp.csr_array, labels: IntArray, n_clusters: int
 ) -> FloatArray:
-    """Share of the weight between every two clusters."""
+    """Share of the weight between each pair of clusters."""
     sources = np.repeat(labels, np.diff(weights.indptr))
     pairs = sources * n_clusters + labels[weights.indices]
     sums = np.bincount(pairs, weights=weights.data, minlength=n_clusters**2)
@@ -142,10 +127,10 @@ def _edge_transitions(
 
 
 def _checked_labels(labels: ArrayLike, n_nodes: int) -> IntArray:
-    """Labels as an array, refused unless they number clusters from 0."""
+    """Check that labels are one integer per node, from 0."""
     array = np.asarray(labels)
     if n_nodes == 0:
-        raise ValueError("weights has no nodes; there must be at least one.")
+        raise ValueError("weights has no nodes; pass at least one.")
     if array.shape != (n_nodes,):
         raise ValueError(
             f"labels has shape {array.shape}; it must be ({n_nodes},), one label per "
@@ -158,8 +143,8 @@ def _checked_labels(labels: ArrayLike, n_nodes: int) -> IntArray:
         )
     if array.min() < 0:
         raise ValueError(
-            f"labels has a minimum of {array.min()}; it must number clusters from 0: "
-            "leave out nodes without a cluster, or give them one of their own."
+            f"labels has a minimum of {array.min()}; clusters are numbered from 0: "
+            "remove nodes without a cluster, or put them into a cluster of their own."
         )
     return array.astype(np.int64)
 
@@ -167,29 +152,36 @@ def _checked_labels(labels: ArrayLike, n_nodes: int) -> IntArray:
 def retained_information(
     weights: Matrix, labels: ArrayLike, *, n_steps: int = 5, uniform: float = 0.0
 ) -> float:
-    r"""Information, in nats, that a random walk keeps about the cluster it began in.
+    r"""Information that a random walk keeps about the cluster it started in.
 
     .. math:: I = \sum_{rs} J_{rs} \log \frac{J_{rs}}{q_r q_s}
 
-    where :math:`J` is :func:`cluster_transitions` and :math:`q` its margin. It is
-    high when clusters hold walks for ``n_steps`` steps and no cluster swallows the
-    others, which the normalised cut does not ask for.
+    where :math:`J_{rs}` is the probability that a stationary walk starts in cluster
+    :math:`r` and ends in :math:`s`, and :math:`q` its marginal. It is high if walks
+    stay in their cluster for ``n_steps`` steps and, unlike in the normalised cut, no
+    cluster has nearly all nodes.
 
     Parameters
     ----------
     weights : sparse or array-like of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
     labels : array-like of shape (n_nodes,)
-        Cluster of every node, from 0.
+        Cluster of each node, an integer from 0.
     n_steps : int, default=5
         Length of the walk.
     uniform : float, default=0.0
-        Weight that every pair of nodes has in addition.
+        Weight that is added to every pair of nodes.
 
     Returns
     -------
     information : float
-        Between 0 and the entropy of the cluster sizes.
+        In nats, from 0 to the entropy of the cluster sizes.
+
+    Raises
+    ------
+    ValueError
+        If ``weights`` is not square, or ``labels`` is not one integer from 0 per node,
+        or ``n_steps`` is negative.
 
     References
     ----------
@@ -216,7 +208,7 @@ def retained_information(
 def normalized_cut(
     weights: Matrix, labels: ArrayLike, *, uniform: float = 0.0
 ) -> float:
-    r"""Sum over clusters of the share of their volume that leaves them.
+    r"""Share of its volume that leaves a cluster, summed over clusters.
 
     .. math:: \mathrm{Ncut} = k - \sum_c \mathrm{assoc}(c, c) / \mathrm{vol}(c)
 
@@ -225,14 +217,20 @@ def normalized_cut(
     weights : sparse or array-like of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
     labels : array-like of shape (n_nodes,)
-        Cluster of every node, from 0; an empty cluster adds nothing.
+        Cluster of each node, an integer from 0.
     uniform : float, default=0.0
-        Weight that every pair of nodes has in addition.
+        Weight that is added to every pair of nodes.
 
     Returns
     -------
     cut : float
-        Between 0 (no edge between clusters) and the number of clusters.
+        From 0 (no edge between clusters) to the number of clusters. An empty cluster
+        adds nothing.
+
+    Raises
+    ------
+    ValueError
+        If ``weights`` is not square, or ``labels`` is not one integer from 0 per node.
 
     References
     ----------
@@ -251,7 +249,7 @@ def normalized_cut(
 
 
 def cut_of_transitions(transitions: FloatArray) -> float:
-    """Normalised cut, from :func:`cluster_transitions` of one step."""
+    """Normalised cut from the transitions of one step."""
     volume = transitions.sum(axis=1)
     occupied = volume > 0
     kept = np.diag(transitions)[occupied] / volume[occupied]
@@ -259,21 +257,27 @@ def cut_of_transitions(transitions: FloatArray) -> float:
 
 
 def modularity(weights: Matrix, labels: ArrayLike, *, uniform: float = 0.0) -> float:
-    """Weight inside clusters beyond what their volumes alone explain.
+    """Share of the weight inside clusters, minus what it would be by volumes alone.
 
     Parameters
     ----------
     weights : sparse or array-like of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity.
     labels : array-like of shape (n_nodes,)
-        Cluster of every node, from 0.
+        Cluster of each node, an integer from 0.
     uniform : float, default=0.0
-        Weight that every pair of nodes has in addition.
+        Weight that is added to every pair of nodes.
 
     Returns
     -------
     modularity : float
-        At most 1; 0 for a single cluster. Comparable between numbers of clusters.
+        At most 1, and 0 for a single cluster. Values for different numbers of clusters
+        can be compared.
+
+    Raises
+    ------
+    ValueError
+        If ``weights`` is not square, or ``labels`` is not one integer from 0 per node.
 
     References
     ----------
@@ -293,13 +297,13 @@ def modularity(weights: Matrix, labels: ArrayLike, *, uniform: float = 0.0) -> f
 
 
 def modularity_of_transitions(transitions: FloatArray) -> float:
-    """Modularity, from :func:`cluster_transitions` of one step."""
+    """Modularity from the transitions of one step."""
     volume = transitions.sum(axis=1)
     return float(np.trace(transitions) - np.sum(volume**2))
 
 
 def trace_ratio(eigenvalues: ArrayLike, exact_eigenvalues: ArrayLike) -> float:
-    """Sum of Ritz values over the sum of the exact leading eigenvalues.
+    """Sum of Ritz values divided by the sum of exact leading eigenvalues.
 
     Parameters
     ----------
@@ -309,7 +313,12 @@ def trace_ratio(eigenvalues: ArrayLike, exact_eigenvalues: ArrayLike) -> float:
     Returns
     -------
     ratio : float
-        1 where the subspace is exact, below 1 otherwise (Ky Fan's inequality).
+        1 if the subspace is exact, and below 1 otherwise (Ky Fan's inequality).
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
 
     Examples
     --------
@@ -321,6 +330,6 @@ def trace_ratio(eigenvalues: ArrayLike, exact_eigenvalues: ArrayLike) -> float:
     if found.shape != exact.shape:
         raise ValueError(
             f"eigenvalues has shape {found.shape} but exact_eigenvalues {exact.shape}; "
-            "compare as many of each: exact_eigenvalues[:len(eigenvalues)]."
+            "pass as many of each: exact_eigenvalues[:len(eigenvalues)]."
         )
     return float(np.sum(found) / np.sum(exact))

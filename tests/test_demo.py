@@ -15,10 +15,10 @@ from neuraleig import GraphWarning, NeuralEigenSpectralClustering
 from neuraleig._demo._comparison import (
     MIN_TIMING_SECONDS,
     SpectralClusteringThenNeighbors,
-    judging_graph,
     measure,
     prediction_rate,
     run_demo,
+    scoring_graph,
 )
 from neuraleig._demo._data import DATASETS, Split, load_split
 from neuraleig._demo._plots import (
@@ -97,9 +97,9 @@ def test_split_follows_its_seed():
     assert not np.array_equal(first.X_test, other.X_test)
 
 
-def test_judging_graph_joins_rows_where_either_is_a_neighbour_of_the_other(iris):
+def test_scoring_graph_joins_rows_where_either_is_a_neighbour_of_the_other(iris):
     rows = iris[0].X_train
-    graph = judging_graph(rows).toarray()
+    graph = scoring_graph(rows).toarray()
     distances = pairwise_distances(rows)
     np.fill_diagonal(distances, np.inf)
     reach = np.partition(distances, 9, axis=1)[:, 9]

@@ -21,7 +21,7 @@ from test_docs import FENCE, PAGES, ROOT, page_id
 import neuraleig
 from neuraleig._cli._main import _parser
 from neuraleig.cli import main
-from neuraleig.segmentation.images import write_image
+from neuraleig.segmentation.images._image_files import write_image
 
 # Blocks that nothing runs, by their page and first line, and why.
 NOT_RUN = {

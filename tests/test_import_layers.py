@@ -26,6 +26,7 @@ FOUNDATION = {
     "_sklearn",
     "_sparse",
     "_standardize",
+    "_tree",
     "_typing",
     "_version",
     "_warnings",
@@ -49,11 +50,12 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
     "estimators": MATHEMATICS | RUNNERS | {"reading", "fit"},
     "segmentation": MATHEMATICS | RUNNERS | {"reading", "fit", "estimators"},
     "persistence": {
+        "affinity",
         "estimators",
         "segmentation",
         "eigenfunctions",
-        "reading",
         "networks",
+        "reading",
         "training",
     },
     "onnx": {

@@ -28,10 +28,10 @@ from neuraleig import (
 )
 from neuraleig._standardize import FARTHEST, Standardization
 from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.estimators._stream import Renumbered
 from neuraleig.onnx import _writer
-from neuraleig.onnx._row_model import LABELS, Standardize
-from neuraleig.reading import Argmax, ClusterQR, NearestCentre
+from neuraleig.onnx._heads import LABELS, Standardize
+from neuraleig.onnx._token_model import TokenModule
+from neuraleig.reading import Argmax, ClusterQR, NearestCentre, Renumbered
 from neuraleig.training import Training
 
 # Float32 rounds the functions of both by about this much. Posteriors of close centres
@@ -241,6 +241,18 @@ def test_float64_holds_rows_far_from_zero(rows, run):
     assert_same(found, model, X)
 
 
+def test_tokens_without_attention_are_rows(make_model, rows):
+    model, X = make_model(), rows[:24].astype(np.float32)
+    tokens = TokenModule(model.eigenfunctions_, np.arange(3)).eval()
+    with torch.no_grad():
+        _, probabilities, _, functions = tokens(
+            torch.from_numpy(X.reshape(2, 3, 4, -1))
+        )
+    assert probabilities.shape == (2, 3, 4, 3)
+    expected = model.transform(X)
+    np.testing.assert_allclose(functions.reshape(24, -1), expected, atol=CLOSE)
+
+
 def standardizing(shift, scale):
     """Eigenfunctions that standardise so, and their standardisation."""
     standardization = Standardization(np.asarray(shift, dtype=np.float64), scale)
@@ -413,9 +425,9 @@ def test_what_is_no_fitted_estimator_is_refused(make_model, tmp_path):
     ("options", "message"),
     [
         ({"dtype": "float16"}, "dtype='float16' .* 'float32', 'float64'"),
-        ({"dtype": "uint8"}, "dtype='uint8' is no type of this model's input"),
+        ({"dtype": "uint8"}, "dtype='uint8' is not supported for the input"),
         ({"include_backbone": True}, "include_backbone=True is for DenseSegmenter"),
-        ({"image_size": (8, 8)}, r"image_size=\(8, 8\) is for models that begin"),
+        ({"image_size": (8, 8)}, r"image_size=\(8, 8\) is for models whose input"),
     ],
 )
 def test_options_that_do_not_suit_are_refused(options, message, make_model, tmp_path):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from neuraleig._rows import draw_rows, is_sliced, is_stream, iter_once, slices_of
 
@@ -138,3 +138,21 @@ def test_every_row_is_as_likely():
         counts[draw_rows(Batches(X, 2), 3, seed=seed).index] += 1
     # 600 each in the mean, with a deviation of 20.
     assert np.abs(counts - 600).max() < 100
+
+
+class Rows(IterableDataset):
+    def __iter__(self):
+        return iter(X)
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        (TensorDataset(torch.from_numpy(X)), r"TensorDataset.*pass DataLoader\(X"),
+        (Rows(), r"Rows.*pass DataLoader\(X"),
+        (DataLoader([{"a": row} for row in X]), r"dict with the keys \['a'\]"),
+    ],
+)
+def test_data_sets_and_mappings_are_refused_in_words(stream, message):
+    with pytest.raises(TypeError, match=message):
+        list(slices_of(stream))

@@ -12,13 +12,13 @@ from neuraleig.spectrum import (
     _filter,
     _solvers,
     graph_spectrum,
-    nearest_to_known,
-    predicted_factor_entries,
     rayleigh_ritz,
     suggest_n_clusters,
 )
 from neuraleig.spectrum._coarsen import Block, aggregates, coarsened
 from neuraleig.spectrum._filter import orthonormalized
+from neuraleig.spectrum._ritz import nearest_to_known
+from neuraleig.spectrum._solvers import predicted_factor_entries
 
 
 def normalized(matrix, uniform=0.0):

@@ -12,7 +12,7 @@ from neuraleig._cli._arguments import Commands, Parser, add_command
 from neuraleig._cli._models import add_model
 from neuraleig._words import suggestion
 from neuraleig.persistence import ModelDescription, describe
-from neuraleig.persistence._registry import FORMATS
+from neuraleig.persistence._description import changed_parameters
 
 DESCRIPTION = """\
 Say what is in the file of a model, without making the model.
@@ -59,7 +59,7 @@ def _entries(found: ModelDescription) -> dict[str, str]:
         ),
         "numbers in file": str(found.n_weights),
         "saved by": ", ".join(f"{name} {v}" for name, v in found.versions.items()),
-        "parameters": _listed(_changed(found)) or "all default",
+        "parameters": _listed(changed_parameters(found)) or "all default",
     }
     return {title: text for title, text in entries.items() if text}
 
@@ -70,17 +70,6 @@ def _features(found: ModelDescription) -> str:
     if found.feature_names is None:
         return str(found.n_features)
     return f"{found.n_features}: {_few(found.feature_names)}"
-
-
-def _changed(found: ModelDescription) -> dict[str, Any]:
-    """Parameters that are not at their defaults."""
-    known = FORMATS.get(found.class_name)
-    defaults = {} if known is None else known.estimator().get_params()
-    return {
-        name: value
-        for name, value in found.parameters.items()
-        if name not in defaults or value != defaults[name]
-    }
 
 
 def _numbers(values: list[float]) -> str:

@@ -123,7 +123,7 @@ def _model_and_data(
         given = reading_options(arguments)
         if given:
             arguments.refuse(f"{', '.join(given)}: images are no rows of a file")
-        model = load(arguments.model, device=arguments.device, checkpoint=weights)
+        model = load(arguments.model, device=arguments.device, weights=weights)
         return model, arguments.data, None
     if weights is not None:
         arguments.refuse("--weights: only models of images have a backbone")

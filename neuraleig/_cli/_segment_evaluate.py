@@ -37,7 +37,8 @@ from neuraleig.segmentation import (
     evaluate,
     load_dataset,
 )
-from neuraleig.segmentation.evaluation import DATASETS, MATCHINGS
+from neuraleig.segmentation.evaluation._datasets import DATASETS
+from neuraleig.segmentation.evaluation._matching import MATCHINGS
 
 SPLITS = ("train", "val", "test")
 # Rows of the published tables: settings of the fit, and the protocol.

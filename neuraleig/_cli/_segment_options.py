@@ -23,7 +23,7 @@ from neuraleig.segmentation._presets import PRESETS
 RULES = rules_of(DenseSegmenter)
 # Options of a fit that a fitted model takes as well.
 OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales")
-OF_LOADING = ("checkpoint", "device")
+OF_LOADING = {"checkpoint": "weights", "device": "device"}
 # Parameters of a fit that have options: what values are called, and what they are.
 OF_FITS = {
     "n_clusters": ("N", "clusters (default: 27, or of the preset)"),
@@ -137,7 +137,7 @@ def loaded_model(arguments: argparse.Namespace) -> DenseSegmenter:
             "DenseSegmenter"
         )
     given = _given(arguments)
-    how = {name: given[name] for name in OF_LOADING if name in given}
+    how = {name: given[key] for key, name in OF_LOADING.items() if key in given}
     model: DenseSegmenter = load(arguments.model, **how)
     changes = {name: given[name] for name in OF_PREDICTIONS if name in given}
     model.set_params(**changes)

@@ -1,4 +1,4 @@
-"""The demonstration: this package beside others, on data that everyone has."""
+"""Comparison with other clusterings on data sets of scikit-learn."""
 
 from neuraleig._demo._comparison import run_demo
 from neuraleig._demo._data import DATASETS

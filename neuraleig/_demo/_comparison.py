@@ -1,4 +1,4 @@
-"""A table of methods, fitted and scored on one split."""
+"""Table of clusterings, fitted on training rows and scored on test rows."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ from neuraleig.metrics import clustering_accuracy, normalized_cut
 from neuraleig.plotting._matplotlib import require_matplotlib
 
 N_NEIGHBORS = 10
-# One call of predict takes less than a clock tells apart from noise.
+# Predictions are repeated for this long: one call is too short for the clock.
 MIN_TIMING_SECONDS = 0.2
 COLUMNS = "{:28}{:>9}{:>9}{:>9}{:>8}{:>12}\n"
-RULE = "-" * 75 + "\n"
 LEGEND = """
-ACC, NMI  labels of held-out rows against classes; higher is better
+ACC, NMI  labels of test rows against classes; higher is better
 Ncut      labels of training rows on one binary 10-NN graph; lower is better
-fit       once, imports left out; predict: all held-out rows, for at least 0.2 s
+fit       one fit, imports excluded; predict: all test rows, for at least 0.2 s
 """
 
 
 class Clusterer(Protocol):
-    """What is compared."""
+    """Clustering that labels new rows."""
 
     labels_: IntArray
 
@@ -48,15 +47,7 @@ class Clusterer(Protocol):
 
 
 class SpectralClusteringThenNeighbors:
-    """scikit-learn's SpectralClustering; new rows are labelled by their neighbours.
-
-    Parameters
-    ----------
-    n_clusters : int
-        Number of clusters.
-    random_state : int
-        Seed.
-    """
+    """SpectralClustering of scikit-learn; new rows are labelled by 10 neighbours."""
 
     labels_: IntArray
 
@@ -70,19 +61,19 @@ class SpectralClusteringThenNeighbors:
         self.classifier = KNeighborsClassifier(N_NEIGHBORS)
 
     def fit(self, X: Array) -> Self:
-        """Cluster rows and remember them."""
+        """Cluster rows."""
         self.labels_ = self.clustering.fit_predict(X)
         self.classifier.fit(X, self.labels_)
         return self
 
     def predict(self, X: Array) -> IntArray:
-        """Label rows by a vote of the nearest rows of the fit."""
+        """Label rows by a vote of the nearest training rows."""
         return np.asarray(self.classifier.predict(X), dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One row of the table."""
+    """One row of the table, and the warnings of the fit."""
 
     accuracy: float
     nmi: float
@@ -92,42 +83,18 @@ class Measurement:
     warnings: tuple[str, ...]
 
 
-def judging_graph(X: Array) -> sp.csr_array:
-    """Build the graph that all methods are judged on: who is among whose neighbours.
+def scoring_graph(X: Array) -> sp.csr_array:
+    """Return the graph on which the cuts of all methods are computed.
 
-    Its weights are binary, unlike those that any of the methods fits.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Training rows.
-
-    Returns
-    -------
-    weights : csr_array of shape (n_samples, n_samples)
-        1 where either row is among the 10 nearest neighbours of the other.
+    Rows are joined by weight 1 if either is among the 10 nearest neighbours of the
+    other; no method is fitted to these weights.
     """
     directed = sp.csr_array(kneighbors_graph(X, N_NEIGHBORS, include_self=False))
     return sp.csr_array(directed.maximum(directed.T))
 
 
 def measure(method: Clusterer, split: Split, graph: sp.csr_array) -> Measurement:
-    """Fit one method on the training rows and score it on both parts.
-
-    Parameters
-    ----------
-    method : Clusterer
-        Not fitted yet.
-    split : Split
-        Data.
-    graph : csr_array of shape (n_train, n_train)
-        Graph of the training rows on which the cut is taken.
-
-    Returns
-    -------
-    measurement : Measurement
-        Scores, times, and the warnings of the fit.
-    """
+    """Fit a method on the training rows and score it on both parts."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         start = time.perf_counter()
@@ -145,57 +112,34 @@ def measure(method: Clusterer, split: Split, graph: sp.csr_array) -> Measurement
     )
 
 
-def load_optimizers() -> None:
-    """Make torch import what its first optimiser in a process needs.
-
-    These 800 modules take longer than many a fit, and are no part of any.
-    """
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-
-
 def prediction_rate(method: Clusterer, X: Array) -> float:
-    """Rows labelled per second, over as many calls as fill a fifth of a second.
-
-    Parameters
-    ----------
-    method : Clusterer
-        Fitted.
-    X : ndarray of shape (n_samples, n_features)
-        Rows of one call.
-
-    Returns
-    -------
-    rate : float
-        Rows per second.
-    """
+    """Return the rows labelled per second, over calls that take 0.2 s in total."""
     n_calls = 0
-    elapsed = 0.0
     start = time.perf_counter()
-    while elapsed < MIN_TIMING_SECONDS:
+    while (elapsed := time.perf_counter() - start) < MIN_TIMING_SECONDS:
         method.predict(X)
         n_calls += 1
-        elapsed = time.perf_counter() - start
     return float(n_calls * X.shape[0] / elapsed)
 
 
 def run_demo(name: str, *, seed: int, folder: Path | None, out: TextIO) -> None:
-    """Compare the methods on one data set and draw what was learned.
+    """Compare the methods on one data set and plot the fitted model.
 
     Parameters
     ----------
     name : str
-        One of ``DATASETS``.
+        Key of ``DATASETS``.
     seed : int
         Seed of the split and of all methods.
     folder : Path or None
-        Where the plots go; ``None``: none are drawn.
+        Folder of the plots; ``None``: no plots.
     out : text stream
-        Where the table is written, each row as soon as it is measured.
+        Receives each row of the table as soon as it is measured.
 
     Raises
     ------
     OSError
-        If the folder cannot be written to; before any fit.
+        If the folder is not writable; raised before any fit.
     """
     missing = prepare_plots(folder) if folder else None
     split = load_split(name, seed)
@@ -208,41 +152,27 @@ def run_demo(name: str, *, seed: int, folder: Path | None, out: TextIO) -> None:
     }
     out.write(_heading(split, seed))
     out.flush()
-    load_optimizers()
-    graph = judging_graph(split.X_train)
-    notes: tuple[str, ...] = ()
+    # The first optimiser of a process imports 800 modules, which is not part of a fit.
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    graph = scoring_graph(split.X_train)
+    found = {}
     for title, method in methods.items():
-        measurement = measure(method, split, graph)
-        out.write(_table_row(title, measurement))
+        found[title] = measure(method, split, graph)
+        out.write(_table_row(title, found[title]))
         out.flush()
-        # What the others warn of is not the reader's concern here.
-        notes += measurement.warnings if method is model else ()
     out.write(LEGEND)
-    out.writelines(f"Note: {note}\n" for note in notes)
+    out.writelines(f"Note: {note}\n" for note in found["neuraleig"].warnings)
     if missing:
         out.write(f"\nNo plots: {missing}\n")
     elif folder:
         paths = save_plots(model, split, folder)
-        out.write(f"\nSaved {' and '.join(str(path) for path in paths)}\n")
+        out.write(f"\nSaved {' and '.join(map(str, paths))}\n")
 
 
 def prepare_plots(folder: Path) -> str | None:
-    """Make the folder, and find out what would only fail after the fit.
+    """Create the folder of the plots, or return the package that they need.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the plots go.
-
-    Returns
-    -------
-    missing : str or None
-        What to install before anything can be drawn.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written to.
+    Raises an OSError if the folder is not writable.
     """
     try:
         require_matplotlib("Drawing")
@@ -263,16 +193,17 @@ def prepare_plots(folder: Path) -> str | None:
 
 def _heading(split: Split, seed: int) -> str:
     n_train, n_test = split.y_train.size, split.y_test.size
-    own_units = split.name in OWN_UNITS
+    units = "Columns are standardised, since their units differ\n"
     return (
         f"{split.name}: {n_train + n_test:,} rows, {split.X_train.shape[1]} features, "
-        f"{split.n_classes} classes; {n_train:,} rows fitted, {n_test:,} held out, "
+        f"{split.n_classes} classes; {n_train:,} training rows, {n_test:,} test rows, "
         f"seed {seed}\n"
-        + ("Columns are standardised, as their units differ\n" * own_units)
+        + units * (split.name in OWN_UNITS)
         + "\n"
-        + COLUMNS.format("", "held-out", "held-out", "training", "fit", "predict")
+        + COLUMNS.format("", "test", "test", "training", "fit", "predict")
         + COLUMNS.format("method", "ACC", "NMI", "Ncut", "s", "rows/s")
-        + RULE
+        + "-" * 75
+        + "\n"
     )
 
 

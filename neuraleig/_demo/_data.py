@@ -1,10 +1,9 @@
-"""Data of the demonstration: bundled with scikit-learn, split once for all methods."""
+"""Data sets of the comparison, split into training and test rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,39 +13,30 @@ from sklearn.preprocessing import StandardScaler
 
 from neuraleig._typing import Array, IntArray
 
-HELD_OUT_SHARE = 0.3
+TEST_SIZE = 0.3
 
 
-def _bundled(load: Callable[..., Any], seed: int) -> tuple[Array, IntArray]:
-    X, y = load(return_X_y=True)
-    return X, y
-
-
-def _moons(seed: int) -> tuple[Array, IntArray]:
-    X, y = datasets.make_moons(2000, noise=0.06, random_state=seed)
-    return X, y
-
-
-def _circles(seed: int) -> tuple[Array, IntArray]:
-    X, y = datasets.make_circles(2000, noise=0.04, factor=0.5, random_state=seed)
-    return X, y
+def _bundled(load: Callable[..., Any]) -> Callable[[int], tuple[Array, IntArray]]:
+    return lambda seed: load(return_X_y=True)
 
 
 DATASETS: Mapping[str, Callable[[int], tuple[Array, IntArray]]] = {
-    "digits": partial(_bundled, datasets.load_digits),
-    "wine": partial(_bundled, datasets.load_wine),
-    "iris": partial(_bundled, datasets.load_iris),
-    "breast_cancer": partial(_bundled, datasets.load_breast_cancer),
-    "moons": _moons,
-    "circles": _circles,
+    "digits": _bundled(datasets.load_digits),
+    "wine": _bundled(datasets.load_wine),
+    "iris": _bundled(datasets.load_iris),
+    "breast_cancer": _bundled(datasets.load_breast_cancer),
+    "moons": lambda seed: datasets.make_moons(2000, noise=0.06, random_state=seed),
+    "circles": lambda seed: datasets.make_circles(
+        2000, noise=0.04, factor=0.5, random_state=seed
+    ),
 }
-# Sets whose columns are in units of their own, from millimetres to litres.
+# Sets whose columns have different units; their columns are standardised.
 OWN_UNITS = frozenset({"wine", "breast_cancer"})
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows and classes of one data set; classes are only ever scored against."""
+    """Rows and classes of a data set; the classes are used for scores only."""
 
     name: str
     X_train: Array
@@ -56,30 +46,19 @@ class Split:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes, which every method is told."""
+        """Number of classes, the ``n_clusters`` of all methods."""
         return int(np.unique(self.y_train).size)
 
 
 def load_split(name: str, seed: int) -> Split:
-    """Load a data set, hold out 30 % of each class, divide by one deviation.
+    """Load a data set and hold out 30 % of each class as test rows.
 
-    All that is computed from rows to scale them is computed from the training rows.
-
-    Parameters
-    ----------
-    name : str
-        One of ``DATASETS``.
-    seed : int
-        Seed of the split, and of the rows of the synthetic sets.
-
-    Returns
-    -------
-    split : Split
-        Float32 rows.
+    Rows are scaled to unit standard deviation over all columns, by statistics of the
+    training rows.
     """
     X, y = DATASETS[name](seed)
     X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=HELD_OUT_SHARE, random_state=seed, stratify=y
+        X, y, test_size=TEST_SIZE, random_state=seed, stratify=y
     )
     if name in OWN_UNITS:
         scaler = StandardScaler().fit(X_train)

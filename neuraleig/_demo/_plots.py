@@ -1,4 +1,4 @@
-"""Figures of the demonstration."""
+"""Figures of the comparison."""
 
 from __future__ import annotations
 
@@ -10,51 +10,37 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 
+from neuraleig._demo._data import Split
 from neuraleig._typing import IntArray
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.plotting import EmbeddingDisplay, SpectrumDisplay
-from neuraleig.plotting._matplotlib import save_png, standalone_axes
+from neuraleig.plotting._matplotlib import standalone_axes
 from neuraleig.plotting._palette import NEUTRAL
 
 if TYPE_CHECKING:
-    from neuraleig._demo._data import Split
     from neuraleig.plotting._matplotlib import Figure
 
 EMBEDDING_FILE = "embedding.png"
 SPECTRUM_FILE = "spectrum.png"
-# Pairs of eigenfunctions that fit on one page.
+# Most pairs of eigenfunctions in one figure.
 MAX_PAIRS = 3
 
 
 def save_plots(
-    model: NeuralEigenSpectralClustering,
-    split: Split,
-    folder: Path,
-) -> tuple[Path, Path]:
-    """Draw held-out rows by their eigenfunctions, and the eigenvalues.
-
-    Parameters
-    ----------
-    model : NeuralEigenSpectralClustering
-        Fitted on the training rows.
-    split : Split
-        Data.
-    folder : Path
-        Where the plots go.
-
-    Returns
-    -------
-    paths : tuple of two Path
-        Files written.
-    """
-    paths = folder / EMBEDDING_FILE, folder / SPECTRUM_FILE
-    save_png(draw_embedding(model, split), paths[0])
-    save_png(draw_spectrum(model, split), paths[1])
-    return paths
+    model: NeuralEigenSpectralClustering, split: Split, folder: Path
+) -> list[Path]:
+    """Write the figures of a fitted model into a folder and return their paths."""
+    figures = {
+        folder / EMBEDDING_FILE: draw_embedding(model, split),
+        folder / SPECTRUM_FILE: draw_spectrum(model, split),
+    }
+    for path, figure in figures.items():
+        figure.savefig(path, dpi=160)
+    return list(figures)
 
 
 def draw_embedding(model: NeuralEigenSpectralClustering, split: Split) -> Figure:
-    """Draw predicted clusters beside classes, in as many planes as clusters need."""
+    """Plot predicted clusters beside classes, in up to three planes of functions."""
     n_functions = min(model.n_clusters, model.eigenvalues_.size) - 1
     n_pairs = min(MAX_PAIRS, max(1, n_functions // 2))
     figure, grid = standalone_axes(n_pairs, 2, (10.0, 0.8 + 3.7 * n_pairs))
@@ -67,30 +53,24 @@ def draw_embedding(model: NeuralEigenSpectralClustering, split: Split) -> Figure
             model,
             X,
             components=pair,
-            # A class without a cluster must not shift the colours of the others.
+            # Equal colours on both sides, also if a class has no cluster.
             label_order=np.union1d(y, clusters),
         )
         draw(clusters, ax=left, legend=False)
         draw(y, ax=right, legend=row == 0, legend_title="Class")
         right.set_ylabel("")
-    grid[0][0].set_title("Predicted clusters, drawn as the class they match")
+    grid[0][0].set_title("Predicted clusters, in the colour of the class they match")
     grid[0][1].set_title("True classes")
-    figure.suptitle(f"{split.name}: held-out rows by their eigenfunctions")
+    figure.suptitle(f"{split.name}: test rows by their eigenfunctions")
     return figure
 
 
 def draw_spectrum(model: NeuralEigenSpectralClustering, split: Split) -> Figure:
-    """Draw learned eigenvalues on those of the graph, which go on after the gap."""
+    """Plot the exact eigenvalues of the graph and the learned ones."""
     figure, [[axes]] = standalone_axes(1, 1, (6.4, 4.2))
     SpectrumDisplay.from_estimator(model, ax=axes, label="Exact, of the graph")
-    axes.plot(
-        np.arange(1, model.eigenvalues_.size + 1),
-        model.eigenvalues_,
-        color="black",
-        linestyle="none",
-        marker="x",
-        label="Learned",
-    )
+    index = np.arange(1, model.eigenvalues_.size + 1)
+    axes.plot(index, model.eigenvalues_, "kx", label="Learned")
     classes = f"Number of classes: {split.n_classes}"
     axes.axvline(split.n_classes + 0.5, color=NEUTRAL, linestyle=":", label=classes)
     axes.legend(loc="upper right", framealpha=1.0)
@@ -99,17 +79,9 @@ def draw_spectrum(model: NeuralEigenSpectralClustering, split: Split) -> Figure:
 
 
 def matched_labels(classes: IntArray, clusters: IntArray) -> IntArray:
-    """Rename clusters to the classes that they match best, one to one.
+    """Rename clusters one to one to the classes that they match best.
 
-    Parameters
-    ----------
-    classes, clusters : ndarray of shape (n_samples,)
-        Integers.
-
-    Returns
-    -------
-    labels : ndarray of shape (n_samples,)
-        Clusters without a class of their own get numbers after those of the classes.
+    Surplus clusters get numbers above those of the classes.
     """
     names, members = np.unique(clusters, return_inverse=True)
     table = contingency_matrix(classes, clusters)

@@ -9,11 +9,6 @@ from neuraleig.affinity._graph import (
     edge_weights,
     neighbor_graph,
 )
-from neuraleig.affinity._grid import (
-    NEIGHBORHOODS,
-    Neighborhoods,
-    pixel_grid_edges,
-)
 from neuraleig.affinity._kernel import (
     CallableAffinity,
     CosineAffinity,
@@ -23,7 +18,6 @@ from neuraleig.affinity._kernel import (
 from neuraleig.affinity._neighbors import (
     NEIGHBOR_BACKENDS,
     NeighborBackend,
-    check_search,
     nearest_neighbors,
 )
 from neuraleig.affinity._neighbors_exact import Neighbors
@@ -31,7 +25,14 @@ from neuraleig.affinity._precomputed import (
     PrecomputedAffinity,
     PrecomputedNeighborAffinity,
 )
-from neuraleig.affinity._token_graph import batch_edges, token_graph
+from neuraleig.affinity._token_affinity import TokenAffinity
+from neuraleig.affinity._token_graph import (
+    NEIGHBORHOODS,
+    Neighborhoods,
+    batch_edges,
+    pixel_grid_edges,
+    token_graph,
+)
 from neuraleig.affinity._tokens import (
     cosine_neighbor_edges,
     normalized_edges,
@@ -57,8 +58,8 @@ __all__ = [
     "PrecomputedAffinity",
     "PrecomputedNeighborAffinity",
     "RBFAffinity",
+    "TokenAffinity",
     "batch_edges",
-    "check_search",
     "cosine_neighbor_edges",
     "edge_weights",
     "make_affinity",

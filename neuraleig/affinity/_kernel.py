@@ -23,6 +23,7 @@ KernelFunction = Callable[[FloatArray, FloatArray], ArrayLike]
 # Landmarks whose dense kernel the warm start solves: 32 MB in float64.
 N_LANDMARKS = 2_000
 # The default width of the rbf kernel is the distance to this neighbour.
+# Not tuned: as many as the graph of neighbours has by default.
 SCALE_NEIGHBOR = 10
 
 

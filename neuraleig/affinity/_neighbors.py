@@ -1,4 +1,4 @@
-"""The nearest neighbours of every row: one interface, three backends."""
+"""Nearest neighbours of all rows, by one of three backends."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from neuraleig.affinity._units import unit_rows
 NeighborBackend = Literal["auto", "torch", "faiss", "sklearn"]
 NEIGHBOR_BACKENDS: tuple[str, ...] = get_args(NeighborBackend)
 
-# Metrics of torch and faiss: cosine distances are Euclidean ones of unit vectors.
+# Metrics of torch and faiss. Cosine distances are Euclidean distances of unit vectors.
 PRODUCT_METRICS = ("euclidean", "cosine")
-# Trees beat matrix products up to about here.
+# For at most about this many features trees are faster than matrix products.
 TREE_FEATURES = 8
-# Up to so many rows of 64 features an exact search takes ten seconds of one thread, and
-# an approximate one a quarter of that. Wide rows reach that time earlier, and
-# a GPU later.
+# Largest numbers of rows for an exact search: with 64 features it takes ten seconds on
+# one thread, and an approximate search a quarter of that. Wide rows take as long with
+# fewer rows, and a GPU with more.
 EXACT_ROWS = 50_000
 EXACT_WIDE_ROWS = 10_000
 EXACT_CUDA_ROWS = 1_000_000
-# Fewer rows than this are searched exactly whatever is asked for: it is faster.
+# With fewer rows the search is always exact, which is faster.
 FEWEST_APPROXIMATE = 2_000
-# An approximate search that finds less says so.
+# A lower recall of an approximate search raises a warning.
 MIN_RECALL = 0.99
 
 
@@ -52,61 +52,68 @@ def nearest_neighbors(
     seed: int = 0,
     shard: Shard = ALONE,
 ) -> Neighbors:
-    """Distances and indices of the nearest other rows of every row.
+    """Find the nearest other rows of every row.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Rows; a memory map is read by slices.
+        Rows. A memory map is read in slices.
     n_neighbors : int
-        Neighbours per row, fewer than ``n_samples``.
+        Number of neighbours per row, less than ``n_samples``.
     metric : str, default="euclidean"
         ``"euclidean"``, ``"cosine"`` or any other metric of
         :class:`sklearn.neighbors.NearestNeighbors`.
     groups : ndarray of shape (n_samples,), int64, or None, default=None
-        Group of every row, from 0: neighbours are rows of other groups, of which
-        there must be ``n_neighbors`` for every group. ``None``: all other rows.
+        Group of each row, from 0. Neighbours are rows of other groups; each group needs
+        ``n_neighbors`` of these. None: neighbours are all other rows.
     backend : {"auto", "torch", "faiss", "sklearn"}, default="auto"
-        What searches. ``"auto"``: scikit-learn's trees for up to 8 features and for
-        metrics other than the two named, torch otherwise. ``"faiss"`` needs the extra
-        ``faiss``.
+        Library of the search. ``"auto"``: scikit-learn for up to 8 features and for
+        metrics other than ``"euclidean"`` and ``"cosine"``, else torch. ``"faiss"``
+        needs the extra ``faiss``.
     device : torch.device or None, default=None
-        Where torch searches. The other backends use the CPU. ``None``: the CPU.
+        Device of a search by torch; None: the CPU. The other backends use the CPU.
     approximate : bool or None, default=None
-        Whether a few neighbours may be missed. ``None``: exact up to 50,000 rows
-        (10,000 of more than 128 features; 1,000,000 on a GPU), and always with
-        scikit-learn. Fewer than 2,000 rows are searched exactly anyway.
+        Whether a few neighbours may be missed. None: exact up to 50,000 rows (10,000
+        with more than 128 features; 1,000,000 on a GPU), and always with scikit-learn.
+        Fewer than 2,000 rows are always searched exactly.
     n_jobs : int or None, default=None
-        Processes of scikit-learn's search, where that is used.
+        Number of processes of a search by scikit-learn.
     seed : int, default=0
-        Seed of what an approximate search draws.
+        Seed of an approximate search.
     shard : Shard, default=ALONE
-        Share of this process, where several hold the same rows.
+        Share of this process, if several processes hold the same rows.
 
     Returns
     -------
     neighbors : Neighbors
-        The same on every process.
+        Neighbours of all rows, equal on all processes.
 
     Raises
     ------
     ValueError
-        If the backend has not the metric, or no approximate search.
+        If the backend does not support the metric, approximate search or groups.
     ImportError
         If ``backend="faiss"`` and faiss is not installed.
 
     Warns
     -----
     GraphWarning
-        If an approximate search finds less than 99 % of the neighbours of its sample.
+        If an approximate search finds less than 99 % of the neighbours of a sample.
 
     Notes
     -----
-    An exact search takes O(n^2 d) time. An approximate one compares every row with the
-    rows of so many near cells that 99.3 % of the neighbours of a sample are met, and
-    with 64 sqrt(n) rows at most: O(n^1.5 d) at worst, and far less where the data have
-    groups or few intrinsic dimensions. Memory beyond ``X`` is two float32 copies of it,
-    a few hundred MiB of distances, and O(n n_neighbors).
+    An exact search takes O(n^2 d) time. An approximate search compares each row with
+    the rows of near cells, as many as contain 99.3 % of the neighbours of a sample, and
+    at most with 64 sqrt(n) rows: at worst O(n^1.5 d), and far less for data with groups
+    or few intrinsic dimensions. Memory: two float32 copies of ``X``, some hundred MiB
+    of distances, and O(n n_neighbors).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuraleig.affinity import nearest_neighbors
+    >>> nearest_neighbors(np.array([[0.0], [1.0], [3.0]]), 1).indices.ravel()
+    array([1, 0, 1])
     """
     device = CPU if device is None else device
     across = groups is not None
@@ -144,39 +151,30 @@ def check_search(
     across_groups: bool = False,
     prefix: str = "",
 ) -> None:
-    """Refuse a search that no backend has.
+    """Refuse a search that no backend supports.
 
-    Parameters
-    ----------
-    backend, metric, approximate
-        As for :func:`nearest_neighbors`.
-    across_groups : bool, default=False
-        Whether neighbours are searched in other groups only.
-    prefix : str, default=""
-        Put before the names of the parameters in messages.
-
-    Raises
-    ------
-    ValueError
-        If they do not go together.
+    ``prefix`` precedes the names of the parameters in messages.
     """
     if backend not in NEIGHBOR_BACKENDS:
-        raise ValueError(f"{prefix}backend={backend!r} is none of {NEIGHBOR_BACKENDS}.")
+        raise ValueError(
+            f"{prefix}backend={backend!r} must be one of "
+            f"{', '.join(NEIGHBOR_BACKENDS)}."
+        )
     has_products = metric in PRODUCT_METRICS
     if backend in ("torch", "faiss") and not has_products:
         raise ValueError(
-            f"{prefix}backend={backend!r} has no metric={metric!r}; choose "
+            f"{prefix}backend={backend!r} does not support metric={metric!r}; use "
             f"{prefix}backend='sklearn', or metric='euclidean' or 'cosine'."
         )
     if approximate and (backend == "sklearn" or not has_products):
         raise ValueError(
-            f"{prefix}approximate=True has no search by scikit-learn, which is exact; "
-            f"choose {prefix}approximate=None, or {prefix}backend='torch' with "
+            f"{prefix}approximate=True is not supported by scikit-learn, which is "
+            f"exact; use {prefix}approximate=None, or {prefix}backend='torch' with "
             "metric='euclidean' or 'cosine'."
         )
     if across_groups and backend == "faiss":
         raise ValueError(
-            f"{prefix}backend='faiss' has no search across groups; choose "
+            f"{prefix}backend='faiss' does not support groups; use "
             f"{prefix}backend='torch' or 'auto'."
         )
 
@@ -184,7 +182,7 @@ def check_search(
 def _resolved(
     backend: str, metric: str, n_features: int, approximate: bool | None
 ) -> str:
-    """The backend in use."""
+    """Library of the search."""
     if backend != "auto":
         return backend
     trees = n_features <= TREE_FEATURES and not approximate
@@ -204,8 +202,8 @@ def _is_approximate(X: Array, approximate: bool | None, device: torch.device) ->
 def _warn_of_recall(recall: float) -> None:
     warn_user(
         f"The approximate search found {recall:.1%} of the neighbours of a sample of "
-        f"rows, less than {MIN_RECALL:.0%}: the rows have many dimensions and no "
-        "groups. Pass approximate=False for all of them, at the price of time, or "
-        "reduce the features first.",
+        f"rows, less than {MIN_RECALL:.0%}: the data have many dimensions and no "
+        "groups. Set approximate=False for an exact search, which takes longer, or "
+        "reduce the number of features first.",
         GraphWarning,
     )

@@ -1,8 +1,7 @@
-"""Approximate nearest neighbours: every row looks into the cells nearest to it.
+"""Approximate nearest neighbours, by a search in the cells that are nearest to a row.
 
-The cells are small groups of rows. Rows that share cells to look into are searched
-together, by matrix products, and a product is only read where it beats the distance of
-the last neighbour so far.
+Cells are small groups of rows. All rows that search a cell are compared with it in one
+matrix product; pairs beyond the last neighbour found so far are skipped.
 """
 
 from __future__ import annotations
@@ -23,38 +22,40 @@ from neuraleig.affinity._neighbors_exact import (
     smallest,
 )
 
-# Rows around a cell that all its rows are compared with, to have a first bound.
+# Rows around a cell with which its rows are compared first, for a bound.
+# Not tuned to labels, like all numbers here: they change time, and recall is measured.
 FIRST_ROWS = 1_000
-# The nearest of the cells come first: they tighten the bound for the others.
+# One in so many cells, the nearest ones, is searched first: they lower the bound.
 NEARER_SHARE = 8
-# Rows whose distances to the centres are ordered at once.
+# Rows whose distances to the centres are sorted at a time.
 SELECTED_ROWS = 1_024
-# Share of the neighbours of a sample whose cells are looked into: above the recall
-# that is asked for, since a sample is a sample.
+# Share of the neighbours of a sample in the searched cells: above the required recall,
+# because the recall of all rows differs from the recall of the sample.
 COVERAGE = 0.993
-# A row never looks into more than this many rows times the root of their number.
+# Largest number of rows that are compared with a row, in square roots of all rows.
+# Rows of many dimensions without groups would look into all of them.
 MOST_PROBED = 64
 
 
 class Search(NamedTuple):
-    """What is searched, and how far.
+    """Rows and settings of a search.
 
     Parameters
     ----------
     rows : Tensor of shape (n_rows, n_features)
-        Rows in the order of their cells.
+        Rows in the order of the cells.
     coarse : Tensor of shape (n_rows, n_coarse)
-        What candidates are found by: the rows, or their projection.
+        The rows or a projection of them, by which candidates are found.
     cells : Cells
         Cells of ``coarse``.
     probes : int
-        Cells that every row looks into.
+        Number of cells that are searched for each row.
     n_candidates : int
-        Candidates per row that are ranked by exact differences.
+        Candidates per row, which are ranked by differences.
     n_neighbors : int
-        How many of them are kept.
+        Neighbours per row, among the candidates.
     groups : CellGroups or None, default=None
-        Groups of the rows, where neighbours are rows of other groups.
+        Groups of the rows, if neighbours are rows of other groups.
     """
 
     rows: Tensor
@@ -67,12 +68,12 @@ class Search(NamedTuple):
 
     @property
     def row_groups(self) -> Tensor | None:
-        """Group of every row, in the order of the cells."""
+        """Group of each row, in the order of the cells."""
         return None if self.groups is None else self.groups.of_rows
 
 
 class Hits(NamedTuple):
-    """Pairs of a query and a row that is nearer than the query's bound."""
+    """Pairs of queries and rows with a distance below the bound of the query."""
 
     query: Tensor
     place: Tensor
@@ -86,9 +87,9 @@ def probes_needed(
     truth: Tensor,
     groups: CellGroups | None = None,
 ) -> int:
-    """Cells to look into, so that most neighbours of a sample are met.
+    """Number of cells that contain the share COVERAGE of a sample's true neighbours.
 
-    Never more than ``MOST_PROBED`` times the root of the number of rows allows.
+    It is limited by ``MOST_PROBED``.
     """
     apart = _squared_distances(coarse[queries], cells.centres)
     if groups is not None:
@@ -101,28 +102,15 @@ def probes_needed(
 
 
 def search_cells(search: Search, shard: Shard) -> Found:
-    """Neighbours of all rows, of which every process searches a part.
-
-    Parameters
-    ----------
-    search : Search
-        What is searched.
-    shard : Shard
-        Share of this process.
-
-    Returns
-    -------
-    found : Found
-        In places of ``search.rows``.
-    """
+    """Neighbours of all rows, as indices of ``search.rows``, by all processes."""
     part = shard.part(search.rows.shape[0])
-    # A process may have no rows: parts have a shape all the same.
+    # With a first empty part, for processes without rows.
     distances = [search.rows.new_empty((0, search.n_neighbors))]
     indices = [distances[0].long()]
     for first, last in _blocks(search.cells, search.coarse.device):
         start, stop = int(search.cells.bounds[first]), int(search.cells.bounds[last])
-        # Blocks on the border of two parts are searched by both: a block gives the
-        # same numbers whoever searches it.
+        # A block on the border of two parts is searched by both processes, so that the
+        # results are the same for any number of processes.
         own = slice(max(start, part.start), min(stop, part.stop))
         if own.start >= own.stop:
             continue
@@ -137,7 +125,7 @@ def search_cells(search: Search, shard: Shard) -> Found:
 
 
 def _blocks(cells: Cells, device: torch.device) -> list[tuple[int, int]]:
-    """Runs of cells whose rows, times the number of cells, are a chunk."""
+    """Runs of cells, whose rows times the number of cells fit into a chunk."""
     most = max(1, chunk_elements(device) // len(cells.sizes))
     blocks, first, size = [], 0, 0
     for cell, rows in enumerate(cells.sizes.tolist()):
@@ -149,7 +137,7 @@ def _blocks(cells: Cells, device: torch.device) -> list[tuple[int, int]]:
 
 
 def _block_candidates(search: Search, first: int, last: int) -> Tensor:
-    """Places of the candidates of the rows of a run of cells."""
+    """Indices of the candidates of the rows in a run of cells."""
     cells, coarse = search.cells, search.coarse
     start = int(cells.bounds[first])
     block = coarse[start : int(cells.bounds[last])]
@@ -174,7 +162,7 @@ def _block_candidates(search: Search, first: int, last: int) -> Tensor:
         chosen = apart <= upper[:, None]
         hits = _hits(search, block, chosen, best.distances.amax(dim=1), start)
         best = _merged(best, hits, own_places)
-        apart.masked_fill_(chosen, torch.inf)  # once is enough
+        apart.masked_fill_(chosen, torch.inf)  # searched
     return best.indices
 
 
@@ -186,11 +174,10 @@ def _squared_distances(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _order_statistics(values: Tensor, ranks: tuple[int, ...]) -> Tensor:
-    """The smallest values of each row of the given ranks, from 1."""
+    """Values in each row with the given ranks, from 1 for the smallest."""
     ends = [r - 1 for r in ranks]
     if values.device.type == "cpu":
-        # NumPy's selection is ten times as fast as torch's on a CPU.
-        # It copies what it is given: some rows at a time.
+        # On a CPU ten times as fast as torch. Some rows at a time: it copies them.
         parts = [
             torch.from_numpy(np.partition(part.numpy(), ends, axis=1)[:, ends])
             for part in torch.split(values, SELECTED_ROWS)
@@ -200,11 +187,10 @@ def _order_statistics(values: Tensor, ranks: tuple[int, ...]) -> Tensor:
 
 
 def _surroundings(search: Search, cell: int) -> Tensor:
-    """The cell and those nearest to it, with rows enough for a first bound."""
+    """A cell and the cells nearest to it, with enough rows for a first bound."""
     nearest = search.cells.nearest(cell)
     if search.groups is not None:
-        # Cells of the same group have no neighbours to offer; the cell itself stays
-        # in front.
+        # Cells of the same group have no neighbours; the cell itself remains first.
         own = search.groups.of_cells[cell]
         useful = (own < 0) | (search.groups.of_cells[nearest] != own)
         useful[0] = True
@@ -215,9 +201,9 @@ def _surroundings(search: Search, cell: int) -> Tensor:
 
 
 def _first_candidates(search: Search, cell: int, near: Tensor) -> Found:
-    """Nearest rows of the surroundings, with squared distances."""
+    """Nearest rows in the cells ``near``, with squared distances."""
     places = search.cells.positions(near)
-    # Around the centre of the cell: a tight group far from the mean does not drown.
+    # Relative to the centre of the cell: less rounding in tight groups far from 0.
     local = search.coarse.index_select(0, places) - search.cells.centres[cell]
     norms = local.square().sum(dim=1)
     size = int(search.cells.sizes[cell])
@@ -233,7 +219,7 @@ def _first_candidates(search: Search, cell: int, near: Tensor) -> Found:
 def _hits(
     search: Search, block: Tensor, chosen: Tensor, bound: Tensor, first: int
 ) -> Hits:
-    """Rows of the chosen cells that are nearer to a query than its bound."""
+    """Rows of the chosen cells with a distance below the bound of the query."""
     queries = torch.empty(0, dtype=torch.int64, device=block.device)
     hits = [Hits(queries, queries, block.new_empty(0))]
     for cell, queries in _by_column(chosen):
@@ -255,7 +241,7 @@ def _hits(
 
 
 def _by_column(chosen: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Columns with a true entry, and the rows of theirs."""
+    """Columns with true entries, and the rows of these entries."""
     n_rows, n_columns = chosen.shape
     flat = _true_places(chosen.T.contiguous())
     counts = (flat // n_rows).bincount(minlength=n_columns).tolist()
@@ -265,21 +251,20 @@ def _by_column(chosen: Tensor) -> Iterator[tuple[int, Tensor]]:
 
 
 def _true_places(mask: Tensor) -> Tensor:
-    """Places of the true entries of a flattened mask."""
+    """Indices of the true entries of a flattened mask."""
     if mask.device.type == "cpu":
-        # Several times as fast as torch's where few are true.
+        # Several times as fast as torch if few entries are true.
         return torch.from_numpy(np.flatnonzero(mask.numpy()))
     return mask.flatten().nonzero().ravel()
 
 
 def _merged(best: Found, hits: Hits, own: Tensor) -> Found:
-    """Nearest of what was found before and of the hits, which are other rows.
+    """Nearest rows among those found before and the hits, which are different rows.
 
-    Where there are too few, the row's ``own`` place stands in, which never counts.
+    If there are too few, the rest is the row itself (``own``), which is never kept.
     """
     n_queries, width = best.indices.shape
-    # One integer sorts by query and then by distance: floats of one sign are in the
-    # order of their bits.
+    # One integer for query and distance: non-negative floats sort like their bits.
     bits = hits.squared.clamp(min=0.0).view(torch.int32).long()
     order = _argsort((hits.query << 32) | bits)
     query = hits.query[order]
@@ -300,6 +285,6 @@ def _merged(best: Found, hits: Hits, own: Tensor) -> Found:
 
 def _argsort(keys: Tensor) -> Tensor:
     if keys.device.type == "cpu":
-        # Several times as fast as torch's.
+        # Several times as fast as torch.
         return torch.from_numpy(np.argsort(keys.numpy()))
     return keys.argsort()

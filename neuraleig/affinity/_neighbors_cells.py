@@ -1,4 +1,4 @@
-"""Rows in small cells of rows that are near each other."""
+"""Partition of rows into small cells of near rows."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# No cell has more rows than this, or half the root of the number of all rows: cells
-# that are compact, and so few that comparing all rows with all centres is cheap.
+# Largest size of a cell: CELL_ROWS, or CELL_SHARE times the root of the number of rows
+# if that is larger. Cells are compact, and few enough to compare all rows with them.
 CELL_ROWS = 256
 CELL_SHARE = 0.5
-# Cells into which one cell is split at a time, and rows per centre that are drawn to
-# find the centres: what k-means costs per row does not grow with the number of cells.
+# Parts into which a cell is split at a time, and rows per part from which k-means finds
+# the centres: its time per row does not depend on the number of cells.
 MOST_SPLITS = 64
 ROWS_PER_CENTRE = 32
-# Steps of k-means: neighbours ask for compact cells, and no more for the best ones.
+# Steps of k-means: cells need to be compact, not optimal.
 KMEANS_STEPS = 6
-# A centre that attracts fewer rows than this share of a cell is an outlier's, and its
-# rows join the others: products of few rows are slow.
+# A part with a smaller share of the rows of a cell is dissolved: it has outliers, and
+# products of few rows are slow.
+# Not tuned to labels: cells change the time of a search, and its recall is measured.
 SMALLEST_SHARE = 0.125
-# Rows that are compared with the centres at once.
+# Rows that are compared with the centres at a time.
 ASSIGNED_ROWS = 2**16
 
 
@@ -30,11 +31,11 @@ class Cells(NamedTuple):
     Parameters
     ----------
     order : Tensor of shape (n_rows,), int64
-        Rows, one cell after the other.
+        Indices of the rows, cell by cell.
     bounds : Tensor of shape (n_cells + 1,), int64
-        Where in ``order`` each cell begins, and the last one ends.
+        Start of each cell in ``order``, and the end of the last one.
     centres : Tensor of shape (n_cells, n_features)
-        Means of the cells.
+        Mean of each cell.
     """
 
     order: Tensor
@@ -43,22 +44,22 @@ class Cells(NamedTuple):
 
     @property
     def sizes(self) -> Tensor:
-        """Rows of every cell."""
+        """Number of rows in each cell."""
         return self.bounds.diff()
 
     def labels(self) -> Tensor:
-        """Cell of every place in ``order``."""
+        """Cell of each position in ``order``."""
         cells = torch.arange(len(self.sizes), device=self.bounds.device)
         return cells.repeat_interleave(self.sizes)
 
     def nearest(self, cell: int) -> Tensor:
-        """All cells, the nearest to ``cell`` first, which is itself the first."""
+        """All cells by their distance from ``cell``, which is the first."""
         apart = (self.centres - self.centres[cell]).square().sum(dim=1)
         apart[cell] = -1.0
         return apart.argsort(stable=True)
 
     def positions(self, cells: Tensor) -> Tensor:
-        """Places in ``order`` of the rows of some cells."""
+        """Positions in ``order`` of the rows in some cells."""
         sizes = self.sizes[cells]
         ends = sizes.cumsum(dim=0)
         skipped = (self.bounds[cells] - (ends - sizes)).repeat_interleave(sizes)
@@ -66,14 +67,14 @@ class Cells(NamedTuple):
 
 
 class CellGroups(NamedTuple):
-    """Groups of rows that are in cells; neighbours are rows of other groups.
+    """Groups of rows and cells, for neighbours in other groups.
 
     Parameters
     ----------
     of_rows : Tensor of shape (n_rows,), int64
-        Group of every row, in the order of the cells.
+        Group of each row, in the order of the cells.
     of_cells : Tensor of shape (n_cells,), int64
-        Group of the cells whose rows are all of one, -1 for the others.
+        Group of each cell, if all its rows have the same, else -1.
     """
 
     of_rows: Tensor
@@ -81,7 +82,7 @@ class CellGroups(NamedTuple):
 
     @classmethod
     def of(cls, groups: Tensor, cells: Cells) -> CellGroups:
-        """Groups of rows and cells, from those of the rows in order."""
+        """Groups of rows, given in the order of the cells, and of cells."""
         labels, n_cells = cells.labels(), len(cells.sizes)
         least = groups.new_zeros(n_cells).scatter_reduce_(
             0, labels, groups, "amin", include_self=False
@@ -92,15 +93,15 @@ class CellGroups(NamedTuple):
         return cls(groups, torch.where(least == most, least, -1))
 
     def hide_own(self, apart: Tensor, own: Tensor) -> None:
-        """Put the cells of a query's own group at an infinite distance, in place."""
+        """Set distances to cells of the query's group ``own`` to infinity, in place."""
         apart.masked_fill_(own[:, None] == self.of_cells, torch.inf)
 
 
 def make_cells(rows: Tensor, seed: int) -> Cells:
-    """Split rows by k-means, again and again, until no cell is large.
+    """Split rows by k-means repeatedly, until no cell is too large.
 
-    Time O(n_rows log n_rows): a group that k-means does not split, such as equal rows,
-    is cut in halves.
+    A group that k-means does not split, such as equal rows, is cut in halves. Takes
+    O(n_rows log n_rows) time.
     """
     generator = torch.Generator().manual_seed(seed)
     most = max(CELL_ROWS, int(CELL_SHARE * rows.shape[0] ** 0.5))
@@ -120,12 +121,12 @@ def make_cells(rows: Tensor, seed: int) -> Cells:
 def _split(
     rows: Tensor, members: Tensor, most: int, generator: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """Cut one group into several."""
+    """Split a group into several."""
     n_cells = min(MOST_SPLITS, -(-2 * len(members) // most))
     n_drawn = ROWS_PER_CENTRE * n_cells
     drawn = torch.randint(len(members), (n_drawn,), generator=generator)
     sample = rows.index_select(0, members[drawn.to(members.device)])
-    # On the CPU, whose sums have an order: several GPUs are to find the same cells.
+    # On the CPU, where sums have a fixed order: all GPUs get the same cells.
     centres = _kmeans(sample.cpu(), n_cells).to(rows.device)
     labels = _assign(rows, members, centres)
     counts = labels.bincount(minlength=n_cells)
@@ -140,9 +141,9 @@ def _split(
 
 
 def _kmeans(sample: Tensor, n_centres: int) -> Tensor:
-    """Centres of a sample, from its first rows.
+    """Centres of a sample, starting from its first rows.
 
-    Rows at random rather than rows far apart: those would be outliers.
+    These are random; rows far apart would be outliers.
     """
     centres = sample[:n_centres].clone()
     for _ in range(KMEANS_STEPS):
@@ -161,7 +162,7 @@ def _assign(rows: Tensor, members: Tensor, centres: Tensor) -> Tensor:
 
 
 def _nearest_centre(rows: Tensor, centres: Tensor) -> Tensor:
-    # Around their mean: products of rows far from it would round.
+    # Relative to the mean, for less rounding.
     origin = centres.mean(dim=0)
     around = centres - origin
     half_norms = around.square().sum(dim=1) / 2

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by tiles of matrix products, without an n x n array."""
+"""Exact nearest neighbours by tiles of matrix products."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from neuraleig._shard import Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, FloatArray, IntArray
 
-# Distances that are held at once: 128 MiB of float32 on the CPU, 1 GiB on a GPU, whose
-# products need large shapes to reach their rate.
+# Distances in memory at a time: 128 MiB of float32 on the CPU, and 1 GiB on a GPU,
+# where only large products are fast.
 CHUNK_ELEMENTS = 2**25
 CUDA_CHUNK_ELEMENTS = 2**28
-# Differences that are held at once while candidates are ranked: 4 MiB of float32 stay
-# in the cache of a core; a GPU has none to stay in.
+# Differences in memory at a time while candidates are ranked on the CPU: 4 MiB of
+# float32, which fit into the cache of a core.
 RANK_ELEMENTS = 2**20
-# Columns of one group in the selection of the smallest values, at least.
+# Least number of columns in a group, for the selection of the smallest values.
 NARROW_GROUP = 32
-# Rounding in |x|^2 - 2xy + |y|^2 can swap near ties: this many spare candidates
-# are ranked again by exact differences.
+# Spare candidates, ranked again by differences: rounding in |x|^2 - 2xy + |y|^2 can
+# exchange near ties.
 SPARE_CANDIDATES = 5
-# Squared distances below this share of |x|^2 drown in that rounding, as in tight
-# groups far from the mean: such rows are searched again in float64.
+# Squared distances below this share of |x|^2 are dominated by that rounding, as in
+# tight groups far from the mean: such rows are searched again in float64.
 ROUNDING = 64 * torch.finfo(torch.float32).eps
-# Distances this near are tied: rounding may have come between them.
+# Relative difference of distances that are equal up to rounding.
 TIE_TOLERANCE = 8 * torch.finfo(torch.float32).eps
-# Share of a device's free memory that the rows may take; tiles of them otherwise.
+# Largest share of a GPU's free memory for the rows; otherwise they are moved in tiles.
 RESIDENT_SHARE = 0.5
 
 
@@ -40,12 +40,21 @@ class Neighbors(NamedTuple):
     Parameters
     ----------
     distances : ndarray of shape (n_samples, n_neighbors)
-        Ascending. Cosine distances are those of the unit vectors, in [0, 2].
+        Ascending distances, in the units of the rows; with the cosine metric Euclidean
+        distances of unit vectors, from 0 to 2.
     indices : ndarray of shape (n_samples, n_neighbors), int64
-        Rows of the data; never the row itself.
+        Indices of the neighbours, without the row itself.
     recall : float
-        1 where the search was exact. Otherwise the share of the neighbours of a sample
-        of rows that were found, where an exact search for the sample is the truth.
+        Share of the true neighbours that were found, on a sample of rows; 1 for an
+        exact search.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuraleig.affinity import nearest_neighbors
+    >>> found = nearest_neighbors(np.array([[0.0], [1.0], [3.0]]), 1)
+    >>> found.distances.ravel(), found.recall
+    (array([1., 1., 2.]), 1.0)
     """
 
     distances: FloatArray
@@ -54,34 +63,18 @@ class Neighbors(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Neighbours as tensors.
-
-    Parameters
-    ----------
-    distances : Tensor of shape (n_queries, n_neighbors)
-        Ascending.
-    indices : Tensor of shape (n_queries, n_neighbors), int64
-        Never the query itself.
-    """
+    """Ascending distances and indices of neighbours (n_queries, n_neighbors)."""
 
     distances: Tensor
     indices: Tensor
 
     def gathered(self, shard: Shard) -> Found:
-        """Parts of all processes together."""
+        """Concatenate the parts of all processes."""
         return Found(shard.gathered(self.distances), shard.gathered(self.indices))
 
 
 class ExactRows:
-    """Standardised rows in float64, made when asked for: never all at once.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows, which may be a memory map.
-    standardization : Standardization
-        Their centre and unit.
-    """
+    """Standardised rows in float64, computed when indexed, of a memory map also."""
 
     def __init__(self, X: Array, standardization: Standardization) -> None:
         self.X = X
@@ -94,12 +87,12 @@ class ExactRows:
         return self._standardized(self.X[index])
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
-        """Rows of an index, as a tensor gives them for ``dim=0``."""
+        """Rows by index, as ``torch.index_select``."""
         return self._standardized(self.X.take(index.numpy(), axis=dim))
 
     def _standardized(self, X: Array) -> Tensor:
         shift, scale = self.standardization
-        # A memory map would make one of the result.
+        # Not a memory map, as which the result would be returned.
         return torch.from_numpy((np.asarray(X) - shift) / scale)
 
 
@@ -107,7 +100,7 @@ Rows = Tensor | ExactRows
 
 
 def resident(rows: Tensor, device: torch.device) -> Tensor:
-    """Rows on the device if they fit there, otherwise where they are."""
+    """Move rows to the device if they fit there."""
     if device.type != "cuda":
         return rows
     free, _ = torch.cuda.mem_get_info(device)
@@ -122,7 +115,7 @@ def full_search(
     device: torch.device,
     groups: Tensor | None = None,
 ) -> Found:
-    """Neighbours of some rows among all rows, or among those of other groups."""
+    """Neighbours of queries among all rows, or among the rows of other groups."""
     many = min(n_neighbors + 1 + SPARE_CANDIDATES, rows.shape[0])
     near = candidates(rows, queries, many, device, groups)
     return rank(rows, queries, near, n_neighbors, groups)
@@ -135,14 +128,14 @@ def candidates(
     device: torch.device,
     groups: Tensor | None = None,
 ) -> Tensor:
-    """Indices of the nearest rows of each query, the query itself among them.
+    """Indices of the nearest rows of each query, including the query.
 
-    With groups, rows of the query's own group come last.
+    With groups, rows of the group of the query come last.
     """
     n_rows, n_features = rows.shape
     elements = chunk_elements(device)
-    # Rows that are elsewhere come by tiles that take no more than the distances.
-    # A device without a number is any of its type.
+    # Rows on another device are moved in tiles, which take at most the memory of the
+    # distances. Devices are compared by type: an index may be missing.
     here = isinstance(rows, Tensor) and rows.device.type == device.type
     width = n_rows if here else max(n_candidates, elements // n_features)
     tile = rows[:width].to(device)
@@ -163,7 +156,7 @@ def _tile_candidates(
     groups: Tensor | None,
     start: int,
 ) -> Found:
-    """Nearest rows of a tile, by half their squared distance less |query|^2 / 2."""
+    """Nearest rows of a tile, by half the squared distance minus |query|^2 / 2."""
     half_norms = tile.square().sum(dim=1) / 2
     transposed = tile.T.contiguous()
     step = max(1, chunk_elements(tile.device) // tile.shape[0])
@@ -186,7 +179,7 @@ def _tile_candidates(
 
 
 def _nearer(first: Found, second: Found, n_candidates: int) -> Found:
-    """Nearest of the candidates of two tiles."""
+    """Nearest candidates of two tiles."""
     values = torch.cat([first.distances, second.distances], dim=1)
     indices = torch.cat([first.indices, second.indices], dim=1)
     n_candidates = min(n_candidates, values.shape[1])
@@ -195,25 +188,24 @@ def _nearer(first: Found, second: Found, n_candidates: int) -> Found:
 
 
 def chunk_elements(device: torch.device) -> int:
-    """Distances that are held at once on a device."""
+    """Number of distances in memory at a time on a device."""
     return CUDA_CHUNK_ELEMENTS if device.type == "cuda" else CHUNK_ELEMENTS
 
 
 def smallest(values: Tensor, count: int, group: int | None = None) -> Tensor:
-    """Indices of the ``count`` smallest values per row, in no order.
+    """Indices of the ``count`` smallest values in each row, unordered.
 
-    Any of the ``count`` smallest values lies in one of the ``count`` groups with the
-    smallest minima, so only those groups are searched: exact, and several times
-    faster than a selection among all columns.
+    These are in the ``count`` groups of columns with the smallest minima. To search
+    only these groups is exact, and several times faster than to search all columns.
     """
     n_rows, n_columns = values.shape
     if group is None:
-        # As many groups as members of the groups that are searched, in wide rows.
+        # In wide rows as many groups as columns in the selected groups.
         group = max(NARROW_GROUP, math.isqrt(n_columns // count))
     n_groups = n_columns // group
     if n_groups <= 2 * count:
         return values.topk(count, dim=1, largest=False, sorted=False).indices
-    # Column c belongs to group c % n_groups; what is left over is searched as it is.
+    # Column c is in group c % n_groups. The remaining columns are all searched.
     grouped = values[:, : n_groups * group].reshape(n_rows, group, n_groups)
     best = grouped.amin(dim=1).topk(count, dim=1, largest=False, sorted=False).indices
     columns = torch.arange(n_columns, device=values.device)
@@ -231,9 +223,9 @@ def rank(
     n_neighbors: int,
     groups: Tensor | None = None,
 ) -> Found:
-    """Nearest candidates of each query by exact differences, without itself.
+    """Nearest candidates of each query by differences, without the query itself.
 
-    With groups, candidates of the query's own group are at an infinite distance.
+    With groups, candidates in the group of the query have infinite distances.
     """
     width = candidates.shape[1] * rows.shape[1]
     on_cpu = rows.device.type == "cpu"
@@ -255,7 +247,7 @@ def rank(
 
 
 def squared_distances_to(rows: Rows, queries: Tensor, others: Tensor) -> Tensor:
-    """Squared distances from each query to its others, by differences."""
+    """Squared distances from each query to rows of its own, by differences."""
     shape = (*others.shape, rows.shape[1])
     difference = rows.index_select(0, others.flatten()).view(shape)
     difference -= rows.index_select(0, queries)[:, None]
@@ -263,17 +255,16 @@ def squared_distances_to(rows: Rows, queries: Tensor, others: Tensor) -> Tensor:
 
 
 def drowned(found: Found, squared_norms: Tensor) -> Tensor:
-    """Queries whose neighbours are nearer than float32 products can tell."""
+    """Queries with distances below the rounding errors of float32 products."""
     return torch.nonzero(
         found.distances[:, -1].square() < ROUNDING * squared_norms
     ).ravel()
 
 
 def recall_of(found: Tensor, truth: Tensor) -> float:
-    """Share of the neighbours that were found, by their distances.
+    """Share of the neighbours that were found, by distances.
 
-    Distances rather than indices are compared: a row at the distance of the last
-    neighbour is as good as that neighbour.
+    Rows at the same distance are equally good neighbours.
     """
     farthest = truth[:, -1:].double() * (1 + TIE_TOLERANCE)
     return float((found.double() <= farthest).double().mean())

@@ -1,4 +1,4 @@
-"""Nearest neighbours by faiss, which the extra ``faiss`` installs."""
+"""Nearest neighbours by faiss."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ from neuraleig.affinity._neighbors_torch import (
     without_rounding,
 )
 
-# Inverted lists per root of the number of rows, as faiss advises.
+# Inverted lists per square root of the number of rows, as faiss recommends.
 LISTS = 4
-# faiss learns its lists from this many rows each.
+# Rows per list from which faiss finds the lists.
 ROWS_PER_LIST = 64
-# Share of the sample's neighbours that the lists are to give, and the number of lists
-# that every row looks into first; it is doubled until they do.
+# Required recall on the sample, and the number of lists per query from which on it is
+# doubled until that is reached.
+# As COVERAGE of the search by cells: above the recall that is asked for.
 LIST_RECALL = 0.993
 FIRST_PROBES = 8
 
@@ -42,27 +43,9 @@ FIRST_PROBES = 8
 def faiss_neighbors(
     X: Array, n_neighbors: int, *, approximate: bool, seed: int, shard: Shard
 ) -> tuple[Found, float]:
-    """Neighbours of all rows by Euclidean distance, and their recall.
+    """Euclidean neighbours of all rows, in float64 and units of ``X``, and the recall.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows.
-    n_neighbors : int
-        Neighbours per row.
-    approximate : bool
-        Whether to search inverted lists rather than all rows.
-    seed : int
-        Seed of the lists and of the sample.
-    shard : Shard
-        Share of this process.
-
-    Returns
-    -------
-    found : Found
-        In the units of ``X``, in float64.
-    recall : float
-        Share of the neighbours of a sample that were found.
+    An approximate search uses inverted lists; its recall is measured on a sample.
     """
     faiss = _faiss()
     standardization = Standardization.of(X)
@@ -135,11 +118,11 @@ def _search(
     queries: Tensor,
     n_neighbors: int,
 ) -> Found:
-    """Neighbours of some rows, ranked by exact differences."""
+    """Neighbours of queries, ranked by differences."""
     n_neighbors = min(n_neighbors, len(rows) - 1)
     asked = rows.index_select(0, queries).numpy()
     indices = torch.from_numpy(index.search(asked, n_neighbors + 1)[1])
-    # -1 stands for nothing found: the row itself, which is never kept.
+    # -1 is a missing neighbour: replaced by the row itself, which is never kept.
     indices = torch.where(indices < 0, queries[:, None], indices)
     found = rank(rows, queries, indices, n_neighbors)
     short = torch.nonzero(found.distances[:, -1].isinf()).ravel()

@@ -28,14 +28,16 @@ from neuraleig.affinity._neighbors_exact import (
     resident,
 )
 
-# Rows on which recall is measured, against an exact search for them.
+# Rows on which recall is measured, by an exact search.
 SAMPLE_ROWS = 1_000
-# Cells and candidates of wide data are found along this many principal axes, where
-# they have more than twice as many features.
+# Principal axes for cells and candidates, if the data have more than twice as many
+# features.
 PROJECTED_FEATURES = 64
 SVD_ROWS = 5_000
-# Candidates along the axes per neighbour: the first number that keeps enough of them.
-# Where none does, the data have more dimensions than axes and are searched as they are.
+# Candidates per neighbour along these axes: the first number with the recall
+# PROJECTED_RECALL. If none has it, the data have more dimensions, and all features are
+# used.
+# Not tuned: a sample of the rows at hand decides among them.
 OVERSAMPLING = (2, 4, 6, 8)
 PROJECTED_RECALL = 0.998
 
@@ -52,36 +54,15 @@ def torch_neighbors(
     seed: int,
     shard: Shard,
 ) -> tuple[Found, float]:
-    """Neighbours of all rows by Euclidean distance, and their recall.
+    """Euclidean neighbours of all rows, in float64 and units of ``X``, and the recall.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows.
-    n_neighbors : int
-        Neighbours per row.
-    groups : ndarray of shape (n_samples,), int64, or None, default=None
-        Neighbours are rows of other groups; ``None``: any other rows.
-    approximate : bool
-        Whether a few may be missed.
-    device : torch.device
-        Where to search; rows that do not fit there come by tiles.
-    seed : int
-        Seed of the cells, the axes and the sample.
-    shard : Shard
-        Share of this process.
-
-    Returns
-    -------
-    found : Found
-        In the units of ``X``, in float64, on the CPU.
-    recall : float
-        Share of the neighbours of a sample that were found.
+    The parameters are those of :func:`neuraleig.affinity.nearest_neighbors`. Rows that
+    do not fit on the device are moved there in tiles.
     """
     standardization = Standardization.of(X)
     exact = ExactRows(X, standardization)
     codes = None if groups is None else torch.from_numpy(groups)
-    # No name is kept for the rows: they are freed once they are put in order.
+    # Rows without a name are freed once they are reordered.
     if approximate:
         found, recall = approximate_search(
             resident(standardization.apply(X), device),
@@ -108,7 +89,7 @@ def exact_search(
     device: torch.device,
     groups: Tensor | None = None,
 ) -> Found:
-    """Neighbours of some rows among all rows, in float64 where float32 drowns them."""
+    """Neighbours of queries among all rows, in float64 if float32 is too coarse."""
     found = full_search(rows, queries.to(rows.device), n_neighbors, device, groups)
     return without_rounding(found, rows, exact, queries, groups)
 
@@ -120,7 +101,7 @@ def without_rounding(
     queries: Tensor,
     groups: Tensor | None = None,
 ) -> Found:
-    """Search again, in float64, where neighbours are too near for float32."""
+    """Search again in float64 for queries with neighbours too near for float32."""
     again = drowned(found, squared_norms(rows)[queries.to(rows.device)]).cpu()
     found = Found(found.distances.double().cpu(), found.indices.cpu())
     if len(again):
@@ -138,7 +119,7 @@ def approximate_search(
     shard: Shard,
     groups: Tensor | None = None,
 ) -> tuple[Found, float]:
-    """Neighbours by cells, and the recall on a sample of rows."""
+    """Neighbours by a search in cells, and the recall on a sample of rows."""
     n_rows, device = rows.shape[0], rows.device
     sample = sample_of(n_rows, seed)
     truth = true_neighbors(rows, exact, sample, n_neighbors, device, shard, groups)
@@ -179,7 +160,7 @@ def refined(
     shard: Shard,
     groups: Tensor | None = None,
 ) -> Found:
-    """Distances in float64, where those of float32 are mostly rounding."""
+    """Distances in float64, if float32 distances are mostly rounding errors."""
     found, norms = Found(found.distances.cpu(), found.indices.cpu()), norms.cpu()
     again = drowned(found, norms)
     own = again[shard.part(len(again))]
@@ -197,7 +178,7 @@ def refined(
 def completed(
     found: Found, exact: ExactRows, n_neighbors: int, shard: Shard, groups: Tensor
 ) -> Found:
-    """Search among all rows for those that met too few rows of other groups."""
+    """Search all rows for queries with too few candidates in other groups."""
     again = torch.nonzero(found.distances[:, -1].isinf()).ravel()
     if len(again):
         own = again[shard.part(len(again))]
@@ -215,7 +196,7 @@ def true_neighbors(
     shard: Shard,
     groups: Tensor | None = None,
 ) -> Found:
-    """Exact neighbours of a sample, of which every process searches a part."""
+    """Exact neighbours of a sample, of which each process searches a part."""
     own = sample[shard.part(len(sample))]
     found = exact_search(rows, exact, own, n_neighbors, device, groups)
     return found.gathered(shard)
@@ -228,7 +209,7 @@ def sample_of(n_rows: int, seed: int) -> Tensor:
 
 
 def squared_norms(rows: Tensor) -> Tensor:
-    """Squared length of every row, without a copy of the rows."""
+    """Squared norm of each row, without a copy of the rows."""
     norms: Tensor = torch.linalg.vector_norm(rows, dim=1)
     return norms.square()
 
@@ -236,7 +217,7 @@ def squared_norms(rows: Tensor) -> Tensor:
 def _coarse(
     rows: Tensor, sample: Tensor, truth: Found, seed: int, groups: Tensor | None
 ) -> tuple[Tensor, int]:
-    """What candidates are found by, and how many are needed."""
+    """Rows, or their projection, and the number of candidates that it needs."""
     n_neighbors = truth.indices.shape[1]
     if rows.shape[1] > 2 * PROJECTED_FEATURES:
         projected = _principal_projection(rows, seed)

@@ -24,19 +24,8 @@ def tree_neighbors(
     n_jobs: int | None,
     shard: Shard,
 ) -> Neighbors:
-    """Neighbours by scikit-learn, which chooses between trees and brute force.
-
-    Parameters
-    ----------
-    X, n_neighbors, metric, groups, n_jobs, shard
-        As for :func:`neuraleig.affinity.nearest_neighbors`.
-
-    Returns
-    -------
-    neighbors : Neighbors
-        Exact.
-    """
-    # Imported late: it takes longer than all of this package.
+    """Exact neighbours by scikit-learn, with trees or by brute force."""
+    # Imported late: it takes longer than this whole package.
     from sklearn.neighbors import NearestNeighbors
 
     if metric == "cosine":
@@ -58,7 +47,7 @@ def _others(
 ) -> tuple[FloatArray, IntArray]:
     """Neighbours among all other rows."""
     distances, indices = search.kneighbors(X[queries], n_neighbors + 1)
-    # The row itself goes; among its duplicates it may not be listed, and the last does.
+    # Without the row itself; if it is not among its duplicates, without the last.
     others = indices != queries[:, None]
     others[others.all(axis=1), -1] = False
     shape = (len(queries), n_neighbors)
@@ -77,8 +66,8 @@ def _across(
 ) -> tuple[FloatArray, IntArray]:
     """Neighbours among the rows of other groups.
 
-    More and more neighbours are looked at, twice as many each time, until every row
-    has met enough of other groups.
+    The number of rows that are searched doubles until each query has enough rows of
+    other groups among them.
     """
     distances = np.empty((len(queries), n_neighbors))
     indices = np.empty((len(queries), n_neighbors), dtype=np.int64)
@@ -89,7 +78,7 @@ def _across(
         apart, met = search.kneighbors(X[rows], n_met)
         others = groups[met] != groups[rows][:, None]
         done = others.sum(axis=1) >= n_neighbors
-        # Stable: the nearest of the others first, in the order in which they came.
+        # Stable: rows of other groups first, the nearest before the others.
         order = np.argsort(~others[done], axis=1, kind="stable")[:, :n_neighbors]
         distances[waiting[done]] = np.take_along_axis(apart[done], order, axis=1)
         indices[waiting[done]] = np.take_along_axis(met[done], order, axis=1)

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
+from neuraleig._components import Component
 from neuraleig._interchange import as_numpy
 from neuraleig._rows import DrawnRows, draw_rows, iter_once
 from neuraleig._sklearn import CallbackSupportMixin, FitTask, Interval, StrOptions
@@ -136,6 +137,8 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         owner = type(self).__name__
         check_hidden_sizes(self.hidden_sizes)
         refuse_module(self.network)
+        if isinstance(self.network, Component):
+            self.network.check("network", owner)
         check_callbacks(self.callbacks)
         self._check_beside_affinity()
         training = self._component("training", self.training)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import asdict
 from numbers import Integral, Real
 from typing import Any
 
@@ -75,11 +74,10 @@ def check_same_data(checkpoint: Checkpoint, **data: object) -> None:
 
 def recall_seeds(checkpoint: Checkpoint, seeds: Seeds) -> Seeds:
     """Seeds of the first attempt at a fit, which may be this one."""
-    saved = checkpoint.load("seeds")
-    if saved is not None:
-        return Seeds(**saved)
-    checkpoint.save("seeds", asdict(seeds))
-    return seeds
+    saved: Seeds | None = checkpoint.load("seeds", Seeds)
+    if saved is None:
+        checkpoint.save("seeds", seeds)
+    return saved or seeds
 
 
 def _as_json(value: object, without: Collection[str]) -> object:

@@ -18,6 +18,7 @@ from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import (
     MAX_GRAPH_ROWS,
     EigenfunctionEstimator,
+    RowFit,
     unchanged_on_failure,
 )
 from neuraleig.estimators._stream import StreamClusterer
@@ -34,6 +35,7 @@ from neuraleig.spectrum import suggest_n_clusters
 from neuraleig.training import Callback, Training
 
 # Eigenfunctions per cluster that labels are read from, where n_components is open.
+# As many as readings are tried with, see FUNCTIONS_PER_CLUSTER.
 READ_PER_CLUSTER = 3
 
 
@@ -262,6 +264,17 @@ default="argmax"
             If fewer clusters than asked for have rows, or fewer eigenfunctions than
             ``n_components`` were found.
         """
+        return self._fit(X, affinity_matrix, groups, self._row_problem)
+
+    @with_callbacks
+    def _fit(
+        self,
+        X: Rows,
+        affinity_matrix: Matrix | None,
+        groups: ArrayLike | None,
+        make_problem: Callable[[RowFit, int], Problem],
+    ) -> Self:
+        """Fit to the problem that is made of the rows once they are checked."""
         fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):
             begun = self._start_fit(X, affinity_matrix, groups, fit_task)
@@ -269,7 +282,7 @@ default="argmax"
             check_n_clusters(
                 self.n_clusters, rows.shape[0], are_drawn=index is not None
             )
-            problem = self._row_problem(begun, self.n_clusters)
+            problem = make_problem(begun, self.n_clusters)
             labels = self._fit_problem(problem, begun.training, begun.run)
             self.affinity_ = begun.affinity
             self._stream = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import scipy.sparse as sp
@@ -41,13 +41,13 @@ class SharedCheckpoint(Checkpoint):
         # What the other processes get is a copy, which they leave alone.
         self.folder = shard.first(open_folder)
 
-    def save(self, name: str, tree: Mapping[str, Any]) -> None:
+    def save(self, name: str, tree: object) -> None:
         """Keep a tree; an error of the first process is one of all."""
         self.shard.first(lambda: self.folder.save(name, tree))
 
-    def load(self, name: str) -> dict[str, Any] | None:
+    def load(self, name: str, *kinds: type) -> Any:  # noqa: ANN401
         """Tree that the first process finds."""
-        return self.shard.first(lambda: self.folder.load(name))
+        return self.shard.first(lambda: self.folder.load(name, *kinds))
 
     def clear(self) -> None:
         """Forget everything."""

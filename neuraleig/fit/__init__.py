@@ -6,6 +6,7 @@ from neuraleig.fit._progress import STAGES, Progress
 from neuraleig.fit._row_problem import RowProblem
 from neuraleig.fit._run import Run
 from neuraleig.fit._settings import Settings
+from neuraleig.fit._window_problem import WindowProblem
 
 __all__ = [
     "STAGES",
@@ -18,5 +19,6 @@ __all__ = [
     "Sampler",
     "Settings",
     "Task",
+    "WindowProblem",
     "fit",
 ]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-import numpy as np
-import scipy.sparse as sp
 import torch
 
 from neuraleig._random import Seeds
@@ -55,7 +53,7 @@ class Run:
         name : str
             Entry of the checkpoint.
         kind : type
-            Dataclass whose fields are numbers, arrays, tensors and sparse matrices.
+            Dataclass, see :mod:`neuraleig._tree`.
         build : callable
             Builds it.
 
@@ -64,35 +62,8 @@ class Run:
         record : instance of kind
             Recalled or built.
         """
-        saved = self.checkpoint.load(name)
+        saved: Record | None = self.checkpoint.load(name, kind)
         if saved is None:
-            built = build()
-            self.checkpoint.save(name, packed(built))
-            return built
-        return kind(**{key: _field(value) for key, value in saved.items()})
-
-
-def packed(record: object) -> dict[str, Any]:
-    """Fields of a dataclass, as a checkpoint can hold them."""
-    return {
-        field.name: _packed_field(getattr(record, field.name))
-        for field in fields(record)  # type: ignore[arg-type]
-        if field.init
-    }
-
-
-def _packed_field(value: object) -> object:
-    if isinstance(value, sp.csr_array):
-        parts = {"data": value.data, "indices": value.indices, "indptr": value.indptr}
-        return {"csr": parts, "shape": value.shape}
-    # What is loaded is a tensor: say which of them were arrays.
-    return {"array": value} if isinstance(value, np.ndarray) else value
-
-
-def _field(value: Any) -> object:  # noqa: ANN401
-    if not isinstance(value, dict):
-        return value
-    if "array" in value:
-        return value["array"].numpy()
-    data, indices, indptr = (part.numpy() for part in value["csr"].values())
-    return sp.csr_array((data, indices, indptr), shape=tuple(value["shape"]))
+            saved = build()
+            self.checkpoint.save(name, saved)
+        return saved

@@ -10,11 +10,8 @@ from neuraleig.fit._run import Run
 from neuraleig.fit._settings import Settings
 from neuraleig.fit._targets import Targets
 from neuraleig.networks import EigenNetwork
-from neuraleig.objectives import (
-    SumObjective,
-    function_objective,
-    label_objective,
-)
+from neuraleig.objectives import SumObjective
+from neuraleig.objectives._named import function_objective, label_objective
 from neuraleig.training import (
     EPOCH_STEPS,
     EarlyStopping,
@@ -28,6 +25,7 @@ from neuraleig.training import (
 
 # Share of the warm start's loss that goes on in fine-tuning: the cut alone would
 # trade the clusters for smaller ones.
+# Other shares are not on record.
 ANCHOR = 0.3
 
 

@@ -16,6 +16,7 @@ HEADS: tuple[str, ...] = get_args(Head)
 ASSIGNMENTS: tuple[str, ...] = get_args(Assignment)
 
 # Shrinkage of least squares, in mean variances of an input.
+# Chosen over the sets of the benchmarks, by held-out accuracy among others.
 RIDGE = 1e-3
 
 

@@ -1,9 +1,7 @@
-"""Objectives: tensors in, a scalar out. One loss, one file, one test."""
+"""Objectives: functions of outputs and batches that return a scalar loss."""
 
 from neuraleig._batch import Batch, Edges, Objective, Outputs
 from neuraleig.objectives._base import SumObjective
-from neuraleig.objectives._memory import OutputMemory
-from neuraleig.objectives._named import function_objective, label_objective
 from neuraleig.objectives._nested_low_rank import NestedLowRank, nested_low_rank_loss
 from neuraleig.objectives._neuralef import NeuralEF, neuralef_loss
 from neuraleig.objectives._normalized_cut import NormalizedCut, normalized_cut_loss
@@ -17,14 +15,11 @@ __all__ = [
     "NeuralEF",
     "NormalizedCut",
     "Objective",
-    "OutputMemory",
     "Outputs",
     "Rayleigh",
     "SpectralRegression",
     "SumObjective",
     "dirichlet_energy",
-    "function_objective",
-    "label_objective",
     "nested_low_rank_loss",
     "neuralef_loss",
     "normalized_cut_loss",

@@ -1,4 +1,4 @@
-"""Objectives made of objectives."""
+"""Sums of objectives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ class SumObjective:
     Parameters
     ----------
     *terms : tuple of (float, Objective)
-        Weights and objectives.
+        Weight and objective of each term.
+
+    Examples
+    --------
+    >>> from neuraleig.objectives import NormalizedCut, Rayleigh, SumObjective
+    >>> objective = SumObjective((1.0, Rayleigh()), (0.5, NormalizedCut()))
+    >>> [weight for weight, _ in objective.terms]
+    [1.0, 0.5]
     """
 
     def __init__(self, *terms: tuple[float, Objective]) -> None:

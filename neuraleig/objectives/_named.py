@@ -1,4 +1,4 @@
-"""Objectives by the names that the estimators' parameters give them."""
+"""Objectives by name."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from neuraleig.objectives._neuralef import NeuralEF
 from neuraleig.objectives._normalized_cut import NormalizedCut
 from neuraleig.objectives._rayleigh import Rayleigh
 
-# The published weight of NeuralEF's penalty, times the number of functions.
+# Published penalty of NeuralEF, times the number of functions.
 NEURALEF_PENALTY = 20.48
 
 
 def function_objective(name: str, n_functions: int) -> Objective:
-    """Objective of the eigenfunctions that the estimators' ``objective`` names."""
+    """Objective of the eigenfunctions, by the parameter ``objective``."""
     if name == "neuralef":
         return NeuralEF(NEURALEF_PENALTY / n_functions)
     return NestedLowRank() if name == "nested_low_rank" else Rayleigh()
 
 
 def label_objective(name: str, n_clusters: int) -> Objective:
-    """Objective of the labels that the estimators' ``label_objective`` names."""
+    """Objective of the labels, by the parameter ``label_objective``."""
     if name == "neuralef":
         return NeuralEF(NEURALEF_PENALTY / n_clusters, discrete=True)
     return NormalizedCut()

@@ -10,36 +10,43 @@ from neuraleig.objectives._rayleigh import centred, dirichlet_energy
 
 
 def nested_low_rank_loss(functions: Tensor, affinity: Edges) -> Tensor:
-    r"""Mean over prefixes of the error of the low-rank approximation they span.
+    r"""Low-rank approximation error of the affinity, averaged over prefixes.
 
-    For the first :math:`l` functions the error of approximating the kernel is
-    :math:`-2 \mathrm{tr}(R_l) + \|C_l\|_F^2` up to a constant, with :math:`R` the
-    affinity and :math:`C` the covariance of the functions, both under the degrees.
-    It is computed as :math:`E|f(x) - f(x^+)|^2 + \|C_l - I\|_F^2 - l`, whose noise
-    vanishes where functions are flat. The minimiser is
-    :math:`f_j = \sqrt{\lambda_j} v_j`, in order.
+    The error of the first :math:`l` functions is, up to a constant,
+    :math:`-2 \mathrm{tr}(R_l) + \|C_l\|_F^2`, where :math:`R` is the affinity and
+    :math:`C` the covariance of the functions, both weighted by degrees. It is computed
+    as :math:`E|f(x) - f(x^+)|^2 + \|C_l - I\|_F^2 - l`, whose noise vanishes where
+    functions are flat. The minimum is at :math:`f_j = \sqrt{\lambda_j} v_j`, in order.
 
     Parameters
     ----------
     functions : Tensor of shape (n_rows, n_functions)
-        Outputs; the constant function is projected out.
+        Outputs of the network, from which the constant function is projected out.
     affinity : Edges
         Affinity among the rows.
 
     Returns
     -------
-    loss : Tensor
-        Scalar.
+    loss : Tensor of shape ()
+        Loss.
 
     References
     ----------
     .. [1] J. J. Ryu et al., "Operator SVD with neural networks via nested low-rank
        approximation", ICML 2024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neuraleig.objectives import Edges, nested_low_rank_loss
+    >>> pair = Edges(torch.tensor([0]), torch.tensor([1]), torch.ones(1), n_nodes=2)
+    >>> nested_low_rank_loss(torch.tensor([[1.0], [-1.0]]), pair)
+    tensor(3.)
     """
     n_functions = functions.shape[1]
     flat, shares = centred(functions, affinity)
     covariance = flat.T @ (shares[:, None] * flat)
-    # Function j is part of the prefixes of length j + 1 and more.
+    # Function j is in the prefixes of length j + 1 and more.
     position = torch.arange(n_functions, device=functions.device)
     prefixes = ((n_functions - position) / n_functions).to(functions.dtype)
     pair_prefixes = torch.minimum(prefixes[:, None], prefixes[None, :])
@@ -50,7 +57,13 @@ def nested_low_rank_loss(functions: Tensor, affinity: Edges) -> Tensor:
 
 
 class NestedLowRank:
-    """Nested low-rank approximation, see :func:`nested_low_rank_loss`."""
+    """Nested low-rank approximation, see :func:`nested_low_rank_loss`.
+
+    Examples
+    --------
+    >>> from neuraleig.objectives import NestedLowRank
+    >>> objective = NestedLowRank()
+    """
 
     def __call__(self, outputs: Outputs, batch: Batch) -> Tensor:
         """Loss of the functions of a batch."""

@@ -1,4 +1,4 @@
-"""NeuralEF: ordered eigenfunctions by a stop-gradient, as published."""
+"""NeuralEF, as published."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neuraleig._batch import Batch, Edges, Outputs
 
 
 def neuralef_loss(functions: Tensor, affinity: Edges, penalty: float) -> Tensor:
-    r"""Trace of the normalised affinity, with a one-sided penalty on its off-diagonal.
+    r"""Negative trace of the normalised affinity, with an off-diagonal penalty.
 
     .. math::
 
@@ -17,30 +17,39 @@ def neuralef_loss(functions: Tensor, affinity: Edges, penalty: float) -> Tensor:
         \quad R = \Psi^\top A \Psi,
         \quad \hat R = \mathrm{sg}(\Psi)^\top A \Psi
 
-    with columns of :math:`\Psi` of unit norm over the batch. Only the later function
-    of a pair feels the penalty, which orders them.
+    where the columns of :math:`\Psi` have unit norm over the batch and sg is the
+    stop-gradient. The penalty changes only the later function of a pair, which orders
+    the functions.
 
     Parameters
     ----------
     functions : Tensor of shape (n_rows, n_functions)
-        Outputs :math:`\Psi`.
+        Outputs :math:`\Psi` of the network, before normalisation.
     affinity : Edges
-        Affinity among the rows; normalised here by its degrees.
+        Affinity among the rows, from which :math:`A` is computed.
     penalty : float
-        The factor :math:`\alpha`.
+        Weight :math:`\alpha` of the penalty.
 
     Returns
     -------
-    loss : Tensor
-        Scalar.
+    loss : Tensor of shape ()
+        Loss.
 
     References
     ----------
     .. [1] Z. Deng and Y. Luo, "Learning neural eigenfunctions for unsupervised
        semantic segmentation", ICCV 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neuraleig.objectives import Edges, neuralef_loss
+    >>> pair = Edges(torch.tensor([0]), torch.tensor([1]), torch.ones(1), n_nodes=2)
+    >>> neuralef_loss(torch.ones(2, 1), pair, penalty=0.08).round(decimals=4)
+    tensor(-1.)
     """
     degrees = affinity.degrees().to(functions.dtype)
-    # A row without edges has no place in the normalised affinity.
+    # A row without edges is zero in the normalised affinity.
     positive = degrees > 0
     inverse_root = torch.where(positive, degrees.clamp_min(1e-30).rsqrt(), 0.0)
     norms = functions.norm(dim=0).clamp_min(torch.finfo(functions.dtype).eps)
@@ -55,15 +64,21 @@ def neuralef_loss(functions: Tensor, affinity: Edges, penalty: float) -> Tensor:
 
 
 class NeuralEF:
-    """The published loss of the eigenfunctions, see :func:`neuralef_loss`.
+    """NeuralEF, see :func:`neuralef_loss`.
 
     Parameters
     ----------
     penalty : float, default=0.08
-        Weight of the off-diagonal; the published recipe uses 20.48 / k.
+        Weight of the off-diagonal penalty; 20.48 divided by the number of functions in
+        the published recipe.
     discrete : bool, default=False
-        Score the soft assignments instead of the functions: the published discrete
-        variant, in which clusters are the eigenfunctions.
+        Apply the loss to the soft assignments instead of the functions (the published
+        discrete variant, in which clusters are eigenfunctions).
+
+    Examples
+    --------
+    >>> from neuraleig.objectives import NeuralEF
+    >>> objective = NeuralEF(penalty=20.48 / 10, discrete=True)
     """
 
     def __init__(self, penalty: float = 0.08, *, discrete: bool = False) -> None:

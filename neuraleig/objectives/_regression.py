@@ -1,4 +1,4 @@
-"""Regression on exact eigenfunctions and labels: the warm start."""
+"""Regression on exact eigenfunctions and labels, the loss of the warm start."""
 
 from __future__ import annotations
 
@@ -16,36 +16,50 @@ def regression_loss(
     Parameters
     ----------
     functions : Tensor of shape (n_rows, n_functions)
-        Outputs.
+        Outputs of the network.
     logits : Tensor of shape (n_rows, n_clusters)
         Scores of the clusters.
     target_functions : Tensor of shape (n_rows, n_functions)
         Exact eigenfunctions, of unit mean square.
     target_labels : Tensor of shape (n_rows,), int64
-        Labels read off them.
+        Labels from these eigenfunctions.
 
     Returns
     -------
-    loss : Tensor
-        Scalar, at least 0.
+    loss : Tensor of shape ()
+        Loss, at least 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neuraleig.objectives import regression_loss
+    >>> functions, logits = torch.ones(2, 1), torch.tensor([[50.0, 0.0], [0.0, 50.0]])
+    >>> regression_loss(functions, logits, torch.zeros(2, 1), torch.tensor([0, 1]))
+    tensor(1.)
     """
     error = (functions - target_functions).square().mean()
     return error + F.cross_entropy(logits, target_labels)
 
 
 class SpectralRegression:
-    """Distance to known eigenfunctions and labels, see :func:`regression_loss`.
+    """Regression on exact eigenfunctions and labels, see :func:`regression_loss`.
 
     Parameters
     ----------
     functions : Tensor of shape (n_targets, n_functions)
         Exact eigenfunctions.
     labels : Tensor of shape (n_targets,), int64
-        Labels read off them.
+        Labels from these eigenfunctions.
 
     Notes
     -----
-    Rows of a batch are looked up by ``batch.index``, which counts targets.
+    ``batch.index`` has the index of the target of each row.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neuraleig.objectives import SpectralRegression
+    >>> objective = SpectralRegression(torch.zeros(5, 2), torch.tensor([0, 0, 1, 1, 1]))
     """
 
     def __init__(self, functions: Tensor, labels: Tensor) -> None:

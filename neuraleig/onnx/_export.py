@@ -1,16 +1,15 @@
-"""Export of fitted estimators: which, with which options."""
+"""Export of fitted estimators to ONNX."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 from os import PathLike
-from pathlib import Path
 
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from neuraleig._atomic import checked_target
 from neuraleig._version import __version__
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.onnx import _row_model, _token_model
@@ -19,7 +18,7 @@ from neuraleig.onnx._writer import require_onnx, write_onnx
 from neuraleig.segmentation import DenseSegmenter
 
 Exportable = NeuralEigenSpectralClustering | NeuralSpectralEmbedding | DenseSegmenter
-ROWS = NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+KNOWN = NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter
 
 
 def export_onnx(
@@ -30,48 +29,57 @@ def export_onnx(
     include_backbone: bool = False,
     image_size: tuple[int, int] | None = None,
 ) -> None:
-    """Write a fitted estimator as an ONNX model, for prediction without torch.
+    """Write a fitted estimator as an ONNX model, which predicts without torch.
 
     Parameters
     ----------
     estimator : NeuralEigenSpectralClustering, NeuralSpectralEmbedding or DenseSegmenter
-        Fitted. It stays as it is, on whatever device.
+        Fitted estimator, on any device. It is not changed.
     path : str or PathLike
-        File, by convention ``*.onnx``; one that is there is replaced. Its folder must
-        exist.
+        File to write, usually ``*.onnx``. Its folder must exist; an existing file is
+        replaced.
     dtype : {"float32", "float64", "uint8"}, default="float32"
-        Type of the input: ``"float64"`` for rows whose differences float32 cannot
-        hold, ``"uint8"`` for images of bytes.
+        Type of the input. ``"float64"``: for rows whose differences float32 cannot
+        represent. ``"uint8"``: for images with values from 0 to 255.
     include_backbone : bool, default=False
-        For a segmenter, begin with images instead of the features of their tokens.
+        For a segmenter, whether the input are images instead of token features.
     image_size : (int, int) or None, default=None
-        Height and width of these images in pixels, multiples of the patch size, where
-        the backbone can only be exported for one size. ``None``: any.
+        Height and width of these images in pixels, multiples of the patch size.
+        ``None``: any size, which some backbones do not support.
 
     Raises
     ------
     ImportError
         If the extra ``onnx`` is not installed.
     TypeError
-        If the estimator is of another class, a subclass included.
+        If the estimator is of another class; subclasses are refused as well.
     NotFittedError
-        If it is not fitted.
+        If the estimator is not fitted.
     ValueError
-        If an option does not suit the estimator, if torch cannot export a network or
-        backbone of your own, or if the weights are 2 GB or more.
+        If an option does not fit the estimator, torch cannot export a custom network
+        or backbone, or the weights have 2 GB or more.
     OSError
-        If the file cannot be written; one that was there is then as it was.
+        If the file cannot be written. An existing file is then unchanged.
 
     Notes
     -----
-    The model is one file of operators of version 18. Estimators of rows take ``X``
-    (n_rows, n_features), and give ``labels`` (int64), ``probabilities`` and
-    ``functions``; an embedding gives ``functions`` alone. A segmenter takes
-    ``features`` (n_windows, rows, columns, n_features), or ``images`` (n_windows, 3,
-    height, width), RGB in [0, 1], and gives ``labels``, ``probabilities``, ``scores``
-    and ``functions`` of every token. Inputs are not checked.
+    The model is one file of operators of version 18. Inputs are not validated.
 
-    Takes some seconds, and memory of twice the weights.
+    =====================  =====================================================
+    input                  outputs
+    =====================  =====================================================
+    ``X`` of shape         ``labels`` (n_rows,), int64; ``probabilities``
+    (n_rows, n_features)   (n_rows, n_clusters); ``functions`` (n_rows,
+                           n_components). An embedding has ``functions`` only.
+    ``features`` of shape  ``labels``, ``probabilities``, ``scores`` and
+    (n_windows, rows,      ``functions`` of each token, of shape (n_windows,
+    columns, n_features)   rows, columns, ...).
+    ``images`` of shape    The same. RGB, in [0, 1] for float32.
+    (n_windows, 3,
+    height, width)
+    =====================  =====================================================
+
+    The export takes some seconds, and memory for two copies of the weights.
 
     Examples
     --------
@@ -90,10 +98,15 @@ def export_onnx(
     >>> bool((labels == model.predict(X)).all())
     True
     """
-    _check_class(estimator)
+    if type(estimator) not in KNOWN:
+        names = ", ".join(cls.__name__ for cls in KNOWN)
+        raise TypeError(
+            f"estimator is a {type(estimator).__name__}; only {names} can be exported, "
+            "and no class derived from them."
+        )
     check_is_fitted(estimator)
     _check_options(estimator, dtype, include_backbone, image_size)
-    target = _checked_path(path)
+    target = checked_target(path)
     require_onnx()
     model = _model(estimator, dtype, include_backbone, image_size)
     common = {
@@ -110,22 +123,11 @@ def _model(
     include_backbone: bool,
     image_size: tuple[int, int] | None,
 ) -> Model:
-    """What is exported."""
     if not isinstance(estimator, DenseSegmenter):
         return _row_model.row_model(estimator, dtype)
     if not include_backbone:
         return _token_model.token_model(estimator)
     return _token_model.image_model(estimator, dtype, image_size)
-
-
-def _check_class(estimator: object) -> None:
-    known = (*ROWS, DenseSegmenter)
-    if type(estimator) not in known:
-        names = ", ".join(cls.__name__ for cls in known)
-        raise TypeError(
-            f"estimator is a {type(estimator).__name__}; only {names} can be exported, "
-            "and no class derived from them."
-        )
 
 
 def _check_options(
@@ -134,33 +136,30 @@ def _check_options(
     include_backbone: bool,
     image_size: tuple[int, int] | None,
 ) -> None:
-    """Refuse options that do not suit the estimator."""
-    if include_backbone and not isinstance(estimator, DenseSegmenter):
-        raise ValueError(
-            f"include_backbone={include_backbone!r} is for DenseSegmenter; a "
-            f"{type(estimator).__name__} has no backbone."
-        )
-    types: Sequence[str] = ["float32"]
+    """Raise a ValueError if an option does not fit the estimator."""
+    types = ["float32"]
     if not isinstance(estimator, DenseSegmenter):
         types = list(_row_model.DTYPES)
+        if include_backbone:
+            raise ValueError(
+                f"include_backbone={include_backbone!r} is for DenseSegmenter; a "
+                f"{type(estimator).__name__} has no backbone."
+            )
     elif include_backbone:
         types = list(_token_model.DTYPES)
     if dtype not in types:
         raise ValueError(
-            f"dtype={dtype!r} is no type of this model's input; it must be one of "
-            f"{', '.join(map(repr, types))}."
+            f"dtype={dtype!r} is not supported for the input of this model; it must be "
+            f"one of {', '.join(map(repr, types))}."
         )
     if image_size is None:
         return
     if not isinstance(estimator, DenseSegmenter) or not include_backbone:
         raise ValueError(
-            f"image_size={image_size!r} is for models that begin with images; pass "
+            f"image_size={image_size!r} is for models whose input are images; pass "
             "include_backbone=True with a DenseSegmenter, or leave it out."
         )
-    _check_size(image_size, estimator.backbone_.patch_size)
-
-
-def _check_size(image_size: tuple[int, int], patch_size: int) -> None:
+    patch_size = estimator.backbone_.patch_size
     is_pair = isinstance(image_size, tuple | list) and len(image_size) == 2
     if not is_pair or any(
         isinstance(side, bool)
@@ -173,15 +172,3 @@ def _check_size(image_size: tuple[int, int], patch_size: int) -> None:
             f"image_size={image_size!r} must be two positive multiples of the patch "
             f"size {patch_size}: height and width."
         )
-
-
-def _checked_path(path: str | PathLike[str]) -> Path:
-    """Path of the file; refused before any work where it cannot be written."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(
-            f"path={str(path)!r} is in a folder that does not exist; make it first."
-        )
-    if target.is_dir():
-        raise IsADirectoryError(f"path={str(path)!r} is a folder; pass a file in it.")
-    return target

@@ -1,54 +1,46 @@
-"""What is to become an ONNX model: a module, its input and its outputs."""
+"""Module to export, with its input and its outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Axis whose size is left open.
-
-    Parameters
-    ----------
-    name : str
-        Name in the model.
-    step : int, default=1
-        Its size is a multiple of this.
-    """
+    """Axis of any size that is a multiple of ``step``."""
 
     name: str
     step: int = 1
 
 
-Axes = tuple[Axis | None, ...]
-"""Axes of an input or output; ``None`` is one of a fixed size."""
+Axes: TypeAlias = tuple[Axis | None, ...]
+"""Axes of an input or output; ``None`` is an axis of one size."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """Module to be exported, and how it is called.
+    """Module to export.
 
     Parameters
     ----------
     module : nn.Module
-        In evaluation mode, on the CPU; maps one tensor to tensors, and does nothing
-        else.
+        Maps one tensor to a tuple of tensors; on the CPU, in evaluation mode.
     input_name : str
-        Name of its input.
+        Name of the input.
     input_axes : tuple of Axis or None
         Axes of the input.
     examples : tuple of two Tensors
-        Two inputs, whose open axes differ in size.
+        Inputs whose open axes differ in size.
     outputs : mapping of str to tuple of Axis or None
-        Axes of the outputs, by their names and in their order.
+        Axes of each output by name, in their order.
     subject : str
-        What errors call it.
+        Name of the module in error messages.
     remedy : str
-        What a user can do where torch cannot export it.
+        Advice in error messages if torch cannot export the module.
     metadata : mapping of str to str
         Properties of the model.
     """

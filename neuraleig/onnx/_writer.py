@@ -1,4 +1,4 @@
-"""The one file that imports onnx, and only when a model is exported."""
+"""The only module that imports onnx, and only when a model is exported."""
 
 from __future__ import annotations
 
@@ -20,24 +20,18 @@ from neuraleig.onnx._model import Axes, Model
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
-# Operators of this version are known to all runtimes of the last years.
+# Version of the operators, supported by all runtimes of recent years.
 OPSET = 18
-# Bound on open axes, which early versions of torch want to know finite.
+# Bound of open axes; torch 2.6 requires a finite one.
 LARGEST_SIZE = 2**30
-# Bytes that a file of protocol buffers can hold, less some for the graph.
+# Bytes of weights that fit into a file of protocol buffers, beside the graph.
 LARGEST_FILE = 2**31 - 2**24
-# What a traced module says is what the module says, but for the order of sums.
+# Largest difference between a module and its trace, due to the order of sums.
 TOLERANCE = 1e-3
 
 
 def require_onnx() -> None:
-    """Raise an error that names the extra to install where onnx is missing.
-
-    Raises
-    ------
-    ImportError
-        If onnx or onnxscript, by which torch exports, cannot be imported.
-    """
+    """Raise an ImportError that names the extra if onnx or onnxscript is missing."""
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
@@ -48,32 +42,15 @@ def require_onnx() -> None:
 
 
 def write_onnx(model: Model, path: Path) -> None:
-    """Export a model into one file, whole or not at all.
-
-    Parameters
-    ----------
-    model : Model
-        What is exported.
-    path : Path
-        File, which is replaced.
+    """Export a model into one file, which is replaced only if all succeeds.
 
     Raises
     ------
     ValueError
-        If torch cannot export the module, or not for all sizes, or it is too large.
+        If torch cannot export the module for all sizes, or its weights are too large.
     OSError
         If the file cannot be written.
     """
-    _check_bytes(model)
-    with _quiet(), torch.no_grad():
-        proto = _exported(model)
-        content = _finished(proto, model)
-    with atomic_file(path) as file:
-        file.write(content)
-
-
-def _check_bytes(model: Model) -> None:
-    """Refuse weights that need files beside the model."""
     tensors = [*model.module.parameters(), *model.module.buffers()]
     n_bytes = sum(t.numel() * t.element_size() for t in tensors)
     if n_bytes > LARGEST_FILE:
@@ -82,11 +59,15 @@ def _check_bytes(model: Model) -> None:
             "ONNX holds less than 2 GB. Leave out include_backbone, or use a smaller "
             "network."
         )
+    with _quiet(), torch.no_grad():
+        content = _finished(_exported(model), model)
+    with atomic_file(path) as file:
+        file.write(content)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence torch's exporter, which warns, logs and prints of its own affairs."""
+    """Suppress the warnings, log records and prints of torch's exporter."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     nowhere = io.StringIO()
@@ -100,7 +81,6 @@ def _quiet() -> Iterator[None]:
 
 
 def _exported(model: Model) -> ModelProto:
-    """Graph of a module, as torch writes it."""
     try:
         program = torch.export.export(
             model.module,
@@ -120,17 +100,18 @@ def _exported(model: Model) -> ModelProto:
             verbose=False,
         )
         proto: ModelProto = exported.model_proto
-    # Whatever a user's own network makes torch raise.
+    # A user's network can make torch raise anything.
     except Exception as error:
+        cause = error.__cause__ or error
+        first_line = (str(cause).strip().splitlines() or [""])[0].rstrip(" .:")
         raise ValueError(
             f"torch {torch.__version__} cannot export {model.subject} to ONNX "
-            f"({_brief(error)}). {model.remedy}"
+            f"({type(cause).__name__}: {first_line}). {model.remedy}"
         ) from error
     return proto
 
 
 def _dynamic_shapes(axes: Axes) -> dict[int, Any]:
-    """What torch is told of open axes."""
     shapes: dict[int, Any] = {}
     for place, axis in enumerate(axes):
         if axis is not None:
@@ -140,7 +121,7 @@ def _dynamic_shapes(axes: Axes) -> dict[int, Any]:
 
 
 def _check_other_sizes(traced: Any, model: Model) -> None:  # noqa: ANN401
-    """Refuse a trace that holds for the sizes of its example alone."""
+    """Raise a ValueError if a trace holds only for the sizes of its example."""
     other = model.examples[1]
     expected, found = model.module(other), traced(other)
     for name, one, two in zip(model.outputs, expected, found, strict=True):
@@ -157,33 +138,25 @@ def _agree(one: Tensor, two: Tensor) -> bool:
     )
 
 
-def _brief(error: BaseException) -> str:
-    """First line of what torch found wrong, without its advice to developers."""
-    cause = error.__cause__ or error
-    lines = str(cause).strip().splitlines() or [""]
-    return f"{type(cause).__name__}: {lines[0].rstrip(' .:')}"
-
-
 def _finished(proto: ModelProto, model: Model) -> bytes:
-    """Content of the file: named axes, properties, nothing of this machine."""
+    """Return the file's content with named axes and without traces of this machine."""
     import onnx
 
     graph = proto.graph
     for value, axes in zip(graph.output, model.outputs.values(), strict=True):
         _name_axes(value, axes, model)
     _name_axes(graph.input[0], model.input_axes, model)
-    # Symbols of torch, and where in which file on this machine a node comes from.
+    # Symbols of torch, and the file and line of each node.
     del graph.value_info[:], graph.metadata_props[:]
     for function in proto.functions:
-        _forget_sources(function)
-    _forget_sources(graph)
+        _remove_sources(function)
+    _remove_sources(graph)
     onnx.helper.set_model_props(proto, dict(model.metadata))
     onnx.checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
 def _name_axes(value: Any, axes: Axes, model: Model) -> None:  # noqa: ANN401
-    """Give the open axes of an input or output their names."""
     for size, axis in zip(value.type.tensor_type.shape.dim, axes, strict=True):
         if axis is None:
             continue
@@ -195,11 +168,11 @@ def _name_axes(value: Any, axes: Axes, model: Model) -> None:  # noqa: ANN401
         size.dim_param = axis.name
 
 
-def _forget_sources(graph: GraphProto) -> None:
-    """Remove notes of the exporter from nodes, those of branches included."""
+def _remove_sources(graph: GraphProto) -> None:
+    """Remove the exporter's notes from nodes, including those of branches."""
     for node in graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                _forget_sources(attribute.g)
+                _remove_sources(attribute.g)

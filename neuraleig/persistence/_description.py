@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from neuraleig.persistence._fitted import finite
-from neuraleig.persistence._model_file import ModelFile, read_model
-from neuraleig.persistence._networks import MODULE, TOKENS
-from neuraleig.persistence._parameters import FUNCTION, TUPLE
-from neuraleig.persistence._records import Record, shown
+import numpy as np
+from sklearn.base import BaseEstimator
+from torch import Tensor
 
-SHIFT, EIGENVALUES = f"{MODULE}shift", f"{MODULE}eigenvalues"
-# Classes whose network has clusters that mean nothing.
-WITHOUT_CLUSTERS = ("NeuralSpectralEmbedding",)
+from neuraleig.persistence._forms import NUMBER, check, choice
+from neuraleig.persistence._model_file import ModelFile, checked, read_model
+from neuraleig.persistence._networks import NETWORK
+from neuraleig.persistence._parameters import COMPONENTS, Brought, Missing, estimator_of
+from neuraleig.persistence._registry import ESTIMATORS
+from neuraleig.persistence._row_estimators import CLUSTERING, EMBEDDING
+from neuraleig.persistence._segmenter import SEGMENTER
+
+FORMS = {
+    "NeuralEigenSpectralClustering": CLUSTERING,
+    "NeuralSpectralEmbedding": EMBEDDING,
+    "DenseSegmenter": SEGMENTER,
+}
 
 
 @dataclass(frozen=True)
@@ -107,58 +116,70 @@ def describe(path: str | PathLike[str]) -> ModelDescription:
     ('NeuralEigenSpectralClustering', 2, 2)
     """
     file = read_model(Path(path))
-    with file.checked():
+    with checked(Path(path)):
         return _described(file)
 
 
+def changed_parameters(found: ModelDescription) -> dict[str, Any]:
+    """Parameters that are not at their defaults."""
+    changed = {}
+    for path, value in found.parameters.items():
+        owner, _, name = path.rpartition("__")
+        kind = (
+            COMPONENTS[found.parameters[owner]]
+            if owner
+            else ESTIMATORS[found.class_name]
+        )
+        known = signature(kind).parameters
+        if name not in known or value != known[name].default:
+            changed[path] = value
+    return changed
+
+
 def _described(file: ModelFile) -> ModelDescription:
-    content, tensors = Record(file.state.content, "content"), dict(file.state.tensors)
-    n_weights = sum(tensor.numel() for tensor in tensors.values())
-    network = Record(content.peek("network"), "network")
-    fit = {name: _number(name, value) for name, value in content.peek("fit").items()}
+    tree = file.tree
+    check(file.class_name, choice(FORMS), "class")
+    check(tree, FORMS[file.class_name], "content")
+    check(tree["network"], NETWORK, "network")
+    kind = ESTIMATORS[file.class_name]
+    estimator = estimator_of(kind, tree["parameters"], Brought())
+    network, fit = tree["network"], dict(tree["fit"])
+    weights = network["weights"]
+    eigenvalues = weights["eigenvalues"].double().tolist()
+    check(eigenvalues, [NUMBER], "eigenvalues")
     suggested = fit.pop("suggested_n_clusters_", None)
     # Merged clusters of a segmenter are fewer than those of its network.
-    n_clusters = fit.pop("n_clusters_", None) or network.integer("n_clusters")
-    has_clusters = file.class_name not in WITHOUT_CLUSTERS
-    is_of_images = content.peek("network", "trunk").get("kind") == TOKENS
-    eigenvalues = finite(tensors, EIGENVALUES).tolist()
+    n_clusters = fit.pop("n_clusters_", network["n_clusters"])
+    of_images = file.class_name == "DenseSegmenter"
     return ModelDescription(
         class_name=file.class_name,
         versions={name: str(value) for name, value in file.versions.items()},
-        parameters={
-            name: _plain(value) for name, value in content.peek("parameters").items()
-        },
-        n_features=None if is_of_images else finite(tensors, SHIFT).size,
-        feature_names=_names(content),
-        n_clusters=int(n_clusters) if has_clusters else None,
+        parameters={n: _plain(v) for n, v in sorted(estimator.get_params().items())},
+        n_features=None if of_images else weights["shift"].numel(),
+        feature_names=tree.get("feature_names"),
+        n_clusters=None if FORMS[file.class_name] is EMBEDDING else n_clusters,
         n_components=len(eigenvalues),
-        suggested_n_clusters=None if suggested is None else int(suggested),
+        suggested_n_clusters=suggested,
         eigenvalues=eigenvalues,
-        graph_eigenvalues=finite(tensors, "graph_eigenvalues_").tolist(),
+        graph_eigenvalues=tree["graph_eigenvalues_"].tolist(),
         fit=fit,
-        n_weights=n_weights,
+        n_weights=_count(tree),
     )
 
 
-def _names(content: Record) -> list[str] | None:
-    names = content.peek().get("feature_names")
-    if names is None:
-        return None
-    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
-        raise ValueError(f"feature_names is {shown(names)}, and no list of texts")
-    return list(names)
+def _count(tree: Any) -> int:  # noqa: ANN401
+    """Numbers in the arrays of a tree."""
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list | tuple):
+        return sum(map(_count, tree))
+    if isinstance(tree, np.ndarray):
+        return tree.size
+    return tree.numel() if isinstance(tree, Tensor) else 0
 
 
-def _number(name: str, value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ValueError(f"fit.{name} is {shown(value)}, and no number")
-    return value
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Parameter as Python has it; of a function its name."""
-    if isinstance(value, dict) and FUNCTION in value:
-        return str(value[FUNCTION])
-    if isinstance(value, dict) and TUPLE in value:
-        return tuple(value[TUPLE])
-    return value
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Parameter in plain values: names of functions, and of the class of components."""
+    if isinstance(value, Missing):
+        return value.name
+    return type(value).__name__ if isinstance(value, BaseEstimator) else value

@@ -1,8 +1,9 @@
-"""Fitted eigenfunctions: sizes as plain JSON, weights, and modules made of both."""
+"""Fitted eigenfunctions as trees: sizes and weights, and modules made of both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,151 +17,120 @@ from neuraleig.networks import (
     MLP,
     EigenNetwork,
     OrthogonalLinear,
-    RowLinear,
     SoftAssignment,
     TokenTransformer,
     make_head,
 )
-from neuraleig.persistence._model_file import State, UnusableError
-from neuraleig.persistence._parameters import name_of
-from neuraleig.persistence._probes import is_alike, probed
-from neuraleig.persistence._records import Record
-from neuraleig.persistence._tensor_file import DTYPES
+from neuraleig.persistence._forms import (
+    FLAG,
+    RECORD,
+    TENSOR,
+    TENSORS,
+    TEXT,
+    Schema,
+    check,
+    choice,
+    integer,
+    shown,
+)
+from neuraleig.persistence._model_file import UnusableError
+from neuraleig.persistence._parameters import Brought, name_of
 
-# Weights have this prefix, so that no other tensor can be one.
-MODULE = "eigenfunctions."
 TRUNK = "network.trunk."
-PROBE = "network_probe"
-# Rows that a network of one's own is compared on.
+# Rows that a network of one's own is compared on, and values that are kept of its
+# outputs.
 PROBE_ROWS = 32
-# What a trunk can be: ours, or a user's.
-PERCEPTRON, TOKENS, GIVEN = "mlp", "tokens", "given"
+PROBE_VALUES = 4096
+# Devices and versions round differently, cuDNN to three digits.
+PROBE_TOLERANCE = 1e-2
+
+POSITIVE = integer(least=1)
+# Trunks of this package and the sizes that make them; subclasses may do something else.
+TRUNKS: dict[str, tuple[type[nn.Module], dict[str, Schema]]] = {
+    "mlp": (MLP, {"n_features": POSITIVE, "hidden_sizes": [POSITIVE]}),
+    "tokens": (
+        TokenTransformer,
+        {
+            "n_features": POSITIVE,
+            "width": (POSITIVE,),
+            "n_blocks": integer(),
+            "n_heads": POSITIVE,
+            "head_width": POSITIVE,
+            "mlp_width": POSITIVE,
+            "kept_bytes": (integer(),),
+        },
+    ),
+}
+# Trunks of users: their width, and what to know them by.
+OWN = "own"
+OWN_SIZES: dict[str, Schema] = {"n_hidden": POSITIVE, "name": TEXT, "probe": TENSOR}
+NETWORK: dict[str, Schema] = {
+    "trunk": {"kind": choice([*TRUNKS, OWN]), "sizes": RECORD},
+    "n_functions": POSITIVE,
+    "n_clusters": POSITIVE,
+    "n_components": POSITIVE,
+    "function_head": choice(HEADS),
+    "label_head": choice(HEADS),
+    "noise": FLAG,
+    "weights": TENSORS,
+}
 
 
-def eigenfunctions_state(eigenfunctions: Eigenfunctions) -> State:
-    """State of fitted eigenfunctions.
+def packed_eigenfunctions(eigenfunctions: Eigenfunctions) -> dict[str, Any]:
+    """Tree of fitted eigenfunctions.
 
-    Parameters
-    ----------
-    eigenfunctions : Eigenfunctions
-        Of either kind of network, or of one of a user.
-
-    Returns
-    -------
-    state : State
-        The sizes are read off the module: parameters may have changed since the fit.
-
-    Raises
-    ------
-    TypeError
-        If a network of the user keeps state that is no tensor, or of a type that
-        files do not hold.
+    Sizes are those of the module: parameters may have changed since the fit.
     """
     network = eigenfunctions.network
     assert isinstance(network, EigenNetwork)
-    trunk = _trunk_sizes(network.trunk)
-    tensors = tensors_of(eigenfunctions, "network", MODULE)
-    if trunk["kind"] == GIVEN:
-        n_features = len(eigenfunctions.shift)
-        trunk["n_hidden"] = _n_inputs(network.function_head)
-        tensors[PROBE] = probed(_tried(network.trunk, n_features))
-    sizes = {
-        "trunk": trunk,
+    return {
+        "trunk": _packed_trunk(network, len(eigenfunctions.shift)),
         "n_functions": network.n_functions,
         "n_clusters": network.n_clusters,
         "n_components": eigenfunctions.n_components,
         "function_head": _head_name(network.function_head),
         "label_head": _head_name(network.label_head),
         "noise": network.assignment.noise,
+        "weights": weights_of(eigenfunctions, "network"),
     }
-    return State(tensors, sizes)
 
 
-def tensors_of(module: nn.Module, parameter: str, prefix: str) -> dict[str, Tensor]:
-    """State of a module under prefixed names.
+def eigenfunctions_of(tree: dict[str, Any], brought: Brought) -> Eigenfunctions:
+    """Eigenfunctions of a tree, whose tensors they take over, in evaluation mode."""
+    check(tree, NETWORK, "network")
+    trunk, weights, own = tree["trunk"], tree["weights"], {}
+    if trunk["kind"] == OWN:
+        names = [name for name in weights if name.startswith(TRUNK)]
+        own = {name.removeprefix(TRUNK): weights[name] for name in names}
+        weights = {name: weights[name] for name in weights.keys() - set(names)}
+    n_features = weights["shift"].numel()
+    if n_features == 0:
+        raise ValueError("its rows have no features")
+    # Without memory, and without drawing the weights that are then replaced.
+    with torch.device("meta"):
+        made, n_hidden = _trunk(trunk, n_features, len(weights))
+        module = _with_heads(made, n_hidden, tree, n_features)
+    check_weights(module.state_dict(), weights)
+    if not bool(weights["scale"] > 0):
+        raise ValueError("the unit of its rows is not positive")
+    module.load_state_dict(weights, assign=True)
+    if trunk["kind"] == OWN:
+        made = _own_trunk(trunk["sizes"], brought, n_features, own)
+        module.network.trunk = made
+    return module.eval()
 
-    Raises
-    ------
-    TypeError
-        If part of it cannot be in a file; ``parameter`` is to blame.
-    """
-    found = {}
-    for name, value in module.state_dict().items():
-        if not isinstance(value, Tensor) or value.dtype not in DTYPES.values():
+
+def weights_of(module: nn.Module, parameter: str) -> dict[str, Tensor]:
+    """State of a module; if it cannot be in a file, ``parameter`` is to blame."""
+    found: dict[str, Tensor] = dict(module.state_dict())
+    for name, value in found.items():
+        if not isinstance(value, Tensor) or value.is_complex() or value.is_quantized:
             kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
             raise TypeError(
                 f"{parameter} keeps {name!r}, which is {kind}; files hold tensors of "
                 "real numbers alone. Register it as a non-persistent buffer."
             )
-        found[prefix + name] = value
     return found
-
-
-def make_eigenfunctions(
-    sizes: Record, tensors: dict[str, Tensor], network: Callable[..., Any] | None = None
-) -> Eigenfunctions:
-    """Eigenfunctions of given sizes with given weights.
-
-    Parameters
-    ----------
-    sizes : Record
-        From :func:`eigenfunctions_state`.
-    tensors : dict of str to Tensor
-        Likewise; those that belong to the module are taken out of it.
-    network : callable or None, default=None
-        What makes the trunk, where it was one of the user.
-
-    Returns
-    -------
-    eigenfunctions : Eigenfunctions
-        In evaluation mode, on the device of the weights, which it takes over.
-
-    Raises
-    ------
-    ValueError
-        If weights are missing, of another shape or type, not finite, or too many.
-    UnusableError
-        If ``network`` is missing, or another one.
-    """
-    weights = taken(tensors, MODULE)
-    trunk_sizes = sizes.record("trunk")
-    kind = trunk_sizes.choice("kind", (PERCEPTRON, TOKENS, GIVEN))
-    theirs = taken(weights, TRUNK) if kind == GIVEN else {}
-    shift = weights.get("shift", torch.empty(0))
-    if shift.numel() == 0:
-        raise ValueError("its rows have no features")
-    # Without memory, and without drawing the weights that are then replaced.
-    with torch.device("meta"):
-        if kind == GIVEN:
-            name, n_hidden = (
-                trunk_sizes.text("name"),
-                trunk_sizes.integer("n_hidden", 1),
-            )
-            trunk: nn.Module = nn.Identity()
-        else:
-            make = _perceptron if kind == PERCEPTRON else _transformer
-            trunk, n_hidden = make(trunk_sizes, shift.numel(), len(weights))
-        module = _with_heads(trunk, n_hidden, sizes, shift.numel())
-    trunk_sizes.end()
-    check_weights(module.state_dict(), weights)
-    if not bool(weights["scale"] > 0):
-        raise ValueError("the unit of its rows is not positive")
-    module.load_state_dict(weights, assign=True)
-    if kind == GIVEN:
-        kept = tensors.pop(PROBE)
-        made = _given_trunk(network, name, shift.numel(), theirs)
-        outputs = _tried(made, shift.numel())
-        if outputs.shape[1:] != (n_hidden,) or not is_alike(probed(outputs), kept):
-            raise UnusableError(_other_network(name, "it says something else of rows"))
-        assert isinstance(module.network, EigenNetwork)
-        module.network.trunk = made
-    return module.eval()
-
-
-def taken(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Tensors whose names have a prefix, which is left out; they are removed."""
-    names = [name for name in tensors if name.startswith(prefix)]
-    return {name.removeprefix(prefix): tensors.pop(name) for name in names}
 
 
 def check_weights(
@@ -169,7 +139,7 @@ def check_weights(
     *,
     infinities: bool = False,
 ) -> None:
-    """Refuse all but the weights that are expected, and numbers that are none.
+    """Refuse all but the weights that are expected, and values that are not finite.
 
     Networks of users may keep infinities, as masks do.
     """
@@ -182,99 +152,69 @@ def check_weights(
     for name, weight in weights.items():
         wanted = expected[name]
         if weight.shape != wanted.shape or weight.dtype != wanted.dtype:
-            raise ValueError(
-                f"{name!r} is {weight.dtype} of shape {tuple(weight.shape)} in place "
-                f"of {wanted.dtype} of {tuple(wanted.shape)}"
-            )
+            raise ValueError(f"{name!r} is {shown(weight)} in place of {shown(wanted)}")
         no_number = torch.isnan(weight) if infinities else ~torch.isfinite(weight)
         if bool(no_number.any()):
             raise ValueError(f"{name!r} holds values that are not finite")
 
 
-def _trunk_sizes(trunk: nn.Module) -> dict[str, Any]:
-    # Subclasses may do something else.
-    if type(trunk) is MLP:
-        widths = [layer.out_features for layer in trunk.layers]
-        return {"kind": PERCEPTRON, "hidden_sizes": widths}
-    if type(trunk) is not TokenTransformer:
-        return {"kind": GIVEN, "name": name_of(trunk)}
-    projected = not isinstance(trunk.projection, nn.Identity)
-    sizes: dict[str, Any] = {
-        "kind": TOKENS,
-        "n_features": trunk.n_features,
-        "width": trunk.n_hidden if projected else None,
-        "n_blocks": len(trunk.blocks),
-        "kept_bytes": trunk.kept_bytes,
-    }
-    # All blocks are alike.
-    for block in list(trunk.blocks)[:1]:
-        parts: Any = block
-        sizes["heads"] = list(parts.heads)
-        sizes["mlp_width"] = parts.mlp_in.out_features
-    return sizes
+def probed(outputs: Tensor) -> Tensor:
+    """Some values of the outputs of a user's function, spread over all of them."""
+    values = outputs.detach().flatten().cpu().float()
+    step = max(1, math.ceil(len(values) / PROBE_VALUES))
+    return values[::step].clone()
 
 
-def _perceptron(
-    sizes: Record, n_features: int, n_weights: int
+def is_alike(outputs: Tensor, kept: Tensor) -> bool:
+    """Whether outputs are those that were probed before, but for rounding."""
+    found = probed(outputs)
+    if (found.shape, found.dtype) != (kept.shape, kept.dtype):
+        return False
+    spread = (kept - kept.mean()).norm()
+    is_near = (found - kept).norm() <= PROBE_TOLERANCE * spread
+    return bool(is_near) or torch.equal(found, kept)
+
+
+def _trunk(
+    trunk: dict[str, Any], n_features: int, n_weights: int
 ) -> tuple[nn.Module, int]:
-    widths = sizes.integers("hidden_sizes", least=1)
-    _check_depth(len(widths), n_weights)
-    return MLP(n_features, widths), sum(widths) if widths else n_features
-
-
-def _transformer(sizes: Record, n_shifts: int, n_weights: int) -> tuple[nn.Module, int]:
-    if n_shifts != 1:
-        raise ValueError(f"{n_shifts} shifts of the inputs of a network over tokens")
-    n_blocks = sizes.integer("n_blocks")
-    _check_depth(n_blocks, n_weights)
-    inside: dict[str, Any] = {}
-    if n_blocks:
-        inside["n_heads"], inside["head_width"] = sizes.integers("heads", least=1)
-        inside["mlp_width"] = sizes.integer("mlp_width", least=1)
-    trunk = TokenTransformer(
-        sizes.integer("n_features", least=1),
-        width=sizes.integer_or_none("width", least=1),
-        n_blocks=n_blocks,
-        kept_bytes=sizes.integer_or_none("kept_bytes"),
-        **inside,
-    )
-    return trunk, trunk.n_hidden
-
-
-def _check_depth(n_layers: int, n_weights: int) -> None:
-    """Refuse layers without weights before they are made: each takes memory."""
+    """Trunk of some sizes and its width; of a user's trunk nothing but the width."""
+    sizes = trunk["sizes"]
+    if trunk["kind"] == OWN:
+        check(sizes, OWN_SIZES, "network.trunk.sizes")
+        return nn.Identity(), sizes["n_hidden"]
+    kind, form = TRUNKS[trunk["kind"]]
+    check(sizes, form, "network.trunk.sizes")
+    n_layers = sizes.get("n_blocks", len(sizes.get("hidden_sizes", ())))
+    # Each takes memory.
     if n_layers > n_weights:
         raise ValueError(f"{n_layers} layers of {n_weights} weights")
+    # Windows have one centre for all features.
+    if n_features != (sizes["n_features"] if kind is MLP else 1):
+        raise ValueError(f"{n_features} centres of {sizes['n_features']} features")
+    made: Any = kind(**sizes)
+    return made, made.n_hidden
 
 
 def _with_heads(
-    trunk: nn.Module, n_hidden: int, sizes: Record, n_shifts: int
+    trunk: nn.Module, n_hidden: int, tree: dict[str, Any], n_features: int
 ) -> Eigenfunctions:
-    n_functions = sizes.integer("n_functions", least=1)
-    n_clusters = sizes.integer("n_clusters", least=1)
-    n_learned = sizes.integer("n_components", least=1) - 1
+    n_functions, n_clusters = tree["n_functions"], tree["n_clusters"]
+    n_learned = tree["n_components"] - 1
     network = EigenNetwork(
         trunk,
-        _head(sizes.choice("function_head", HEADS), n_hidden, n_functions),
-        _head(sizes.choice("label_head", HEADS), n_hidden, n_clusters),
-        SoftAssignment(noise=sizes.flag("noise")),
+        make_head(tree["function_head"], n_hidden, n_functions),
+        make_head(tree["label_head"], n_hidden, n_clusters),
+        SoftAssignment(noise=tree["noise"]),
         n_functions,
         n_clusters,
     )
-    sizes.end()
     return Eigenfunctions(
         network,
-        # As many as the file has.
-        Standardization(np.zeros(n_shifts), 1.0),
+        Standardization(np.zeros(n_features), 1.0),
         torch.empty(n_functions),
         torch.empty(n_functions, n_learned),
         torch.empty(1 + n_learned, dtype=torch.float64),
-    )
-
-
-def _head(name: str, n_hidden: int, n_outputs: int) -> nn.Module:
-    return make_head(
-        "orthogonal" if name == "orthogonal" else "linear", n_hidden, n_outputs
     )
 
 
@@ -282,20 +222,24 @@ def _head_name(head: nn.Module) -> str:
     return "orthogonal" if isinstance(head, OrthogonalLinear) else "linear"
 
 
-def _n_inputs(head: nn.Module) -> int:
-    if isinstance(head, OrthogonalLinear):
-        return int(head.raw.shape[0])
-    assert isinstance(head, RowLinear)
-    return head.in_features
+def _packed_trunk(network: EigenNetwork, n_features: int) -> dict[str, Any]:
+    trunk: Any = network.trunk
+    for name, (kind, _) in TRUNKS.items():
+        if type(trunk) is kind:
+            return {"kind": name, "sizes": trunk.sizes}
+    outputs = _tried(trunk, n_features)
+    found = {"n_hidden": outputs.shape[1], "name": name_of(trunk)}
+    return {"kind": OWN, "sizes": {**found, "probe": probed(outputs)}}
 
 
-def _given_trunk(
-    network: Callable[..., Any] | None,
-    name: str,
+def _own_trunk(
+    sizes: dict[str, Any],
+    brought: Brought,
     n_features: int,
     weights: Mapping[str, Tensor],
 ) -> nn.Module:
     """Trunk that the user's callable makes, with weights of the file."""
+    network, name = brought.get("network"), sizes["name"]
     if network is None:
         raise UnusableError(
             f"was fitted with a network of your own ({name}), which files do not hold; "
@@ -304,19 +248,23 @@ def _given_trunk(
     try:
         # It draws weights, which are then replaced.
         with seeded_torch(0, torch.device("cpu")):
-            trunk = network(n_features)
-        check_weights(trunk.state_dict(), weights, infinities=True)
-        trunk.load_state_dict(dict(weights))
+            made: nn.Module = network(n_features)
+        check_weights(made.state_dict(), weights, infinities=True)
+        made.load_state_dict(dict(weights))
+        outputs = _tried(made, n_features)
+        width = sizes["n_hidden"]
+        if outputs.shape[1:] != (width,) or not is_alike(outputs, sizes["probe"]):
+            raise ValueError("it maps the same rows to other outputs")
     except Exception as error:
         raise UnusableError(
-            _other_network(name, f"{type(error).__name__}: {error}")
+            f"was fitted with the network {name}, and the one passed as network= is "
+            f"another ({type(error).__name__}: {error}); pass the one of the fit"
         ) from error
-    made: nn.Module = trunk
     return made
 
 
 def _tried(trunk: nn.Module, n_features: int) -> Tensor:
-    """What a trunk says of a few random rows."""
+    """Outputs of a trunk for a few random rows."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(PROBE_ROWS, n_features, generator=generator)
     weights = next(trunk.parameters(), None)
@@ -326,10 +274,3 @@ def _tried(trunk: nn.Module, n_features: int) -> Tensor:
         outputs: Tensor = trunk(rows if weights is None else rows.to(weights.device))
     trunk.train(was_training)
     return outputs
-
-
-def _other_network(name: str, reason: str) -> str:
-    return (
-        f"was fitted with the network {name}, and the one passed as network= is "
-        f"another ({reason}); pass the one of the fit"
-    )

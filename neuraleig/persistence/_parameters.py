@@ -1,42 +1,88 @@
-"""Parameters of estimators as plain JSON, and back."""
+"""Parameters of estimators as trees of plain values, and back."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from neuraleig._components import Component
 from neuraleig._sklearn import check_parameters
-from neuraleig.persistence._records import Record
+from neuraleig.affinity import (
+    CallableAffinity,
+    CosineAffinity,
+    NeighborAffinity,
+    PrecomputedAffinity,
+    PrecomputedNeighborAffinity,
+    RBFAffinity,
+)
+from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.persistence._forms import RECORD, TEXT, check, choice, shown
+from neuraleig.persistence._model_file import UnusableError
+from neuraleig.training import Training
 
-# Beyond these they are objects, of which files hold none.
 PLAIN = (bool, int, float, str, type(None))
 # Parameters that are left out: a loaded estimator has ``None`` for them.
 DROPPED = ("callbacks",)
 # Parameters that may be functions, of which files hold the names.
 FUNCTIONS = ("affinity", "backbone", "network")
-# Keys of what JSON has no word for.
-TUPLE, FUNCTION = "tuple", "function"
+# Estimators that parameters may hold, and no others.
+COMPONENTS: dict[str, type[BaseEstimator]] = {
+    kind.__name__: kind
+    for kind in (
+        CallableAffinity,
+        CosineAffinity,
+        NeighborAffinity,
+        NeuralEigenSpectralClustering,
+        PrecomputedAffinity,
+        PrecomputedNeighborAffinity,
+        RBFAffinity,
+        Training,
+    )
+}
+# Forms of what is not plain.
+FUNCTION, COMPONENT = {"function": TEXT}, {"class": TEXT, "parameters": RECORD}
 
-EstimatorT = TypeVar("EstimatorT", bound=BaseEstimator)
+
+class Brought:
+    """What a user passes beside the file, by the arguments of ``load``."""
+
+    def __init__(self, **parts: Any) -> None:  # noqa: ANN401
+        self.parts: dict[str, Any] = {
+            n: part for n, part in parts.items() if part is not None
+        }
+        self._used: set[str] = set()
+        for name in FUNCTIONS:
+            part = self.parts.get(name)
+            if part is not None and not callable(part):
+                raise UnusableError(
+                    f"got {name}={part!r}; only functions are passed, names are in the "
+                    "file"
+                )
+
+    def get(self, name: str) -> Any:  # noqa: ANN401
+        """Part of a name that the model has a use for; ``None`` if it is missing."""
+        self._used.add(name)
+        return self.parts.get(name)
+
+    def refuse_unused(self) -> None:
+        """Refuse what the model has no use for."""
+        for name in self.parts.keys() - self._used:
+            raise UnusableError(
+                f"has no use for {name}={self.parts[name]!r}; leave {name} out"
+            )
 
 
 @dataclass(frozen=True)
 class Missing:
     """Stands for a function of the user that a file names and does not hold.
 
-    Parameters
-    ----------
-    parameter : str
-        Parameter whose value it was.
-    name : str
-        Name of the function.
+    ``parameter`` is its path, as ``set_params`` takes it.
     """
 
     parameter: str
@@ -47,7 +93,7 @@ class Missing:
         raise ValueError(
             f"{self.parameter} was {self.name!r} when the model was saved, a function "
             "that files do not hold; pass it to neuraleig.load as "
-            f"{self.parameter}=, or set_params({self.parameter}=...)."
+            f"{_argument(self.parameter)}=."
         )
 
 
@@ -59,114 +105,107 @@ def name_of(function: object) -> str:
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def packed_parameters(estimator: BaseEstimator) -> dict[str, Any]:
-    """Parameters of an estimator in JSON.
+def packed_parameters(estimator: BaseEstimator, path: str = "") -> dict[str, Any]:
+    """Parameters of an estimator as plain values; ``path`` comes before their names.
 
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Estimator.
-
-    Returns
-    -------
-    parameters : dict
-        By name. Tuples stay apart from lists; paths are text; of functions there is
-        the name; callbacks and generators of random numbers are ``None``.
+    Components are their class and parameters, functions their names, paths texts;
+    callbacks and generators of random numbers are ``None``.
 
     Raises
     ------
     TypeError
-        If any other is an object that JSON does not know.
+        If any other is an object.
     ValueError
         If one has no valid value.
     """
-    packed: dict[str, Any] = {}
-    for name, value in estimator.get_params(deep=False).items():
-        if name in DROPPED or isinstance(value, np.random.RandomState):
-            packed[name] = None
-        elif name in FUNCTIONS and callable(value):
-            packed[name] = {FUNCTION: name_of(value)}
-        else:
-            packed[name] = _packed(value, name)
+    packed = {
+        name: None if name in DROPPED else packed_value(value, f"{path}{name}")
+        for name, value in estimator.get_params(deep=False).items()
+    }
     # What no loaded estimator may have would make a file that nobody can load.
-    check_parameters(estimator)
+    _validate(estimator, path)
     return packed
 
 
 def estimator_of(
-    kind: type[EstimatorT], packed: Record, functions: Mapping[str, Any]
-) -> EstimatorT:
-    """Unfitted estimator with parameters that :func:`packed_parameters` packed.
+    kind: type, packed: dict[str, Any], brought: Brought, path: str = ""
+) -> Any:  # noqa: ANN401
+    """Unfitted estimator of a class with packed parameters, checked.
 
-    Parameters
-    ----------
-    kind : type
-        Class of the estimator.
-    packed : Record
-        Parameters by name. Those that are not there have their defaults.
-    functions : mapping of str to object
-        What the user brings for functions; ``None`` for those that are missing.
-
-    Returns
-    -------
-    estimator : EstimatorT
-        With valid parameters.
-
-    Raises
-    ------
-    ValueError
-        If there are others, or one has no valid value.
+    Parameters that are not there have their defaults.
     """
-    found = packed.take_all()
-    unknown = sorted(set(found) - set(signature(kind).parameters))
+    check(packed, RECORD, "parameters")
+    unknown = sorted(packed.keys() - signature(kind).parameters.keys())
     if unknown:
-        raise ValueError(f"{kind.__name__} has no parameter {unknown[0]!r}")
-    parameters = {}
-    for name, value in found.items():
-        if name in FUNCTIONS and isinstance(value, dict):
-            missing = Missing(name, _only(value, FUNCTION, str))
-            brought = functions.get(name)
-            parameters[name] = missing if brought is None else brought
-        else:
-            parameters[name] = _unpacked(value, name)
-    estimator: EstimatorT = kind(**parameters)
-    check_parameters(estimator)
+        raise ValueError(f"{kind.__name__} has no parameter {shown(unknown[0])}")
+    parameters = {
+        name: value_of(value, f"{path}{name}", brought)
+        for name, value in packed.items()
+    }
+    estimator = kind(**parameters)
+    _validate(estimator, path)
     return estimator
 
 
-def _packed(value: object, name: str) -> Any:  # noqa: ANN401 - JSON
+def packed_value(value: object, path: str) -> Any:  # noqa: ANN401
+    """Parameter at a path as a plain value."""
+    kind = type(value)
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(
-            f"{name}={value!r} is not finite; set_params({name}=...) before saving."
+            f"{path}={value!r} is not finite; set_params({path}=...) before saving."
         )
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
-    if isinstance(value, tuple):
-        return {TUPLE: [_packed(part, name) for part in value]}
-    if isinstance(value, list):
-        return [_packed(part, name) for part in value]
+    if isinstance(value, np.random.RandomState):
+        return None
+    if isinstance(value, tuple | list):
+        parts = [packed_value(part, path) for part in value]
+        return tuple(parts) if isinstance(value, tuple) else parts
+    if kind is COMPONENTS.get(kind.__name__):
+        inside = packed_parameters(value, f"{path}__")
+        return {"class": kind.__name__, "parameters": inside}
+    if callable(value) and _argument(path) is not None:
+        return {"function": name_of(value)}
     raise TypeError(
-        f"{name} is a {type(value).__name__}, and files hold plain parameters alone; "
-        f"set_params({name}=...) before saving."
+        f"{path} is a {kind.__name__}, and files hold plain parameters alone; "
+        f"set_params({path}=...) before saving."
     )
 
 
-def _unpacked(value: Any, name: str) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, dict):
-        return tuple(_unpacked(part, name) for part in _only(value, TUPLE, list))
-    if isinstance(value, list):
-        return [_unpacked(part, name) for part in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name} is not finite")
-    return value
+def value_of(value: Any, path: str, brought: Brought) -> Any:  # noqa: ANN401
+    """Parameter at a path of a packed value, checked."""
+    if isinstance(value, tuple | list):
+        return type(value)(value_of(part, path, brought) for part in value)
+    if not isinstance(value, dict):
+        is_finite = not isinstance(value, float) or math.isfinite(value)
+        if not isinstance(value, PLAIN) or not is_finite:
+            raise ValueError(f"{path} is {shown(value)}")
+        return value
+    if "class" in value:
+        check(value, COMPONENT, path)
+        check(value["class"], choice(COMPONENTS), f"{path}.class")
+        kind = COMPONENTS[value["class"]]
+        return estimator_of(kind, value["parameters"], brought, f"{path}__")
+    check(value, FUNCTION, path)
+    argument = _argument(path)
+    if argument is None:
+        raise ValueError(f"{path} is a function")
+    function = brought.get(argument)
+    return Missing(path, value["function"]) if function is None else function
 
 
-def _only(value: dict[str, Any], key: str, kind: type) -> Any:  # noqa: ANN401 - JSON
-    """Value of an object's only key."""
-    if value.keys() != {key} or not isinstance(value[key], kind):
-        raise ValueError(f"a parameter has an object of {sorted(value)[:3]}")
-    return value[key]
+def _argument(path: str) -> str | None:
+    """Argument of ``load`` for the function at a path; ``None`` if there is none."""
+    return next((name for name in path.split("__") if name in FUNCTIONS), None)
+
+
+def _validate(estimator: Any, path: str) -> None:  # noqa: ANN401
+    """Check single parameters: what they need beside them may be elsewhere."""
+    if isinstance(estimator, Component):
+        Component.check(estimator, path.removesuffix("__"), type(estimator).__name__)
+    else:
+        check_parameters(estimator)

@@ -1,70 +1,37 @@
-"""Saving and loading: which classes, and what each of them keeps."""
+"""Saving and loading estimators of all classes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import sklearn
-import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from neuraleig._version import __version__
+from neuraleig._tree import brief
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.networks import TrunkFactory
-from neuraleig.persistence._fitted import Brought
-from neuraleig.persistence._model_file import ModelFile, State, read_model, write_model
-from neuraleig.persistence._row_estimators import (
-    clustering_from,
-    clustering_state,
-    embedding_from,
-    embedding_state,
+from neuraleig.persistence._model_file import (
+    UnusableError,
+    checked,
+    read_model,
+    write_model,
 )
-from neuraleig.persistence._segmenter import segmenter_from, segmenter_state
+from neuraleig.persistence._parameters import Brought
+from neuraleig.persistence._row_estimators import (
+    packed_row_estimator,
+    row_estimator_of,
+)
+from neuraleig.persistence._segmenter import packed_segmenter, segmenter_of
 from neuraleig.segmentation import DenseSegmenter
 from neuraleig.training import resolve_device
 
 Estimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding | DenseSegmenter
-
-
-@dataclass(frozen=True)
-class Format:
-    """How the estimators of one class are kept.
-
-    Parameters
-    ----------
-    estimator : type
-        The class.
-    state : callable
-        From a fitted estimator to its state; those with a backbone take
-        ``include_backbone``.
-    restore : callable
-        From a file, what the user brings and a device to the estimator.
-    brings : tuple of str
-        What users may bring, of the fields of ``Brought``.
-    """
-
-    estimator: type
-    state: Callable[..., State]
-    restore: Callable[[ModelFile, Brought, torch.device], Any]
-    brings: tuple[str, ...]
-
-
-OF_ROWS, OF_IMAGES = ("affinity", "network"), ("backbone", "checkpoint")
-FORMATS = {
-    found.estimator.__name__: found
-    for found in (
-        Format(
-            NeuralEigenSpectralClustering, clustering_state, clustering_from, OF_ROWS
-        ),
-        Format(NeuralSpectralEmbedding, embedding_state, embedding_from, OF_ROWS),
-        Format(DenseSegmenter, segmenter_state, segmenter_from, OF_IMAGES),
-    )
+ESTIMATORS: dict[str, type[Estimator]] = {
+    kind.__name__: kind
+    for kind in (NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter)
 }
 
 
@@ -127,19 +94,22 @@ def save(
     True
     """
     name = type(estimator).__name__
-    if name not in FORMATS or FORMATS[name].estimator is not type(estimator):
+    if ESTIMATORS.get(name) is not type(estimator):
         raise TypeError(
-            f"estimator is a {name}; only {', '.join(FORMATS)} can be saved, and no "
+            f"estimator is a {name}; only {', '.join(ESTIMATORS)} can be saved, and no "
             "class derived from it."
         )
-    options = {"include_backbone": True} if include_backbone else {}
-    if include_backbone and "backbone" not in FORMATS[name].brings:
+    is_segmenter = isinstance(estimator, DenseSegmenter)
+    if include_backbone and not is_segmenter:
         raise ValueError(
             f"include_backbone=True, and a {name} has no backbone; leave it out."
         )
     check_is_fitted(estimator)
-    state = FORMATS[name].state(estimator, **options)
-    write_model(Path(path), name, _versions(), state)
+    if is_segmenter:
+        tree = packed_segmenter(estimator, include_backbone=include_backbone)
+    else:
+        tree = packed_row_estimator(estimator)
+    write_model(Path(path), name, tree)
 
 
 def load(
@@ -149,7 +119,7 @@ def load(
     network: TrunkFactory | None = None,
     backbone: Callable[..., Any] | None = None,
     device: str = "auto",
-    checkpoint: str | PathLike[str] | None = None,
+    weights: str | PathLike[str] | None = None,
 ) -> Any:  # noqa: ANN401 - the class is in the file
     """Load an estimator that was saved.
 
@@ -170,7 +140,7 @@ def load(
     device : str, default="auto"
         ``"auto"`` (CUDA where present) or a name that torch knows: where the estimator
         is to run from now on, whatever it was fitted on; its parameter ``device``.
-    checkpoint : str, PathLike or None, default=None
+    weights : str, PathLike or None, default=None
         File of the weights of a timm model to read instead.
 
     Returns
@@ -221,31 +191,21 @@ def load(
     True
     """
     where = resolve_device(device)
-    brought = Brought(affinity, network, backbone, checkpoint)
     file = read_model(Path(path))
-    if file.class_name not in FORMATS:
-        raise file.refusal(
-            f"holds a {file.class_name[:80]!r}, which this version of neuraleig cannot "
-            f"load; it knows {', '.join(FORMATS)}"
-        )
-    found = FORMATS[file.class_name]
-    for field in fields(brought):
-        value = getattr(brought, field.name)
-        if value is not None and field.name not in found.brings:
-            raise file.refusal(
-                f"holds a {file.class_name}, which has no use for {field.name}="
-                f"{value!r}; leave it out"
+    with checked(Path(path)):
+        kind = ESTIMATORS.get(file.class_name)
+        if kind is None:
+            raise UnusableError(
+                f"holds a {brief(file.class_name)!r}, which this version of neuraleig "
+                f"cannot load; it loads {', '.join(ESTIMATORS)}"
             )
-    estimator = found.restore(file, brought, where)
+        brought = Brought(
+            affinity=affinity, network=network, backbone=backbone, weights=weights
+        )
+        if kind is DenseSegmenter:
+            estimator: Any = segmenter_of(file.tree, brought, where)
+        else:
+            estimator = row_estimator_of(kind, file.tree, brought, where)
+        brought.refuse_unused()
     estimator.device = device
     return estimator
-
-
-def _versions() -> dict[str, str]:
-    """Libraries that decide what a model says."""
-    return {
-        "neuraleig": __version__,
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
-    }

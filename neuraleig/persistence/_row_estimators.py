@@ -1,188 +1,142 @@
-"""The states of the estimators of rows."""
+"""Fitted estimators of rows as trees."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from neuraleig._sklearn import transform_output
+from neuraleig.affinity import Affinity, RBFAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.persistence._discretizers import discretizer_state, make_discretizer
-from neuraleig.persistence._fitted import (
+from neuraleig.persistence._forms import (
+    NUMBER,
+    RECORD,
+    TEXT,
+    Schema,
+    check,
+    choice,
+    integer,
+    number,
+    numbers,
+)
+from neuraleig.persistence._networks import eigenfunctions_of, packed_eigenfunctions
+from neuraleig.persistence._parameters import (
     Brought,
-    fitted_estimator,
-    fitted_state,
-    refuse_rest,
+    estimator_of,
+    packed_parameters,
+    packed_value,
+    value_of,
 )
-from neuraleig.persistence._model_file import ModelFile, State, UnusableError
-from neuraleig.persistence._networks import GIVEN
-from neuraleig.persistence._records import Record
+from neuraleig.persistence._readers import packed_reader, reader_of
 
-# Attributes of a fit that are plain numbers; the last is one of rbf kernels alone.
-NUMBERS = {"n_iter_": int, "n_connected_components_": int, "gamma_": float}
-CLUSTER_NUMBERS = NUMBERS | {
-    "n_samples_seen_": int,
-    "suggested_n_clusters_": int,
-    "ncut_": float,
+RowEstimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding
+
+# What every fitted estimator has.
+FITTED: dict[str, Schema] = {
+    "parameters": RECORD,
+    "network": RECORD,
+    "graph_eigenvalues_": numbers(),
+    "loss_curve_": numbers(),
 }
-OPTIONAL = ("gamma_",)
-# What scikit-learn's set_output takes.
-OUTPUTS = ("default", "pandas", "polars")
-# Of these the parameter may be a function.
-FUNCTIONS = ("affinity", "network")
-
-RowEstimator = TypeVar(
-    "RowEstimator", NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-)
-
-
-def embedding_state(estimator: NeuralSpectralEmbedding) -> State:
-    """State of a fitted embedding, without the embedding of the training rows."""
-    return _row_state(estimator, NUMBERS)
-
-
-def clustering_state(estimator: NeuralEigenSpectralClustering) -> State:
-    """State of a fitted clustering, without labels and rows of the training."""
-    state = _row_state(estimator, CLUSTER_NUMBERS)
-    discretizer = discretizer_state(estimator._discretizer)
-    content = state.content | {"discretizer": discretizer.content}
-    return State(state.tensors | discretizer.tensors, content)
-
-
-def embedding_from(
-    file: ModelFile, brought: Brought, device: torch.device
-) -> NeuralSpectralEmbedding:
-    """Fitted embedding of a file.
-
-    Parameters
-    ----------
-    file : ModelFile
-        Whose state :func:`embedding_state` returned.
-    brought : Brought
-        Functions that the user passes.
-    device : torch.device
-        Where it is to run.
-
-    Returns
-    -------
-    estimator : NeuralSpectralEmbedding
-        Fitted.
-
-    Raises
-    ------
-    ModelFileError
-        If the state is not whole, or the functions are others.
-    """
-    content, tensors = Record(file.state.content, "content"), dict(file.state.tensors)
-    with file.checked():
-        estimator = _row_estimator(
-            NeuralSpectralEmbedding, content, tensors, NUMBERS, brought
-        )
-        refuse_rest(content, tensors)
-    return _placed(estimator, device)
+# Attributes that are plain numbers.
+NUMBERS: dict[str, Schema] = {
+    "n_iter_": integer(),
+    "n_connected_components_": integer(),
+}
+EMBEDDING: dict[str, Schema] = FITTED | {
+    "fit": NUMBERS,
+    "affinity": {"component": RECORD, "gamma": (number(least=0),)},
+    "feature_names": ([TEXT],),
+    # As scikit-learn's set_output takes it.
+    "transform_output": (choice(("default", "pandas", "polars")),),
+}
+CLUSTERING: dict[str, Schema] = EMBEDDING | {
+    "fit": NUMBERS
+    | {
+        "n_samples_seen_": integer(),
+        "suggested_n_clusters_": integer(),
+        "ncut_": NUMBER,
+    },
+    "discretizer": RECORD,
+}
 
 
-def clustering_from(
-    file: ModelFile, brought: Brought, device: torch.device
-) -> NeuralEigenSpectralClustering:
-    """Fitted clustering of a file.
-
-    Parameters
-    ----------
-    file, brought, device
-        As for :func:`embedding_from`.
-
-    Returns
-    -------
-    estimator : NeuralEigenSpectralClustering
-        Fitted. A stream begins anew, as after ``fit``: its rows are not in files.
-
-    Raises
-    ------
-    ModelFileError
-        If the state is not whole, or the functions are others.
-    """
-    content, tensors = Record(file.state.content, "content"), dict(file.state.tensors)
-    with file.checked():
-        estimator = _row_estimator(
-            NeuralEigenSpectralClustering, content, tensors, CLUSTER_NUMBERS, brought
-        )
-        network: Any = estimator.eigenfunctions_.network
-        estimator._discretizer = make_discretizer(
-            content.record("discretizer"),
-            tensors,
-            estimator.eigenvalues_.copy(),
-            network.n_clusters,
-        )
-        estimator._stream = None
-        refuse_rest(content, tensors)
-    return _placed(estimator, device)
-
-
-def _row_state(
-    estimator: NeuralEigenSpectralClustering | NeuralSpectralEmbedding,
-    numbers: dict[str, type],
-) -> State:
-    state = fitted_state(estimator, numbers)
-    names = getattr(estimator, "feature_names_in_", None)
-    further = {
-        "feature_names": None if names is None else names.tolist(),
-        "transform_output": transform_output(estimator),
+def packed_fit(estimator: Any, form: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Parameters, network, curves and numbers of a fitted estimator."""
+    return {
+        "parameters": packed_parameters(estimator),
+        "network": packed_eigenfunctions(estimator.eigenfunctions_),
+        "graph_eigenvalues_": np.asarray(estimator.graph_eigenvalues_, np.float64),
+        "loss_curve_": np.asarray(estimator.loss_curve_, np.float64),
+        "fit": {name: getattr(estimator, name) for name in form["fit"]},
     }
-    return State(state.tensors, state.content | further)
 
 
-def _row_estimator(
-    kind: type[RowEstimator],
-    content: Record,
-    tensors: dict[str, Tensor],
-    numbers: dict[str, type],
-    brought: Brought,
+def fitted(kind: type, tree: dict[str, Any], form: Any, brought: Brought) -> Any:  # noqa: ANN401
+    """Estimator with what :func:`packed_fit` packed, on the CPU."""
+    check(tree, form, "content")
+    estimator = estimator_of(kind, tree["parameters"], brought)
+    estimator.eigenfunctions_ = eigenfunctions_of(tree["network"], brought)
+    estimator.eigenvalues_ = estimator.eigenfunctions_.eigenvalues.numpy().copy()
+    estimator.graph_eigenvalues_ = tree["graph_eigenvalues_"]
+    estimator.loss_curve_ = tree["loss_curve_"].tolist()
+    for name, value in tree["fit"].items():
+        setattr(estimator, name, value)
+    return estimator
+
+
+def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
+    """Tree of a fitted estimator, without anything of the training rows."""
+    is_clustering = isinstance(estimator, NeuralEigenSpectralClustering)
+    names = getattr(estimator, "feature_names_in_", None)
+    tree = packed_fit(estimator, CLUSTERING if is_clustering else EMBEDDING)
+    affinity = estimator.affinity_
+    tree["affinity"] = {
+        "component": packed_value(affinity, "affinity"),
+        "gamma": getattr(affinity, "gamma_", None),
+    }
+    tree["feature_names"] = None if names is None else names.tolist()
+    tree["transform_output"] = transform_output(estimator)
+    if is_clustering:
+        tree["discretizer"] = packed_reader(estimator._discretizer)
+    return tree
+
+
+def row_estimator_of(
+    kind: type, tree: dict[str, Any], brought: Brought, device: torch.device
 ) -> RowEstimator:
-    _check_needed(content, brought)
-    estimator = fitted_estimator(kind, content, tensors, numbers, brought, OPTIONAL)
-    estimator.n_features_in_ = estimator.eigenfunctions_.shift.numel()
-    names = content.take("feature_names")
+    """Fitted estimator of a tree, of a class, on a device.
+
+    A stream begins anew, as after ``fit``: its rows are not in files.
+    """
+    is_clustering = kind is NeuralEigenSpectralClustering
+    estimator = fitted(kind, tree, CLUSTERING if is_clustering else EMBEDDING, brought)
+    eigenfunctions = estimator.eigenfunctions_
+    estimator.n_features_in_ = eigenfunctions.shift.numel()
+    affinity = value_of(tree["affinity"]["component"], "affinity", brought)
+    if not isinstance(affinity, Affinity):
+        raise ValueError(f"its affinity is a {type(affinity).__name__}")
+    if isinstance(affinity, RBFAffinity):
+        check(tree["affinity"]["gamma"], NUMBER, "affinity.gamma")
+        affinity.gamma_ = tree["affinity"]["gamma"]
+    estimator.affinity_ = affinity
+    names = tree["feature_names"]
     if names is not None:
-        is_text = isinstance(names, list) and all(isinstance(n, str) for n in names)
-        if not is_text or len(names) != estimator.n_features_in_:
+        if len(names) != estimator.n_features_in_:
             raise ValueError("its names of features are not those of its features")
         estimator.feature_names_in_ = np.array(names, dtype=object)
-    if content.peek().get("transform_output") is None:
-        content.take("transform_output")
-    else:
-        output = content.choice("transform_output", OUTPUTS)
-        estimator.set_output(transform=output)
-    return estimator
-
-
-def _check_needed(content: Record, brought: Brought) -> None:
-    """Refuse functions that the model has no use for."""
-    parameters, trunk = content.peek("parameters"), content.peek("network", "trunk")
-    for name in FUNCTIONS:
-        function = getattr(brought, name)
-        in_file = parameters.get(name)
-        is_needed = isinstance(in_file, dict) or (
-            name == "network" and trunk.get("kind") == GIVEN
+    if tree["transform_output"] is not None:
+        estimator.set_output(transform=tree["transform_output"])
+    if is_clustering:
+        estimator._discretizer = reader_of(
+            tree["discretizer"],
+            estimator.eigenvalues_.copy(),
+            eigenfunctions.network.n_clusters,
         )
-        if function is None:
-            continue
-        if not callable(function):
-            raise UnusableError(
-                f"got {name}={function!r}; only functions are passed, names are in the "
-                "file"
-            )
-        if not is_needed:
-            raise UnusableError(
-                f"got {name}={function!r}, and the model was fitted with "
-                f"{name}={in_file!r}; leave {name} out"
-            )
-
-
-def _placed(estimator: RowEstimator, device: torch.device) -> RowEstimator:
-    estimator.eigenfunctions_.to(device)
-    estimator.device_ = str(next(estimator.eigenfunctions_.parameters()).device)
-    return estimator
+        estimator._stream = None
+    eigenfunctions.to(device)
+    estimator.device_ = str(next(eigenfunctions.parameters()).device)
+    made: RowEstimator = estimator
+    return made

@@ -1,4 +1,4 @@
-"""The state of a fitted segmenter."""
+"""Fitted segmenters as trees."""
 
 from __future__ import annotations
 
@@ -7,175 +7,101 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from neuraleig._typing import IntArray
-from neuraleig.persistence._backbones import (
-    BackboneRecord,
-    backbone_record,
-    backbone_state,
-    made_anew,
-    with_weights,
+from neuraleig.persistence._backbones import BACKBONE, backbone_of, packed_backbone
+from neuraleig.persistence._forms import (
+    NUMBER,
+    Form,
+    Schema,
+    choice,
+    integer,
+    numbers,
 )
-from neuraleig.persistence._fitted import (
-    Brought,
-    finite,
-    fitted_estimator,
-    fitted_state,
-    refuse_rest,
-)
-from neuraleig.persistence._model_file import ModelFile, State
-from neuraleig.persistence._parameters import Missing
-from neuraleig.persistence._records import Record, shown
+from neuraleig.persistence._parameters import Brought, Missing
+from neuraleig.persistence._row_estimators import FITTED, fitted, packed_fit
 from neuraleig.segmentation import DenseSegmenter
 from neuraleig.segmentation._geometry import Geometry
 
 DTYPES = {str(d): d for d in (torch.float32, torch.bfloat16, torch.float16)}
-# Attributes of a fit that are plain numbers.
-NUMBERS = {
-    "n_clusters_": int,
-    "suggested_n_clusters_": int,
-    "n_iter_": int,
-    "n_images_": int,
-    "modularity_": float,
+POSITIVE = integer(least=1)
+SEGMENTER: dict[str, Schema] = FITTED | {
+    "fit": {
+        "n_clusters_": POSITIVE,
+        "suggested_n_clusters_": integer(),
+        "n_iter_": integer(),
+        "n_images_": integer(),
+        "modularity_": NUMBER,
+    },
+    "backbone": BACKBONE,
+    "geometry": {
+        "patch_size": POSITIVE,
+        "image_size": (POSITIVE,),
+        "window_size": (POSITIVE,),
+        "stride": (POSITIVE,),
+    },
+    "dtype": choice(DTYPES),
+    # Union of clusters that every score belongs to.
+    "groups": numbers(dtype=np.int64),
+    "cluster_names": Form(
+        "texts by the numbers of clusters",
+        lambda found: (
+            isinstance(found, dict)
+            and all(type(k) is int and isinstance(v, str) for k, v in found.items())
+        ),
+    ),
 }
 
 
-def segmenter_state(
+def packed_segmenter(
     segmenter: DenseSegmenter, *, include_backbone: bool = False
-) -> State:
-    """State of a fitted segmenter.
-
-    Parameters
-    ----------
-    segmenter : DenseSegmenter
-        Fitted.
-    include_backbone : bool, default=False
-        Whether the weights of the backbone are part of it.
-
-    Returns
-    -------
-    state : State
-        Without anything of the images.
-    """
-    state = fitted_state(segmenter, NUMBERS)
+) -> dict[str, Any]:
+    """Tree of a fitted segmenter, without anything of the images."""
     device = next(segmenter.eigenfunctions_.parameters()).device
-    backbone = backbone_state(segmenter.backbone_, device)
-    groups = {"groups": torch.from_numpy(segmenter._groups.copy())}
-    further = {
-        "backbone": backbone.content,
+    return packed_fit(segmenter, SEGMENTER) | {
+        "backbone": packed_backbone(
+            segmenter.backbone_, device, with_weights=include_backbone
+        ),
         "geometry": asdict(segmenter._geometry),
         "dtype": str(segmenter._dtype),
-        "cluster_names": {str(c): n for c, n in segmenter.cluster_names_.items()},
+        "groups": segmenter._groups,
+        "cluster_names": segmenter.cluster_names_,
     }
-    whole = State(state.tensors | backbone.tensors | groups, state.content | further)
-    return with_weights(whole, segmenter.backbone_) if include_backbone else whole
 
 
-def segmenter_from(
-    file: ModelFile, brought: Brought, device: torch.device
+def segmenter_of(
+    tree: dict[str, Any], brought: Brought, device: torch.device
 ) -> DenseSegmenter:
-    """Fitted segmenter of a file.
-
-    Parameters
-    ----------
-    file : ModelFile
-        Whose state :func:`segmenter_state` returned.
-    brought : Brought
-        Backbone or weights that the user passes.
-    device : torch.device
-        Where it is to run.
-
-    Returns
-    -------
-    segmenter : DenseSegmenter
-        Fitted, with the parameters of the one that was saved but for the device.
-
-    Raises
-    ------
-    ModelFileError
-        If the state is not whole, or the backbone another one.
-    OSError
-        If the weights of the backbone are not there.
-    """
-    with file.checked():
-        segmenter, record = _saved(file.state, brought)
-    try:
-        backbone = made_anew(record, brought, device)
-    except (ValueError, KeyError, TypeError) as error:
-        raise file.refusal(str(error)) from error
+    """Fitted segmenter of a tree, on a device."""
+    segmenter: DenseSegmenter = fitted(DenseSegmenter, tree, SEGMENTER, brought)
+    segmenter._geometry = Geometry(**tree["geometry"])
+    segmenter._dtype = DTYPES[tree["dtype"]]
+    segmenter._groups, segmenter.cluster_names_ = tree["groups"], tree["cluster_names"]
+    _check(segmenter, tree)
+    # Last, since it may be fetched.
+    segmenter.backbone_ = backbone = backbone_of(tree["backbone"], brought, device)
     segmenter.eigenfunctions_.to(device)
-    segmenter.backbone_ = backbone
     segmenter.device_ = str(device)
-    if isinstance(segmenter.backbone, Missing):
-        # With the weights of the file, where it has any.
-        own: Any = getattr(backbone, "function", backbone)
-        is_own = brought.backbone is None or record.weights is not None
-        segmenter.backbone = own if is_own else brought.backbone
-    if brought.checkpoint is not None:
-        segmenter.checkpoint = brought.checkpoint
+    has_weights, given = tree["backbone"]["weights"] is not None, segmenter.backbone
+    if isinstance(given, Missing) or (callable(given) and has_weights):
+        segmenter.backbone = getattr(backbone, "function", backbone)
+    if "weights" in brought.parts:
+        segmenter.checkpoint = brought.parts["weights"]
     return segmenter
 
 
-def _saved(state: State, brought: Brought) -> tuple[DenseSegmenter, BackboneRecord]:
-    """Segmenter without its backbone, and what is said of that."""
-    tensors = dict(state.tensors)
-    content = Record(_with_living(state.content, tensors), "content")
-    record = backbone_record(content.record("backbone"), tensors)
-    network = content.peek("network")
-    segmenter = fitted_estimator(DenseSegmenter, content, tensors, NUMBERS, brought)
-    segmenter._geometry = _geometry(content.record("geometry"))
-    segmenter._dtype = DTYPES[content.choice("dtype", DTYPES)]
-    n_clusters = segmenter.n_clusters_
-    segmenter._groups = _groups(tensors, network["n_clusters"], n_clusters)
-    names = content.record("cluster_names").take_all()
-    segmenter.cluster_names_ = _names(names, n_clusters)
-    sizes = (sum(record.n_channels), record.patch_size)
-    if (network["trunk"].get("n_features"), segmenter._geometry.patch_size) != sizes:
-        raise ValueError("its network is not one for its backbone")
-    refuse_rest(content, tensors)
-    return segmenter, record
-
-
-def _with_living(content: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """Content whose network has no more clusters than there are groups of.
-
-    Early versions wrote as many as were asked for, also where some had no tokens and
-    the label head no rows for them.
-    """
-    network = Record(content, "content").peek("network")
-    named, n_scores = network.get("n_clusters"), tensors["groups"].numel()
-    if isinstance(named, int) and named > n_scores:
-        network["n_clusters"] = n_scores
-    return {**content, "network": network}
-
-
-def _geometry(sizes: Record) -> Geometry:
-    geometry = Geometry(
-        patch_size=sizes.integer("patch_size", least=1),
-        image_size=sizes.integer_or_none("image_size", least=1),
-        window_size=sizes.integer_or_none("window_size", least=1),
-        stride=sizes.integer_or_none("stride", least=1),
-    )
-    sizes.end()
+def _check(segmenter: DenseSegmenter, tree: dict[str, Any]) -> None:
+    """Refuse parts that do not go together."""
+    network: Any = segmenter.eigenfunctions_.network
+    geometry, backbone = segmenter._geometry, tree["backbone"]
+    n_clusters, groups = segmenter.n_clusters_, segmenter._groups
     # Refuses strides that leave gaps.
     geometry.lattice(geometry.patch_size, geometry.patch_size)
-    return geometry
-
-
-def _groups(tensors: dict[str, Tensor], n_scores: int, n_clusters: int) -> IntArray:
-    """Unions of clusters: consecutive numbers."""
-    found = finite(tensors, "groups", torch.int64).astype(np.int64, copy=False)
-    numbers = np.unique(found)
-    is_whole = found.size == n_scores and numbers.size == n_clusters
-    if not is_whole or not np.array_equal(numbers, np.arange(numbers.size)):
+    is_whole = np.array_equal(np.unique(groups), np.arange(n_clusters))
+    if groups.size != network.n_clusters or not is_whole:
         raise ValueError("its groups of clusters are not numbered from 0")
-    return found
-
-
-def _names(names: dict[str, Any], n_clusters: int) -> dict[int, str]:
-    found = {int(cluster): name for cluster, name in names.items()}
-    for cluster, name in found.items():
-        if not 0 <= cluster < n_clusters or not isinstance(name, str):
-            raise ValueError(f"cluster {shown(cluster)} has the name {shown(name)}")
-    return found
+    if any(not 0 <= cluster < n_clusters for cluster in segmenter.cluster_names_):
+        raise ValueError(f"names of clusters beyond {n_clusters}")
+    sizes = sum(backbone["n_channels"]), backbone["patch_size"]
+    n_features = getattr(network.trunk, "n_features", None)
+    if (n_features, geometry.patch_size) != sizes:
+        raise ValueError("its network is not one for its backbone")

@@ -1,8 +1,8 @@
-"""Checks of what displays are given."""
+"""Validation of the arguments of displays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,41 +12,19 @@ from sklearn.utils.random import sample_without_replacement
 
 from neuraleig._random import RandomState
 from neuraleig._typing import FloatArray, IntArray
+from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
 
 
-def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
-    """Refuse a word that is none of the choices."""
-    known = list(choices)
-    if value not in known:
-        raise ValueError(f"{name}={value!r} must be one of {known}.")
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Raise a ValueError unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} must be one of {list(choices)}.")
 
 
 def check_lengths(
     name: str, values: ArrayLike, length: int, counterpart: str
 ) -> NDArray[Any]:
-    """Check that there is one value per item of something else.
-
-    Parameters
-    ----------
-    name : str
-        Of the values.
-    values : array-like of shape (length,)
-        To be checked.
-    length : int
-        Number of items.
-    counterpart : str
-        What they are.
-
-    Returns
-    -------
-    values : ndarray of shape (length,)
-        As an array.
-
-    Raises
-    ------
-    ValueError
-        If the shape is another one.
-    """
+    """Return values as an array of shape (length,), one value per counterpart."""
     checked = np.asarray(values)
     if checked.shape != (length,):
         raise ValueError(
@@ -56,20 +34,99 @@ def check_lengths(
     return checked
 
 
-def check_series(name: str, values: ArrayLike) -> FloatArray:
-    """Check a sequence of finite numbers, which may be empty."""
+def check_finite(name: str, values: ArrayLike, ndim: int, expected: str) -> FloatArray:
+    """Return finite values of so many dimensions in float64."""
     checked = np.asarray(values, dtype=np.float64)
-    if checked.ndim != 1:
-        raise ValueError(
-            f"{name} has shape {checked.shape}; it must be a sequence of numbers."
-        )
+    if checked.ndim != ndim:
+        raise ValueError(f"{name} has shape {checked.shape}; it must be {expected}.")
     if not np.isfinite(checked).all():
-        raise ValueError(f"{name} must be finite, but has NaN or infinity.")
+        raise ValueError(
+            f"{name} must be finite, but it has NaN or infinity; leave out such values."
+        )
     return checked
 
 
+def check_labels(
+    labels: ArrayLike | None,
+    label_order: ArrayLike | None,
+    n_rows: int,
+    counterpart: str,
+) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
+    """Return one label of any type per row, and all labels in the order of colours.
+
+    NaN, None and pandas' NA are refused. Labels are sorted unless an order is given.
+    """
+    if labels is None:
+        return None, None if label_order is None else np.asarray(label_order)
+    checked = check_lengths("labels", labels, n_rows, counterpart)
+    missing = np.array([_is_missing(label) for label in checked.tolist()], dtype=bool)
+    if missing.any():
+        raise ValueError(
+            f"labels has {missing.sum()} missing values (NaN or None), the first at "
+            f"row {missing.argmax()}; leave out these rows, or give them a label."
+        )
+    found = np.unique(checked)
+    order = found if label_order is None else np.asarray(label_order)
+    left_out = found[~np.isin(found, order)]
+    if left_out.size:
+        raise ValueError(
+            f"label_order={order.tolist()} leaves out labels that occur: "
+            f"{left_out.tolist()}."
+        )
+    return checked, order
+
+
+def _is_missing(label: Any) -> bool:  # noqa: ANN401 - of any type
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, float) and label != label
+
+
+def check_cluster_names(
+    names: ClusterNames | None, n_clusters: int
+) -> list[str] | None:
+    """Return the name of each cluster, or None if no names are given."""
+    return None if names is None else names_of_clusters(names, n_clusters)
+
+
+def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> IntArray:
+    """Count the labels of arrays of any shape, which are read one by one.
+
+    The result has shape (n_clusters,), or ends at the largest label for ``None``.
+    """
+    if n_clusters is not None and (
+        not isinstance(n_clusters, Integral) or n_clusters < 1
+    ):
+        raise ValueError(f"n_clusters={n_clusters!r} must be an integer, at least 1.")
+    counts = np.zeros(n_clusters or 0, dtype=np.int64)
+    for part in parts:
+        labels = np.asarray(part)
+        if labels.size == 0:
+            continue
+        if labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"labels has type {labels.dtype}; labels of clusters must be integers."
+            )
+        if labels.min() < 0:
+            raise ValueError(
+                f"labels has {labels.min()}; clusters are numbered from 0. Leave out "
+                "rows or pixels without a cluster."
+            )
+        found = np.bincount(labels.ravel().astype(np.int64, copy=False))
+        if n_clusters is not None and found.size > n_clusters:
+            raise ValueError(
+                f"n_clusters={n_clusters} is too small for labels up to "
+                f"{found.size - 1}."
+            )
+        counts = np.pad(counts, (0, max(0, found.size - counts.size)))
+        counts[: found.size] += found
+    if not counts.any():
+        raise ValueError("labels is empty; there must be at least one label.")
+    return counts
+
+
 def check_subsample(subsample: float | None) -> None:
-    """Refuse what is neither a number of rows, nor a share of them, nor None."""
+    """Raise a ValueError unless this is a number of rows, a share of them, or None."""
     is_number = isinstance(subsample, Integral) and not isinstance(subsample, bool)
     if subsample is None or (is_number and subsample >= 1):
         return
@@ -83,26 +140,11 @@ def check_subsample(subsample: float | None) -> None:
 def drawn_rows(
     n_rows: int, subsample: float | None, random_state: RandomState
 ) -> IntArray:
-    """Numbers of the rows that are drawn, ascending.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows there are.
-    subsample : int, float or None
-        How many, or which share; ``None``: all.
-    random_state : int, RandomState instance or None
-        Seed of the draw.
-
-    Returns
-    -------
-    index : ndarray of shape (n_drawn,)
-        At least one row, where there are any.
-    """
-    if subsample is None:
-        return np.arange(n_rows)
-    is_number = isinstance(subsample, Integral)
-    n_drawn = int(subsample) if is_number else max(1, round(subsample * n_rows))
+    """Draw row numbers without replacement, in ascending order; at least one."""
+    n_drawn = n_rows
+    if subsample is not None:
+        is_number = isinstance(subsample, Integral)
+        n_drawn = int(subsample) if is_number else max(1, round(subsample * n_rows))
     if n_drawn >= n_rows:
         return np.arange(n_rows)
     drawn = sample_without_replacement(n_rows, n_drawn, random_state=random_state)

@@ -1,4 +1,4 @@
-"""Display of the sizes of clusters."""
+"""Display of cluster sizes."""
 
 from __future__ import annotations
 
@@ -11,58 +11,55 @@ from numpy.typing import ArrayLike
 from neuraleig._rows import is_stream
 from neuraleig._typing import IntArray
 from neuraleig._words import share_text
-from neuraleig.plotting._checks import check_choice
-from neuraleig.plotting._counts import count_labels
+from neuraleig.plotting._base import Display
+from neuraleig.plotting._checks import check_choice, check_cluster_names, count_labels
 from neuraleig.plotting._fitted import final_step, label_parts, n_clusters_of
-from neuraleig.plotting._matplotlib import (
-    merged_style,
-    require_matplotlib,
-    resolve_axes,
-)
+from neuraleig.plotting._matplotlib import merged_style
 from neuraleig.plotting._palette import ACCENT, StyleOption, colors_of
-from neuraleig.segmentation.outputs import ClusterNames, names_of_clusters
+from neuraleig.segmentation.outputs._names import ClusterNames
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, BarContainer, Text
 
 Orientation: TypeAlias = Literal["auto", "vertical", "horizontal"]
-# Bars that stand side by side, and letters that fit above all of them in one line.
+ORIENTATIONS = ("auto", "vertical", "horizontal")
+# Most vertical bars, and most letters above them in one line.
 MAX_VERTICAL, MAX_LETTERS = 12, 60
-# Bars that have a label and a size each in the highest figure; of more, every second,
-# third, ... has a label.
+# Most bars with a label and a size each; of more bars, every second, third, ... has a
+# label.
 MAX_LABELLED = 50
-# Inches of a bar and of what is around all, and the height of a figure at least.
+# Inches per horizontal bar, around all bars, and of a figure at least.
 BAR_HEIGHT, FRAME_HEIGHT, LEAST_HEIGHT = 0.24, 1.0, 4.8
 
 
-class ClusterSizesDisplay:
-    """Bars of the numbers of rows, or of pixels, that each cluster has.
+class ClusterSizesDisplay(Display):
+    """Number of rows or pixels of each cluster as a bar chart.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+    Create it with :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     counts : ndarray of shape (n_clusters,)
-        Rows or pixels of every cluster; 0 for those that are empty.
+        Number of rows or pixels of each cluster, 0 for an empty one.
     cluster_names : list of str or None, default=None
-        Name of every cluster, empty where it has none.
+        Name of each cluster; an empty string where it has none.
 
     Attributes
     ----------
     bars_ : BarContainer
-        One bar per cluster, the first at the left or at the top.
+        One bar per cluster, from left to right or from top to bottom.
     order_ : ndarray of shape (n_clusters,)
-        Clusters in the order of the bars.
+        Cluster of each bar.
     texts_ : list of Text
-        Size of every bar; empty beyond 50 clusters.
+        Size at each bar; empty for more than 50 clusters.
     ax_ : Axes
-        Where they are drawn.
+        Axes of the plot.
     figure_ : Figure
-        Figure of ``ax_``.
+        Figure of the axes.
 
     See Also
     --------
-    SegmentationDisplay : Where the clusters of an image are.
+    SegmentationDisplay : Clusters of the pixels of an image.
 
     Examples
     --------
@@ -74,6 +71,10 @@ class ClusterSizesDisplay:
     'Cluster (2 of 4 empty)'
     >>> display.figure_.savefig("sizes.png")  # doctest: +SKIP
     """
+
+    bars_: BarContainer
+    order_: IntArray
+    texts_: list[Text]
 
     def __init__(
         self, counts: IntArray, *, cluster_names: list[str] | None = None
@@ -93,41 +94,33 @@ class ClusterSizesDisplay:
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw the sizes of the clusters of a fitted estimator.
+        """Plot the cluster sizes of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted ``NeuralEigenSpectralClustering`` or ``DenseSegmenter``, any other
-            clustering that predicts integers from 0 on, or a pipeline that ends in one.
+            Fitted ``NeuralEigenSpectralClustering``, ``DenseSegmenter`` or other
+            clustering with labels from 0 on, or a pipeline that ends in one.
         X : array-like, images or None, default=None
-            Rows or images that are labelled, part by part. ``None``: the training rows,
-            by ``labels_``; a ``DenseSegmenter`` keeps none.
-        normalize : bool, default=False
-            Whether to draw shares instead of counts.
-        sort : bool, default=False
-            Whether the largest cluster comes first.
-        orientation : {"auto", "vertical", "horizontal"}, default="auto"
-            Of the bars. ``"auto"``: horizontal beyond 12 clusters or with names.
-        ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
-        **kwargs : dict
-            Passed to ``Axes.bar`` or ``Axes.barh``.
+            Rows, or images that are labelled one by one. ``None``: the training rows,
+            from ``labels_``, which a ``DenseSegmenter`` does not have.
+        normalize, sort, orientation, ax, **kwargs : optional
+            As in :meth:`plot`.
 
         Returns
         -------
         display : ClusterSizesDisplay
-            Drawn.
+            Display that was drawn.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If the estimator does not predict, or ``X`` is None and it has no
+            If the estimator does not predict, or if ``X`` is None and it has no
             ``labels_``.
         ValueError
-            If the labels are no clusters: negative, as of outliers.
+            If a label is negative, as for outliers.
 
         Examples
         --------
@@ -139,20 +132,14 @@ class ClusterSizesDisplay:
         >>> int(ClusterSizesDisplay.from_estimator(model).counts.sum())
         200
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
-        _check_options(orientation)
+        cls._require_matplotlib("from_estimator")
+        check_choice("orientation", orientation, ORIENTATIONS)
         step = final_step(estimator)
         counts = count_labels(label_parts(estimator, X))
-        n_clusters = max(n_clusters_of(step) or 0, counts.size)
-        counts = np.pad(counts, (0, n_clusters - counts.size))
-        names = getattr(step, "cluster_names_", None)
-        display = cls(
-            counts,
-            cluster_names=None
-            if names is None
-            else names_of_clusters(names, len(counts)),
-        )
-        return display.plot(
+        n_empty = max(0, (n_clusters_of(step) or 0) - counts.size)
+        counts = np.pad(counts, (0, n_empty))
+        names = check_cluster_names(getattr(step, "cluster_names_", None), len(counts))
+        return cls(counts, cluster_names=names).plot(
             ax, normalize=normalize, sort=sort, orientation=orientation, **kwargs
         )
 
@@ -169,35 +156,31 @@ class ClusterSizesDisplay:
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw the sizes of the clusters of given labels.
+        """Plot the cluster sizes of given labels.
 
         Parameters
         ----------
         labels : array-like of int, of any shape, or iterable of such arrays
-            From 0 on: of rows, of the pixels of an image, or of several images, which
-            an iterator gives one by one.
+            Labels from 0 on, of rows or of the pixels of one or more images. An
+            iterator is read image by image.
         n_clusters : int or None, default=None
-            Number of clusters, of which some may be empty. ``None``: up to the largest
-            label.
+            Number of clusters, empty ones included. ``None``: the largest label
+            plus 1.
         cluster_names : mapping of int to str, sequence of str, or None, default=None
             Names of clusters; a mapping may leave some out.
-        normalize, sort, orientation
-            As for :meth:`from_estimator`.
-        ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
-        **kwargs : dict
-            Passed to ``Axes.bar`` or ``Axes.barh``.
+        normalize, sort, orientation, ax, **kwargs : optional
+            As in :meth:`plot`.
 
         Returns
         -------
         display : ClusterSizesDisplay
-            Drawn.
+            Display that was drawn.
 
         Raises
         ------
         ValueError
-            If the labels are no integers from 0 to ``n_clusters - 1``, if there are
-            none, or if a name is one of no cluster.
+            If a label is not an integer from 0 to ``n_clusters - 1``, if there are no
+            labels, or if a name is for an unknown cluster.
 
         Examples
         --------
@@ -210,11 +193,9 @@ class ClusterSizesDisplay:
         >>> [text.get_text() for text in display.ax_.get_yticklabels()]
         ['0', '1 road']
         """
-        require_matplotlib(f"{cls.__name__}.from_predictions")
+        cls._require_matplotlib("from_predictions")
         counts = count_labels(_parts(labels), n_clusters)
-        names = None
-        if cluster_names is not None:
-            names = names_of_clusters(cluster_names, counts.size)
+        names = check_cluster_names(cluster_names, counts.size)
         return cls(counts, cluster_names=names).plot(
             ax, normalize=normalize, sort=sort, orientation=orientation, **kwargs
         )
@@ -228,20 +209,21 @@ class ClusterSizesDisplay:
         orientation: Orientation = "auto",
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw the bars.
+        """Plot the bars.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure, high enough for all bars.
+            Axes to draw on. ``None``: those of a new figure, high enough for all bars.
         normalize : bool, default=False
-            Whether to draw shares instead of counts.
+            Whether to plot shares in per cent instead of counts.
         sort : bool, default=False
-            Whether the largest cluster comes first.
+            Whether to begin with the largest cluster.
         orientation : {"auto", "vertical", "horizontal"}, default="auto"
-            Of the bars. ``"auto"``: horizontal beyond 12 clusters or with names.
+            Direction of the bars. ``"auto"``: horizontal for more than 12 clusters,
+            for clusters with names and for long numbers.
         **kwargs : dict
-            Passed to ``Axes.bar`` or ``Axes.barh``.
+            Keywords of ``Axes.bar`` or ``Axes.barh``.
 
         Returns
         -------
@@ -250,22 +232,20 @@ class ClusterSizesDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is missing.
         ValueError
-            If ``orientation`` is none of the words.
+            If ``orientation`` is none of the choices.
         """
-        _check_options(orientation)
+        check_choice("orientation", orientation, ORIENTATIONS)
         words = self._words(normalize)
         is_crowded = max(map(len, words)) * len(words) > MAX_LETTERS
         is_flat = orientation == "horizontal"
         if orientation == "auto":
             is_named = any(self.cluster_names or ())
             is_flat = len(words) > MAX_VERTICAL or is_crowded or is_named
-        ax = resolve_axes(ax, "ClusterSizesDisplay.plot", self._size(is_flat))
+        size = (6.4, max(LEAST_HEIGHT, height_of_bars(len(words))))
+        ax = self._begin(ax, size if is_flat else None)
         self.order_ = np.arange(self.counts.size)
         if sort:
-            # Equal sizes stay in the order of their numbers.
             self.order_ = np.argsort(-self.counts, kind="stable")
         sizes = self.counts[self.order_]
         values = 100 * sizes / sizes.sum() if normalize else sizes
@@ -273,31 +253,22 @@ class ClusterSizesDisplay:
         default = {"color": [colors[cluster] for cluster in self.order_]}
         style = merged_style("Patch", default, kwargs)
         draw = ax.barh if is_flat else ax.bar
-        self.bars_: BarContainer = draw(np.arange(sizes.size), values, **style)
-        self.texts_: list[Text] = []
+        self.bars_ = draw(np.arange(sizes.size), values, **style)
+        self.texts_ = []
         if sizes.size <= MAX_LABELLED:
             turned = 90.0 if is_crowded and not is_flat else 0.0
             self._write_sizes(ax, [words[c] for c in self.order_], turned)
         self._name_axes(ax, is_flat, normalize)
-        self.ax_ = ax
-        self.figure_ = ax.figure
         return self
 
-    def _size(self, is_flat: bool) -> tuple[float, float] | None:
-        """Width and height of a new figure."""
-        if not is_flat:
-            return None
-        height = height_of_bars(self.counts.size)
-        return 6.4, max(LEAST_HEIGHT, height)
-
     def _words(self, normalize: bool) -> list[str]:
-        """Size of every cluster in words."""
+        """Return the size of each cluster as text."""
         if normalize:
             return [share_text(share) for share in self.counts / self.counts.sum()]
         return [f"{count:,}" for count in self.counts]
 
     def _write_sizes(self, ax: Axes, words: list[str], rotation: float) -> None:
-        """Write its size beside every bar, in another colour where that is none."""
+        """Write the size at each bar, in another colour for empty clusters."""
         self.texts_ = list(
             ax.bar_label(
                 self.bars_, words, padding=3, fontsize="small", rotation=rotation
@@ -306,47 +277,43 @@ class ClusterSizesDisplay:
         for text, cluster in zip(self.texts_, self.order_, strict=True):
             if self.counts[cluster] == 0:
                 text.set_color(ACCENT)
-        # The sizes need some paper beyond the bars.
+        # Room for the text beyond the longest bar.
         if self.bars_.orientation == "horizontal":
             ax.margins(x=0.14)
         else:
             ax.margins(y=0.25 if rotation else 0.12)
 
     def _name_axes(self, ax: Axes, is_flat: bool, normalize: bool) -> None:
-        """Say which cluster each bar is, and what its length means."""
         names = self.cluster_names or [""] * self.counts.size
-        every = -(-self.counts.size // MAX_LABELLED)
-        shown = np.arange(0, self.counts.size, every)
+        shown = np.arange(0, self.counts.size, -(-self.counts.size // MAX_LABELLED))
         ticks = [f"{c} {names[c]}".rstrip() for c in self.order_[shown]]
         n_empty = int(np.sum(self.counts == 0))
-        of_clusters = "Cluster"
+        clusters = "Cluster"
         if n_empty:
-            of_clusters += f" ({n_empty} of {self.counts.size} empty)"
-        of_sizes = "Share of all (%)" if normalize else "Size"
+            clusters += f" ({n_empty} of {self.counts.size} empty)"
+        sizes = "Share of all (%)" if normalize else "Size"
         if is_flat:
             ax.set_yticks(shown, ticks)
-            # The first at the top, and no more paper around many bars than a bar.
+            # The first bar is at the top; the margins are as wide as a bar.
             ax.set_ylim(self.counts.size - 0.25, -0.75)
-            ax.set(xlabel=of_sizes, ylabel=of_clusters)
+            ax.set(xlabel=sizes, ylabel=clusters)
         else:
             is_named = any(map(str.strip, names))
             ax.set_xticks(shown, ticks, rotation=90.0 if is_named else 0.0)
-            ax.set(xlabel=of_clusters, ylabel=of_sizes)
+            ax.set(xlabel=clusters, ylabel=sizes)
+        if not normalize:
+            (ax.xaxis if is_flat else ax.yaxis).set_major_formatter("{x:,.10g}")
 
 
 def height_of_bars(n_bars: int) -> float:
-    """Inches of a figure of bars one above the other."""
+    """Return the height in inches of a figure of horizontal bars."""
     return FRAME_HEIGHT + BAR_HEIGHT * min(n_bars, MAX_LABELLED)
 
 
 def _parts(labels: Any) -> Iterable[ArrayLike]:  # noqa: ANN401 - arrays, or several
-    """Labels of one array, or of several images."""
+    """Return the arrays of one or more images."""
     if is_stream(labels):
         parts: Iterable[ArrayLike] = labels
         return parts
     is_list = isinstance(labels, list | tuple)
     return labels if is_list and labels and np.ndim(labels[0]) > 0 else [labels]
-
-
-def _check_options(orientation: str) -> None:
-    check_choice("orientation", orientation, ("auto", "vertical", "horizontal"))

@@ -10,72 +10,72 @@ from numpy.typing import ArrayLike, NDArray
 
 from neuraleig._random import RandomState
 from neuraleig._typing import FloatArray, IntArray
-from neuraleig.plotting._matplotlib import (
-    check_one_style,
-    legend_beside,
-    merged_style,
-    require_matplotlib,
-    resolve_axes,
-    set_all,
+from neuraleig.plotting._base import Display
+from neuraleig.plotting._checks import (
+    check_labels,
+    check_lengths,
+    check_subsample,
+    drawn_rows,
 )
+from neuraleig.plotting._matplotlib import check_one_style, legend_beside, merged_style
 from neuraleig.plotting._palette import StyleOption, colors_of, marker_of
-from neuraleig.plotting._plane import Plane, checked_plane, evaluated_plane
+from neuraleig.plotting._plane import check_plane, evaluated_rows
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, Legend, PathCollection
 
-# A legend of more labels would outgrow the figure and tell nobody anything.
+# Most labels of a legend; more would not fit into the figure.
 MAX_LEGEND_LABELS = 40
-# Rows that are drawn where nothing else is asked for: more cover each other.
+# Most rows drawn by default; more would cover each other.
 SUBSAMPLE = 10_000
-# Beyond so many rows a file of vectors holds them as one picture, and their marks
-# shrink so that as much paper stays free.
+# Number of rows above which markers shrink, and vector files hold them as one picture.
 MANY_ROWS = 2_000
+# Areas of markers in square points.
 MARK_SIZE, MIN_MARK_SIZE, LEGEND_MARK_SIZE = 18.0, 2.0, 40.0
 
 
-class EmbeddingDisplay:
-    """Rows at their values of one or two eigenfunctions, coloured by label.
+class EmbeddingDisplay(Display):
+    """Rows in the plane of two eigenfunctions, coloured by label.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+    Create it with :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     embedding : ndarray of shape (n_drawn, 2) or (n_drawn, 1)
-        Coordinates of the rows. A single one is drawn against the number of the row.
+        Coordinates of the rows. A single one is plotted against the row number.
     labels : ndarray of shape (n_drawn,) or None, default=None
-        Label of every row; ``None``: one colour for all.
+        Label of each row. ``None``: one colour for all rows.
     eigenvalues : ndarray of shape (2,) or (1,), or None, default=None
-        Eigenvalues of the functions, written beside the axes.
+        Eigenvalues of the functions, for the axis labels.
     components : tuple of int, default=(2, 3)
-        Which eigenfunctions they are.
+        Indices of the eigenfunctions, counted from 1.
     label_order : ndarray of shape (n_labels,) or None, default=None
-        Labels in the order of colours; ``None`` where there are no labels.
+        Labels in the order of colours. ``None``: there are no labels.
     legend_title : str, default="Label"
         Title of the legend.
     rows : ndarray of shape (n_drawn,) or None, default=None
-        Numbers of the rows among those that were given; ``None``: from 0 on.
+        Numbers of the rows among all rows. ``None``: counted from 0.
 
     Attributes
     ----------
     scatters_ : list of PathCollection
-        Rows of each label that occurs, in the order of ``label_order``.
+        Markers of each label that occurs, in the order of ``label_order``.
     legend_ : Legend or None
-        Beside the axes, where it hides no row.
+        Legend beside the axes.
     ax_ : Axes
-        Where they are drawn.
+        Axes of the plot.
     figure_ : Figure
-        Figure of ``ax_``.
+        Figure of the axes.
 
     See Also
     --------
-    SpectrumDisplay : The eigenvalues.
+    SpectrumDisplay : Eigenvalues by index.
 
     Notes
     -----
     Eigenfunctions are counted from 1, as in :class:`SpectrumDisplay`. The first is
-    constant, so the first two that tell rows apart are the second and the third. They
-    alone rarely separate more than three or four clusters; labels are read off all.
+    constant, so the second and the third are plotted by default. Two functions rarely
+    separate more than three or four clusters; labels are computed from all functions.
 
     Examples
     --------
@@ -86,6 +86,9 @@ class EmbeddingDisplay:
     ['left', 'right']
     >>> display.figure_.savefig("embedding.png")  # doctest: +SKIP
     """
+
+    scatters_: list[PathCollection]
+    legend_: Legend | None = None
 
     def __init__(
         self,
@@ -122,54 +125,50 @@ class EmbeddingDisplay:
         legend: bool = True,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw rows where a fitted estimator puts them.
+        """Plot rows at the eigenfunctions of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted ``NeuralEigenSpectralClustering`` or ``NeuralSpectralEmbedding``,
+            Fitted ``NeuralEigenSpectralClustering`` or ``NeuralSpectralEmbedding``,
             or a pipeline that ends in one.
         X : array-like, sliceable or iterable of batches
-            Rows, of shape (n_samples, n_features) in all, seen in the fit or not.
-            Batches are read once, and evaluated whether they are drawn or not.
+            Rows, of shape (n_samples, n_features) in total, seen in the fit or not.
+            Batches are read once, and all their rows are evaluated.
         labels : array-like of shape (n_samples,) or None, default=None
-            Labels to colour by, in the order of the rows. ``None``: those that the
-            estimator predicts, and one colour where it does not.
+            Labels that determine the colours. ``None``: predicted labels, or one
+            colour if the estimator does not predict.
         components : tuple of one or two int, or None, default=None
-            Which eigenfunctions to draw, counted from 1, the constant one. ``None``:
-            2 and 3, or 2 where it is the last.
+            Indices of the eigenfunctions, counted from 1 for the constant one.
+            ``None``: 2 and 3, or 2 if it is the last one.
         label_order : array-like of shape (n_labels,) or None, default=None
-            Every label that may occur, in the order of colours, so that several
-            displays agree. ``None``: all clusters for predicted labels, else those
-            that occur, sorted.
+            All labels in the order of colours; pass it to get equal colours in
+            several displays. ``None``: all clusters for predicted labels, otherwise
+            the labels that occur, sorted.
         legend_title : str or None, default=None
-            Title of the legend. ``None``: "Cluster" for predicted labels, else
+            Title of the legend. ``None``: "Cluster" for predicted labels, otherwise
             "Label".
         subsample : int, float or None, default=10_000
-            Most rows to draw, or the share of them, at random; the others are not
-            even evaluated, unless ``X`` has batches. ``None``: all.
+            Number of rows, or share of the rows, to draw at random. Only these are
+            evaluated, unless ``X`` is an iterable of batches. ``None``: all rows.
         random_state : int, RandomState instance or None, default=None
-            Seed of that draw.
-        ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
-        legend : bool, default=True
-            Whether to explain the colours.
-        **kwargs : dict
-            Passed to ``Axes.scatter``.
+            Seed of the subsample.
+        ax, legend, **kwargs : optional
+            As in :meth:`plot`.
 
         Returns
         -------
         display : EmbeddingDisplay
-            Drawn.
+            Display that was drawn.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it has no eigenfunctions of rows.
+            If the estimator has no eigenfunctions of rows.
         ValueError
-            As by :meth:`from_predictions`.
+            If an argument has a wrong shape or is out of range.
 
         Examples
         --------
@@ -182,19 +181,20 @@ class EmbeddingDisplay:
         >>> len(display.scatters_)
         3
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
-        plane, is_predicted = evaluated_plane(
-            estimator,
-            X,
-            labels,
-            components=components,
-            label_order=label_order,
-            subsample=subsample,
-            random_state=random_state,
+        cls._require_matplotlib("from_estimator")
+        found = evaluated_rows(
+            estimator, X, labels, label_order, subsample, random_state
         )
-        if legend_title is None:
-            legend_title = "Cluster" if is_predicted else "Label"
-        return cls._of(plane, legend_title).plot(ax=ax, legend=legend, **kwargs)
+        if legend_title is not None:
+            found["legend_title"] = legend_title
+        return cls.from_predictions(
+            **found,
+            components=components,
+            random_state=random_state,
+            ax=ax,
+            legend=legend,
+            **kwargs,
+        )
 
     @classmethod
     def from_predictions(
@@ -208,49 +208,49 @@ class EmbeddingDisplay:
         legend_title: str = "Label",
         subsample: float | None = SUBSAMPLE,
         random_state: RandomState = None,
+        rows: ArrayLike | None = None,
         ax: Axes | None = None,
         legend: bool = True,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw rows at given coordinates.
+        """Plot rows at given coordinates.
 
         Parameters
         ----------
         embedding : array-like of shape (n_samples, n_functions)
             Eigenfunctions 2, 3, ..., without the constant one.
         labels : array-like of shape (n_samples,) or None, default=None
-            Labels to colour by, of any sortable type. ``None``: one colour.
+            Labels of any sortable type that determine the colours. ``None``: one
+            colour.
         eigenvalues : array-like of shape (n_functions,) or None, default=None
-            Eigenvalues of the functions, written beside the axes.
+            Eigenvalues of the functions, for the axis labels.
         components : tuple of one or two int, or None, default=None
-            Which eigenfunctions to draw. ``None``: the first two columns, or the only
-            one.
+            Indices of the eigenfunctions; the first column has index 2. ``None``: the
+            first two columns, or the only one.
         label_order : array-like of shape (n_labels,) or None, default=None
-            Every label that may occur, in the order of colours, so that several
-            displays agree. ``None``: those that occur, sorted.
+            All labels in the order of colours. ``None``: the labels that occur,
+            sorted.
         legend_title : str, default="Label"
             Title of the legend.
         subsample : int, float or None, default=10_000
-            Most rows to draw, or the share of them, at random. ``None``: all.
+            Number of rows, or share of the rows, to draw at random. ``None``: all.
         random_state : int, RandomState instance or None, default=None
-            Seed of that draw.
-        ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
-        legend : bool, default=True
-            Whether to explain the colours.
-        **kwargs : dict
-            Passed to ``Axes.scatter``.
+            Seed of the subsample.
+        rows : array-like of shape (n_samples,) or None, default=None
+            Row numbers, the second axis of a single function. ``None``: counted
+            from 0.
+        ax, legend, **kwargs : optional
+            As in :meth:`plot`.
 
         Returns
         -------
         display : EmbeddingDisplay
-            Drawn.
+            Display that was drawn.
 
         Raises
         ------
         ValueError
-            If there are no such eigenfunctions, labels or eigenvalues do not match
-            them, or ``subsample`` is out of range.
+            If an argument has a wrong shape or is out of range.
 
         Examples
         --------
@@ -261,48 +261,44 @@ class EmbeddingDisplay:
         >>> display.embedding.shape
         (10000, 2)
         """
-        require_matplotlib(f"{cls.__name__}.from_predictions")
-        plane = checked_plane(
-            embedding,
-            labels,
+        cls._require_matplotlib("from_predictions")
+        check_subsample(subsample)
+        values, components, columns = check_plane(embedding, components)
+        n_rows, n_functions = values.shape
+        drawn = drawn_rows(n_rows, subsample, random_state)
+        if rows is not None:
+            rows = check_lengths("rows", rows, n_rows, "row of embedding")[drawn]
+        labels, label_order = check_labels(
+            labels, label_order, n_rows, "row of embedding"
+        )
+        if eigenvalues is not None:
+            eigenvalues = check_lengths(
+                "eigenvalues", eigenvalues, n_functions, "column of embedding"
+            )[columns]
+        display = cls(
+            values[:, columns][drawn],
+            labels=None if labels is None else labels[drawn],
             eigenvalues=eigenvalues,
             components=components,
             label_order=label_order,
-            subsample=subsample,
-            random_state=random_state,
-        )
-        return cls._of(plane, legend_title).plot(ax=ax, legend=legend, **kwargs)
-
-    @classmethod
-    def _of(cls, plane: Plane, legend_title: str) -> Self:
-        """Display of checked rows, not drawn yet."""
-        return cls(
-            plane.embedding,
-            labels=plane.labels,
-            eigenvalues=plane.eigenvalues,
-            components=plane.components,
-            label_order=plane.label_order,
             legend_title=legend_title,
-            rows=plane.rows,
+            rows=drawn if rows is None else rows,
         )
+        return display.plot(ax, legend=legend, **kwargs)
 
     def plot(
-        self,
-        ax: Axes | None = None,
-        *,
-        legend: bool = True,
-        **kwargs: StyleOption,
+        self, ax: Axes | None = None, *, legend: bool = True, **kwargs: StyleOption
     ) -> Self:
-        """Draw the rows.
+        """Plot the rows.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
+            Axes to draw on. ``None``: those of a new figure.
         legend : bool, default=True
-            Whether to explain the colours; left out beyond 40 labels.
+            Whether to draw a legend of the labels, if there are at most 40.
         **kwargs : dict
-            Passed to ``Axes.scatter``.
+            Keywords of ``Axes.scatter``.
 
         Returns
         -------
@@ -311,15 +307,13 @@ class EmbeddingDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is missing.
         ValueError
-            If colours or sizes are one per row beside labels, or a ``label`` is given,
-            of which there is one per colour.
+            If there are labels, and a colour or size is given per row or a ``label``
+            for all rows.
         """
         if self.labels is not None:
             check_one_style(kwargs)
-        ax = resolve_axes(ax, "EmbeddingDisplay.plot")
+        ax = self._begin(ax)
         n_rows = len(self.embedding)
         size = MARK_SIZE * min(1.0, MANY_ROWS / max(n_rows, 1))
         default = {
@@ -329,23 +323,24 @@ class EmbeddingDisplay:
         }
         n_labels = 1 if self.label_order is None else len(self.label_order)
         colors = colors_of(n_labels)
-        self.scatters_: list[PathCollection] = []
+        self.scatters_ = []
         for position, name, rows in self._groups():
             look = {"color": colors[position], "marker": marker_of(position)}
             named = {**default, **look, "label": name}
             style = merged_style("PathCollection", named, kwargs)
             self.scatters_.append(ax.scatter(rows[:, 0], rows[:, 1], **style))
-        self.legend_: Legend | None = None
         n_shown = 0 if self.labels is None else len(self.scatters_)
         if legend and 0 < n_shown <= MAX_LEGEND_LABELS:
-            self.legend_ = self._explain(ax)
+            self.legend_ = legend_beside(ax, self.scatters_, self.legend_title)
+            handles: list[Any] = list(self.legend_.legend_handles)
+            for handle in handles:
+                # Visible, however small and transparent the markers of rows are.
+                handle.set(sizes=[LEGEND_MARK_SIZE], alpha=1.0)
         ax.set(xlabel=self._axis_name(0), ylabel=self._axis_name(1))
-        self.ax_ = ax
-        self.figure_ = ax.figure
         return self
 
     def _groups(self) -> Iterator[tuple[int, str | None, FloatArray]]:
-        """Position, name and coordinates of every label that occurs."""
+        """Yield position, name and coordinates of each label that occurs."""
         plane = self.embedding
         if plane.shape[1] == 1:
             numbers = np.arange(len(plane)) if self.rows is None else self.rows
@@ -357,12 +352,6 @@ class EmbeddingDisplay:
             members = self.labels == name
             if members.any():
                 yield position, str(name), plane[members]
-
-    def _explain(self, ax: Axes) -> Legend:
-        legend = legend_beside(ax, self.scatters_, self.legend_title)
-        # Marks of many rows are small and may be pale, those of the legend are not.
-        set_all(legend.legend_handles, sizes=[LEGEND_MARK_SIZE], alpha=1.0)
-        return legend
 
     def _axis_name(self, column: int) -> str:
         if column == self.embedding.shape[1]:

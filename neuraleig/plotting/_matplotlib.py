@@ -1,58 +1,33 @@
-"""The one file that imports matplotlib, and only when something is drawn."""
+"""The only module that imports matplotlib, and only when something is drawn."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from neuraleig._extras import missing
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.collections import PathCollection
-    from matplotlib.container import BarContainer
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
-    from matplotlib.legend import Legend
-    from matplotlib.lines import Line2D
+    from matplotlib.axes import Axes as Axes
+    from matplotlib.collections import PathCollection as PathCollection
+    from matplotlib.container import BarContainer as BarContainer
+    from matplotlib.figure import Figure as Figure
+    from matplotlib.image import AxesImage as AxesImage
+    from matplotlib.legend import Legend as Legend
+    from matplotlib.lines import Line2D as Line2D
     from matplotlib.patches import Patch
-    from matplotlib.text import Text
+    from matplotlib.text import Text as Text
 
-__all__ = [
-    "Axes",
-    "AxesImage",
-    "BarContainer",
-    "Figure",
-    "Legend",
-    "Line2D",
-    "Patch",
-    "PathCollection",
-    "Text",
-    "check_one_style",
-    "has_panel",
-    "legend_above",
-    "legend_beside",
-    "merged_style",
-    "panel_below",
-    "require_matplotlib",
-    "resolve_axes",
-    "save_png",
-    "set_all",
-    "standalone_axes",
-    "svg_text",
-    "swatches",
-    "twin_of",
-]
-
-# Labels per column of a legend beside the axes, at the height of a default figure, and
-# beyond how many labels they are written smaller.
+# Both make room for a legend beside the axes; only "compressed" takes into account
+# that the axes of an image are smaller than their cell.
+Layout: TypeAlias = Literal["constrained", "compressed"]
+# Entries per column of a legend at the height of a default figure; a legend with more
+# entries has smaller text.
 LEGEND_ROWS = 14
-CROWDED = 14
-# What is drawn in the colour of the text.
+# Settings of what is drawn in the colour of the text.
 INKED = (
     "text.color",
     "axes.labelcolor",
@@ -64,59 +39,17 @@ INKED = (
 
 
 def require_matplotlib(caller: str) -> None:
-    """Raise an error that names the extra to install where matplotlib is missing.
-
-    Parameters
-    ----------
-    caller : str
-        What needs it.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib cannot be imported.
-    """
+    """Raise an ImportError that names the extra to install if matplotlib is missing."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(missing(caller, "matplotlib", "plot")) from error
 
 
-def resolve_axes(
-    ax: Axes | None,
-    caller: str,
-    size: tuple[float, float] | None = None,
-    *,
-    keeps_aspect: bool = False,
-) -> Axes:
-    """Return the given axes, or those of a new figure of pyplot.
-
-    Parameters
-    ----------
-    ax : Axes or None
-        Axes of the caller; pyplot is not even imported for them.
-    caller : str
-        What draws, for the error where matplotlib is missing.
-    size : tuple of two floats or None, default=None
-        Width and height of a new figure in inches; ``None``: matplotlib's.
-    keeps_aspect : bool, default=False
-        Whether an image is drawn, whose shape the axes take.
-
-    Returns
-    -------
-    ax : Axes
-        Axes to draw on.
-    """
-    if ax is not None:
-        return ax
-    require_matplotlib(caller)
+def new_axes(size: tuple[float, float] | None, layout: Layout) -> Axes:
+    """Return the axes of a new pyplot figure of a size in inches."""
     from matplotlib import pyplot
 
-    # Both make room for a legend beside the axes; only the second knows that axes of
-    # an image are smaller than their place.
-    layout: Literal["constrained", "compressed"] = "constrained"
-    if keeps_aspect:
-        layout = "compressed"
     return pyplot.subplots(layout=layout, figsize=size)[1]
 
 
@@ -125,50 +58,25 @@ def merged_style(
     defaults: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Keywords of an artist where those of the user replace the defaults.
+    """Return keywords of an artist in which given values replace defaults.
 
-    Parameters
-    ----------
-    artist : {"Line2D", "PathCollection", "Patch"}
-        Whose keywords they are: ``lw`` replaces ``linewidth``.
-    defaults, given : mapping of str to object
-        Keywords.
-
-    Returns
-    -------
-    style : dict of str to object
-        Without any keyword under two names.
+    Aliases are resolved: ``lw`` replaces ``linewidth``, and any colour ``color``.
     """
     from matplotlib import collections, lines, patches
     from matplotlib.cbook import normalize_kwargs
 
-    kinds = {
-        "Line2D": lines.Line2D,
-        "PathCollection": collections.PathCollection,
-        "Patch": patches.Patch,
-    }
-    kind: Any = kinds[artist]
+    homes = {"Line2D": lines, "PathCollection": collections, "Patch": patches}
+    kind: Any = getattr(homes[artist], artist)
     own = normalize_kwargs(dict(given), kind)
     style = {**normalize_kwargs(dict(defaults), kind), **own}
-    # Colours have more than one keyword, and matplotlib refuses or ignores a second.
+    # matplotlib refuses or ignores a second keyword of colour.
     if {"c", "facecolor"} & own.keys() and "color" not in own:
         style.pop("color", None)
     return style
 
 
 def check_one_style(style: Mapping[str, Any]) -> None:
-    """Refuse what cannot hold for every group of rows that has a label.
-
-    Parameters
-    ----------
-    style : mapping of str to object
-        Keywords of ``Axes.scatter``.
-
-    Raises
-    ------
-    ValueError
-        If a colour or size is one per row, or there is one label for all.
-    """
+    """Refuse keywords of ``scatter`` that differ by row if rows are drawn by label."""
     from matplotlib.colors import is_color_like
 
     if "label" in style:
@@ -187,24 +95,7 @@ def check_one_style(style: Mapping[str, Any]) -> None:
 def legend_beside(
     ax: Axes, handles: Iterable[Any], title: str, n_rows: int = LEGEND_ROWS
 ) -> Legend:
-    """Put a legend to the right of the axes, where it hides nothing.
-
-    Parameters
-    ----------
-    ax : Axes
-        Which it explains.
-    handles : iterable of Artist
-        With labels, in their order.
-    title : str
-        Above them.
-    n_rows : int, default=14
-        Most labels of a column.
-
-    Returns
-    -------
-    legend : Legend
-        In as many columns as it takes, of smaller letters where they are many.
-    """
+    """Draw a legend to the right of the axes, in columns of at most ``n_rows``."""
     shown = list(handles)
     return ax.legend(
         handles=shown,
@@ -212,81 +103,59 @@ def legend_beside(
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
         ncols=max(1, -(-len(shown) // n_rows)),
-        fontsize="small" if len(shown) > CROWDED else "medium",
-        # The shapes stand at the height of the letters.
+        fontsize="small" if len(shown) > LEGEND_ROWS else "medium",
+        # Markers are centred on their text.
         scatteryoffsets=[0.5],
         frameon=False,
         borderaxespad=0.0,
     )
 
 
-def legend_above(ax: Axes, handles: list[Any]) -> Legend:
-    """Put a legend of few and long labels above the axes, in two columns."""
-    return ax.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.01),
-        ncols=2,
-        fontsize="small",
-        frameon=False,
-        borderaxespad=0.0,
-    )
+def swatches(colors: Iterable[Any], labels: Iterable[str]) -> list[Patch]:
+    """Return coloured patches with labels, as entries of a legend."""
+    from matplotlib.patches import Patch
+
+    pairs = zip(colors, labels, strict=True)
+    return [Patch(facecolor=color, label=label) for color, label in pairs]
 
 
 def panel_below(ax: Axes, share: float) -> Axes:
-    """Give the lower part of axes to others, which have the same values along x.
+    """Return axes in the lower part of others, with the same x axis.
 
-    Parameters
-    ----------
-    ax : Axes
-        They keep the upper part.
-    share : float
-        Of the height that the panel gets, the gap between both not counted.
-
-    Returns
-    -------
-    panel : Axes
-        Below; the one that is there already, if the axes were divided before.
+    Axes are divided once: further calls return the panel of the first one, unless it
+    was removed from the figure.
     """
-    former = _companion(ax, "panel")
-    if former is not None:
-        return former
-    panel = _companions(ax)["panel"] = _divided(ax, share)
-    twin = _companion(ax, "twin")
-    spec = ax.get_subplotspec()
-    if twin is not None and spec is not None:
-        twin.set_subplotspec(spec)
+    panel = _companion(ax, "panel")
+    if panel is None:
+        panel = vars(ax)["_neuraleig_panel"] = _divided(ax, share)
+        twin, spec = _companion(ax, "twin"), ax.get_subplotspec()
+        if twin is not None and spec is not None:
+            twin.set_subplotspec(spec)
     return panel
 
 
 def has_panel(ax: Axes) -> bool:
-    """Whether others have the lower part of axes."""
+    """Return whether axes have a panel below."""
     return _companion(ax, "panel") is not None
 
 
 def twin_of(ax: Axes) -> Axes:
-    """Axes with a scale of their own at the right; one for all that is drawn."""
+    """Return axes with a y axis of their own at the right; always the same ones."""
     twin = _companion(ax, "twin")
     if twin is None:
-        twin = _companions(ax)["twin"] = ax.twinx()
+        twin = vars(ax)["_neuraleig_twin"] = ax.twinx()
     return twin
 
 
-def _companions(ax: Axes) -> dict[str, Axes]:
-    """Axes that were put beside others, kept with these as long as they live."""
-    found: dict[str, Axes] = vars(ax).setdefault("_neuraleig_companions", {})
-    return found
-
-
 def _companion(ax: Axes, role: str) -> Axes | None:
-    """One of them, if it was not removed since."""
+    """Return the panel or twin of axes, unless it was removed from the figure."""
     figure: Any = ax.figure
-    found = _companions(ax).get(role)
+    found = vars(ax).get(f"_neuraleig_{role}")
     return found if found in figure.axes else None
 
 
 def _divided(ax: Axes, share: float) -> Axes:
-    """New axes in the lower part of others."""
+    """Shrink axes to their upper part and return new axes below."""
     figure: Any = ax.figure
     spec = ax.get_subplotspec()
     if spec is not None:
@@ -303,50 +172,19 @@ def _divided(ax: Axes, share: float) -> Axes:
     return placed
 
 
-def set_all(artists: Iterable[Any], **properties: Any) -> None:  # noqa: ANN401
-    """Set properties of several artists."""
-    for artist in artists:
-        artist.set(**properties)
-
-
-def swatches(colors: Iterable[Any], labels: Iterable[str]) -> list[Patch]:
-    """Make patches of colours for a legend."""
-    from matplotlib.patches import Patch
-
-    pairs = zip(colors, labels, strict=True)
-    return [Patch(facecolor=color, label=label) for color, label in pairs]
-
-
 def standalone_axes(
     n_rows: int, n_columns: int, size: tuple[float, float]
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Make a figure that pyplot does not know, to be saved without a display.
+    """Return a figure outside of pyplot, which needs no screen, and its axes by row.
 
-    Parameters
-    ----------
-    n_rows, n_columns : int
-        Shape of the grid of axes; those of one row share their limits.
-    size : tuple of two floats
-        Width and height of the figure in inches.
-
-    Returns
-    -------
-    figure : Figure
-        Saved as PNG by ``figure.savefig``, whatever backend is set.
-    axes : list of list of Axes
-        Row by row.
+    The size is in inches. Axes of one row share their limits.
     """
     require_matplotlib("A figure")
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure
 
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex="row", sharey="row")
     return figure, axes.tolist()
-
-
-def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure at a resolution that is sharp on paper and screen."""
-    figure.savefig(path, format="png", dpi=160)
 
 
 def svg_text(
@@ -356,30 +194,25 @@ def svg_text(
     ink: str,
     salt: str,
 ) -> str:
-    """Draw a figure, and return it as SVG.
+    """Return the SVG of a figure with a transparent background.
+
+    Equal figures give equal text, whatever the user's settings of matplotlib.
 
     Parameters
     ----------
     draw : callable
-        Is given the axes of a figure of its own.
+        Called with the axes of a new figure.
     size : tuple of two floats
         Width and height of the figure in inches.
     ink : str
         Colour of axes, ticks and text.
     salt : str
-        Enters the identifiers, which are random otherwise.
-
-    Returns
-    -------
-    text : str
-        The same for the same figure, whatever style the caller has set; texts are
-        texts, and the paper is transparent.
+        Seed of the identifiers, which would be random.
     """
     require_matplotlib("A figure")
     import matplotlib as mpl
 
-    style: dict[Any, Any] = dict.fromkeys(INKED, ink)
-    style |= {
+    style: dict[Any, Any] = dict.fromkeys(INKED, ink) | {
         "svg.hashsalt": salt,
         "svg.fonttype": "none",
         "legend.framealpha": 0.0,
@@ -393,7 +226,7 @@ def svg_text(
         figure, ((ax,),) = standalone_axes(1, 1, size)
         draw(ax)
         buffer = io.StringIO()
-        # None leaves an entry out: a date would be another one every time.
+        # None leaves an entry out; a date would differ each time.
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=metadata, transparent=True)
     return buffer.getvalue()

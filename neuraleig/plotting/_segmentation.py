@@ -1,4 +1,4 @@
-"""Display of the segments of an image."""
+"""Display of the clusters of an image."""
 
 from __future__ import annotations
 
@@ -11,77 +11,70 @@ from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._typing import FloatArray
 from neuraleig._words import share_text
-from neuraleig.plotting._counts import count_labels
+from neuraleig.plotting._base import Display
+from neuraleig.plotting._checks import check_cluster_names, count_labels
 from neuraleig.plotting._fitted import final_step, n_clusters_of
-from neuraleig.plotting._matplotlib import (
-    legend_beside,
-    require_matplotlib,
-    resolve_axes,
-    swatches,
-)
+from neuraleig.plotting._matplotlib import legend_beside, swatches
 from neuraleig.plotting._palette import StyleOption
-from neuraleig.segmentation.images import RGB, ImageLike, Labels, read_image, read_mask
-from neuraleig.segmentation.outputs import (
-    ClusterNames,
-    Palette,
-    names_of_clusters,
-    overlay,
-    resolve_colors,
-)
+from neuraleig.segmentation.images import read_image, read_mask
+from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._image_files import ImageLike
+from neuraleig.segmentation.outputs import overlay
+from neuraleig.segmentation.outputs._names import ClusterNames
+from neuraleig.segmentation.outputs._palette import Palette, resolve_colors
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, AxesImage, Legend
 
-# Of more clusters in an image, the largest have an entry of the legend each.
+# Most clusters with an entry of the legend; smaller ones share the last entry.
 MAX_ENTRIES = 18
-# Pixels of the longer side that are drawn; more than a screen or a page shows would
-# cost memory alone.
+# Most pixels drawn per side, above the resolution of screens and pages.
 MAX_SIDE = 2_048
-# Inches of a new figure, and of a legend beside the image.
+# Inches: height of a new figure, and width of a legend beside the image.
 HEIGHT, LEGEND_WIDTH = 4.2, 1.8
 
 
-class SegmentationDisplay:
-    """An image under the colours of its segments.
+class SegmentationDisplay(Display):
+    """Image under the colours of its clusters.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+    Create it with :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     image : uint8 ndarray of shape (height, width, 3)
-        Image.
+        Image in RGB.
     labels : integer ndarray of shape (height, width)
-        Cluster of every pixel.
+        Cluster of each pixel.
     colors : uint8 ndarray of shape (n_clusters, 3)
-        Colour of every cluster.
+        Colour of each cluster in RGB.
     cluster_names : list of str or None, default=None
-        Name of every cluster, empty where it has none.
+        Name of each cluster; an empty string where it has none.
 
     Attributes
     ----------
     image_ : AxesImage
-        What is drawn, on axes that count pixels.
+        Coloured image; the axes count pixels.
     shares_ : ndarray of shape (n_clusters,)
-        Share of the pixels that each cluster has.
+        Share of the pixels in each cluster, between 0 and 1.
     legend_ : Legend or None
-        Clusters of the image with their names and shares, the largest first.
+        Clusters of the image with names and shares, the largest first.
     ax_ : Axes
-        Where it is drawn.
+        Axes of the plot.
     figure_ : Figure
-        Figure of ``ax_``.
+        Figure of the axes.
 
     See Also
     --------
-    ClusterSizesDisplay : The shares of clusters of many images.
-    neuraleig.segmentation.overlay : The same as an array.
+    ClusterSizesDisplay : Sizes of the clusters of many images.
+    neuraleig.segmentation.overlay : The coloured image as an array.
 
     Notes
     -----
-    Of an image of more than 2,048 pixels on a side, every second, third, ... row and
-    column is drawn; the shares are those of all pixels.
+    Of an image with more than 2,048 pixels per side, every second, third, ... row and
+    column is drawn. Shares are computed from all pixels.
 
-    For axes of your own, ``layout="compressed"`` of their figure leaves room for the
-    legend.
+    For axes of your own, create the figure with ``layout="compressed"``, which leaves
+    room for the legend.
 
     Examples
     --------
@@ -94,8 +87,12 @@ class SegmentationDisplay:
     ... )
     >>> [text.get_text() for text in display.legend_.get_texts()]
     ['2 sky: 75.0 %', '0: 25.0 %']
-    >>> display.figure_.savefig("segments.png")  # doctest: +SKIP
+    >>> display.figure_.savefig("clusters.png")  # doctest: +SKIP
     """
+
+    image_: AxesImage
+    shares_: FloatArray
+    legend_: Legend | None = None
 
     def __init__(
         self,
@@ -123,32 +120,24 @@ class SegmentationDisplay:
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw an image under the segments that a fitted segmenter finds in it.
+        """Plot an image under the clusters that a fitted segmenter predicts.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted ``DenseSegmenter``, or a pipeline that ends in one.
+            Fitted ``DenseSegmenter``, or a pipeline that ends in one.
         image : path, PIL image, ndarray or Tensor
             One image, as for ``DenseSegmenter.predict``.
         colors : uint8 ndarray of shape (n_clusters, 3) or None, default=None
-            Colour per cluster. ``None``: those of
+            Colour of each cluster. ``None``: from
             :func:`neuraleig.segmentation.label_colors`.
-        opacity : float, default=0.5
-            Between 0, the image, and 1, the colours.
-        outline : bool, default=True
-            Whether the borders between segments are drawn in full colour.
-        legend : bool, default=True
-            Whether to name the clusters, with their shares of the image.
-        ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
-        **kwargs : dict
-            Passed to ``Axes.imshow``.
+        opacity, outline, legend, ax, **kwargs : optional
+            As in :meth:`plot`.
 
         Returns
         -------
         display : SegmentationDisplay
-            Drawn.
+            Display that was drawn.
 
         Raises
         ------
@@ -164,14 +153,13 @@ class SegmentationDisplay:
         >>> from neuraleig.plotting import SegmentationDisplay
         >>> images = load_sample_images().images
         >>> model = DenseSegmenter(
-        ...     4, backbone="color_texture", hidden_size=64, n_heads=1, image_size=160,
-        ...     random_state=0,
+        ...     4, backbone="color_texture", image_size=160, random_state=0
         ... ).fit(images)
         >>> display = SegmentationDisplay.from_estimator(model, images[0])
         >>> display.labels.shape
         (427, 640)
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         _check_opacity(opacity)
         step = final_step(estimator)
         check_is_fitted(step)
@@ -204,37 +192,36 @@ class SegmentationDisplay:
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw an image under given labels.
+        """Plot an image under given labels.
 
         Parameters
         ----------
         image : path, PIL image, ndarray or Tensor
             One image.
         labels : path, or array-like of int of shape (height, width)
-            Cluster of every pixel, from 0 on.
+            Cluster of each pixel, from 0 on.
         n_clusters : int or None, default=None
-            Number of clusters. ``None``: as many as there are colours, or up to the
-            largest label.
+            Number of clusters. ``None``: the number of ``colors``, or the largest
+            label plus 1.
         cluster_names : mapping of int to str, sequence of str, or None, default=None
             Names of clusters; a mapping may leave some out.
-        colors, opacity, outline, legend
-            As for :meth:`from_estimator`.
-        ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
-        **kwargs : dict
-            Passed to ``Axes.imshow``.
+        colors : uint8 ndarray of shape (n_clusters, 3) or None, default=None
+            Colour of each cluster. ``None``: from
+            :func:`neuraleig.segmentation.label_colors`.
+        opacity, outline, legend, ax, **kwargs : optional
+            As in :meth:`plot`.
 
         Returns
         -------
         display : SegmentationDisplay
-            Drawn.
+            Display that was drawn.
 
         Raises
         ------
         ValueError
-            If image and labels do not have the same size, a label is negative or none
-            of ``n_clusters``, a name is one of no cluster, or an option is out of
-            range.
+            If image and labels differ in size, a label is not in 0 to
+            ``n_clusters - 1``, a name is for an unknown cluster, or an option is out
+            of range.
 
         Examples
         --------
@@ -245,7 +232,7 @@ class SegmentationDisplay:
         >>> display.shares_.tolist()
         [0.25, 0.75]
         """
-        require_matplotlib(f"{cls.__name__}.from_predictions")
+        cls._require_matplotlib("from_predictions")
         _check_opacity(opacity)
         rgb = read_image(image)
         is_nested = isinstance(labels, list | tuple)
@@ -259,12 +246,9 @@ class SegmentationDisplay:
         if n_clusters is None and colors is not None:
             n_clusters = len(colors)
         n_clusters = count_labels([mask], n_clusters).size
-        names = None
-        if cluster_names is not None:
-            names = names_of_clusters(cluster_names, n_clusters)
-        display = cls(
-            rgb, mask, colors=resolve_colors(colors, n_clusters), cluster_names=names
-        )
+        names = check_cluster_names(cluster_names, n_clusters)
+        palette = resolve_colors(colors, n_clusters)
+        display = cls(rgb, mask, colors=palette, cluster_names=names)
         return display.plot(
             ax, opacity=opacity, outline=outline, legend=legend, **kwargs
         )
@@ -278,20 +262,20 @@ class SegmentationDisplay:
         legend: bool = True,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw the image.
+        """Plot the coloured image.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
+            Axes to draw on. ``None``: those of a new figure.
         opacity : float, default=0.5
-            Between 0, the image, and 1, the colours.
+            Opacity of the colours, from 0 (the image) to 1 (the colours).
         outline : bool, default=True
-            Whether the borders between segments are drawn in full colour.
+            Whether to draw the borders between clusters in full colour.
         legend : bool, default=True
-            Whether to name the clusters, with their shares of the image.
+            Whether to list the clusters with their names and shares.
         **kwargs : dict
-            Passed to ``Axes.imshow``.
+            Keywords of ``Axes.imshow``.
 
         Returns
         -------
@@ -300,16 +284,14 @@ class SegmentationDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is missing.
         ValueError
             If ``opacity`` is not between 0 and 1.
         """
         _check_opacity(opacity)
         height, width = self.labels.shape
-        size = _figure_size(width / height, legend)
-        caller = "SegmentationDisplay.plot"
-        ax = resolve_axes(ax, caller, size, keeps_aspect=True)
+        shown_width = min(max(HEIGHT * width / height, HEIGHT / 2), 2 * HEIGHT)
+        size = (shown_width + LEGEND_WIDTH * legend, HEIGHT)
+        ax = self._begin(ax, size, "compressed")
         every = -(-max(height, width) // MAX_SIDE)
         drawn = overlay(
             np.ascontiguousarray(self.image[::every, ::every]),
@@ -319,17 +301,15 @@ class SegmentationDisplay:
             outline,
         )
         extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-        self.image_: AxesImage = ax.imshow(drawn, **{"extent": extent, **kwargs})
+        self.image_ = ax.imshow(drawn, **{"extent": extent, **kwargs})
         counts = np.bincount(self.labels.ravel(), minlength=len(self.colors))
-        self.shares_: FloatArray = counts / counts.sum()
-        self.legend_: Legend | None = self._explain(ax) if legend else None
+        self.shares_ = counts / counts.sum()
+        if legend:
+            self.legend_ = self._list_clusters(ax)
         ax.set_axis_off()
-        self.ax_ = ax
-        self.figure_ = ax.figure
         return self
 
-    def _explain(self, ax: Axes) -> Legend:
-        """Name the clusters of the image, the largest first."""
+    def _list_clusters(self, ax: Axes) -> Legend:
         names = self.cluster_names or [""] * len(self.colors)
         order = np.argsort(-self.shares_, kind="stable")
         found = order[self.shares_[order] > 0]
@@ -343,12 +323,6 @@ class SegmentationDisplay:
             words.append(f"{rest.size} more: {share_text(self.shares_[rest].sum())}")
             colors.append("none")
         return legend_beside(ax, swatches(colors, words), "Cluster", MAX_ENTRIES + 1)
-
-
-def _figure_size(aspect: float, has_legend: bool) -> tuple[float, float]:
-    """Inches of a figure for an image of some width by height."""
-    width = min(max(HEIGHT * aspect, HEIGHT / 2), 2 * HEIGHT)
-    return width + LEGEND_WIDTH * has_legend, HEIGHT
 
 
 def _check_opacity(opacity: float) -> None:

@@ -9,55 +9,55 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._typing import FloatArray
+from neuraleig.plotting._base import Display
+from neuraleig.plotting._checks import check_finite
 from neuraleig.plotting._fitted import eigenvalues_of
-from neuraleig.plotting._matplotlib import (
-    merged_style,
-    require_matplotlib,
-    resolve_axes,
-)
+from neuraleig.plotting._matplotlib import merged_style
 from neuraleig.plotting._palette import ACCENT, COLORS, StyleOption
 from neuraleig.spectrum import suggest_n_clusters
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, Legend, Line2D
 
-# Order that rounding may break.
+# Increases between eigenvalues that are due to rounding.
 ORDER_TOLERANCE = 1e-6
-# Points of a marker, and eigenvalues beyond which markers shrink so as not to merge.
+# Size of a marker in points, and number of eigenvalues above which markers shrink so
+# that they stay apart.
 MARKER_SIZE, MANY_VALUES = 5.0, 60
 
 
-class SpectrumDisplay:
-    """Eigenvalues by their index, with the suggested number of clusters marked.
+class SpectrumDisplay(Display):
+    """Eigenvalues by index, with the suggested number of clusters.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+    Create it with :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     eigenvalues : ndarray of shape (n_components,)
-        Descending eigenvalues of the normalised affinity, that of the constant first.
+        Eigenvalues of the normalised affinity in descending order. The first one
+        belongs to the constant function.
     suggested_n_clusters : int or None, default=None
-        Number of eigenvalues before the gap that is marked; ``None`` marks nothing.
+        Number of eigenvalues before the gap that is marked. ``None``: no mark.
 
     Attributes
     ----------
     line_ : Line2D
         Eigenvalues.
     gap_ : Line2D or None
-        The step between the eigenvalues at both sides of the gap, emphasised.
+        Emphasised line between the two eigenvalues at the gap.
     suggestion_ : Line2D or None
-        Vertical line after the suggested number of eigenvalues.
+        Vertical line at the gap.
     legend_ : Legend or None
-        Says what the mark suggests.
+        Legend with the number of clusters.
     ax_ : Axes
-        Where they are drawn.
+        Axes of the plot.
     figure_ : Figure
-        Figure of ``ax_``.
+        Figure of the axes.
 
     See Also
     --------
-    EmbeddingDisplay : The eigenfunctions.
-    neuraleig.spectrum.suggest_n_clusters : How the gap is found.
+    EmbeddingDisplay : Rows in the plane of two eigenfunctions.
+    neuraleig.spectrum.suggest_n_clusters : Number of clusters from eigenvalues.
 
     Examples
     --------
@@ -67,6 +67,11 @@ class SpectrumDisplay:
     'Suggested number of clusters: 3'
     >>> display.figure_.savefig("spectrum.png")  # doctest: +SKIP
     """
+
+    line_: Line2D
+    gap_: Line2D | None = None
+    suggestion_: Line2D | None = None
+    legend_: Legend | None = None
 
     def __init__(
         self, eigenvalues: FloatArray, *, suggested_n_clusters: int | None = None
@@ -83,33 +88,33 @@ class SpectrumDisplay:
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw the graph's eigenvalues of a fitted estimator, and the gap among them.
+        """Plot the graph eigenvalues of a fitted estimator.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted ``NeuralEigenSpectralClustering``, ``NeuralSpectralEmbedding`` or
+            Fitted ``NeuralEigenSpectralClustering``, ``NeuralSpectralEmbedding`` or
             ``DenseSegmenter``, or a pipeline that ends in one.
         suggested_n_clusters : int, "auto" or None, default="auto"
-            Number of eigenvalues before the gap to mark. ``"auto"``: what
-            :func:`neuraleig.spectrum.suggest_n_clusters` makes of them, which
-            estimators of clusters keep as ``suggested_n_clusters_``. ``None``: nothing.
+            Number of eigenvalues before the gap that is marked. ``"auto"``: computed
+            by :func:`neuraleig.spectrum.suggest_n_clusters`, equal to the attribute
+            ``suggested_n_clusters_`` of clusterings. ``None``: no mark.
         ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
+            Axes to draw on. ``None``: those of a new figure.
         **kwargs : dict
-            Passed to ``Axes.plot`` for the eigenvalues.
+            Keywords of ``Axes.plot`` for the eigenvalues.
 
         Returns
         -------
         display : SpectrumDisplay
-            Drawn.
+            Display that was drawn.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it has no ``graph_eigenvalues_``.
+            If the estimator has no ``graph_eigenvalues_``.
 
         Examples
         --------
@@ -121,7 +126,7 @@ class SpectrumDisplay:
         >>> SpectrumDisplay.from_estimator(model).ax_.get_ylabel()
         'Eigenvalue'
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         eigenvalues = eigenvalues_of(estimator, "graph_eigenvalues_")
         return cls.from_predictions(
             eigenvalues, suggested_n_clusters=suggested_n_clusters, ax=ax, **kwargs
@@ -136,31 +141,29 @@ class SpectrumDisplay:
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw given eigenvalues.
+        """Plot given eigenvalues.
 
         Parameters
         ----------
         eigenvalues : array-like of shape (n_components,)
-            Descending, that of the constant first.
+            Eigenvalues of the normalised affinity in descending order.
         suggested_n_clusters : int, "auto" or None, default="auto"
-            Number of eigenvalues before the gap to mark. ``"auto"``: what
-            :func:`neuraleig.spectrum.suggest_n_clusters` makes of them, if there are
-            at least three. ``None``: nothing.
-        ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
-        **kwargs : dict
-            Passed to ``Axes.plot`` for the eigenvalues.
+            Number of eigenvalues before the gap that is marked. ``"auto"``: computed
+            by :func:`neuraleig.spectrum.suggest_n_clusters` from three or more
+            eigenvalues. ``None``: no mark.
+        ax, **kwargs : optional
+            As in :meth:`from_estimator`.
 
         Returns
         -------
         display : SpectrumDisplay
-            Drawn.
+            Display that was drawn.
 
         Raises
         ------
         ValueError
-            If the eigenvalues are not a descending sequence of finite numbers, or no
-            gap follows that many of them.
+            If the eigenvalues are not finite and descending, or if
+            ``suggested_n_clusters`` is not below their number.
 
         Examples
         --------
@@ -169,47 +172,37 @@ class SpectrumDisplay:
         >>> SpectrumDisplay.from_predictions(eigenvalues).suggested_n_clusters
         3
         """
-        require_matplotlib(f"{cls.__name__}.from_predictions")
+        cls._require_matplotlib("from_predictions")
         values = _check_eigenvalues(eigenvalues)
         suggestion = _check_suggestion(suggested_n_clusters, values)
-        return cls(values, suggested_n_clusters=suggestion).plot(ax=ax, **kwargs)
+        return cls(values, suggested_n_clusters=suggestion).plot(ax, **kwargs)
 
     def plot(self, ax: Axes | None = None, **kwargs: StyleOption) -> Self:
-        """Draw the eigenvalues.
+        """Plot the eigenvalues.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
+            Axes to draw on. ``None``: those of a new figure.
         **kwargs : dict
-            Passed to ``Axes.plot`` for the eigenvalues.
+            Keywords of ``Axes.plot`` for the eigenvalues.
 
         Returns
         -------
         display : SpectrumDisplay
             This display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is missing.
         """
-        ax = resolve_axes(ax, "SpectrumDisplay.plot")
+        ax = self._begin(ax)
         index = np.arange(1, self.eigenvalues.size + 1)
         size = MARKER_SIZE * min(1.0, MANY_VALUES / index.size)
         default = {"color": COLORS[0], "marker": "o", "markersize": size}
         style = merged_style("Line2D", default, kwargs)
         (self.line_,) = ax.plot(index, self.eigenvalues, **style)
-        self.gap_: Line2D | None = None
-        self.suggestion_: Line2D | None = None
-        self.legend_: Legend | None = None
         if self.suggested_n_clusters is not None:
             self._mark_gap(ax, self.suggested_n_clusters)
-        # A single index would ask for ticks between whole numbers.
+        # Whole numbers, also for a single index.
         ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         ax.set(xlabel="Index of the eigenvalue", ylabel="Eigenvalue")
-        self.ax_ = ax
-        self.figure_ = ax.figure
         return self
 
     def _mark_gap(self, ax: Axes, n_clusters: int) -> None:
@@ -217,26 +210,25 @@ class SpectrumDisplay:
         (self.gap_,) = ax.plot(
             sides, self.eigenvalues[sides - 1], color=ACCENT, linewidth=2.5
         )
-        # A number of the caller's is not passed off as a suggestion.
-        is_found = _check_suggestion("auto", self.eigenvalues) == n_clusters
-        name = "Suggested" if is_found else "Chosen"
+        is_suggested = _check_suggestion("auto", self.eigenvalues) == n_clusters
+        kind = "Suggested" if is_suggested else "Chosen"
         self.suggestion_ = ax.axvline(
             n_clusters + 0.5,
             color=ACCENT,
             linestyle="--",
-            label=f"{name} number of clusters: {n_clusters}",
+            label=f"{kind} number of clusters: {n_clusters}",
         )
-        # Eigenvalues descend: which of two corners is free depends on how fast.
+        # Which corner is free depends on how fast the eigenvalues fall.
         self.legend_ = ax.legend(loc="best")
 
 
 def _check_suggestion(
     suggestion: int | Literal["auto"] | None, eigenvalues: FloatArray
 ) -> int | None:
-    """Number of eigenvalues before the gap, if one is to be marked."""
+    """Return the number of eigenvalues before the gap to mark, or None."""
     n_values = eigenvalues.size
     if suggestion == "auto":
-        # Fewer leave nothing to choose from.
+        # Fewer than three eigenvalues leave no choice of a gap.
         return suggest_n_clusters(eigenvalues) if n_values >= 3 else None
     if suggestion is None:
         return None
@@ -244,23 +236,19 @@ def _check_suggestion(
     if not is_number or not 1 <= suggestion < n_values:
         raise ValueError(
             f"suggested_n_clusters={suggestion!r} must be an integer from 1 to "
-            f"{n_values - 1}, below the number of eigenvalues; None marks nothing."
+            f"{n_values - 1}, below the number of eigenvalues; None marks no gap."
         )
     return int(suggestion)
 
 
 def _check_eigenvalues(eigenvalues: ArrayLike) -> FloatArray:
-    values = np.asarray(eigenvalues, dtype=np.float64)
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError(
-            f"eigenvalues has shape {values.shape}; it must be a sequence of at least "
-            "one number."
-        )
-    if not np.isfinite(values).all():
-        raise ValueError("eigenvalues must be finite, but has NaN or infinity.")
+    expected = "a sequence of at least one number"
+    values = check_finite("eigenvalues", eigenvalues, 1, expected)
+    if values.size == 0:
+        raise ValueError(f"eigenvalues is empty; it must be {expected}.")
     if np.any(np.diff(values) > ORDER_TOLERANCE):
         raise ValueError(
-            "eigenvalues must be in descending order: those of the normalised "
-            "affinity, 1 minus those of the normalised Laplacian."
+            "eigenvalues must be in descending order; pass those of the normalised "
+            "affinity, which are 1 minus those of the normalised Laplacian."
         )
     return values

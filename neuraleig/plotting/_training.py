@@ -1,4 +1,4 @@
-"""Display of what a training went through."""
+"""Display of the losses of a training."""
 
 from __future__ import annotations
 
@@ -8,25 +8,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._typing import FloatArray
+from neuraleig.plotting._base import Display
 from neuraleig.plotting._checks import check_choice
 from neuraleig.plotting._curves import (
-    Curves,
+    NO_STEPS,
     Phase,
     Scale,
     check_curve_options,
     checked_curves,
-    recorded_phase,
+    recorded_curves,
     scale_of,
     smoothed,
 )
-from neuraleig.plotting._fitted import fitted_step
 from neuraleig.plotting._matplotlib import (
     has_panel,
-    legend_above,
     merged_style,
     panel_below,
-    require_matplotlib,
-    resolve_axes,
     twin_of,
 )
 from neuraleig.plotting._palette import ACCENT, COLORS, NEUTRAL, StyleOption
@@ -34,52 +31,53 @@ from neuraleig.plotting._palette import ACCENT, COLORS, NEUTRAL, StyleOption
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, Legend, Line2D, Text
 
-# Opacity of a curve that stands behind its smoothed one.
+# Opacity of the losses behind their mean.
 FAINT = 0.3
-# Share of the height that the panel of temperatures takes.
+# Share of the height for the panel of temperatures.
 TEMPERATURE_SHARE = 0.28
 
 
-class TrainingDisplay:
-    """Loss by the step of a training, and what was held out to judge it.
+class TrainingDisplay(Display):
+    """Loss by training step, with the validation score and the temperature.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+    Create it with :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     loss_curve : ndarray of shape (n_steps,)
-        Loss of every step; may be empty.
+        Loss of each step; may be empty.
     validation_steps : ndarray of shape (n_evaluations,) or None, default=None
-        Steps done at every evaluation of what was held out.
+        Number of steps before each evaluation of the validation score.
     validation_scores : ndarray of shape (n_evaluations,) or None, default=None
-        Held-out objective at these steps.
+        Objective on the validation data; lower is better.
     temperatures : ndarray of shape (n_steps,) or None, default=None
-        Temperature of the soft assignments at every step.
-    no_steps : str, default="There was no step of training."
-        Written where the loss curve is empty.
+        Temperature of the soft assignments at each step.
+    no_steps : str, default="No step of training."
+        Text in place of an empty loss curve.
 
     Attributes
     ----------
     loss_line_ : Line2D or None
-        Loss of every step; ``None`` where there was none.
+        Loss of each step.
     smoothed_line_ : Line2D or None
-        Smoothed loss, where it was asked for.
+        Exponential mean of the losses.
     validation_line_ : Line2D or None
-        Held-out objective, on an axis of its own at the right: it need not be the
-        objective that is trained.
+        Validation scores. They have a y axis of their own at the right, since their
+        objective may differ from the loss.
     best_ : Line2D or None
-        Its lowest value, at the state that early stopping keeps.
+        Marker of the lowest validation score, where early stopping keeps the weights.
     temperature_line_ : Line2D or None
         Temperatures, in a panel below.
     empty_ : Text or None
-        Says that there was no step.
+        Text in place of an empty loss curve.
     legend_ : Legend or None
-        Names what is drawn.
-    ax_, validation_ax_, temperature_ax_ : Axes
-        Where the loss, the held-out objective and the temperatures are drawn; ``None``
-        for the last two where they are not.
+        Legend above the axes, if there is more than one line.
+    ax_ : Axes
+        Axes of the losses.
+    validation_ax_, temperature_ax_ : Axes or None
+        Axes of the validation scores and of the temperatures.
     figure_ : Figure
-        Figure of ``ax_``.
+        Figure of the axes.
 
     See Also
     --------
@@ -94,6 +92,16 @@ class TrainingDisplay:
     >>> display.figure_.savefig("training.png")  # doctest: +SKIP
     """
 
+    loss_line_: Line2D | None = None
+    smoothed_line_: Line2D | None = None
+    validation_line_: Line2D | None = None
+    best_: Line2D | None = None
+    temperature_line_: Line2D | None = None
+    empty_: Text | None = None
+    legend_: Legend | None = None
+    validation_ax_: Axes | None = None
+    temperature_ax_: Axes | None = None
+
     def __init__(
         self,
         loss_curve: FloatArray,
@@ -101,7 +109,7 @@ class TrainingDisplay:
         validation_steps: FloatArray | None = None,
         validation_scores: FloatArray | None = None,
         temperatures: FloatArray | None = None,
-        no_steps: str = "There was no step of training.",
+        no_steps: str = "No step of training.",
     ) -> None:
         self.loss_curve = loss_curve
         self.validation_steps = validation_steps
@@ -121,45 +129,35 @@ class TrainingDisplay:
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw how a fitted estimator was trained.
+        """Plot the training of a fitted estimator.
 
-        An estimator keeps the losses of fine-tuning (``loss_curve_``). What was held
-        out, the temperatures if they were annealed, and the warm start are known where
-        a :class:`neuraleig.training.TrainingHistory` was among its ``callbacks``.
+        An estimator keeps the losses of fine-tuning in ``loss_curve_``. Validation
+        scores, annealed temperatures and the warm start are available if a
+        :class:`neuraleig.training.TrainingHistory` was among its ``callbacks``.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted ``NeuralEigenSpectralClustering``, ``NeuralSpectralEmbedding`` or
+            Fitted ``NeuralEigenSpectralClustering``, ``NeuralSpectralEmbedding`` or
             ``DenseSegmenter``, or a pipeline that ends in one.
         phase : {"fine_tuning", "warm_start"}, default="fine_tuning"
-            Which training to draw. One that took no step is said to have taken none.
-        yscale : {"auto", "linear", "log"}, default="auto"
-            Of the losses. ``"auto"``: logarithmic where all are positive and the
-            largest is 20 times the smallest.
-        smoothing : float or None, default=None
-            Weight, between 0 and 1, of what came before in an exponential mean that is
-            drawn over the losses; ``None``: no mean.
-        legend : bool, default=True
-            Whether to name what is drawn.
-        ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
-        **kwargs : dict
-            Passed to ``Axes.plot`` for the losses.
+            Phase of the fit. If it took no step, a text replaces the curve.
+        yscale, smoothing, legend, ax, **kwargs : optional
+            As in :meth:`plot`.
 
         Returns
         -------
         display : TrainingDisplay
-            Drawn.
+            Display that was drawn.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it has no ``loss_curve_``.
+            If the estimator has no ``loss_curve_``.
         ValueError
-            If an option is out of range, or nothing recorded the warm start.
+            If an option is out of range, or the warm start was not recorded.
 
         Examples
         --------
@@ -169,15 +167,13 @@ class TrainingDisplay:
         >>> X, _ = make_blobs(200, random_state=0, cluster_std=0.5)
         >>> model = NeuralEigenSpectralClustering(3, random_state=0).fit(X)
         >>> print(TrainingDisplay.from_estimator(model).empty_.get_text())
-        There was no step of fine-tuning: the warm start sufficed,
-        or none was asked for (max_iter).
+        No step of fine-tuning: the warm start was sufficient,
+        or fine-tuning was switched off (max_iter=0).
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         check_curve_options(yscale, smoothing)
-        check_choice("phase", phase, ("fine_tuning", "warm_start"))
-        curves = recorded_phase(fitted_step(estimator, "loss_curve_"), phase)
-        display = cls._of(curves)
-        return display.plot(
+        check_choice("phase", phase, NO_STEPS)
+        return cls(**recorded_curves(estimator, phase)).plot(
             ax, yscale=yscale, smoothing=smoothing, legend=legend, **kwargs
         )
 
@@ -195,35 +191,31 @@ class TrainingDisplay:
         ax: Axes | None = None,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw given losses.
+        """Plot given losses.
 
         Parameters
         ----------
         loss_curve : array-like of shape (n_steps,)
-            Loss of every step; may be empty.
+            Loss of each step; may be empty.
         validation_steps : array-like of shape (n_evaluations,) or None, default=None
-            Steps done at every evaluation, 0 for one before training; to be given
-            with ``validation_scores``.
+            Number of steps before each evaluation, 0 for one before training. Pass it
+            together with ``validation_scores``.
         validation_scores : array-like of shape (n_evaluations,) or None, default=None
-            Held-out objective at these steps; lower is better.
+            Objective on the validation data; lower is better.
         temperatures : array-like of shape (n_steps,) or None, default=None
-            Temperature of the soft assignments at every step.
-        yscale, smoothing, legend
-            As for :meth:`from_estimator`.
-        ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure.
-        **kwargs : dict
-            Passed to ``Axes.plot`` for the losses.
+            Temperature of the soft assignments at each step.
+        yscale, smoothing, legend, ax, **kwargs : optional
+            As in :meth:`plot`.
 
         Returns
         -------
         display : TrainingDisplay
-            Drawn.
+            Display that was drawn.
 
         Raises
         ------
         ValueError
-            If the numbers are not finite, do not go together, or an option is out of
+            If values are not finite, lengths do not match, or an option is out of
             range.
 
         Examples
@@ -235,25 +227,13 @@ class TrainingDisplay:
         >>> display.best_.get_xdata().tolist()
         [3.0]
         """
-        require_matplotlib(f"{cls.__name__}.from_predictions")
+        cls._require_matplotlib("from_predictions")
         check_curve_options(yscale, smoothing)
         curves = checked_curves(
             loss_curve, validation_steps, validation_scores, temperatures
         )
-        display = cls._of(curves)
-        return display.plot(
+        return cls(**curves).plot(
             ax, yscale=yscale, smoothing=smoothing, legend=legend, **kwargs
-        )
-
-    @classmethod
-    def _of(cls, curves: Curves) -> Self:
-        """Display of checked curves, not drawn yet."""
-        return cls(
-            curves.losses,
-            validation_steps=curves.score_steps,
-            validation_scores=curves.scores,
-            temperatures=curves.temperatures,
-            no_steps=curves.no_steps,
         )
 
     def plot(
@@ -265,23 +245,23 @@ class TrainingDisplay:
         legend: bool = True,
         **kwargs: StyleOption,
     ) -> Self:
-        """Draw the losses.
+        """Plot the losses.
 
         Parameters
         ----------
         ax : Axes or None, default=None
-            Where to draw; ``None``: a new figure. A panel of temperatures takes the
-            lower part of them.
+            Axes to draw on. ``None``: those of a new figure. A panel of temperatures
+            takes their lower part.
         yscale : {"auto", "linear", "log"}, default="auto"
-            Of the losses. ``"auto"``: logarithmic where all are positive and the
-            largest is 20 times the smallest.
+            Scale of the losses. ``"auto"``: logarithmic if all losses are positive and
+            the largest is at least 20 times the smallest.
         smoothing : float or None, default=None
-            Weight, between 0 and 1, of what came before in an exponential mean that is
-            drawn over the losses; ``None``: no mean.
+            Weight of the past, between 0 and 1, in an exponential mean of the losses
+            that is drawn over them. ``None``: no mean.
         legend : bool, default=True
-            Whether to name what is drawn.
+            Whether to draw a legend if there is more than one line.
         **kwargs : dict
-            Passed to ``Axes.plot`` for the losses.
+            Keywords of ``Axes.plot`` for the losses.
 
         Returns
         -------
@@ -290,18 +270,25 @@ class TrainingDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is missing.
         ValueError
-            If an option is out of range, or a logarithm asked for of losses that are
-            not positive.
+            If an option is out of range, or ``yscale="log"`` and a loss is not
+            positive.
         """
         check_curve_options(yscale, smoothing)
         scale = scale_of(yscale, self.loss_curve)
-        ax = resolve_axes(ax, "TrainingDisplay.plot")
-        self._begin(ax)
+        ax = self._begin(ax)
+        ax.set(xlabel="" if has_panel(ax) else "Step", ylabel="Loss")
+        ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         if self.loss_curve.size == 0:
-            self._say_nothing(ax)
+            ax.set(xticks=[], yticks=[])
+            self.empty_ = ax.text(
+                0.5,
+                0.5,
+                self.no_steps,
+                transform=ax.transAxes,
+                ha="center",
+                va="center",
+            )
             return self
         self._draw_losses(ax, smoothing, kwargs)
         ax.set_yscale(scale)
@@ -311,31 +298,8 @@ class TrainingDisplay:
         if scores is not None and steps is not None and scores.size:
             self._draw_validation(twin_of(ax), steps, scores)
         if legend:
-            self._explain(ax)
+            self._draw_legend(ax)
         return self
-
-    def _begin(self, ax: Axes) -> None:
-        """Set all attributes, most of them to nothing yet."""
-        self.loss_line_: Line2D | None = None
-        self.smoothed_line_: Line2D | None = None
-        self.validation_line_: Line2D | None = None
-        self.best_: Line2D | None = None
-        self.temperature_line_: Line2D | None = None
-        self.empty_: Text | None = None
-        self.legend_: Legend | None = None
-        self.validation_ax_: Axes | None = None
-        self.temperature_ax_: Axes | None = None
-        ax.set(xlabel="" if has_panel(ax) else "Step", ylabel="Loss")
-        ax.locator_params(axis="x", integer=True, min_n_ticks=1)
-        self.ax_ = ax
-        self.figure_ = ax.figure
-
-    def _say_nothing(self, ax: Axes) -> None:
-        ax.set(xticks=[], yticks=[])
-        place = ax.transAxes
-        self.empty_ = ax.text(
-            0.5, 0.5, self.no_steps, transform=place, ha="center", va="center"
-        )
 
     def _draw_losses(
         self, ax: Axes, smoothing: float | None, kwargs: dict[str, StyleOption]
@@ -345,7 +309,7 @@ class TrainingDisplay:
         if smoothing is not None:
             default["alpha"] = FAINT
         if steps.size == 1:
-            # A line of one point is nothing to see.
+            # A line of one point would be invisible.
             default["marker"] = "o"
         style = merged_style("Line2D", default, kwargs)
         (self.loss_line_,) = ax.plot(steps, self.loss_curve, **style)
@@ -366,12 +330,12 @@ class TrainingDisplay:
             linestyle="--",
             marker="s",
             markersize=4,
-            label="Held out (right axis)",
+            label="Validation (right axis)",
         )
         lowest = int(np.argmin(scores))
         (self.best_,) = ax.plot(
-            [steps[lowest]],
-            [scores[lowest]],
+            steps[[lowest]],
+            scores[[lowest]],
             color=ACCENT,
             linestyle="none",
             marker="*",
@@ -379,7 +343,7 @@ class TrainingDisplay:
             markeredgecolor="white",
             label=f"Lowest: step {steps[lowest]:g}",
         )
-        ax.set_ylabel("Held-out objective")
+        ax.set_ylabel("Validation objective")
         self.validation_ax_ = ax
 
     def _draw_temperatures(self, ax: Axes, temperatures: FloatArray) -> None:
@@ -391,10 +355,18 @@ class TrainingDisplay:
         ax.tick_params(labelbottom=False)
         self.temperature_ax_ = panel
 
-    def _explain(self, ax: Axes) -> None:
+    def _draw_legend(self, ax: Axes) -> None:
         losses = (self.loss_line_, self.smoothed_line_)
         lines = (*losses, self.validation_line_, self.best_)
         shown = [line for line in lines if line is not None]
         if len(shown) > 1:
-            # Losses have no corner that they leave free.
-            self.legend_ = legend_above(ax, shown)
+            # Above the axes: losses leave no corner free.
+            self.legend_ = ax.legend(
+                handles=shown,
+                loc="lower left",
+                bbox_to_anchor=(0.0, 1.01),
+                ncols=2,
+                fontsize="small",
+                frameon=False,
+                borderaxespad=0.0,
+            )

@@ -16,9 +16,11 @@ from neuraleig.reading._centroids import Judgement
 
 # Readings of graphs with more edges are judged by as many of them, drawn by weight:
 # cuts come out within a few percent, and differences between readings far closer.
+# Not tuned: it bounds memory and time.
 JUDGED_EDGES = 500_000
 # A sample with a smaller share of the nodes, or of as many as edges are drawn, is no
 # stand-in for the graph.
+# Not tuned: samples of large graphs are far above, or far below.
 LEAST_JUDGED = 0.1
 
 

@@ -1,4 +1,4 @@
-"""Pages about fitted models: one HTML file each, without anything from elsewhere."""
+"""Reports about fitted models, each one HTML file without external parts."""
 
 from neuraleig.report._write import write_report
 

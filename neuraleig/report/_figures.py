@@ -1,4 +1,4 @@
-"""Plots as SVG that stands in a page: the displays, and probabilities."""
+"""Plots of a page as SVG elements."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from neuraleig.plotting import (
 from neuraleig.plotting._cluster_sizes import MAX_VERTICAL, height_of_bars
 from neuraleig.plotting._matplotlib import svg_text
 from neuraleig.plotting._palette import ACCENT, COLORS
+from neuraleig.report._page import markup
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes
 
-# Stands for the colour of the text of the page, which is light or dark.
+# Colour that is replaced by the text colour of the page, which may be light or dark.
 INK = "#010203"
 # Inches of most figures.
 WIDTH, HEIGHT = 5.6, 3.2
-# Bars of which one is so much higher than another are seen on a logarithmic axis.
+# Ratio of the highest to the lowest bar from which the axis is logarithmic.
 LOG_RANGE = 50
-# Clusters that a legend has room for.
+# Most clusters of a legend.
 MAX_NAMED = 28
 
 IDENTIFIER = re.compile(r'(?<=[\s"])id="([^"]*)"')
@@ -36,8 +37,8 @@ REFERENCE = re.compile(r'(?:url\(#|href="#)([^)"]+)')
 
 
 def spectrum_svg(step: Any) -> str:  # noqa: ANN401 - estimator
-    """Eigenvalues of the graph, with the gap that suggests a number of clusters."""
-    # Learned ones, where there are no others, need not be in order.
+    """Plot the eigenvalues of the graph and their gap."""
+    # Without a warm start these are learned, and may be out of order.
     values = np.sort(np.asarray(step.graph_eigenvalues_, dtype=np.float64))[::-1]
     return _figure(
         "spectrum",
@@ -47,7 +48,7 @@ def spectrum_svg(step: Any) -> str:  # noqa: ANN401 - estimator
 
 
 def sizes_svg(sizes: IntArray) -> str:
-    """Bars of the sizes of clusters."""
+    """Plot the sizes of clusters."""
     height = HEIGHT
     if sizes.size > MAX_VERTICAL:
         height = max(HEIGHT, height_of_bars(sizes.size))
@@ -57,7 +58,7 @@ def sizes_svg(sizes: IntArray) -> str:
 
 
 def training_svg(step: Any) -> str:  # noqa: ANN401 - estimator
-    """Losses of fine-tuning."""
+    """Plot the losses of fine-tuning."""
     return _figure(
         "training",
         lambda ax: TrainingDisplay.from_estimator(step, smoothing=0.9, ax=ax),
@@ -71,7 +72,7 @@ def plane_svg(
     labels: IntArray | None,
     n_clusters: int,
 ) -> str:
-    """Rows in the plane of two eigenfunctions, the constant one left out."""
+    """Plot rows in the plane of two eigenfunctions."""
     return _figure(
         "plane",
         lambda ax: EmbeddingDisplay.from_predictions(
@@ -80,7 +81,7 @@ def plane_svg(
             eigenvalues=eigenvalues,
             label_order=None if labels is None else np.arange(n_clusters),
             legend_title="Cluster",
-            legend=labels is not None and n_clusters <= MAX_NAMED,
+            legend=n_clusters <= MAX_NAMED,
             subsample=None,
             ax=ax,
         ),
@@ -88,20 +89,20 @@ def plane_svg(
     )
 
 
-def confidence_svg(histogram: IntArray, what: str) -> str:
-    """Rows or pixels by the probability of their cluster."""
+def confidence_svg(histogram: IntArray, unit: str) -> str:
+    """Plot the number of rows or pixels by the probability of their cluster."""
 
     def draw(ax: Axes) -> None:
         width = 100 / histogram.size
         left = width * np.arange(histogram.size)
         ax.bar(left, histogram, width, align="edge", color=COLORS[0], linewidth=0)
-        ax.set(xlabel="Probability of the cluster (%)", ylabel=what, xlim=(0, 100))
+        ax.set(xlabel="Probability of the cluster (%)", ylabel=unit, xlim=(0, 100))
         counted = histogram[histogram > 0]
         if counted.max() >= LOG_RANGE * counted.min():
             ax.set_yscale("log")
-            ax.yaxis.set_major_formatter("{x:,g}")
-            # A bar of one is to be seen.
+            # A count of 1 has a visible bar.
             ax.set_ylim(bottom=0.5)
+        ax.yaxis.set_major_formatter("{x:,.10g}")
 
     return _figure("confidence", draw)
 
@@ -115,33 +116,26 @@ def _figure(
 ) -> str:
     text = inline_svg(svg_text(draw, (WIDTH, height), ink=INK, salt=name), name)
     text = text.replace(INK, "currentColor")
-    return text.replace(ACCENT, "var(--accent)") if accent else text
+    if accent:
+        text = text.replace(ACCENT, "var(--accent)")
+    svg: str = markup(text)
+    return svg
 
 
 def inline_svg(text: str, name: str) -> str:
-    """SVG of a file as an element of a page.
+    """Return an SVG file of matplotlib as an element of a page.
 
-    Parameters
-    ----------
-    text : str
-        What matplotlib writes.
-    name : str
-        Of the figure: identifiers begin with it, for they must not meet others.
-
-    Returns
-    -------
-    element : str
-        Without prologue, namespaces, rules of style, and identifiers that nothing
-        refers to. Two figures of a page may each have what they refer to.
+    Prologue, namespaces, style rules and unused identifiers are removed. The others
+    get the name of the figure as a prefix, so that figures do not share identifiers.
     """
     element = text[text.index("<svg") :]
     head, body = element.split(">", 1)
     head = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", head)
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
-    wanted = set(REFERENCE.findall(body))
+    used = set(REFERENCE.findall(body))
 
     def renamed(match: re.Match[str]) -> str:
-        return f'id="{name}-{match[1]}"' if match[1] in wanted else ""
+        return f'id="{name}-{match[1]}"' if match[1] in used else ""
 
     body = IDENTIFIER.sub(renamed, body)
     body = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", body)

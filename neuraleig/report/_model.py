@@ -1,4 +1,4 @@
-"""What a fitted estimator is: its class, versions, numbers and parameters."""
+"""Facts and parameters of a fitted estimator."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import functools
 import inspect
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from operator import attrgetter
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sklearn
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,36 +21,28 @@ from neuraleig._version import __version__
 from neuraleig._words import suggestion
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.plotting._fitted import final_step
+from neuraleig.report._page import number_text
 from neuraleig.segmentation import DenseSegmenter
 
 KNOWN = (NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter)
-# Whole numbers below are written with all their digits.
-EXACT = 1e15
 SUGGESTED = "suggested_n_clusters_"
-# Numbers that a fit leaves behind, as a page calls them.
+# Fitted attributes, and their names on the page.
 FITTED = {
-    "n_samples_seen_": "Rows of the fit",
-    "n_images_": "Images of the fit",
-    SUGGESTED: "Clusters that the spectrum suggests",
+    "n_clusters": "Requested clusters",
+    "n_samples_seen_": "Training rows",
+    "n_images_": "Training images",
+    SUGGESTED: "Clusters suggested by the spectrum",
     "n_connected_components_": "Connected components of the graph",
     "ncut_": "Normalised cut",
     "modularity_": "Modularity",
-    "gamma_": "Inverse squared width of the kernel",
-    "n_iter_": "Steps of training",
+    "gamma_": "Kernel coefficient gamma",
+    "affinity_.gamma_": "Kernel coefficient gamma",
+    "n_iter_": "Training steps",
 }
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of an estimator.
-
-    Parameters
-    ----------
-    name, value, default : str
-        In words; ``default`` is empty where there is none.
-    is_changed : bool
-        Whether the value is another one than the default.
-    """
+class Parameter(NamedTuple):
+    """Parameter of an estimator; value and default as text."""
 
     name: str
     value: str
@@ -58,25 +51,7 @@ class Parameter:
 
 
 def checked_step(estimator: Any) -> Any:  # noqa: ANN401 - estimator or pipeline
-    """Estimator of this library, or the last step of a pipeline, if it is fitted.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Anything.
-
-    Returns
-    -------
-    step : estimator
-        Of this library.
-
-    Raises
-    ------
-    TypeError
-        If it is none of this library.
-    NotFittedError
-        If it is not fitted.
-    """
+    """Return the last step, which must be a fitted estimator of this library."""
     step = final_step(estimator)
     if not isinstance(step, KNOWN):
         known = ", ".join(kind.__name__ for kind in KNOWN)
@@ -89,7 +64,7 @@ def checked_step(estimator: Any) -> Any:  # noqa: ANN401 - estimator or pipeline
 
 
 def versions() -> str:
-    """Libraries behind a page."""
+    """Return the versions of the libraries in use."""
     found = {
         "neuraleig": __version__,
         "torch": torch.__version__,
@@ -101,7 +76,7 @@ def versions() -> str:
 
 
 def kind_of(estimator: Any) -> str:  # noqa: ANN401 - estimator or pipeline
-    """Class of an estimator, with those of the steps before it."""
+    """Return the class of an estimator, or of all steps of a pipeline."""
     if isinstance(estimator, Pipeline):
         steps = [type(step).__name__ for _, step in estimator.steps]
         return f"Pipeline of {', '.join(steps)}"
@@ -109,30 +84,25 @@ def kind_of(estimator: Any) -> str:  # noqa: ANN401 - estimator or pipeline
 
 
 def fitted_numbers(step: Any) -> dict[str, str]:  # noqa: ANN401 - estimator
-    """Numbers of the fit, by what they are called."""
-    found = {name: getattr(step, name) for name in FITTED if hasattr(step, name)}
-    if suggestion(found.get(SUGGESTED)) is None:
-        found.pop(SUGGESTED, None)
-    return {FITTED[name]: number_text(value) for name, value in found.items()}
+    """Return the fitted numbers of an estimator by name."""
+    found = {}
+    for attribute, name in FITTED.items():
+        try:
+            value = attrgetter(attribute)(step)
+        except AttributeError:
+            continue
+        if attribute == SUGGESTED:
+            value = suggestion(value)
+        if value is not None:
+            found[name] = number_text(value)
+    return found
 
 
 def parameters_of(step: Any) -> list[Parameter]:  # noqa: ANN401 - estimator
-    """Parameters in the order of the signature.
-
-    Parameters
-    ----------
-    step : estimator
-        Of this library.
-
-    Returns
-    -------
-    parameters : list of Parameter
-        All of them.
-    """
+    """Return all parameters of an estimator in the order of its signature."""
     values = step.get_params(deep=False)
-    signature = inspect.signature(type(step)).parameters
     found = []
-    for name, parameter in signature.items():
+    for name, parameter in inspect.signature(type(step)).parameters.items():
         if name not in values:
             continue
         has_default = parameter.default is not inspect.Parameter.empty
@@ -143,18 +113,7 @@ def parameters_of(step: Any) -> list[Parameter]:  # noqa: ANN401 - estimator
 
 
 def value_text(value: Any) -> str:  # noqa: ANN401 - any parameter
-    """Value of a parameter in words that are the same in every process.
-
-    Parameters
-    ----------
-    value : object
-        Of any kind; what has no such words is called by its type.
-
-    Returns
-    -------
-    text : str
-        In one line.
-    """
+    """Return the value of a parameter as text that is equal in all processes."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, str | bool | int | float | complex):
@@ -171,14 +130,10 @@ def value_text(value: Any) -> str:  # noqa: ANN401 - any parameter
         return f"{{{', '.join(pairs)}}}"
     if isinstance(value, functools.partial):
         return f"partial of {value_text(value.func)}"
+    if isinstance(value, BaseEstimator):
+        changed = (p for p in parameters_of(value) if p.is_changed)
+        inner = ", ".join(f"{p.name}={p.value}" for p in changed)
+        return f"{type(value).__name__}({inner})"
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     return f"an object of type {type(value).__name__}"
-
-
-def number_text(value: float) -> str:
-    """Number to four digits, whole ones with all of theirs."""
-    number = float(value)
-    if number.is_integer() and abs(number) < EXACT:
-        return f"{int(number):,}"
-    return f"{number:,.4g}"

@@ -1,4 +1,4 @@
-"""The one file that imports jinja2: from what is known to the text of a page."""
+"""The only module that imports jinja2: the page from its template."""
 
 from __future__ import annotations
 
@@ -9,30 +9,23 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from neuraleig._extras import missing
+from neuraleig._words import share_text
+from neuraleig.segmentation.images._image_arrays import RGB
+from neuraleig.segmentation.images._image_files import jpeg_bytes
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = "templates"
-# Of a name or a value; a page of a thousand lines about one name helps nobody.
+# Most letters of a name or value; longer ones are cut.
 MAX_LETTERS = 120
-# What no text in HTML may have, and what cannot be written as UTF-8.
+# Integers from here on are written with an exponent.
+EXACT = 1e15
+# Characters that HTML forbids or UTF-8 cannot encode.
 UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff￾￿]")
 
 
 def require_jinja(caller: str) -> None:
-    """Raise an error that names the extra to install where jinja2 is missing.
-
-    Parameters
-    ----------
-    caller : str
-        What needs it.
-
-    Raises
-    ------
-    ImportError
-        If jinja2 cannot be imported.
-    """
+    """Raise an ImportError that names the extra to install if jinja2 is missing."""
     try:
         import jinja2  # noqa: F401
     except ImportError as error:
@@ -40,22 +33,11 @@ def require_jinja(caller: str) -> None:
 
 
 def rendered(content: dict[str, Any]) -> str:
-    """Text of a page.
+    """Return the HTML of a page from the variables of its template.
 
-    Parameters
-    ----------
-    content : dict of str to object
-        What the template asks for. Every text in it is escaped, but for the SVG of
-        figures, which are ``Markup`` of :func:`markup`.
-
-    Returns
-    -------
-    text : str
-        HTML, to be written as UTF-8.
+    All texts are escaped, except for figures, which are results of :func:`markup`.
     """
-    script = ""
-    if content["has_names"]:
-        script = _file("names.js")
+    script = _file("names.js") if content["has_names"] else ""
     page: str = (
         _environment()
         .get_template("page.html")
@@ -70,30 +52,39 @@ def rendered(content: dict[str, Any]) -> str:
 
 
 def markup(text: str) -> Any:  # noqa: ANN401 - Markup of markupsafe, a kind of str
-    """Text that is HTML already, made by this program."""
+    """Mark text as HTML that must not be escaped."""
     from markupsafe import Markup
 
     return Markup(text)
 
 
 def written(text: object) -> str:
-    """Text without what cannot be written, whole: for fields."""
+    """Return the whole text, with forbidden characters replaced."""
     return UNWRITABLE.sub("�", str(text))
 
 
 def shown(text: object) -> str:
-    """Text to be read: in one line, and cut where it is too long."""
+    """Return the text in one line, cut to 120 letters."""
     line = " ".join(written(text).split())
     return line if len(line) <= MAX_LETTERS else f"{line[: MAX_LETTERS - 1]}…"
 
 
-def jpeg_address(content: bytes) -> str:
-    """Address of an image that is in the page itself."""
-    return f"data:image/jpeg;base64,{base64.b64encode(content).decode('ascii')}"
+def number_text(value: float) -> str:
+    """Return a number with four significant digits, or an integer with all digits."""
+    number = float(value)
+    if number.is_integer() and abs(number) < EXACT:
+        return f"{int(number):,}"
+    return f"{number:,.4g}"
+
+
+def _jpeg_address(picture: RGB) -> str:
+    """Return the address of a picture that is stored in the page itself."""
+    encoded = base64.b64encode(jpeg_bytes(picture)).decode("ascii")
+    return f"data:image/jpeg;base64,{encoded}"
 
 
 def _policy(script: str) -> str:
-    """What a browser may load and run: nothing that is not in the page."""
+    """Return the content security policy: nothing from outside of the page."""
     scripts = "'none'"
     if script:
         digest = hashlib.sha256(script.encode("utf-8")).digest()
@@ -114,11 +105,16 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = shown
-    environment.filters["written"] = written
+    environment.filters |= {
+        "jpeg": _jpeg_address,
+        "number": number_text,
+        "share": share_text,
+        "shown": shown,
+        "written": written,
+    }
     return environment
 
 
 def _file(name: str) -> str:
-    place = resources.files("neuraleig.report") / TEMPLATES / name
+    place = resources.files("neuraleig.report") / "templates" / name
     return place.read_text(encoding="utf-8")

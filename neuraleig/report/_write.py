@@ -1,4 +1,4 @@
-"""The report on a fitted estimator, from data to a file."""
+"""The report about a fitted estimator."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from sklearn.utils import check_random_state
 
-from neuraleig._atomic import atomic_file
+from neuraleig._atomic import atomic_file, checked_target
 from neuraleig._random import RandomState
 from neuraleig._words import count_text
 from neuraleig.plotting._matplotlib import require_matplotlib
-from neuraleig.report._image_summary import summarize_images
-from neuraleig.report._image_view import image_entries
+from neuraleig.report._entries import spectrum_entry, training_entry
+from neuraleig.report._images import image_entries, summarize_images
 from neuraleig.report._model import (
     checked_step,
     fitted_numbers,
@@ -25,13 +25,12 @@ from neuraleig.report._model import (
     versions,
 )
 from neuraleig.report._page import rendered, require_jinja
-from neuraleig.report._row_summary import RowSummary, summarize_rows
 from neuraleig.report._row_view import plane_entry, row_entries
-from neuraleig.report._shared_view import spectrum_entry, training_entry
+from neuraleig.report._rows import RowSummary, summarize_rows
 from neuraleig.segmentation import DenseSegmenter
 
 CALLER = "write_report"
-# Images in doubt that are shown.
+# Number of doubtful images on the page.
 N_DOUBTFUL = 6
 
 
@@ -49,75 +48,75 @@ def write_report(
     max_images: int = 200,
     random_state: RandomState = 0,
 ) -> Path:
-    """Write a page about a fitted model: an HTML file that needs nothing else.
+    """Write a report about a fitted model as one self-contained HTML file.
 
-    It shows the parameters, the spectrum, the sizes of the clusters, how sure their
-    labels are, the training, and what every cluster is made of: typical rows and the
-    features that tell it from the others, or crops of images, beside which names can
-    be typed and downloaded for ``name_clusters``.
+    The report shows the parameters, the spectrum, cluster sizes, the probabilities of
+    labels, the training, and each cluster: for rows, typical rows and distinctive
+    features; for images, crops and a field for a name. The names can be downloaded as
+    JSON for ``neuraleig segment name`` and :meth:`DenseSegmenter.name_clusters`.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted ``NeuralEigenSpectralClustering``, ``NeuralSpectralEmbedding`` or
+        Fitted ``NeuralEigenSpectralClustering``, ``NeuralSpectralEmbedding`` or
         ``DenseSegmenter``, or a pipeline that ends in one.
     data : array-like, sliceable or iterable of batches; images for ``DenseSegmenter``
-        What the page shows, seen in the fit or not. Rows have shape (n_samples,
-        n_features) in all and are read once, part by part; images are those that
-        ``fit`` takes, and are labelled one by one.
+        Data to show, seen in the fit or not. Rows have shape (n_samples, n_features)
+        in total and are read once, part by part. Images are those that ``fit``
+        accepts; they are labelled one by one.
     path : str or PathLike
-        Of the file, which is replaced atomically; its folder must exist.
+        File to write. Its folder must exist; an existing file is replaced atomically.
     title : str or None, default=None
-        Heading; ``None``: the class of the estimator.
+        Heading. ``None``: the class of the estimator.
     date : str, date or None, default=None
-        Is written below the heading. ``None``: no date, so that the file depends on
-        nothing but what is passed.
+        Date below the heading. ``None``: no date, so that equal arguments give equal
+        files.
     feature_names : sequence of str or None, default=None
-        Names of the features of rows. ``None``: ``feature_names_in_`` where the
-        estimator has them, or numbers from 0.
+        Names of the features of rows. ``None``: ``feature_names_in_`` if the estimator
+        has it, otherwise numbers from 0.
     n_exemplars : int, default=6
-        Typical rows, or crops, of every cluster.
+        Number of typical rows or crops per cluster.
     n_features : int, default=10
-        Features that are shown of every cluster, those that tell it best.
+        Number of features shown per cluster, the most distinctive first.
     max_rows : int, default=10_000
-        Rows among which typical and doubtful ones are looked for; of more, as many are
-        drawn. Sizes, probabilities and means are those of all rows.
+        Number of rows, drawn at random, from which typical and doubtful rows are
+        chosen. Sizes, probabilities and means are computed from all rows.
     max_images : int, default=200
-        Images that are looked at; of more, as many are drawn, and everything is said
-        of these.
+        Number of images, drawn at random, that are labelled and shown.
     random_state : int, RandomState instance or None, default=0
-        Seed of these draws.
+        Seed of these samples.
 
     Returns
     -------
     path : Path
-        The file.
+        Path of the file.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is none of this library.
+        If the estimator is not one of this library.
     ValueError
-        If the data are not those that it takes, there are none, or an option is out
-        of range.
+        If the data do not fit the estimator or are empty, or an option is out of
+        range.
     ImportError
-        If matplotlib or jinja2 (the extra ``plot``), or for files of images Pillow
-        (the extra ``vision``), cannot be imported.
+        If matplotlib or jinja2 (extra ``plot``) is not installed, or Pillow (extra
+        ``vision``) for image files.
     OSError
         If the file cannot be written.
 
     Notes
     -----
-    Equal models, data and options give equal bytes, with the same libraries.
+    With the same versions of the libraries, equal models, data and options give equal
+    bytes.
 
-    Memory: one part of the rows, some copies of ``max_rows`` rows, or one prediction
-    of an image and the crops. Time is that of
-    ``predict_proba`` and ``transform``.
+    The time is that of ``predict_proba`` and ``transform``. Memory is needed for one
+    part of the rows and a few copies of ``max_rows`` rows, or for the prediction of one
+    image and the crops.
 
-    All text is escaped, and the page forbids browsers to load anything, so that it can
-    be passed on whatever features, files and clusters are called.
+    All text is escaped, and a content security policy forbids browsers to load
+    anything, so that the file can be shared whatever names the data contain.
 
     Examples
     --------
@@ -140,16 +139,26 @@ def write_report(
         ("max_rows", max_rows),
         ("max_images", max_images),
     ):
-        _check_count(name, number)
-    target = _checked_path(path)
+        is_number = isinstance(number, Integral) and not isinstance(number, bool)
+        if not is_number or number < 1:
+            raise ValueError(f"{name}={number!r} must be an integer of at least 1.")
+    target = checked_target(path)
     require_matplotlib(CALLER)
     require_jinja(CALLER)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     content = _model_content(estimator, step, title, date)
     if isinstance(step, DenseSegmenter):
         if feature_names is not None:
-            raise ValueError("feature_names is for rows, and images have none.")
-        content |= _image_content(step, data, max_images, n_exemplars, seed)
+            raise ValueError("feature_names is for rows; images have no features.")
+        images = summarize_images(
+            step,
+            data,
+            max_images=max_images,
+            n_crops=n_exemplars,
+            n_doubtful=N_DOUBTFUL,
+            seed=seed,
+        )
+        content |= image_entries(images, step.cluster_names_) | {"has_names": True}
     else:
         names = _feature_names(estimator, feature_names)
         rows = summarize_rows(estimator, data, max_rows, seed)
@@ -166,16 +175,12 @@ def _model_content(
     title: str | None,
     date: str | datetime.date | None,
 ) -> dict[str, Any]:
-    """What is said of every model."""
+    """Return the variables of the template for any model."""
     kind = kind_of(estimator)
-    facts = {"Class": kind}
-    if hasattr(step, "n_clusters"):
-        facts["Clusters asked for"] = str(step.n_clusters)
-    facts |= fitted_numbers(step)
     return {
         "title": type(step).__name__ if title is None else title,
         "date": None if date is None else str(date),
-        "facts": facts,
+        "facts": {"Class": kind} | fitted_numbers(step),
         "parameters": parameters_of(step),
         "versions": f"Written by {versions()}.",
         "spectrum": spectrum_entry(step),
@@ -183,29 +188,9 @@ def _model_content(
         "plane": None,
         "clusters": [],
         "feature_names": [],
-        "n_features": 0,
         "has_names": False,
         "subject": kind,
     }
-
-
-def _image_content(
-    segmenter: DenseSegmenter,
-    images: Any,  # noqa: ANN401
-    max_images: int,
-    n_exemplars: int,
-    seed: int,
-) -> dict[str, Any]:
-    """What is said of models of images."""
-    found = summarize_images(
-        segmenter,
-        images,
-        most=max_images,
-        n_crops=n_exemplars,
-        n_doubtful=N_DOUBTFUL,
-        seed=seed,
-    )
-    return {**image_entries(found, segmenter.cluster_names_), "has_names": True}
 
 
 def _row_content(
@@ -216,12 +201,11 @@ def _row_content(
     n_features: int,
     seed: int,
 ) -> dict[str, Any]:
-    """What is said of models of rows."""
-    n_clusters = rows.confidences.sizes.size
+    """Return the variables of the template for a model of rows."""
+    n_clusters = rows.counts.sizes.size
     content: dict[str, Any] = {
-        "plane": plane_entry(rows.inspected, step.eigenvalues_, n_clusters, seed),
+        "plane": plane_entry(rows, step.eigenvalues_, n_clusters, seed),
         "feature_names": names,
-        "n_features": len(names),
         "subject": (
             f"{count_text(rows.n_rows, 'row')} of {count_text(len(names), 'feature')}"
         ),
@@ -235,7 +219,6 @@ def _feature_names(
     estimator: Any,  # noqa: ANN401
     given: Sequence[str] | None,
 ) -> list[str]:
-    """Name of every feature."""
     n_features = int(estimator.n_features_in_)
     if given is None:
         given = getattr(estimator, "feature_names_in_", None)
@@ -245,24 +228,6 @@ def _feature_names(
     if len(names) != n_features:
         raise ValueError(
             f"feature_names has {len(names)} names, but the estimator was fitted with "
-            f"{n_features} features; name each of them."
+            f"{n_features} features; pass one name per feature."
         )
     return names
-
-
-def _check_count(name: str, number: int) -> None:
-    is_number = isinstance(number, Integral) and not isinstance(number, bool)
-    if not is_number or number < 1:
-        raise ValueError(f"{name}={number!r} must be an integer of at least 1.")
-
-
-def _checked_path(path: str | PathLike[str]) -> Path:
-    """Refuse what cannot be written before any work."""
-    target = Path(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"path={str(target)!r} is a folder; name a file.")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(
-            f"path={str(target)!r} is in a folder that is not there; make it first."
-        )
-    return target

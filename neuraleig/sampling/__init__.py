@@ -1,7 +1,7 @@
 """Samplers: batches of edges, rows or windows of images."""
 
 from neuraleig.sampling._edges import EdgeSampler
-from neuraleig.sampling._nodes import NodeSampler, no_edges
+from neuraleig.sampling._nodes import NodeSampler
 from neuraleig.sampling._windows import (
     TokenWindow,
     Windows,
@@ -15,6 +15,5 @@ __all__ = [
     "TokenWindow",
     "WindowSampler",
     "Windows",
-    "no_edges",
     "padded_inputs",
 ]

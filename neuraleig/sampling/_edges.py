@@ -1,4 +1,4 @@
-"""Batches of edges of a stored graph, drawn in proportion to their weights."""
+"""Batches of edges of a stored graph, drawn with probabilities by weight."""
 
 from __future__ import annotations
 
@@ -16,32 +16,31 @@ from neuraleig._random import numbered_generator
 from neuraleig._typing import FloatArray, IntArray
 from neuraleig.affinity import Graph
 
-# What is drawn: the edges that are held out, those that validate, and the batches.
+# Generators: the split into held-out edges, the validation batch, and the batches.
 SPLIT, VALIDATION, BATCHES = range(3)
 
 
 class EdgeSampler:
-    """Endless batches of pairs of rows joined by an edge or a short walk.
+    """Endless batches of pairs of rows: ends of edges, or of short random walks.
 
-    Both ends of an edge drawn in proportion to its weight are distributed as the
-    degrees, so means over such pairs estimate the energies and masses of the whole
-    graph without bias, whatever the size of a batch.
+    Edges are drawn with probabilities proportional to their weights, so that either end
+    is distributed as the degrees. Means over the pairs of a batch of any size are then
+    unbiased estimates of the energies and masses of the graph.
 
     Parameters
     ----------
     inputs : Tensor of shape (n_nodes, n_features)
-        Row of every node.
+        Network input of each node.
     graph : Graph
-        Graph; its uniform weight makes a share of the pairs random.
+        Graph. With uniform weight, some of the pairs are random.
     n_edges : int
-        Pairs per batch; a batch has twice as many rows.
+        Number of pairs per batch, of ``2 * n_edges`` rows.
     seed : int
         Seed of the draws.
     n_steps : int, default=1
-        Length of the walk that joins the two rows of a pair.
+        Number of steps of the walk between the two rows of a pair.
     held_out : float, default=0.0
-        Share of the edges that are never drawn nor walked along, for
-        :meth:`validation_batch`.
+        Share of the edges that are kept for :meth:`validation_batch` and in no walk.
 
     Examples
     --------
@@ -72,7 +71,7 @@ class EdgeSampler:
         upper = sp.coo_array(sp.triu(graph.weights, k=1))
         source, target = (c.astype(np.int64) for c in (upper.row, upper.col))
         kept_out = numbered_generator(seed, SPLIT).random(source.size) < held_out
-        # A tiny graph keeps its edges for training.
+        # Of a tiny graph all edges are for training.
         kept_out &= not kept_out.all()
         self._train = _EdgeList(source, target, upper.data, ~kept_out)
         self._held_out = _EdgeList(source, target, upper.data, kept_out)
@@ -83,15 +82,26 @@ class EdgeSampler:
 
     @property
     def n_held_out(self) -> int:
-        """Number of edges that are never drawn for training."""
+        """Number of held-out edges."""
         return self._held_out.size
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield batches without end."""
+        """Endless batches, from the first on."""
         return self.batches()
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
-        """Yield batches without end, from number ``start`` on."""
+        """Endless batches, from a number on.
+
+        Parameters
+        ----------
+        start : int, default=0
+            Number of the first batch, on which its draw depends.
+
+        Yields
+        ------
+        batch : Batch
+            ``n_edges`` first rows of the pairs, then their second rows.
+        """
         for number in count(start):
             generator = numbered_generator(self.seed, BATCHES, number)
             source, target = self._train.draw(self.n_edges, generator)
@@ -101,7 +111,7 @@ class EdgeSampler:
             yield self._batch(*self._mix_random(source, target, generator))
 
     def validation_batch(self, n_edges: int) -> Batch:
-        """Batch of edges that training never sees.
+        """Batch of held-out edges.
 
         Parameters
         ----------
@@ -111,15 +121,15 @@ class EdgeSampler:
         Returns
         -------
         batch : Batch
-            Single steps, whatever ``n_steps`` is.
+            Ends of edges, for any ``n_steps``.
 
         Raises
         ------
         ValueError
-            If there are edges and none of them is held out.
+            If the graph has edges but none is held out.
         """
         if self.n_held_out == 0 and self._train.size > 0:
-            raise ValueError("no edge is held out; held_out must be larger.")
+            raise ValueError("no edge is held out; pass a larger held_out.")
         generator = numbered_generator(self.seed, VALIDATION)
         source, target = self._held_out.draw(n_edges, generator)
         return self._batch(*self._mix_random(source, target, generator))
@@ -142,7 +152,7 @@ class EdgeSampler:
 
 
 class _EdgeList:
-    """Edges that can be drawn in proportion to their weights."""
+    """Edges, and draws of them with probabilities by weight."""
 
     def __init__(
         self,
@@ -161,20 +171,20 @@ class _EdgeList:
         self, n_edges: int, generator: np.random.Generator
     ) -> tuple[IntArray, IntArray]:
         if self.size == 0:
-            # Of a graph without edges all pairs are random ones.
+            # Of a graph without edges all pairs are random.
             nowhere = np.zeros(n_edges, dtype=np.int64)
             return nowhere, nowhere
         position = generator.random(n_edges) * self.cumulative[-1]
         edge = np.searchsorted(self.cumulative, position, side="right")
         edge = np.minimum(edge, self.size - 1)
-        # Either end may come first, so that both are distributed alike.
+        # In random direction, so that both ends have the same distribution.
         flipped = generator.random(n_edges) < 0.5
         source, target = self.source[edge], self.target[edge]
         return np.where(flipped, target, source), np.where(flipped, source, target)
 
 
 class _Walk:
-    """One step of the random walk on a graph, for many walkers at once."""
+    """Steps of many random walks on a graph."""
 
     def __init__(self, edges: _EdgeList, n_nodes: int) -> None:
         ends = (edges.source, edges.target)

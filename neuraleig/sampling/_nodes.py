@@ -1,4 +1,4 @@
-"""Batches of rows, with or without the affinity among them."""
+"""Batches of rows, with the affinity among them or without."""
 
 from __future__ import annotations
 
@@ -14,34 +14,43 @@ from neuraleig._typing import IntArray
 
 AffinityAmong = Callable[[IntArray], Edges]
 
-# What is drawn: the rows that are held out, and the order of every pass.
+# Generators: the split into held-out rows, and the order of each pass.
 SPLIT, PASSES = range(2)
 
 
 def no_edges(index: IntArray) -> Edges:
-    """Affinity of rows that are looked at one by one."""
+    """Affinity without edges, for objectives of single rows."""
     nowhere = torch.zeros(0, dtype=torch.int64)
     return Edges(nowhere, nowhere, torch.zeros(0), index.size)
 
 
 class NodeSampler:
-    """Endless batches of distinct rows, drawn by reshuffled passes over the data.
+    """Endless batches of distinct rows, by shuffled passes over the data.
 
-    A pass leaves out its incomplete last batch. Its order is a function of the seed
-    and of its number, so that training goes on from any step without a stored state.
+    The incomplete last batch of a pass is left out. The order of a pass depends on the
+    seed and its number only, so that training resumes at any step without stored state.
 
     Parameters
     ----------
     inputs : Tensor of shape (n_rows, n_features)
-        Rows.
+        Network input of each row.
     batch_size : int
-        Rows per batch; lowered to the number of rows that are drawn from.
+        Rows per batch, at most the number of rows that are not held out.
     seed : int
         Seed of the shuffles.
-    among : callable, default=no_edges
-        Takes the index of the rows of a batch and returns the ``Edges`` among them.
+    among : callable, optional
+        Function from the indices of the rows of a batch, int64 of shape (batch_size,),
+        to the ``Edges`` among them; by default no edges.
     held_out : float, default=0.0
-        Share of the rows that are never drawn, for :meth:`validation_batch`.
+        Share of the rows that are kept for :meth:`validation_batch`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neuraleig.sampling import NodeSampler
+    >>> sampler = NodeSampler(torch.zeros(10, 3), 4, seed=0)
+    >>> next(iter(sampler)).inputs.shape
+    torch.Size([4, 3])
     """
 
     def __init__(
@@ -57,22 +66,33 @@ class NodeSampler:
         self.among = among
         self.seed = seed
         order = numbered_generator(seed, SPLIT).permutation(inputs.shape[0])
-        # A tiny set keeps a pair for training.
+        # Of a tiny set two rows are for training.
         n_held_out = min(int(held_out * inputs.shape[0]), max(order.size - 2, 0))
         self._held_out, self._train = order[:n_held_out], order[n_held_out:]
         self.batch_size = min(batch_size, self._train.size)
 
     @property
     def n_held_out(self) -> int:
-        """Number of rows that are never drawn for training."""
+        """Number of held-out rows."""
         return int(self._held_out.size)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield batches without end."""
+        """Endless batches, from the first on."""
         return self.batches()
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
-        """Yield batches without end, from number ``start`` on."""
+        """Endless batches, from a number on.
+
+        Parameters
+        ----------
+        start : int, default=0
+            Number of the first batch.
+
+        Yields
+        ------
+        batch : Batch
+            Rows and the affinity among them.
+        """
         first_pass, done = divmod(start, self._train.size // self.batch_size)
         for number in count(first_pass):
             generator = numbered_generator(self.seed, PASSES, number)
@@ -83,7 +103,18 @@ class NodeSampler:
             done = 0
 
     def validation_batch(self, n_rows: int) -> Batch:
-        """Batch of up to ``n_rows`` rows that training never sees."""
+        """Batch of held-out rows.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows, at most ``n_held_out``.
+
+        Returns
+        -------
+        batch : Batch
+            Rows and the affinity among them.
+        """
         return self._batch(self._held_out[:n_rows])
 
     def _batch(self, rows: IntArray) -> Batch:

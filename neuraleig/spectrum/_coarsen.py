@@ -1,4 +1,4 @@
-"""A smaller graph of groups of nodes, whose eigenvectors are a good start."""
+"""Coarsening: a smaller graph, whose eigenvectors are a start for the larger one."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from neuraleig._sparse import clear_diagonal
 from neuraleig._typing import FloatArray, IntArray
 
-# Rounds in which nodes join groups; what is left then are groups of one.
+# Rounds in which nodes join groups; the remaining nodes are groups of one.
 MAX_ROUNDS = 4
 
 
 class Block(NamedTuple):
-    """Normalised affinity of one connected block of a graph.
+    """Normalised affinity of one connected block: a sparse and a rank-one part.
 
     Parameters
     ----------
     normalized : csr_array of shape (n_nodes, n_nodes)
-        Its entries.
+        Sparse part.
     rank_one : ndarray of shape (n_nodes,)
-        Its further part is ``outer(rank_one, rank_one)``.
+        The other part is ``outer(rank_one, rank_one)``.
     null_vector : ndarray of shape (n_nodes,)
-        Eigenvector of eigenvalue 1: the root of the degrees, up to a factor.
+        Eigenvector of eigenvalue 1: the square root of the degrees, up to a factor.
     """
 
     normalized: sp.csr_array
@@ -41,21 +41,11 @@ class Block(NamedTuple):
 def coarsened(
     block: Block, generator: np.random.Generator
 ) -> tuple[Block, sp.csr_array]:
-    """Merge nodes with near neighbours: Galerkin's restriction to flat functions.
+    """Merge nodes with their neighbours (Galerkin restriction to constant groups).
 
-    Parameters
-    ----------
-    block : Block
-        What becomes smaller.
-    generator : Generator
-        Draws which nodes groups form around.
-
-    Returns
-    -------
-    coarse : Block
-        Affinity of groups; its eigenvalues never exceed those of the nodes.
-    prolongation : csr_array of shape (n_nodes, n_groups)
-        The way back, with orthonormal columns.
+    Returns the block of the groups, whose eigenvalues are at most those of ``block``,
+    and the prolongation of shape (n_nodes, n_groups), with orthonormal columns, from
+    groups to nodes.
     """
     group = aggregates(block, generator)
     n_nodes, n_groups = block.n_nodes, int(group.max()) + 1
@@ -71,24 +61,14 @@ def coarsened(
 
 
 def aggregates(block: Block, generator: np.random.Generator) -> IntArray:
-    """Group of every node, around nodes of which no two are neighbours.
+    """Group of each node, of shape (n_nodes,) and consecutive from 0.
 
-    Centres are nodes that come before all of their neighbours in a random order. The
-    others join, round by round, the group of the neighbour to which a walk goes most
-    likely among those that have one.
-
-    Parameters
-    ----------
-    block, generator
-        As for :func:`coarsened`.
-
-    Returns
-    -------
-    group : ndarray of shape (n_nodes,), int64
-        Consecutive from 0.
+    Centres of groups are the nodes that precede all their neighbours in a random order.
+    In each round the other nodes join the group of a neighbour: the most probable step
+    of a walk to a node in a group.
     """
     n_nodes = block.n_nodes
-    # Where a walk goes is proportional to entry times root degree.
+    # Probabilities of steps are proportional to entry times root of the degree.
     likely = sp.csr_array(block.normalized * block.null_vector[None])
     clear_diagonal(likely)
     rank = generator.permutation(n_nodes)
@@ -106,7 +86,7 @@ def aggregates(block: Block, generator: np.random.Generator) -> IntArray:
 
 
 def _joined(likely: sp.csr_array, centre: IntArray) -> IntArray:
-    """Centre of the most likely neighbour that has one; -1 without any."""
+    """Centre of the most probable neighbour in a group; -1 if there is none."""
     likelihood = np.where(centre[likely.indices] >= 0, likely.data, 0.0)
     best = _row_maxima(likely, likelihood, 0.0)
     rows = np.repeat(np.arange(likely.shape[0]), np.diff(likely.indptr))
@@ -119,7 +99,7 @@ def _joined(likely: sp.csr_array, centre: IntArray) -> IntArray:
 def _row_maxima(
     matrix: sp.csr_array, values: NDArray[Any], empty: float
 ) -> NDArray[Any]:
-    """Largest of the values at the entries of every row."""
+    """Largest value at the entries of each row; ``empty`` in rows without entries."""
     maxima = np.full(matrix.shape[0], empty, dtype=values.dtype)
     filled = np.flatnonzero(np.diff(matrix.indptr))
     if filled.size:

@@ -17,20 +17,20 @@ from neuraleig._typing import FloatArray, IntArray
 CPU = torch.device("cpu")
 # First and highest degree of the Chebyshev filter.
 FILTER_DEGREES = (20, 640)
-# Residual that rounding explains, by precision.
+# Residual due to rounding, by precision.
 MIN_RESIDUAL = {torch.float64: 1e-9, torch.float32: 2e-6}
-# Blocks of more elements are of float32, unless the tolerance asks for more: it
-# halves memory and time.
+# Blocks with more elements are float32, which halves memory and time, unless the
+# tolerance is below LOOSE_TOLERANCE.
 SMALL_ELEMENTS = 2**22
 LOOSE_TOLERANCE = 1e-3
-# Rows whose products are added up in one piece: sums over more are of float64.
+# Rows per product in the precision of the block; products are summed in float64.
 SUM_ROWS = 2**14
-# Passes of orthonormalisation: the second mends what rounding left of the first.
+# Passes of orthonormalisation: later ones remove the rounding errors of the first.
 MAX_PASSES = 4
 
 
 class Filtered(NamedTuple):
-    """Ritz pairs of a block, and how far they exceed the tolerance.
+    """Ritz pairs of a block, and their residual relative to the tolerance.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Filtered(NamedTuple):
     block : ndarray of shape (n_nodes, width)
         Orthonormal Ritz vectors.
     excess : float
-        Largest residual of those that are wanted, in tolerances.
+        Largest residual of the wanted pairs, divided by the tolerance.
     """
 
     values: FloatArray
@@ -48,10 +48,10 @@ class Filtered(NamedTuple):
 
 
 class BlockOperator:
-    """Product of a sparse matrix plus a rank-one part with blocks of vectors.
+    """Operator on blocks of vectors: a sparse matrix plus a rank-one part.
 
-    Nodes are reordered so that neighbours lie close to each other in memory, which
-    is worth a factor of several for large graphs.
+    Nodes are reordered so that neighbours are close in memory, which is several times
+    faster for large graphs.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ class BlockOperator:
     rank_one : ndarray of shape (n_nodes,)
         The operator is ``normalized + outer(rank_one, rank_one)``.
     dtype : torch.dtype
-        Of the blocks.
+        Type of the blocks.
     device : torch.device
-        Where blocks are.
+        Device of the blocks.
     """
 
     def __init__(
@@ -79,22 +79,22 @@ class BlockOperator:
         matrix = sp.csr_array(matrix[self.order][:, self.order])
         matrix = matrix.astype(np.float32 if dtype == torch.float32 else np.float64)
         self.rank_one = self.load(rank_one)
-        # scipy multiplies on the CPU: not every build of torch can.
+        # By scipy on the CPU: not every build of torch has such products.
         self.matrix = matrix if device.type == "cpu" else _to_device(matrix, device)
 
     def load(self, vectors: FloatArray) -> Tensor:
-        """Vectors in the operator's order, precision and place."""
+        """Move vectors to the operator's order, precision and device."""
         ordered = torch.from_numpy(np.ascontiguousarray(vectors[self.order]))
         return ordered.to(self.device, self.dtype)
 
     def unload(self, block: Tensor) -> FloatArray:
-        """Block in the order of the nodes, in float64."""
+        """Move a block to the order of the nodes, as float64."""
         vectors = np.empty(block.shape)
         vectors[self.order] = block.cpu().numpy()
         return vectors
 
     def __call__(self, block: Tensor) -> Tensor:
-        """Image of a block of shape (n_nodes, width)."""
+        """Apply the operator to a block of shape (n_nodes, width)."""
         if self.device.type == "cpu":
             image = torch.from_numpy(self.matrix @ block.numpy())
         else:
@@ -105,7 +105,7 @@ class BlockOperator:
 
 
 def _with_short_indices(matrix: sp.csr_array) -> sp.csr_array:
-    """View of a matrix with indices of 32 bits, where these suffice."""
+    """Matrix with 32-bit indices, if they suffice."""
     if max(matrix.nnz, matrix.shape[0]) >= np.iinfo(np.int32).max:
         return matrix
     parts = (matrix.data, matrix.indices.astype(np.int32), matrix.indptr.astype("i4"))
@@ -118,7 +118,7 @@ def _to_device(matrix: sp.csr_array, device: torch.device) -> Tensor:
         for part in (matrix.indptr, matrix.indices, matrix.data)
     )
     with warnings.catch_warnings():
-        # torch calls its sparse matrices a beta; products are all that is used.
+        # torch warns that sparse matrices are in beta; only products are used.
         warnings.filterwarnings("ignore", message="Sparse CSR")
         return torch.sparse_csr_tensor(
             offsets, indices, data, matrix.shape, check_invariants=False
@@ -126,7 +126,7 @@ def _to_device(matrix: sp.csr_array, device: torch.device) -> Tensor:
 
 
 def filter_precision(n_elements: int, tol: float) -> torch.dtype:
-    """Precision of blocks of so many elements."""
+    """Type of blocks with ``n_elements`` elements."""
     is_plain = n_elements <= SMALL_ELEMENTS or tol < LOOSE_TOLERANCE
     return torch.float64 if is_plain else torch.float32
 
@@ -139,33 +139,30 @@ def filtered_subspace(
     tol: FloatArray,
     max_products: int,
 ) -> Filtered:
-    """Leading Ritz pairs by subspace iteration under a filter of the lower spectrum.
+    """Leading Ritz pairs by Chebyshev-filtered subspace iteration.
 
-    The filter doubles its degree where a round brings little.
+    The degree of the filter is doubled after a round with little progress. Memory: four
+    blocks.
 
     Parameters
     ----------
     operator : BlockOperator
-        With its spectrum in [-1, 1].
+        Operator with its spectrum in [-1, 1].
     known : ndarray of shape (n_nodes,)
-        Unit eigenvector that is left out.
+        Unit eigenvector to which the result is orthogonal.
     start : ndarray of shape (n_nodes, width)
-        Block to begin with, wider than ``n_wanted``.
+        First block, wider than ``n_wanted``.
     n_wanted : int
-        Pairs that are to converge.
+        Number of pairs that must converge.
     tol : ndarray of shape (n_wanted,)
-        Residuals relative to one minus the eigenvalue.
+        Tolerances of the residuals, relative to one minus the eigenvalue.
     max_products : int
-        Products of the operator with a block before it is given up.
+        Largest number of products of the operator with a block.
 
     Returns
     -------
     filtered : Filtered
         Converged if its excess is at most 1.
-
-    Notes
-    -----
-    Memory of four blocks.
 
     References
     ----------
@@ -177,7 +174,7 @@ def filtered_subspace(
     relative = torch.from_numpy(tol).to(operator.device)
     degree, n_products, last = FILTER_DEGREES[0], 0, np.inf
     while True:
-        # Twice: what is left of the constant grows with what was nearly lost.
+        # Twice: normalising a nearly lost column magnifies its rest of the constant.
         for _ in range(2):
             block = orthonormalized(block.addr_(constant, constant @ block, alpha=-1))
         values, block, image = _ritz(operator, block)
@@ -197,10 +194,10 @@ def filtered_subspace(
 
 
 def orthonormalized(block: Tensor) -> Tensor:
-    """Orthonormal basis of the columns of a tall block, by their products.
+    """Orthonormal basis of the columns of a tall block, from their Gram matrix.
 
-    Several times faster than a QR factorisation. Directions that rounding has
-    drowned come out as random ones.
+    Several times faster than a QR factorisation. Directions below rounding errors
+    become random.
 
     References
     ----------
@@ -223,7 +220,7 @@ def orthonormalized(block: Tensor) -> Tensor:
 
 
 def _ritz(operator: BlockOperator, block: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Ritz values, descending, Ritz vectors and their images."""
+    """Descending Ritz values, Ritz vectors, and their images."""
     image = operator(block)
     values, rotation = torch.linalg.eigh(_products(block, image))
     rotation = rotation.flip(1).to(block.dtype)
@@ -231,7 +228,7 @@ def _ritz(operator: BlockOperator, block: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 def _products(left: Tensor, right: Tensor) -> Tensor:
-    """Products of all columns of two blocks, symmetrised, added up in float64."""
+    """Symmetrised products of all columns of two blocks, summed in float64."""
     starts = range(0, left.shape[0], SUM_ROWS)
     total = torch.zeros(
         left.shape[1], right.shape[1], dtype=torch.float64, device=left.device
@@ -243,7 +240,7 @@ def _products(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _column_norms(block: Tensor) -> Tensor:
-    """Norms of the columns, added up in float64."""
+    """Norms of the columns, summed in float64."""
     squares = [
         block[i : i + SUM_ROWS].square().sum(dim=0, dtype=torch.float64)
         for i in range(0, block.shape[0], SUM_ROWS)
@@ -252,10 +249,11 @@ def _column_norms(block: Tensor) -> Tensor:
 
 
 def _highest_degree(cutoff: float, dtype: torch.dtype) -> int:
-    """Degree at which the filter still leaves something of every column.
+    """Largest degree of the filter that keeps all columns above rounding errors.
 
-    It grows by its Chebyshev polynomial between the cutoff and 1; beyond the inverse
-    root of the precision, columns would be what rounding makes of the leading ones.
+    The filter grows as a Chebyshev polynomial between the cutoff and 1. If it exceeded
+    the inverse root of the precision, all columns would be rounding errors of the
+    leading ones.
     """
     half_width, centre = (cutoff + 1) / 2, (cutoff - 1) / 2
     growth = math.acosh(max((1 - centre) / half_width, 1 + 1e-12))
@@ -266,7 +264,7 @@ def _highest_degree(cutoff: float, dtype: torch.dtype) -> int:
 def _chebyshev(
     operator: BlockOperator, block: Tensor, image: Tensor, cutoff: float, degree: int
 ) -> Tensor:
-    """Filter that damps eigenvalues in [-1, cutoff] and leaves 1 as it is."""
+    """Filtered block: eigenvalues in [-1, cutoff] are damped, and 1 is kept."""
     half_width, centre = (cutoff + 1) / 2, (cutoff - 1) / 2
     first = sigma = half_width / (1 - centre)
     previous = block

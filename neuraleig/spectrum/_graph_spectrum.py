@@ -24,11 +24,20 @@ class Spectrum:
     Parameters
     ----------
     eigenvalues : ndarray of shape (n_components,)
-        Descending, the first being 1.
+        Descending eigenvalues; the first is 1.
     eigenvectors : ndarray of shape (n_nodes, n_components)
         Orthonormal columns :math:`U`; the first is :math:`\sqrt{d} / \|\sqrt{d}\|`.
     degrees : ndarray of shape (n_nodes,)
         Degrees :math:`d`.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.sparse as sp
+    >>> from neuraleig.spectrum import graph_spectrum
+    >>> pair = sp.csr_array([[0.0, 1.0], [1.0, 0.0]])
+    >>> graph_spectrum(pair, 2).functions.round(3)
+    array([[ 1.,  1.],
+           [ 1., -1.]])
     """
 
     eigenvalues: FloatArray
@@ -38,7 +47,7 @@ class Spectrum:
     @cached_property
     def functions(self) -> FloatArray:
         r"""Random-walk eigenvectors :math:`V`, of unit mean square under :math:`d`."""
-        # Isolated nodes have no degree; without any edge all nodes count alike.
+        # Isolated nodes have no degree; without any edge all nodes have equal weight.
         volume = self.degrees.sum() or self.degrees.size
         shares = np.where(self.degrees > 0, self.degrees, 1.0) / volume
         return np.asarray(self.eigenvectors / np.sqrt(shares)[:, None])
@@ -57,41 +66,46 @@ def graph_spectrum(
 ) -> Spectrum:
     """Leading eigenpairs of the normalised affinity.
 
-    Connected components are solved one by one: the eigenvalue 1, as often as there
-    are components, is then exact, where an iterative solver would return a mixture.
+    Connected components are solved one by one. The eigenvectors of eigenvalue 1, one
+    per component, are then exact; an iterative solver would mix them.
 
     Parameters
     ----------
     weights : csr_array of shape (n_nodes, n_nodes)
         Symmetric non-negative affinity with an empty diagonal.
     n_components : int
-        How many eigenpairs, at most ``n_nodes``.
+        Number of eigenpairs, at most ``n_nodes``.
     uniform : float, default=0.0
-        Weight that every pair of nodes has in addition. The graph is then connected.
-    component_labels : ndarray of shape (n_nodes,) or None
-        Connected component of every node; found where it is not given.
+        Weight that is added to every pair of nodes, which makes the graph connected.
+    component_labels : ndarray of shape (n_nodes,) or None, default=None
+        Connected component of each node, from 0; None: it is computed.
     tol : float, default=0.03
-        Residual at which iterations stop, relative to one minus the eigenvalue: those
-        near 1 tell clusters apart and come out precise, those in the bulk of the
-        spectrum only as far as their sum is concerned.
+        Tolerance of the residuals, relative to one minus the eigenvalue. Eigenvectors
+        near 1, which separate clusters, are precise; in the bulk of the spectrum only
+        their span is.
     seed : int, default=0
         Seed of the start vectors.
     device : torch.device, default=CPU
-        Where large graphs are multiplied.
+        Device of the products with large graphs.
     n_precise : int or None, default=None
-        Leading pairs that are to meet ``tol``, the others but ten times it; ``None``:
-        all.
+        Number of leading pairs with the tolerance ``tol``; the others have ten times
+        this tolerance. None: all pairs.
 
     Returns
     -------
     spectrum : Spectrum
-        Eigenpairs, ordered and with fixed signs.
+        Eigenpairs, in descending order and with fixed signs.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If residuals exceed their tolerances.
 
     Notes
     -----
-    Memory O(n_nodes n_components + edges), and up to 240 MB where the graph is
-    factorised; never n_nodes x n_nodes beyond 400 nodes of a component, or two per
-    eigenpair.
+    Memory: O(n_nodes n_components + edges), and up to 240 MB for a factorisation. A
+    dense matrix is made only of components of at most 400 nodes, or of at most twice as
+    many nodes as eigenpairs.
 
     Examples
     --------
@@ -122,7 +136,7 @@ def graph_spectrum(
                 np.sqrt(degrees[nodes]),
             )
             n_wanted = min(n_components - 1, nodes.size - 1)
-            # The constant is known.
+            # Without the constant, which is known.
             precise = None if n_precise is None else max(n_precise - 1, 0)
             found = block_eigenpairs(block, n_wanted, tol, generator, device, precise)
             warn_of_residuals(found.excess)
@@ -131,7 +145,7 @@ def graph_spectrum(
 
 
 class _Part(NamedTuple):
-    """Eigenpairs of one component, less the known one."""
+    """Eigenpairs of one component, without the constant."""
 
     nodes: IntArray
     values: FloatArray
@@ -139,7 +153,7 @@ class _Part(NamedTuple):
 
 
 def _members(component_labels: IntArray) -> list[IntArray]:
-    """Nodes of every component."""
+    """Nodes of each component."""
     order = np.argsort(component_labels, kind="stable")
     sizes = np.bincount(component_labels)
     return np.split(order, np.cumsum(sizes)[:-1])
@@ -151,7 +165,7 @@ def _leading(
     degrees: FloatArray,
     n_components: int,
 ) -> Spectrum:
-    """Eigenpairs of eigenvalue 1, then the largest of all parts, with fixed signs."""
+    """Eigenpairs of eigenvalue 1, then the largest of all components."""
     n_null = null_vectors.shape[1]
     pairs = [
         (value, part, column)
@@ -178,17 +192,17 @@ def _components(weights: sp.csr_array) -> IntArray:
 def _indicators(
     degrees: FloatArray, component_labels: IntArray, n_components: int
 ) -> FloatArray:
-    """Eigenvectors of eigenvalue 1: the constant, then the largest components."""
+    """Orthonormal eigenvectors of eigenvalue 1: the constant, then components."""
     n_nodes = degrees.size
     root = np.sqrt(degrees) if np.any(degrees > 0) else np.ones(n_nodes)
     volumes = np.bincount(component_labels, weights=root**2)
-    # The smallest one with a volume is the constant less all others.
+    # The smallest component with a volume is the constant minus all others.
     largest = np.argsort(-volumes, kind="stable")
     largest = np.delete(largest, np.count_nonzero(volumes) - 1)
     wanted = min(volumes.size, n_components)
     basis = np.empty((n_nodes, wanted))
     basis[:, 0] = root
-    # An isolated node has no volume; it still is a component.
+    # An isolated node is a component, without volume.
     values = np.where(root > 0, root, 1.0)
     for column, component in enumerate(largest[: wanted - 1], start=1):
         basis[:, column] = np.where(component_labels == component, values, 0.0)

@@ -9,21 +9,30 @@ import scipy.linalg
 
 from neuraleig._typing import FloatArray
 
-# Directions of the learned functions whose variance is below this share of the
-# largest are noise of float32.
+# Directions of the functions with a smaller variance, relative to the largest, are
+# noise of float32.
 RANK_TOLERANCE = 1e-7
 
 
 @dataclass(frozen=True)
 class RitzPairs:
-    """Eigenvalues, and the rotation that makes functions eigenfunctions.
+    """Ritz values, and the rotation from functions to eigenfunctions.
 
     Parameters
     ----------
     eigenvalues : ndarray of shape (rank,)
-        Ritz values, descending.
+        Descending Ritz values.
     rotation : ndarray of shape (n_functions, rank)
-        ``functions @ rotation`` are ordered, and orthonormal under the degrees.
+        The columns of ``functions @ rotation`` are the eigenfunctions, orthonormal
+        under the degrees.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuraleig.spectrum import rayleigh_ritz
+    >>> rayleigh_ritz(np.diag([4.0, 1.0]), np.diag([2.0, 0.9])).rotation.round(2)
+    array([[0. , 0.5],
+           [1. , 0. ]])
     """
 
     eigenvalues: FloatArray
@@ -31,16 +40,16 @@ class RitzPairs:
 
 
 def rayleigh_ritz(mass: FloatArray, energy: FloatArray) -> RitzPairs:
-    r"""Best eigenfunctions in the span of given functions.
+    r"""Best approximation of eigenfunctions in the span of functions.
 
-    Solves :math:`N c = \lambda M c` for :math:`M = F^\top D F / \mathrm{vol}` and
-    :math:`N = F^\top W F / \mathrm{vol}`, in float64, leaving out directions in
-    which the functions do not vary.
+    Solves :math:`N c = \lambda M c` in float64, without directions in which the
+    functions do not vary. For functions :math:`F`, of shape (n_nodes, n_functions),
+    :math:`M = F^\top D F / \mathrm{vol}` and :math:`N = F^\top W F / \mathrm{vol}`.
 
     Parameters
     ----------
     mass, energy : ndarray of shape (n_functions, n_functions)
-        ``M`` and ``N``, symmetric.
+        The symmetric matrices :math:`M` and :math:`N`.
 
     Returns
     -------
@@ -65,11 +74,11 @@ def rayleigh_ritz(mass: FloatArray, energy: FloatArray) -> RitzPairs:
 def nearest_to_known(
     mass: FloatArray, energy: FloatArray, overlap: FloatArray
 ) -> RitzPairs:
-    r"""Orthonormal functions in the span of given ones that are nearest to known ones.
+    r"""Orthonormal functions in a span that are nearest to exact eigenfunctions.
 
-    Learned functions err. Where eigenvalues are closer to each other than that,
-    Rayleigh-Ritz mixes them by what they err; the orthogonal Procrustes problem does
-    not, and keeps the order of the known functions.
+    Rayleigh-Ritz mixes functions whose eigenvalues differ by less than the error of
+    the functions. The orthogonal Procrustes problem does not, and keeps the order of
+    the exact eigenfunctions.
 
     Parameters
     ----------
@@ -81,9 +90,8 @@ def nearest_to_known(
     Returns
     -------
     pairs : RitzPairs
-        One per known function, in their order, which is that of their Rayleigh
-        quotients but for errors. Those of :func:`rayleigh_ritz` where the functions
-        span too little.
+        A pair per exact eigenfunction, in their order; the pairs of
+        :func:`rayleigh_ritz` if the functions have a lower rank.
 
     References
     ----------
@@ -105,7 +113,7 @@ def _symmetric(matrix: FloatArray) -> FloatArray:
 
 def _whitening(mass: FloatArray) -> FloatArray:
     """Map to orthonormal functions, of shape (n_functions, rank)."""
-    # Functions of different units would drown each other.
+    # To unit variance: functions of a small unit would be below the tolerance.
     scale = np.sqrt(np.maximum(np.diag(mass), np.finfo(np.float64).tiny))
     variances, axes = scipy.linalg.eigh(_symmetric(mass) / np.outer(scale, scale))
     if variances[-1] <= np.finfo(np.float64).tiny:
@@ -115,7 +123,7 @@ def _whitening(mass: FloatArray) -> FloatArray:
 
 
 def column_signs(vectors: FloatArray) -> FloatArray:
-    """Sign per column that makes its largest entry positive."""
-    # Column by column: absolute values of all would be another block.
+    """Sign of the entry with the largest absolute value in each column."""
+    # Column by column: less memory.
     largest = [column[np.abs(column).argmax()] for column in vectors.T]
     return np.where(np.asarray(largest) < 0, -1.0, 1.0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,17 +9,12 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import safetensors
-import safetensors.torch
-import torch
-from torch import Tensor
-
 from neuraleig._atomic import TEMPORARIES, atomic_file
+from neuraleig._tree import OtherFormatError, TreeError, load_tree, save_tree
 from neuraleig._warnings import warn_user
 
-# How entries are laid out. Raise it when what was saved before cannot be read.
-SCHEMA = 1
+# Layout of the entries. Raise it when what was saved before cannot be read.
+SCHEMA = 2
 # Files of ours begin like this: others in the same folder are never touched.
 PREFIX = "neuraleig-"
 SUFFIX = ".safetensors"
@@ -60,11 +53,11 @@ class Checkpoint:
     those that do not.
     """
 
-    def save(self, name: str, tree: Mapping[str, Any]) -> None:
-        """Keep a tree of dicts, lists, numbers, strings, arrays and tensors."""
+    def save(self, name: str, tree: object) -> None:
+        """Keep a tree, see :mod:`neuraleig._tree`."""
 
-    def load(self, name: str) -> dict[str, Any] | None:
-        """Tree that was kept, with tensors for arrays; ``None`` if there is none."""
+    def load(self, name: str, *kinds: type) -> Any:  # noqa: ANN401
+        """Tree that was kept, of dataclasses ``kinds``; ``None`` if there is none."""
         return None
 
     def clear(self) -> None:
@@ -82,14 +75,14 @@ NOTHING_KEPT = Checkpoint()
 class CheckpointFolder(Checkpoint):
     """A folder of entries, each of which is replaced as a whole or not at all.
 
-    An entry is one safetensors file: its tensors, and in its header the rest of the
-    tree as JSON, the schema, a hash of it all, and whose work it is.
+    An entry is one file of :mod:`neuraleig._tree`, whose metadata are the schema and
+    the identity of the work.
 
     Parameters
     ----------
     path : str or PathLike
         Folder; made if there is none.
-    identity : mapping of str to JSON values
+    identity : mapping of str to plain values
         What the work depends on. Entries of another identity are refused.
 
     Raises
@@ -102,7 +95,7 @@ class CheckpointFolder(Checkpoint):
         self, path: str | os.PathLike[str], identity: Mapping[str, Any]
     ) -> None:
         self.path = Path(path)
-        self.identity = json.loads(json.dumps(dict(identity)))
+        self.identity = dict(identity)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -110,19 +103,12 @@ class CheckpointFolder(Checkpoint):
                 f"the folder cannot be made ({error})", "choose another path"
             ) from error
 
-    def save(self, name: str, tree: Mapping[str, Any]) -> None:
+    def save(self, name: str, tree: object) -> None:
         """Replace an entry; one that cannot be written leaves the former as it was."""
-        tensors: dict[str, Tensor] = {}
-        header = {
-            "schema": str(SCHEMA),
-            "identity": json.dumps(self.identity),
-            "tree": json.dumps(_packed(tree, name, tensors)),
-        }
-        header["hash"] = _hash(header, tensors)
-        content = safetensors.torch.save(tensors, header)
+        metadata = {"schema": SCHEMA, "identity": self.identity}
         try:
             with atomic_file(self._file(name)) as file:
-                file.write(content)
+                save_tree(file, tree, metadata)
         except OSError as error:
             raise self.refusal(
                 f"{name!r} cannot be written ({error}); what was saved before is "
@@ -130,20 +116,27 @@ class CheckpointFolder(Checkpoint):
                 "make room or set the path of another folder, and fit again to go on",
             ) from error
 
-    def load(self, name: str) -> dict[str, Any] | None:
+    def load(self, name: str, *kinds: type) -> Any:  # noqa: ANN401
         """Tree of an entry, or ``None`` if it was never saved."""
         path = self._file(name)
         if not path.exists():
             return None
         try:
-            with safetensors.safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                # Copies: what is read must not hang on a file that is to be removed.
-                tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
-        except (safetensors.SafetensorError, OSError) as error:
-            raise self._damaged(path, str(error)) from error
-        self._check(path, header, tensors)
-        tree: dict[str, Any] = _unpacked(json.loads(header["tree"]), tensors)
+            tree, metadata = load_tree(path, {"schema": SCHEMA}, kinds)
+            owner = dict(metadata["identity"])
+        except OtherFormatError as error:
+            schema = error.metadata.get("schema")
+            theirs = f"schema {schema}" if schema else "no schema"
+            raise self.refusal(
+                f"{path.name} has {theirs}, and this version of neuraleig reads "
+                f"schema {SCHEMA}"
+            ) from error
+        except (TreeError, OSError) as error:
+            raise self.refusal(f"{path.name} is damaged ({error})") from error
+        names = sorted(owner.keys() | self.identity.keys())
+        other = [n for n in names if owner.get(n) != self.identity.get(n)]
+        if other:
+            raise self.refusal(f"it belongs to a fit with other {', '.join(other)}")
         return tree
 
     def clear(self) -> None:
@@ -172,28 +165,6 @@ class CheckpointFolder(Checkpoint):
     def _file(self, name: str) -> Path:
         return self.path / f"{PREFIX}{name}{SUFFIX}"
 
-    def _check(
-        self, path: Path, header: dict[str, str], tensors: dict[str, Tensor]
-    ) -> None:
-        """Refuse what is not whole, of another schema, or of another identity."""
-        schema, found = header.get("schema"), header.pop("hash", None)
-        if schema != str(SCHEMA):
-            theirs = f"schema {schema}" if schema else "no schema"
-            raise self.refusal(
-                f"{path.name} has {theirs}, and this version of neuraleig reads "
-                f"schema {SCHEMA}"
-            )
-        if found != _hash(header, tensors):
-            raise self._damaged(path, "its hash is wrong")
-        owner = json.loads(header["identity"])
-        names = sorted(owner.keys() | self.identity.keys())
-        other = [n for n in names if owner.get(n) != self.identity.get(n)]
-        if other:
-            raise self.refusal(f"it belongs to a fit with other {', '.join(other)}")
-
-    def _damaged(self, path: Path, reason: str) -> CheckpointError:
-        return self.refusal(f"{path.name} is damaged ({reason})")
-
     def refusal(
         self,
         what: str,
@@ -206,42 +177,3 @@ class CheckpointFolder(Checkpoint):
 def _age(path: Path) -> int:
     """Key that sorts the newest files first."""
     return -path.stat().st_mtime_ns
-
-
-def _packed(tree: object, name: str, tensors: dict[str, Tensor]) -> object:
-    """JSON of a tree, whose arrays and tensors go to ``tensors``."""
-    if isinstance(tree, np.ndarray):
-        tree = torch.from_numpy(tree)
-    if isinstance(tree, Tensor):
-        # A copy: safetensors refuses tensors that share memory.
-        tensors[name] = tree.detach().cpu().clone(memory_format=torch.contiguous_format)
-        return {"tensor": name}
-    if isinstance(tree, Mapping):
-        items = [[k, _packed(v, f"{name}.{k}", tensors)] for k, v in tree.items()]
-        return {"items": items}
-    if isinstance(tree, (list, tuple)):
-        return [_packed(v, f"{name}.{i}", tensors) for i, v in enumerate(tree)]
-    # Numbers of numpy come from parameters and from callbacks of users.
-    return tree.item() if isinstance(tree, np.generic) else tree
-
-
-def _unpacked(tree: Any, tensors: dict[str, Tensor]) -> Any:  # noqa: ANN401
-    """Tree of what :func:`_packed` made."""
-    if isinstance(tree, list):
-        return [_unpacked(part, tensors) for part in tree]
-    if not isinstance(tree, dict):
-        return tree
-    if "tensor" in tree:
-        return tensors[tree["tensor"]]
-    return {key: _unpacked(value, tensors) for key, value in tree["items"]}
-
-
-def _hash(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
-    """Hash of everything in a file."""
-    found = hashlib.blake2b(digest_size=16)
-    found.update(json.dumps(sorted(header.items())).encode())
-    for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        # Bytes whatever the type: numpy does not know bfloat16.
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()

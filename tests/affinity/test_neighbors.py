@@ -163,19 +163,22 @@ def test_several_processes_find_what_one_finds(normal, shared, backend, world_si
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"backend": "annoy"}, "backend='annoy' is none of"),
+        ({"backend": "annoy"}, "backend='annoy' must be one of auto, torch"),
         (
             {"backend": "torch", "metric": "manhattan"},
-            "backend='torch' has no metric='manhattan'; choose backend='sklearn'",
+            "backend='torch' does not support metric='manhattan'; use backend=",
         ),
-        ({"backend": "faiss", "metric": "l1"}, "backend='faiss' has no metric='l1'"),
+        (
+            {"backend": "faiss", "metric": "l1"},
+            "backend='faiss' does not support metric='l1'",
+        ),
         (
             {"backend": "sklearn", "approximate": True},
-            "approximate=True has no search by scikit-learn",
+            "approximate=True is not supported by scikit-learn",
         ),
         (
             {"metric": "manhattan", "approximate": True},
-            "approximate=True has no search by scikit-learn",
+            "approximate=True is not supported by scikit-learn",
         ),
     ],
 )

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from neuraleig.persistence._model_file import SCHEMA
+
 KEPT = Path(__file__).parents[1] / "fixtures" / "models"
 
 
 @pytest.fixture(scope="session")
 def kept_files():
-    """Paths of the models that are kept, of all schemas."""
-    found = sorted(KEPT.glob("*/*.safetensors"))
+    """Paths of the models of the schema of now."""
+    found = sorted(KEPT.glob(f"schema-{SCHEMA}/*.safetensors"))
     assert len(found) >= 5
     return found

@@ -1,13 +1,24 @@
 """Files that no save wrote: bytes and entries of good ones, changed at random."""
 
 import copy
+import io
 import json
 import random
 
+import numpy as np
+import safetensors.torch
 import torch
 
+from neuraleig import _tree
 from neuraleig.persistence import _model_file as files
-from neuraleig.persistence._tensor_file import DTYPES, bytes_of, header_of, in_order
+
+DTYPES = [
+    getattr(torch, name)
+    for name in (
+        "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool "
+        "complex64 float8_e5m2 uint16"
+    ).split()
+]
 
 # Values that no reader should count on.
 ODD = (
@@ -40,8 +51,27 @@ ODD = (
     {},
     [0] * 3_000,
     {"function": "os.system"},
-    {"tuple": [1, {"tuple": [10**12]}]},
-    {"tuple": 1},
+    {"class": "Training", "parameters": {}},
+    {"class": "NeuralEigenSpectralClustering", "parameters": {"n_clusters": 2}},
+    (1, (10**12,)),
+)
+ODD_ARRAYS = (
+    np.ones((3, 2)),
+    np.zeros((0, 2)),
+    torch.ones(2, dtype=torch.bfloat16),
+)
+# Parts of the JSON that no reader should count on.
+ODD_JSON = (
+    {"$tensor": "x"},
+    {"$array": "graph_eigenvalues_"},
+    {"$tuple": 1},
+    {"$tuple": [1, {"$tuple": [10**12]}]},
+    {"$turned": [[1]]},
+    {"$csr": [[10**9, 10**9], [], [], []]},
+    {"$record": ["Path", {}]},
+    {"$float": "nan"},
+    {"$dict": [[[], {}]]},
+    {"$class": "os.system"},
 )
 
 
@@ -69,9 +99,9 @@ class Mutator:
         self.contents = [path.read_bytes() for path in paths]
         self.models = [files.read_model(path) for path in paths]
         # Values of one file in the place of those of another.
-        self.values = [*ODD, deep(400)]
+        self.values = [*ODD, *ODD_ARRAYS, deep(20)]
         for model in self.models:
-            self.values += [parent[key] for parent, key in slots(model.state.content)]
+            self.values += [parent[key] for parent, key in slots(model.tree)]
 
     def file(self):
         """Content of the next file."""
@@ -82,10 +112,12 @@ class Mutator:
                 self.with_header,
                 self.with_entries,
                 self.with_entries,
-                self.with_state,
-                self.with_state,
-                self.with_state,
-                self.with_state,
+                self.with_json,
+                self.with_json,
+                self.with_tree,
+                self.with_tree,
+                self.with_tree,
+                self.with_tree,
             ]
         )()
 
@@ -145,72 +177,83 @@ class Mutator:
         text = json.dumps(header).encode()
         return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
-    def with_state(self):
-        """The state is another one, and all hashes are right."""
+    def with_json(self):
+        """The JSON beside the tensors is other JSON, and its hash is right."""
+        whole = self.draw.choice(self.contents)
+        length = int.from_bytes(whole[:8], "little")
+        header = json.loads(whole[8 : 8 + length])
+        content = json.loads(header["__metadata__"][_tree.KEY])
+        del content["hash"]
+        for _ in range(self.draw.choice([1, 1, 2])):
+            parent, key = self.draw.choice(slots(content))
+            odd = [*ODD, *ODD_JSON, deep(400), self.draw.choice(slots(content))[0]]
+            parent[key] = copy.deepcopy(self.draw.choice(odd))
+        tensors = safetensors.torch.load(whole)
+        content = {"hash": _tree._hash(content, tensors), **content}
+        return safetensors.torch.save(tensors, {_tree.KEY: json.dumps(content)})
+
+    def with_tree(self):
+        """The tree is another one, and all hashes are right."""
         model = self.draw.choice(self.models)
-        tensors = {name: value.clone() for name, value in model.state.tensors.items()}
-        content = copy.deepcopy(model.state.content)
+        tree = copy.deepcopy(model.tree)
         for _ in range(self.draw.choice([1, 1, 1, 2, 4])):
-            self.draw.choice([self.change_content, self.change_tensors])(
-                content, tensors
-            )
+            self.change(tree)
         class_name = self.draw.choice(
             [model.class_name] * 8 + [m.class_name for m in self.models]
         )
-        turned = [n for n, value in tensors.items() if files._is_column_major(value)]
-        if self.draw.random() < 0.05:
-            turned = self.draw.choice([["none"], [3], "x", {"a": 1}, [*tensors]])
-        header = {
+        metadata = {
             "format": files.FORMAT,
-            "schema": str(files.SCHEMA),
+            "schema": files.SCHEMA,
             "class": class_name,
-            "versions": json.dumps(model.versions),
-            "column_major": json.dumps(turned),
-            "content": json.dumps(content),
+            "versions": model.versions,
         }
-        tensors = {name: value.contiguous() for name, value in tensors.items()}
-        header["hash"] = files._hash(header, tensors)
-        parts = [bytes_of(tensor) for tensor in in_order(tensors).values()]
-        return b"".join([header_of(header, tensors), *map(bytes, parts)])
+        written = io.BytesIO()
+        try:
+            _tree.save_tree(written, tree, metadata)
+        except ValueError:
+            # Deeper than is written.
+            return self.with_tree()
+        return written.getvalue()
 
-    def change_content(self, content, tensors):
-        """One entry of the JSON is gone, another one, or under another name."""
-        parent, key = self.draw.choice(slots(content))
+    def change(self, tree):
+        """One entry is gone, another one, or under another name."""
+        parent, key = self.draw.choice(slots(tree))
         kind = self.draw.randrange(6)
+        is_array = isinstance(parent[key], np.ndarray | torch.Tensor)
         if kind == 0:
             del parent[key]
         elif kind == 1 and isinstance(parent, dict):
-            parent[self.draw.choice(["more", "__init__", ""])] = parent.pop(key)
+            parent[self.draw.choice(["more", "__init__", "", 3])] = parent.pop(key)
+        elif is_array and kind > 2:
+            parent[key] = self.changed(parent[key])
         else:
             parent[key] = copy.deepcopy(self.draw.choice(self.values))
 
-    def change_tensors(self, content, tensors):
-        """One tensor is gone, another one, or under another name."""
-        name = self.draw.choice(sorted(tensors))
-        value = tensors[name]
-        kind = self.draw.randrange(8)
+    def changed(self, value):
+        """Array or tensor of another type, shape or content."""
+        is_array = isinstance(value, np.ndarray)
+        found = self.changed_tensor(torch.as_tensor(value).clone())
+        try:
+            return found.numpy() if is_array else found
+        except TypeError:
+            return found
+
+    def changed_tensor(self, value):
+        kind = self.draw.randrange(5)
         if kind == 0:
-            del tensors[name]
-        elif kind == 1:
-            tensors[self.draw.choice(["more", name + "x", ""])] = tensors.pop(name)
-        elif kind == 2:
-            other = self.draw.choice(sorted(tensors))
-            tensors[name], tensors[other] = tensors[other], value
-        elif kind == 3:
-            tensors[name] = value.to(self.draw.choice([*DTYPES.values()]))
-        elif kind == 4 and value.numel():
+            return value.to(self.draw.choice(DTYPES))
+        if kind == 1 and value.numel():
             odd = self.draw.choice([float("nan"), float("inf"), 1e30, -1.0, 0.0])
             at = self.draw.randrange(value.numel())
             flat = value.contiguous().reshape(-1)
             flat[at] = odd if value.is_floating_point() else int(max(-9, min(odd, 9)))
-            tensors[name] = flat.reshape(value.shape)
-        elif kind == 5:
-            tensors[name] = torch.cat([value.reshape(-1), value.reshape(-1)])
-        elif kind == 6:
-            tensors[name] = value.reshape(-1)[:-1]
-        else:
-            shape = self.draw.choice([(0,), (0, 2**40), (1,), (), (2, 3), (1,) * 20])
-            tensors[name] = torch.zeros(shape, dtype=value.dtype)
+            return flat.reshape(value.shape)
+        if kind == 2:
+            return torch.cat([value.reshape(-1), value.reshape(-1)])
+        if kind == 3:
+            return value.reshape(-1)[:-1]
+        shape = self.draw.choice([(0,), (0, 2**40), (1,), (), (2, 3), (1,) * 20])
+        return torch.zeros(shape, dtype=value.dtype)
 
 
 def slots(tree):

@@ -1,4 +1,4 @@
-"""Files of earlier versions load, and say what they said."""
+"""Files of this schema load, and say what they said; former ones are refused."""
 
 import json
 from pathlib import Path
@@ -9,21 +9,24 @@ import safetensors
 
 import neuraleig
 from neuraleig import load
+from neuraleig.persistence import ModelFileError, describe
 from neuraleig.persistence._model_file import SCHEMA
-from neuraleig.persistence._registry import FORMATS
+from neuraleig.persistence._registry import ESTIMATORS
 
 KEPT = Path(__file__).parents[1] / "fixtures" / "models"
-FILES = sorted(KEPT.glob("*/*.safetensors"))
+FILES = sorted(KEPT.glob(f"schema-{SCHEMA}/*.safetensors"))
 
 
-def test_every_schema_and_class_is_kept():
-    schemas = {path.parent.name for path in FILES}
-    assert schemas == {f"schema-{n}" for n in range(1, SCHEMA + 1)}
-    for schema in schemas:
-        held = {
-            header_of(path)["class"] for path in FILES if path.parent.name == schema
-        }
-        assert held == set(FORMATS)
+def test_every_class_is_kept():
+    assert {metadata_of(path)["class"] for path in FILES} == set(ESTIMATORS)
+
+
+@pytest.mark.parametrize("read", [load, describe])
+def test_files_of_a_former_schema_are_refused(read):
+    (path,) = KEPT.glob("schema-1/*.safetensors")
+    message = rf"has schema 1, .* reads schema {SCHEMA}; load it with the version.*0\.1"
+    with pytest.raises(ModelFileError, match=message):
+        read(path)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -49,14 +52,14 @@ def test_a_kept_file_says_what_it_said(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_other_readers_of_safetensors_read_them(path):
-    header = header_of(path)
-    assert header["format"] == "neuraleig model"
-    assert json.loads(header["versions"])["neuraleig"]
-    assert json.loads(header["content"])["parameters"]["random_state"] == 0
     with safetensors.safe_open(path, framework="np") as file:
+        content = json.loads(file.metadata()["neuraleig"])
         assert all(np.isfinite(file.get_tensor(name)).all() for name in file.keys())
+    assert content["metadata"]["format"] == "neuraleig model"
+    assert content["metadata"]["versions"]["neuraleig"]
+    assert content["tree"]["parameters"]["random_state"] == 0
 
 
-def header_of(path):
+def metadata_of(path):
     with safetensors.safe_open(path, framework="np") as file:
-        return file.metadata()
+        return json.loads(file.metadata()["neuraleig"])["metadata"]

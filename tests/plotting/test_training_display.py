@@ -94,8 +94,12 @@ def test_held_out_scores_have_an_axis_of_their_own_and_the_best_is_marked(
     np.testing.assert_array_equal(line.get_xydata(), [[0, 40], [3, 10], [5, 30]])
     np.testing.assert_array_equal(best.get_xydata(), [[3, 10]])
     assert line.axes is display.validation_ax_ is not ax
-    assert line.axes.get_ylabel() == "Held-out objective"
-    assert legend_texts(display) == ["Loss", "Held out (right axis)", "Lowest: step 3"]
+    assert line.axes.get_ylabel() == "Validation objective"
+    assert legend_texts(display) == [
+        "Loss",
+        "Validation (right axis)",
+        "Lowest: step 3",
+    ]
 
 
 @pytest.mark.parametrize("is_placed", [False, True])
@@ -146,7 +150,7 @@ def test_no_step_is_said_to_be_none(ax):
     display = TrainingDisplay.from_predictions(
         [], validation_steps=[0], validation_scores=[1.0], smoothing=0.5, ax=ax
     )
-    assert display.empty_.get_text() == "There was no step of training."
+    assert display.empty_.get_text() == "No step of training."
     assert display.loss_line_ is display.legend_ is display.smoothed_line_ is None
     assert len(ax.lines) == 0
 
@@ -155,9 +159,9 @@ def test_a_warm_start_alone_is_an_empty_curve_and_no_error(clustering, embedding
     for model in (clustering, embedding):
         assert model.loss_curve_ == []
         display = TrainingDisplay.from_estimator(model, ax=Figure().subplots())
-        assert "no step of fine-tuning" in display.empty_.get_text()
+        assert "No step of fine-tuning" in display.empty_.get_text()
     display.plot(ax, yscale="log")
-    assert "no step of fine-tuning" in display.empty_.get_text()
+    assert "No step of fine-tuning" in display.empty_.get_text()
 
 
 def test_the_empty_state_is_not_kept_by_the_next_plot(ax):
@@ -225,7 +229,7 @@ def test_a_warm_start_without_steps_is_said_to_have_none(rows, ax):
         **SMALL,
     ).fit(rows)
     display = TrainingDisplay.from_estimator(model, phase="warm_start", ax=ax)
-    assert "no step of a warm start" in display.empty_.get_text()
+    assert "No step of a warm start" in display.empty_.get_text()
 
 
 def test_a_history_of_another_fit_is_not_taken_for_this_one(recorded, many_rows, ax):
@@ -247,7 +251,7 @@ def test_a_fit_without_any_step_has_none_of_the_fit_before(recorded, ax):
     assert (later.loss_curve_, later.n_iter_) == ([], 1)
     assert later.callbacks[0].phases == {}
     display = TrainingDisplay.from_estimator(later, phase="warm_start", ax=ax)
-    assert "no step of a warm start" in display.empty_.get_text()
+    assert "No step of a warm start" in display.empty_.get_text()
 
 
 def test_fits_that_skipped_fine_tuning_are_told_apart(many_rows, ax):

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from neuraleig.reading import _judge, judge_labels, judged_graph
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.affinity import Graph, NeighborAffinity
 from neuraleig.metrics import clustering_accuracy
+from neuraleig.reading import _judge, judge_labels, judged_graph
 
 
 @pytest.fixture(scope="module")

@@ -2,18 +2,20 @@
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
+from sklearn.pipeline import Pipeline
 
-from neuraleig.report._confidence import N_BINS, ConfidenceCounts
-from neuraleig.report._exemplars import doubtful_rows, runner_up, typical_rows
 from neuraleig.report._figures import inline_svg
-from neuraleig.report._model import number_text, value_text
-from neuraleig.report._moments import (
+from neuraleig.report._model import value_text
+from neuraleig.report._page import number_text
+from neuraleig.report._rows import RowSummary
+from neuraleig.report._statistics import (
+    N_BINS,
+    Confidences,
     FeatureMoments,
-    MomentSums,
     separating_features,
     telling_features,
 )
-from neuraleig.report._row_summary import InspectedRows
 
 
 @pytest.fixture
@@ -27,10 +29,9 @@ def test_moments_are_those_of_numpy_however_rows_come(generator, offset, cuts):
     rows = generator.normal(size=(100, 4)) * [1, 10, 0.1, 0] + offset
     labels = generator.integers(0, 3, 100)
     labels[labels == 1] = 0
-    sums = MomentSums(4)
+    found = FeatureMoments(4)
     for part, own in zip(np.split(rows, cuts), np.split(labels, cuts), strict=True):
-        sums.add(part, own)
-    found = sums.moments()
+        found.add(part, own)
     np.testing.assert_allclose(found.means, rows.mean(axis=0), rtol=1e-12)
     expected = rows.std(axis=0)
     np.testing.assert_allclose(found.deviations[:3], expected[:3], rtol=1e-5)
@@ -48,9 +49,9 @@ def test_moments_are_those_of_numpy_however_rows_come(generator, offset, cuts):
 def test_a_constant_that_rounding_disturbs_has_no_deviation():
     rows = np.full((1000, 1), 0.1)
     rows[0] = 0.1 + 2e-17
-    sums = MomentSums(1)
-    sums.add(rows, np.zeros(1000, dtype=np.int64))
-    assert sums.moments().deviations == [0.0]
+    moments = FeatureMoments(1)
+    moments.add(rows, np.zeros(1000, dtype=np.int64))
+    assert moments.deviations == [0.0]
 
 
 def test_features_are_ranked_by_what_they_tell():
@@ -66,10 +67,9 @@ def test_confidences_are_counted_whatever_the_parts(generator):
     labels = generator.integers(0, 3, 200)
     probabilities = generator.random(200)
     probabilities[:2] = 1.0, 1.0 + 1e-7
-    counts = ConfidenceCounts(4)
-    counts.add(labels[:120].reshape(10, 12), probabilities[:120].reshape(10, 12))
-    counts.add(labels[120:], probabilities[120:])
-    found = counts.confidences()
+    found = Confidences(4)
+    found.add(labels[:120].reshape(10, 12), probabilities[:120].reshape(10, 12))
+    found.add(labels[120:], probabilities[120:])
     assert found.sizes.tolist() == np.bincount(labels, minlength=4).tolist()
     assert found.histogram.size == N_BINS
     assert found.histogram.sum() == 200
@@ -87,19 +87,15 @@ def test_typical_rows_are_near_the_mean_and_sure():
     sure = np.array([0.6, 0.9, 0.9, 0.95, 0.99])
     probabilities = np.column_stack([sure, 1 - sure])
     probabilities[4] = probabilities[4, ::-1]
-    inspected = InspectedRows(rows, np.arange(5), np.zeros((5, 2)), probabilities)
-    moments = FeatureMoments(np.zeros(1), np.ones(1), np.array([[0.0], [9.0]]))
-    # Row 0 is the nearest, and the least sure.
-    assert typical_rows(inspected, moments, 0, 2).tolist() == [1, 3]
-    assert typical_rows(inspected, moments, 1, 2).tolist() == [4]
-    assert doubtful_rows(inspected, 2).tolist() == [0, 1]
-
-
-def test_the_runner_up_is_the_second():
-    assert runner_up(np.array([0.2, 0.7, 0.1])) == 0
-    assert runner_up(np.array([1.0])) is None
-    # Of equal ones the label is the first.
-    assert runner_up(np.array([0.5, 0.5])) == 1
+    moments, counts = FeatureMoments(2), Confidences(2)
+    # A cluster mean of 0, with the row that is nearest to it the least sure.
+    moments.add(np.array([[-1.0], [1.0], [9.0]]), np.array([0, 0, 1]))
+    summary = RowSummary(
+        5, moments, counts, rows, np.arange(5), np.zeros((5, 2)), probabilities
+    )
+    assert summary.typical_rows(0, 2).tolist() == [1, 3]
+    assert summary.typical_rows(1, 2).tolist() == [4]
+    assert summary.doubtful_rows(2).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +116,8 @@ def test_numbers_in_words(value, text):
         ([None, True], "[None, True]"),
         ({"a": [1]}, "{'a': [1]}"),
         (len, "builtins.len"),
+        (KMeans(3, init=len), "KMeans(n_clusters=3, init=builtins.len)"),
+        ({"a": [Pipeline([])]}, "{'a': [Pipeline(steps=[])]}"),
         (np.random.RandomState(0), "an object of type RandomState"),
     ],
 )

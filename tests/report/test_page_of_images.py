@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from neuraleig.report import write_report
-from neuraleig.report._image_summary import labels_of_image
+from neuraleig.report._images import labels_of_image
 from neuraleig.segmentation import ImageWarning
 
 

@@ -96,7 +96,7 @@ def test_the_features_shown_are_those_that_differ_most(page_of, clustering, rows
 
 def test_rows_in_doubt_are_the_least_probable(page_of, clustering, rows):
     page = page_of(clustering, rows)
-    region = page.one("div", aria_label="Least confident rows")
+    region = page.one("div", aria_label="Rows with the lowest probabilities")
     found = [number(line[0]) for line in region.table()]
     largest = clustering.predict_proba(rows).max(axis=1)
     np.testing.assert_array_equal(found, np.argsort(largest, kind="stable")[:10])
@@ -107,7 +107,7 @@ def test_typical_rows_are_looked_for_among_as_many_as_asked(page_of, clustering,
     found = [row for article in page.all("article") for row in row_numbers(article)]
     # The surer half of every cluster.
     assert 10 <= len(found) == len(set(found)) <= 20
-    assert "drawn of 150" in page.one("section", id="clusters").text
+    assert "drawn at random from 150" in page.one("section", id="clusters").text
     assert page.one("tfoot").all("td")[0].text == "150"
     again = page_of(clustering, rows, max_rows=20, n_exemplars=50, random_state=1)
     assert found != [
@@ -125,7 +125,7 @@ def test_the_model_is_described(page_of, clustering, rows):
         if one.all("dt") and not one.all("div")
     }
     assert facts["Class"] == "NeuralEigenSpectralClustering"
-    assert facts["Rows of the fit"] == "150"
+    assert facts["Training rows"] == "150"
     changed = [
         row.one("code").text if len(row.all("code")) == 1 else row.all("code")[0].text
         for row in page.all("tr", class_="changed")
@@ -236,7 +236,7 @@ def test_hostile_parameters_are_texts(page_of, rows, hostile):
     page = safe(page_of(model, rows))
     values = [row.all("code")[1].text for row in page.all("tr", class_="changed")]
     assert repr(hostile[0]) in values
-    assert "[an object of type KMeans]" in values
+    assert "[KMeans()]" in values
 
 
 def affinity(X, Y):
@@ -333,7 +333,7 @@ def test_two_clusters_have_one_eigenfunction_to_be_drawn(page_of, rows):
     ).fit(rows)
     page = page_of(model, rows)
     assert len(page.all("article")) == 1
-    assert page.all("div", aria_label="Least confident rows") == []
+    assert page.all("div", aria_label="Rows with the lowest probabilities") == []
 
 
 def test_a_spectrum_without_a_choice_suggests_no_number(page_of, rows, clustering):
@@ -343,10 +343,10 @@ def test_a_spectrum_without_a_choice_suggests_no_number(page_of, rows, clusterin
     assert model.suggested_n_clusters_ == 1
     page = page_of(model, rows)
     assert "suggests" not in page.one("section", id="spectrum").text
-    assert "suggests" not in page.one("section", id="model").text
+    assert "suggested by" not in page.one("section", id="model").text
     page = page_of(clustering, rows)
     assert "suggests" in page.one("section", id="spectrum").text
-    assert "suggests" in page.one("section", id="model").text
+    assert "suggested by" in page.one("section", id="model").text
 
 
 def test_clusters_without_rows_say_so(page_of, clustering, rows):
@@ -354,7 +354,7 @@ def test_clusters_without_rows_say_so(page_of, clustering, rows):
     page = page_of(clustering, rows[labels == 1])
     texts = [article.text for article in page.all("article")]
     assert [("No row of the data" in text) for text in texts] == [True, False, True]
-    assert "2 of these have none" in page.one("section", id="sizes").text
+    assert "2 clusters without rows" in page.one("section", id="sizes").text
 
 
 def test_a_single_row_is_enough(page_of, clustering, rows):
@@ -402,7 +402,7 @@ def test_columns_of_text_are_refused_by_name_of_the_way_out(tmp_path):
         make_column_transformer((StandardScaler(), ["x"])),
         NeuralEigenSpectralClustering(2, training=Training(max_iter=0), random_state=0),
     ).fit(frame)
-    with pytest.raises(ValueError, match="no numbers"):
+    with pytest.raises(ValueError, match="not numeric"):
         write_report(model, frame, tmp_path / "page.html")
 
 
@@ -416,9 +416,9 @@ def test_other_estimators_and_unfitted_ones_are_refused(rows, tmp_path):
 
 
 def test_files_that_cannot_be_written_are_refused_before_any_work(tmp_path, clustering):
-    with pytest.raises(IsADirectoryError, match="name a file"):
+    with pytest.raises(IsADirectoryError, match="path of a file"):
         write_report(clustering, None, tmp_path)
-    with pytest.raises(FileNotFoundError, match="make it first"):
+    with pytest.raises(FileNotFoundError, match="create it first"):
         write_report(clustering, None, tmp_path / "a" / "page.html")
 
 

@@ -119,7 +119,7 @@ def test_validation_pairs_follow_the_held_out_weights(matrix):
 
 
 def test_nothing_held_out_cannot_validate(matrix):
-    with pytest.raises(ValueError, match="held_out must be larger"):
+    with pytest.raises(ValueError, match="pass a larger held_out"):
         sampler_of(matrix).validation_batch(4)
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from neuraleig._batch import Edges
-from neuraleig.sampling import NodeSampler, no_edges
+from neuraleig.sampling import NodeSampler
+from neuraleig.sampling._nodes import no_edges
 
 INPUTS = torch.arange(10.0)[:, None] * 3
 

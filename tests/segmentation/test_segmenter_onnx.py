@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from neuraleig import export_onnx
-from neuraleig.segmentation._clusters import merged_scores
+from neuraleig.segmentation._pixel_probabilities import merged_scores
 from neuraleig.segmentation.backbones import extract
 from neuraleig.segmentation.inference import Lattice, labels_from_scores
 
@@ -197,7 +197,7 @@ def test_a_backbone_that_no_graph_can_be_is_refused(make_segmenter, images, run)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "uint8"}, "dtype='uint8' is no type .* 'float32'"),
+        ({"dtype": "uint8"}, "dtype='uint8' is not supported .* 'float32'"),
         ({"include_backbone": True, "dtype": "float64"}, "'float32', 'uint8'"),
         ({"image_size": (48, 64)}, "pass include_backbone=True"),
         ({"include_backbone": True, "image_size": 48}, "two positive multiples"),

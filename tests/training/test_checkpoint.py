@@ -1,7 +1,6 @@
 """Entries come back as they were saved, or are refused by name."""
 
 import errno
-import json
 import os
 
 import numpy as np
@@ -37,22 +36,20 @@ def file_of(folder, name="entry"):
 
 
 def assert_same(found, expected):
+    """Whether two trees are equal, types included."""
+    assert type(found) is type(expected)
     if isinstance(expected, dict):
         assert list(found) == list(expected)
-        for key, value in expected.items():
-            assert_same(found[key], value)
-    elif isinstance(expected, (list, tuple)):
+        found, expected = list(found.values()), list(expected.values())
+    if isinstance(expected, list | tuple):
         assert len(found) == len(expected)
         for one, other in zip(found, expected, strict=True):
             assert_same(one, other)
-    elif isinstance(expected, (np.ndarray, torch.Tensor)):
-        expected = torch.as_tensor(expected)
+    elif isinstance(expected, np.ndarray | torch.Tensor):
         assert found.dtype == expected.dtype
-        assert torch.equal(found, expected)
-        assert found.is_contiguous()
+        assert found.tolist() == expected.tolist()
     else:
         assert found == expected
-        assert type(found) is type(expected)
 
 
 def test_clearing_waits_for_the_end_of_a_block(folder):
@@ -71,38 +68,6 @@ def test_an_entry_comes_back(folder):
     again = CheckpointFolder(folder.path, IDENTITY)
     assert_same(again.load("entry"), TREE)
     assert again.load("other") is None
-
-
-leaves = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(allow_nan=False),
-    st.text(),
-    st.lists(st.floats(width=32, allow_nan=False)).map(torch.tensor),
-)
-trees = st.recursive(
-    leaves,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(st.one_of(st.text(), st.integers()), inner, max_size=3),
-    ),
-    max_leaves=8,
-)
-
-
-@given(tree=trees)
-def test_any_tree_comes_back(tmp_path_factory, tree):
-    checkpoint = CheckpointFolder(tmp_path_factory.mktemp("any"), {})
-    checkpoint.save("entry", {"tree": tree})
-    assert_same(checkpoint.load("entry"), {"tree": tree})
-
-
-def test_tensors_that_share_memory_are_saved(folder):
-    shared = torch.ones(3)
-    folder.save("shared", {"one": shared, "other": shared[:2]})
-    found = folder.load("shared")
-    assert found["one"].numel() + found["other"].numel() == 5
 
 
 def test_what_is_read_outlives_its_file(folder):
@@ -149,13 +114,19 @@ def test_changed_bytes_are_refused(tmp_path_factory, place, flip):
 
 
 def test_other_schemata_are_refused(folder, monkeypatch):
-    monkeypatch.setattr(module, "SCHEMA", 2)
-    assert_refused(folder, "has schema 1, and this version of neuraleig reads schema 2")
+    monkeypatch.setattr(module, "SCHEMA", 3)
+    assert_refused(folder, "has schema 2, and this version of neuraleig reads schema 3")
 
 
 def test_files_of_others_are_refused(folder):
     safetensors.torch.save_file({"x": torch.ones(1)}, file_of(folder))
     assert_refused(folder, "has no schema")
+
+
+def test_entries_of_the_former_schema_are_refused(folder):
+    header = {"schema": "1", "identity": "{}", "tree": "{}", "hash": "x"}
+    safetensors.torch.save_file({"x": torch.ones(1)}, file_of(folder), header)
+    assert_refused(folder, "has schema 1, and this version of neuraleig reads schema 2")
 
 
 def test_other_identities_are_refused(folder):
@@ -235,15 +206,3 @@ def test_the_oldest_entry_is_removed_last(folder, monkeypatch):
     )
     folder.clear()
     assert removed == ["neuraleig-entry", "neuraleig-third", "neuraleig-second"]
-
-
-def test_the_header_is_readable_json(folder):
-    with safetensors.safe_open(file_of(folder), framework="pt") as file:
-        header = file.metadata()
-    assert json.loads(header["identity"])["n_clusters"] == 3
-
-
-def test_numbers_of_numpy_are_kept_as_numbers(folder):
-    tree = {"lr": np.float32(0.5), "step": np.int64(3), "stop": np.bool_(True)}
-    folder.save("entry", tree)
-    assert folder.load("entry") == {"lr": 0.5, "step": 3, "stop": True}

@@ -5,11 +5,11 @@
   const fields = [...form.querySelectorAll("input[data-cluster]")];
   const untouched = new Map(fields.map((field) => [field, field.value]));
 
-  // A name that nobody changed stays as the model has it, line breaks and all.
+  // An unchanged name keeps its line breaks, which a field does not show.
   const nameIn = (field) =>
     field.value === untouched.get(field) ? field.getAttribute("value") : field.value.trim();
 
-  // An empty name removes one that there was.
+  // An empty name removes an existing one.
   const names = () =>
     Object.fromEntries(
       fields
@@ -27,14 +27,14 @@
     return [...members].filter(([, clusters]) => clusters.length > 1);
   };
 
-  const tell = () => {
+  const report = () => {
     const named = fields.filter((field) => nameIn(field) !== "").length;
     const unions = shared().map(([name, clusters]) => `${name}: ${clusters.join(", ")}`);
-    const ending = unions.length ? ` To be one: ${unions.join("; ")}.` : "";
+    const ending = unions.length ? ` Equal names: ${unions.join("; ")}.` : "";
     state.textContent = `${named} of ${fields.length} clusters named.${ending}`;
   };
 
-  form.addEventListener("input", tell);
+  form.addEventListener("input", report);
   form.addEventListener("keydown", (event) => {
     const place = fields.indexOf(event.target);
     if (event.key !== "Enter" || event.isComposing || place < 0) return;
@@ -50,5 +50,5 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   });
-  tell();
+  report();
 })();

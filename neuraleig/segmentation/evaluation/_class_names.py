@@ -2,68 +2,28 @@
 
 from __future__ import annotations
 
-CAMVID = (
-    "Sky",
-    "Building",
-    "Pole",
-    "Road",
-    "Pavement",
-    "Tree",
-    "SignSymbol",
-    "Fence",
-    "Car",
-    "Pedestrian",
-    "Bicyclist",
+
+def _words(text: str) -> tuple[str, ...]:
+    """Split a text at its commas."""
+    return tuple(" ".join(name.split()) for name in text.split(","))
+
+
+CAMVID = _words(
+    """Sky, Building, Pole, Road, Pavement, Tree, SignSymbol, Fence, Car, Pedestrian,
+    Bicyclist"""
 )
 
 # The official label table from id 7 (ids 0 to 6 are void).
-CITYSCAPES_27 = (
-    "road",
-    "sidewalk",
-    "parking",
-    "rail track",
-    "building",
-    "wall",
-    "fence",
-    "guard rail",
-    "bridge",
-    "tunnel",
-    "pole",
-    "polegroup",
-    "traffic light",
-    "traffic sign",
-    "vegetation",
-    "terrain",
-    "sky",
-    "person",
-    "rider",
-    "car",
-    "truck",
-    "bus",
-    "caravan",
-    "trailer",
-    "train",
-    "motorcycle",
-    "bicycle",
+CITYSCAPES_27 = _words(
+    """road, sidewalk, parking, rail track, building, wall, fence, guard rail, bridge,
+    tunnel, pole, polegroup, traffic light, traffic sign, vegetation, terrain, sky,
+    person, rider, car, truck, bus, caravan, trailer, train, motorcycle, bicycle"""
 )
-CITYSCAPES_NOT_SCORED = (
-    "parking",
-    "rail track",
-    "guard rail",
-    "bridge",
-    "tunnel",
-    "polegroup",
-    "caravan",
-    "trailer",
+CITYSCAPES_NOT_SCORED = _words(
+    "parking, rail track, guard rail, bridge, tunnel, polegroup, caravan, trailer"
 )
-# The classes of the benchmark, in the order of their train ids.
+# Classes of the benchmark, in the order of their train ids.
 CITYSCAPES_19 = tuple(n for n in CITYSCAPES_27 if n not in CITYSCAPES_NOT_SCORED)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    """Names between commas."""
-    return tuple(" ".join(name.split()) for name in text.split(","))
-
 
 # The 59 frequent classes by their id among all 459, which is the alphabet.
 PASCAL_CONTEXT_59 = _words(

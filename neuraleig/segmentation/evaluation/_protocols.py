@@ -1,4 +1,4 @@
-"""How images are shown to a segmenter and how its labels are scored, as published."""
+"""Protocols of published scores: preparation of images, and evaluation."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from neuraleig.segmentation.evaluation._matching import (
     Matching,
     match_clusters,
 )
-from neuraleig.segmentation.evaluation._metrics import SegmentationScores
-from neuraleig.segmentation.images import read_image, resized_to, short_side_size
+from neuraleig.segmentation.evaluation._scores import SegmentationScores
+from neuraleig.segmentation.images import read_image
+from neuraleig.segmentation.images._image_arrays import RGB
+from neuraleig.segmentation.images._resize import resized_to, short_side_size
 
-Image = NDArray[np.uint8]
-
-# Side and stride of the windows at full size, by data set.
+# Published sides and strides of windows at full size, in pixels.
 FULL_SIZE_WINDOWS = {
     "pascal_context": (480, 320),
     "pascal_context60": (480, 320),
@@ -35,30 +35,23 @@ RECO_SIZE = 320
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a segmenter is shown, and in which windows.
+    """Size and windows of the images in an evaluation.
 
     Parameters
     ----------
     name : str
         Name of the protocol.
     size : int or None, default=None
-        If given, images and masks are resized such that their short side has this
-        many pixels, and cropped to a square of it at the centre; None leaves them at
-        their size.
+        Side in pixels of the square to which images and masks are resized (by the
+        shorter side) and cropped (at the centre); None: full size.
     window_size, stride : int or None, default=None
-        Side of the windows of the segmenter and steps between them, in pixels; None
-        where the protocol does not say.
-
-    Notes
-    -----
-    A protocol prepares images and masks. The windows are for the segmenter:
-    ``segmenter.with_windows(protocol.window_size, protocol.stride)`` sees images in
-    them.
+        Side of the segmenter's windows and distance between them, in pixels; None: not
+        part of the protocol. Pass them to ``DenseSegmenter.with_windows``.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from neuraleig.segmentation.evaluation._protocols import PROTOCOLS
+    >>> from neuraleig.segmentation import PROTOCOLS
     >>> image = np.zeros((480, 640, 3), dtype=np.uint8)
     >>> mask = np.zeros((480, 640), dtype=np.int64)
     >>> image, mask = PROTOCOLS["reco"].prepare(image, mask)
@@ -75,55 +68,54 @@ class Protocol:
     stride: int | None = None
 
     def for_dataset(self, name: str) -> Protocol:
-        """Fill in the windows that were published for a data set.
+        """Protocol with the windows that were published for a data set.
 
         Parameters
         ----------
         name : str
-            Name of the set, as :func:`load_dataset` takes it.
+            Name of the data set, see :func:`load_dataset`.
 
         Returns
         -------
         protocol : Protocol
-            This one where it has windows or none were published for the set.
+            This one if it has windows, or none were published for the data set.
         """
         if self.window_size is not None or name not in FULL_SIZE_WINDOWS:
             return self
         window_size, stride = FULL_SIZE_WINDOWS[name]
         return replace(self, window_size=window_size, stride=stride)
 
-    def prepare(self, image: Image, mask: ArrayLike) -> tuple[Image, NDArray[Any]]:
-        """Bring an image and its mask to the size at which they are scored.
+    def prepare(self, image: RGB, mask: ArrayLike) -> tuple[RGB, NDArray[Any]]:
+        """Resize and crop an image and its mask.
 
         Parameters
         ----------
-        image : ndarray of shape (height, width, 3), uint8
-            Image in RGB.
+        image : uint8 ndarray of shape (height, width, 3)
+            RGB image.
         mask : array-like of shape (height, width)
-            Class of every pixel.
+            Class of each pixel.
 
         Returns
         -------
-        image : ndarray of shape (new_height, new_width, 3), uint8
-            Resized bilinearly with antialiasing.
+        image : uint8 ndarray of shape (new_height, new_width, 3)
+            Resized with antialiased bilinear interpolation.
         mask : ndarray of shape (new_height, new_width)
-            Resized with nearest neighbours, of the type that it had.
+            Resized with nearest neighbours; of the type of ``mask``.
 
         Raises
         ------
         ValueError
-            If image and mask are not of the same size.
+            If ``image`` is not such an array, or the mask has another size.
         """
         mask = np.asarray(mask)
         _check_sizes(image, mask)
         if self.size is None:
             return image, mask
-        height, width = short_side_size(
-            image.shape[0], image.shape[1], self.size, cut=True
-        )
+        height, width = image.shape[:2]
+        shape = short_side_size(height, width, self.size, cut=True)
         return (
-            center_crop(resized_to(image, height, width), self.size),
-            center_crop(resize_mask(mask, height, width), self.size),
+            center_crop(resized_to(image, *shape), self.size),
+            center_crop(resize_mask(mask, *shape), self.size),
         )
 
 
@@ -135,23 +127,29 @@ PROTOCOLS = {
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What an evaluation found.
+    """Result of :func:`evaluate`.
 
     Parameters
     ----------
     scores : SegmentationScores
-        Pixel accuracy, mean IoU and those of every class.
+        Pixel accuracy and IoU.
     matching : ClusterMatching
-        Class of every cluster.
+        Class of each cluster.
     confusion : ndarray of shape (n_classes, n_clusters), int64
-        Pixels of each class in each cluster, of the scored images.
+        Pixels of each class in each cluster, in the scored images.
     map_confusion : ndarray of shape (n_classes, n_clusters), int64
-        The same of the images on which the map was found; ``confusion`` itself
-        unless other images were given.
+        The same in the images of ``map_dataset``; else ``confusion`` itself.
     protocol : Protocol
-        How images were prepared.
+        Size and windows of the images.
     n_images : int
-        Images scored.
+        Number of scored images.
+
+    Examples
+    --------
+    >>> found = evaluate(  # doctest: +SKIP
+    ...     model.predict, dataset, n_clusters=27, protocol="reco"
+    ... )
+    >>> found.scores.mean_iou, found.matching.classes[:3]  # doctest: +SKIP
     """
 
     scores: SegmentationScores
@@ -163,7 +161,7 @@ class Evaluation:
 
 
 def evaluate(
-    predict: Callable[[Image], ArrayLike],
+    predict: Callable[[RGB], ArrayLike],
     dataset: SegmentationDataset,
     *,
     n_clusters: int,
@@ -171,45 +169,45 @@ def evaluate(
     how: Matching = "majority",
     map_dataset: SegmentationDataset | None = None,
 ) -> Evaluation:
-    """Score a segmenter on a labelled set under a published protocol.
+    """Score clusters on a labelled data set under a published protocol.
 
     Parameters
     ----------
     predict : callable
-        From an image, uint8 in RGB of shape (height, width, 3), to its clusters,
-        integers of shape (height, width).
+        Function from a uint8 image (height, width, 3) to its clusters, integers of
+        shape (height, width).
     dataset : SegmentationDataset
         Images to score.
     n_clusters : int
-        Number of clusters that ``predict`` may return.
+        Number of clusters of ``predict``.
     protocol : Protocol or {"reco", "sliding_window"}
-        How images and masks are prepared.
+        Preparation of images and masks.
     how : {"majority", "hungarian"}, default="majority"
-        Rule that gives clusters their classes, see :func:`match_clusters`.
+        Rule for the classes of clusters, see :func:`match_clusters`.
     map_dataset : SegmentationDataset or None, default=None
-        Labelled images on which clusters are given their classes, prepared alike
-        ("held out"); the scored ones if None, as in the published tables.
+        Other labelled images, from which clusters get their classes ("held out"). None:
+        the scored images, as in published tables.
 
     Returns
     -------
     evaluation : Evaluation
-        Scores, map and counts.
+        Scores, classes of the clusters, and counts.
 
     Raises
     ------
     ValueError
-        If a set is empty, the two sets have other classes, an image and its mask or
-        its labels are of different size, or a label is out of range; the file is
-        named.
+        If a data set is empty, the two have different classes, or an image, mask or
+        prediction is not valid; the message names the file.
 
     See Also
     --------
-    neuraleig.DenseSegmenter.evaluate : Scores on images and masks of one's own, by a
-        map that ``match`` has found on others.
+    neuraleig.DenseSegmenter.evaluate : Scores on images and masks without a protocol.
 
     Notes
     -----
-    One image is held at a time. The rows of the published tables:
+    One image is held at a time. Rows of the published tables, on the split "val" with
+    ``how="majority"`` and without ``map_dataset``, for a ``segmenter`` with the windows
+    of the protocol:
 
     ================== ================ ======================= ==============
     table              ``load_dataset`` ``protocol``            ``n_clusters``
@@ -221,20 +219,8 @@ def evaluate(
     ADE20K, 150        ade20k           sliding_window, 512/512 512
     ================== ================ ======================= ==============
 
-    each on the split "val" with ``how="majority"`` and no ``map_dataset``, for a
-    fitted ``segmenter`` with the windows of the protocol (on a command line
-    ``neuraleig segment evaluate --dataset cityscapes --root DIR``, which fits first)::
-
-        dataset = load_dataset("cityscapes", root, "val")
-        protocol = PROTOCOLS["sliding_window"].for_dataset(dataset.name)
-        segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
-        found = evaluate(
-            lambda image: segmenter.predict([image])[0],
-            dataset,
-            n_clusters=256,
-            protocol=protocol,
-        )
-        found.scores.pixel_accuracy, found.scores.mean_iou
+    ``neuraleig segment evaluate --dataset cityscapes --root DIR`` fits a segmenter and
+    evaluates it in one command.
 
     References
     ----------
@@ -242,6 +228,19 @@ def evaluate(
        semantic segmentation", ICCV, 2023.
     .. [2] G. Shin, W. Xie and S. Albanie, "ReCo: retrieve and co-segment for
        zero-shot transfer", NeurIPS, 2022.
+
+    Examples
+    --------
+    >>> from neuraleig.segmentation import PROTOCOLS, evaluate, load_dataset
+    >>> dataset = load_dataset("cityscapes", "data", "val")  # doctest: +SKIP
+    >>> protocol = PROTOCOLS["sliding_window"].for_dataset(dataset.name)
+    ... # doctest: +SKIP
+    >>> model = model.with_windows(  # doctest: +SKIP
+    ...     protocol.window_size, protocol.stride
+    ... )
+    >>> found = evaluate(  # doctest: +SKIP
+    ...     model.predict, dataset, n_clusters=256, protocol=protocol
+    ... )
     """
     if map_dataset is not None and map_dataset.class_names != dataset.class_names:
         raise ValueError(
@@ -250,46 +249,32 @@ def evaluate(
             f"({_first_names(dataset)}); both must have the same classes in the same "
             "order, such as another split of the same set."
         )
-    chosen = _checked_protocol(protocol).for_dataset(dataset.name)
-    confusion = count_dataset(predict, dataset, n_clusters, chosen).counts
+    if not isinstance(protocol, Protocol):
+        if protocol not in PROTOCOLS:
+            raise ValueError(
+                f"protocol={protocol!r} must be one of {', '.join(PROTOCOLS)}, or a "
+                "Protocol."
+            )
+        protocol = PROTOCOLS[protocol]
+    protocol = protocol.for_dataset(dataset.name)
+    confusion = _counts(predict, dataset, n_clusters, protocol)
     map_confusion = confusion
     if map_dataset is not None:
-        map_confusion = count_dataset(predict, map_dataset, n_clusters, chosen).counts
+        map_confusion = _counts(predict, map_dataset, n_clusters, protocol)
     matching = match_clusters(map_confusion, how)
+    scores = matching.scores(confusion, dataset.class_names)
     return Evaluation(
-        scores=matching.scores(confusion, dataset.class_names),
-        matching=matching,
-        confusion=confusion,
-        map_confusion=map_confusion,
-        protocol=chosen,
-        n_images=len(dataset),
+        scores, matching, confusion, map_confusion, protocol, len(dataset)
     )
 
 
-def count_dataset(
-    predict: Callable[[Image], ArrayLike],
+def _counts(
+    predict: Callable[[RGB], ArrayLike],
     dataset: SegmentationDataset,
     n_clusters: int,
     protocol: Protocol,
-) -> ConfusionMatrix:
-    """Pixels of each class in each cluster over a set, one image at a time.
-
-    Parameters
-    ----------
-    predict : callable
-        From an image to its clusters.
-    dataset : SegmentationDataset
-        Images and masks.
-    n_clusters : int
-        Number of clusters that ``predict`` may return.
-    protocol : Protocol
-        How images and masks are prepared.
-
-    Returns
-    -------
-    confusion : ConfusionMatrix
-        Counts over all images.
-    """
+) -> IntArray:
+    """Pixels of each class in each cluster over a data set."""
     if len(dataset) == 0:
         raise ValueError(
             f"the data set {dataset.name!r} ({dataset.split!r}) has no image; check "
@@ -303,28 +288,26 @@ def count_dataset(
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         confusion.update(mask, predict(image), image=where)
-    return confusion
+    return confusion.counts
 
 
 def resize_mask(mask: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     """Mask of another size: each pixel takes the value at its centre."""
-    rows = _nearest(mask.shape[0], height)
-    columns = _nearest(mask.shape[1], width)
+    # In integers, so that centres are exact.
+    rows, columns = (
+        (2 * np.arange(new, dtype=np.int64) + 1) * old // (2 * new)
+        for old, new in zip(mask.shape, (height, width), strict=True)
+    )
     return np.asarray(mask[rows[:, None], columns])
 
 
 def center_crop(array: NDArray[Any], size: int) -> NDArray[Any]:
-    """Square at the centre; where that lies between pixels, rounded to the even one."""
+    """Square at the centre; halves of a pixel are rounded to even."""
     top, left = (round((length - size) / 2) for length in array.shape[:2])
     return array[top : top + size, left : left + size]
 
 
-def _nearest(length: int, new_length: int) -> IntArray:
-    """Old pixel under the centre of each new one, in exact integers."""
-    return (2 * np.arange(new_length, dtype=np.int64) + 1) * length // (2 * new_length)
-
-
-def _check_sizes(image: Image, mask: NDArray[Any]) -> None:
+def _check_sizes(image: RGB, mask: NDArray[Any]) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(
             f"image has shape {image.shape} and type {image.dtype}; it must be uint8 "
@@ -333,22 +316,11 @@ def _check_sizes(image: Image, mask: NDArray[Any]) -> None:
     if image.shape[:2] != mask.shape:
         raise ValueError(
             f"the image has shape {image.shape[:2]} but its mask has shape "
-            f"{mask.shape}; give the mask of this image at its size (photographs that "
-            "are turned by a tag need masks that are turned as well)."
+            f"{mask.shape}; give the mask of this image at its size (the mask of a "
+            "photograph that EXIF turns must be turned as well)."
         )
     if mask.size == 0:
         raise ValueError(f"image has shape {image.shape}; it must have pixels.")
-
-
-def _checked_protocol(protocol: Protocol | str) -> Protocol:
-    if isinstance(protocol, Protocol):
-        return protocol
-    if protocol not in PROTOCOLS:
-        raise ValueError(
-            f"protocol={protocol!r} must be one of {', '.join(PROTOCOLS)}, or a "
-            "Protocol."
-        )
-    return PROTOCOLS[protocol]
 
 
 def _first_names(dataset: SegmentationDataset) -> str:

@@ -1,4 +1,4 @@
-"""Places of colours, whose distances are differences that are seen."""
+"""CIELAB coordinates of colours."""
 
 from __future__ import annotations
 
@@ -15,17 +15,9 @@ TO_XYZ = (
 
 
 def rgb_to_lab(images: Tensor) -> Tensor:
-    """CIE Lab of sRGB images.
+    """CIELAB of sRGB images of shape (n_images, 3, height, width) in [0, 1].
 
-    Parameters
-    ----------
-    images : Tensor of shape (n_images, 3, height, width)
-        RGB in [0, 1].
-
-    Returns
-    -------
-    lab : Tensor of shape (n_images, 3, height, width)
-        Lightness from 0 to 100, and the two colour axes, within about 100 of 0.
+    Lightness is 0 to 100; the two colour axes are within about 100 of 0.
     """
     curve = ((images + 0.055) / 1.055).clamp_min(0) ** 2.4
     linear = torch.where(images > 0.04045, curve, images / 12.92)

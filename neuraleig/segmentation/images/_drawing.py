@@ -1,9 +1,6 @@
-"""Text and sizes of pictures, by Pillow."""
+"""Text in images, by Pillow."""
 
 from __future__ import annotations
-
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -21,27 +18,19 @@ def draw_text(
     color: tuple[int, int, int] = (0, 0, 0),
     max_width: int | None = None,
 ) -> None:
-    """Write one line of text into an image, in place.
+    """Draw one line of text into an image, in place.
 
-    Parameters
-    ----------
-    rgb : uint8 ndarray of shape (height, width, 3)
-        Image.
-    text : str
-        In any script; what the font does not have is drawn as a box.
-    left, middle : int
-        Column where the text begins and row of its middle.
-    size : int, default=14
-        Of the font, in pixels.
-    color : tuple of int, default=(0, 0, 0)
-        RGB.
-    max_width : int, optional
-        A longer text is cut, and ends in dots.
+    The text begins at column ``left``, with its middle at row ``middle``. ``size`` is
+    in pixels. Text wider than ``max_width`` pixels is cut and ends in dots; characters
+    that the font does not have are boxes.
     """
     library = pillow()
     canvas = library.Image.fromarray(rgb)
-    font = _font(library, size)
-    # A line, without what no font encodes.
+    try:
+        font = library.ImageFont.load_default(size)
+    except ImportError:  # a Pillow without FreeType
+        font = library.ImageFont.load_default()
+    # Line breaks, and characters that no font encodes.
     text = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
     draw = library.ImageDraw.Draw(canvas)
     try:
@@ -52,13 +41,5 @@ def draw_text(
         while text and draw.textlength(f"{text}...", font=font) > max_width:
             text = text[:-1]
         text = f"{text.rstrip()}..."
-    top = middle - size * 0.62
-    draw.text((left, top), text, fill=color, font=font)
+    draw.text((left, middle - size * 0.62), text, fill=color, font=font)
     rgb[:] = np.asarray(canvas)
-
-
-def _font(library: ModuleType, size: int) -> Any:  # noqa: ANN401 - of Pillow
-    try:
-        return library.ImageFont.load_default(size)
-    except ImportError:  # a Pillow without FreeType
-        return library.ImageFont.load_default()

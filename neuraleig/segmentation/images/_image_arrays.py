@@ -1,4 +1,4 @@
-"""Pixels in arrays and tensors, brought to one form."""
+"""Images and masks in memory: checks, and conversion to one form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Labels: TypeAlias = NDArray[np.integer[Any]]
 """One integer per pixel, of shape (height, width)."""
 
 CHANNELS = (1, 3, 4)
-# What rounding to float32 may add to a value of 1.
+# Largest error of a value of 1 that was rounded to float32 several times.
 ROUNDING = 1e-5
 # 65535 = 257 * 255.
 DEEP_SCALE = 257
@@ -23,212 +23,140 @@ DEEPEST = 65535
 
 
 class ImageError(ValueError):
-    """An image or a mask cannot be read; the message names it and says why."""
+    """An image or a mask cannot be read; the message has its name and the reason."""
 
 
 class ImageWarning(UserWarning):
-    """Some images were left out."""
+    """Some images cannot be read and are left out."""
 
 
 def label_dtype(n_labels: int) -> np.dtype[np.unsignedinteger[Any]]:
-    """Smallest unsigned integer type that holds the labels 0 to ``n_labels - 1``."""
+    """Smallest unsigned integer type of the labels 0 to ``n_labels - 1``."""
     if n_labels < 1:
         raise ValueError(f"n_labels={n_labels} must be at least 1.")
     return np.min_scalar_type(n_labels - 1)
 
 
-def image_shape(image: NDArray[Any] | Tensor) -> tuple[int, int]:
-    """Height and width of an image that an array or a tensor holds."""
-    if isinstance(image, Tensor):
-        _check_channels_first(image)
-        height, width = image.shape[-2:]
-    else:
-        _check_shape(image)
-        height, width = image.shape[:2]
-    return height, width
+def rgb_in_memory(image: NDArray[Any] | Tensor, what: str) -> RGB:
+    """Convert an array (channels last) or a tensor (channels first) to RGB.
 
-
-def rgb_from_tensor(image: Tensor) -> RGB:
-    """Image of a tensor of shape (channels, height, width) or (height, width)."""
-    _check_channels_first(image)
-    pixels = array_of(image)
-    return rgb_from_array(pixels.transpose(1, 2, 0) if pixels.ndim == 3 else pixels)
-
-
-def _check_channels_first(image: Tensor) -> None:
-    shape = tuple(image.shape)
-    channels_first = image.ndim == 3 and shape[0] in CHANNELS
-    if image.ndim == 3 and not channels_first and shape[2] in CHANNELS:
-        raise ImageError(
-            f"cannot read image: a tensor of shape {shape} must have its channels "
-            "first; pass image.permute(2, 0, 1) if they are last."
-        )
-    if image.ndim != 2 and not channels_first:
-        raise ImageError(
-            f"cannot read image: a tensor of shape {shape} must be (height, width) or "
-            "(channels, height, width) with 1, 3 or 4 channels."
-        )
-    if 0 in shape:
-        raise ImageError(f"cannot read image: a tensor of shape {shape} has no pixels.")
-
-
-def array_of(tensor: Tensor) -> NDArray[Any]:
-    """Values of a tensor, from whatever device, graph or short float type."""
-    tensor = tensor.detach().cpu()
-    if tensor.is_floating_point():
-        tensor = tensor.float()  # numpy has no bfloat16
-    array: NDArray[Any] = tensor.numpy()
-    return array
-
-
-def rgb_from_array(image: NDArray[Any]) -> RGB:
-    """Image of an array of shape (height, width[, channels]).
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width) or (height, width, 1 | 3 | 4)
-        Grey, RGB, or RGB with opacity: uint8, uint16, bool, or float within [0, 1].
-
-    Returns
-    -------
-    rgb : uint8 ndarray of shape (height, width, 3)
-        Writable and contiguous; ``image`` itself where it is all that already.
-
-    Raises
-    ------
-    ImageError
-        If the shape, the type or the values are others.
+    The result is writable and contiguous: ``image`` itself where it already is such an
+    array. ``what`` is the subject of the errors.
     """
-    image = np.asarray(image)
-    _check_shape(image)
-    pixels = _to_uint8(image)
+    _check_shape(image, what)
+    values = _array_of(image)
+    if isinstance(image, Tensor) and values.ndim == 3:
+        values = values.transpose(1, 2, 0)
+    pixels = _to_uint8(values, what)
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     elif pixels.shape[2] == 4:
-        pixels = on_white(pixels)
+        pixels = _on_white(pixels)
     return np.require(pixels, requirements=["C", "W"])
 
 
-def _check_shape(image: NDArray[Any]) -> None:
-    channels_last = image.ndim == 3 and image.shape[2] in CHANNELS
-    if image.ndim == 3 and not channels_last and image.shape[0] in CHANNELS:
-        raise ImageError(
-            f"cannot read image: an array of shape {image.shape} must have its "
-            "channels last; pass image.transpose(1, 2, 0) if they are first."
-        )
-    if image.ndim != 2 and not channels_last:
-        raise ImageError(
-            f"cannot read image: its shape is {image.shape}; it must be (height, "
-            "width) or (height, width, channels) with 1, 3 or 4 channels."
-        )
-    if 0 in image.shape:
-        raise ImageError(
-            f"cannot read image: its shape is {image.shape}; it has no pixels."
-        )
+def _array_of(values: NDArray[Any] | Tensor) -> NDArray[Any]:
+    """Values of a tensor on any device, in a graph or of a short float type."""
+    if not isinstance(values, Tensor):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    if values.is_floating_point():
+        values = values.float()  # numpy has no bfloat16
+    array: NDArray[Any] = values.numpy()
+    return array
 
 
-def _to_uint8(image: NDArray[Any]) -> NDArray[np.uint8]:
+def _check_shape(image: NDArray[Any] | Tensor, what: str) -> None:
+    kind, call, order, axis = "array", "transpose", "last", 2
+    if isinstance(image, Tensor):
+        kind, call, order, axis = "tensor", "permute", "first", 0
+    shape = tuple(image.shape)
+    if len(shape) == 3 and shape[axis] not in CHANNELS and shape[2 - axis] in CHANNELS:
+        axes = "2, 0, 1" if axis == 0 else "1, 2, 0"
+        raise ImageError(
+            f"cannot read {what}: the channels of an {kind} of shape {shape} must be "
+            f"{order}; pass image.{call}({axes})."
+        )
+    if len(shape) != 2 and not (len(shape) == 3 and shape[axis] in CHANNELS):
+        raise ImageError(
+            f"cannot read {what}: the shape of the {kind} is {shape}; it must be "
+            f"(height, width), or have 1, 3 or 4 channels {order} beside these."
+        )
+    if 0 in shape:
+        raise ImageError(f"cannot read {what}: its shape is {shape}, without pixels.")
+
+
+def _to_uint8(image: NDArray[Any], what: str) -> NDArray[np.uint8]:
     if image.dtype == np.uint8:
         return image
     if image.dtype.kind == "b":
         return image.astype(np.uint8) * np.uint8(255)
     if image.dtype.kind == "u" and image.dtype.itemsize == 2:
-        # Of any byte order, and rounded.
         scaled = (image.astype(np.uint32) + DEEP_SCALE // 2) // DEEP_SCALE
         return scaled.astype(np.uint8)
-    if image.dtype.kind == "f":
-        return _float_to_uint8(image)
-    raise ImageError(
-        f"cannot read image: its type is {image.dtype}; it must be uint8, uint16, bool "
-        "or float; pass image.astype(np.uint8) if its values are 0 to 255."
-    )
-
-
-def _float_to_uint8(image: NDArray[Any]) -> NDArray[np.uint8]:
+    if image.dtype.kind != "f":
+        raise ImageError(
+            f"cannot read {what}: its type is {image.dtype}; it must be uint8, uint16, "
+            "bool or float; pass image.astype(np.uint8) if its values are 0 to 255."
+        )
     smallest, largest = float(image.min()), float(image.max())
     if not np.isfinite([smallest, largest]).all():
-        raise ImageError("cannot read image: it has values that are not finite.")
+        raise ImageError(f"cannot read {what}: it has NaN or infinite values.")
     if smallest < -ROUNDING or largest > 1 + ROUNDING:
         raise ImageError(
-            f"cannot read image: its values are {smallest:.4g} to {largest:.4g}, but "
-            "those of a float image are 0 to 1; divide by 255, undo a normalisation, "
-            "or pass uint8."
+            f"cannot read {what}: its values are {smallest:.4g} to {largest:.4g}; "
+            "a float image has values from 0 to 1: divide by 255, undo a "
+            "normalisation, or pass uint8."
         )
     rounded: NDArray[np.uint8] = np.rint(np.clip(image, 0, 1) * 255.0).astype(np.uint8)
     return rounded
 
 
-def on_white(pixels: NDArray[np.uint8]) -> RGB:
-    """Lay an image of four channels, the last its opacity, on white."""
+def _on_white(pixels: NDArray[np.uint8]) -> RGB:
+    """Blend an image whose fourth channel is its opacity with white."""
     opacity = pixels[:, :, 3:].astype(np.uint16)
-    # At most 255 * 255 + 127, which uint16 holds.
+    # At most 255 * 255 + 127, within uint16.
     blended = pixels[:, :, :3] * opacity + np.uint16(255) * (255 - opacity)
     return ((blended + np.uint16(127)) // np.uint16(255)).astype(np.uint8)
 
 
-def mask_from_tensor(mask: Tensor, name: str = "the mask") -> Labels:
-    """Labels of a tensor of shape (height, width) or (1, height, width)."""
-    labels = array_of(mask)
-    if labels.ndim == 3 and labels.shape[0] == 1:
-        labels = labels[0]
-    return mask_from_array(labels, name)
+def mask_in_memory(mask: NDArray[Any] | Tensor, what: str) -> Labels:
+    """Integers of a mask of shape (height, width), perhaps with one channel more.
 
-
-def mask_from_array(mask: NDArray[Any], name: str = "the mask") -> Labels:
-    """Labels of an array of shape (height, width) or (height, width, 1).
-
-    Parameters
-    ----------
-    mask : ndarray of shape (height, width) or (height, width, 1)
-        Integers, booleans, or floats that are integers.
-    name : str, default="the mask"
-        What errors call it.
-
-    Returns
-    -------
-    labels : integer ndarray of shape (height, width)
-        Of the type of ``mask``; booleans as uint8 and floats as int64.
-
-    Raises
-    ------
-    ImageError
-        If the shape, the type or the values are others.
+    Integers keep their type; booleans become uint8 and floats without a fraction int64.
+    ``what`` is the subject of the errors.
     """
-    mask = np.asarray(mask)
-    if mask.ndim == 3 and mask.shape[2] == 1:
-        mask = mask[:, :, 0]
-    if mask.ndim != 2 or mask.size == 0:
+    channel = 0 if isinstance(mask, Tensor) else 2
+    labels = _array_of(mask)
+    if labels.ndim == 3 and labels.shape[channel] == 1:
+        labels = labels.squeeze(channel)
+    if labels.ndim != 2 or labels.size == 0:
         raise ImageError(
-            f"cannot read {name}: its shape is {mask.shape}; a mask has one integer "
-            "per pixel, of shape (height, width)."
+            f"cannot read {what}: its shape is {labels.shape}; a mask has one integer "
+            "per pixel and the shape (height, width)."
         )
-    if mask.dtype.kind == "b":
-        return mask.astype(np.uint8)
-    if mask.dtype.kind == "f":
-        return _integral(mask, name)
-    if mask.dtype.kind not in "iu":
+    kind = labels.dtype.kind
+    if kind == "f":
+        # Above 2**53 floats skip integers. No comparison with NaN is true.
+        if not ((np.abs(labels) <= 2.0**53) & (labels == np.rint(labels))).all():
+            raise ImageError(
+                f"cannot read {what}: it has fractions or values that are not finite; "
+                "pass integers, such as scores.argmax(axis=0), with a value such as "
+                "255 for pixels without a class."
+            )
+        return labels.astype(np.int64)
+    if kind not in "iub":
         raise ImageError(
-            f"cannot read {name}: its type is {mask.dtype}; it must be of integers."
+            f"cannot read {what}: its type is {labels.dtype}; a mask holds integers."
         )
-    return mask.astype(mask.dtype.newbyteorder("="), copy=False)
-
-
-def _integral(mask: NDArray[Any], name: str) -> NDArray[np.int64]:
-    # Beyond 2**53 floats skip integers; a comparison with nan is never true.
-    within = np.abs(mask) <= 2.0**53
-    if not within.all() or not (mask == np.rint(mask)).all():
-        raise ImageError(
-            f"cannot read {name}: it holds floats that are no integers; pass integer "
-            "labels, such as scores.argmax(axis=0), with an integer (for example 255) "
-            "where a pixel has none."
-        )
-    return mask.astype(np.int64)
+    dtype = np.dtype(np.uint8) if kind == "b" else labels.dtype.newbyteorder("=")
+    return labels.astype(dtype, copy=False)
 
 
 def check_labels(labels: NDArray[Any], n_labels: int) -> None:
-    """Refuse labels that are not integers of shape (height, width) in the range."""
+    """Raise unless labels are integers (height, width) from 0 to ``n_labels - 1``."""
     if labels.ndim != 2 or labels.dtype.kind not in "iu" or labels.size == 0:
         raise ValueError(
             f"labels of shape {labels.shape} and type {labels.dtype} must be integers "

@@ -1,75 +1,45 @@
-"""Which files of a folder are images, in what order and by what names."""
+"""Image files of a folder: which, in what order and under what names."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-IMAGE_SUFFIXES = (
-    ".avif",
-    ".bmp",
-    ".gif",
-    ".jfif",
-    ".jp2",
-    ".jpeg",
-    ".jpg",
-    ".pbm",
-    ".pgm",
-    ".png",
-    ".pnm",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
-# Record of a folder of labels, and of one that is not finished (hidden).
+SUFFIXES = "avif bmp gif jfif jp2 jpeg jpg pbm pgm png pnm ppm tif tiff webp"
+IMAGE_SUFFIXES = tuple(f".{name}" for name in SUFFIXES.split())
+# Records of a folder of labels: of a finished run, and of one that is not finished.
 MANIFEST, JOURNAL = "manifest.json", ".manifest.journal"
-# By which it is told from manifests of others, within its first bytes.
-MANIFEST_BYTES = 200
-MANIFEST_START, MANIFEST_MARK = b'{\n "schema": ', b'\n "fingerprint": "'
-DIGITS = re.compile(r"([0-9]+)")
-
-NaturalKey = tuple[tuple[tuple[int, int, str], ...], ...]
+# First bytes of such a manifest, which other files of that name do not have.
+MANIFEST_START = re.compile(rb'\{\n "schema": \d+,\n "fingerprint": "')
 
 
-def natural_key(path: str) -> tuple[NaturalKey, str]:
+def natural_key(path: str) -> tuple[Any, ...]:
     """Key that sorts ``image_9`` before ``image_10``, folder by folder."""
-    folders, _, name = path.rpartition("/")
-    # By itself, so that b.png comes before b2.png.
-    stem, dot, suffix = name.rpartition(".")
-    parts = folders.split("/") if folders else []
-    parts += [stem, dot + suffix]
-    # Names that differ in case or in leading zeros need an order too.
-    return tuple(_tokens(part.casefold()) for part in parts), path
+    whole = PurePosixPath(path)
+    # The suffix by itself: b.png comes before b2.png.
+    parts = (*whole.parent.parts, whole.stem, whole.suffix)
+    # The path decides between names that differ in case or in leading zeros.
+    return [_tokens(part.casefold()) for part in parts], path
 
 
-def _tokens(text: str) -> tuple[tuple[int, int, str], ...]:
+def _tokens(text: str) -> list[tuple[int, int, str]]:
     """Words and numbers of a text; numbers come first."""
-    return tuple(
-        (0, int(token), "") if DIGITS.fullmatch(token) else (1, 0, token)
-        for token in DIGITS.split(text)
+    return [
+        (0, int(token), "") if token.isdecimal() else (1, 0, token)
+        for token in re.split("([0-9]+)", text)
         if token
-    )
+    ]
 
 
 def image_files(folder: Path, exclude: Path | None = None) -> list[Path]:
-    """Images of a folder and of those below it, in natural order.
+    """Images in and below a folder, in natural order.
 
-    Parameters
-    ----------
-    folder : Path
-        Hidden files and folders are left out, and so is what does not end in one of
-        ``IMAGE_SUFFIXES``. Links to folders are followed, each folder once. Folders
-        below it that hold labels, see :func:`holds_labels`, are left out as well.
-    exclude : Path, optional
-        Folder that is not looked into.
-
-    Returns
-    -------
-    paths : list of Path
-        Below ``folder``. A link to a file that is gone is among them.
+    Hidden files and folders, ``exclude`` and folders that hold labels are left out.
+    Links to folders are followed, each folder once; a broken link is an image that
+    cannot be read.
     """
     seen = {_identity(exclude)} if exclude is not None and exclude.exists() else set()
     # Links after folders: a folder that is reached both ways has its own name.
@@ -80,28 +50,29 @@ def image_files(folder: Path, exclude: Path | None = None) -> list[Path]:
         if _identity(current) in seen:
             continue
         seen.add(_identity(current))
-        if current != folder and holds_labels(current):
+        if current != folder and _holds_labels(current):
             continue
         for path in sorted(current.iterdir(), key=lambda p: natural_key(p.name)):
             if path.name.startswith("."):
                 continue
             if path.is_dir():
                 (links if path.is_symlink() else folders).append(path)
-            elif path.suffix.lower() in IMAGE_SUFFIXES and _may_be_read(path):
+            elif path.suffix.lower() in IMAGE_SUFFIXES and (
+                path.is_file() or not path.exists()  # no pipe or device
+            ):
                 found.append(path)
     return sorted(found, key=lambda p: natural_key(p.relative_to(folder).as_posix()))
 
 
-def holds_labels(folder: Path) -> bool:
-    """Whether labels of images were written to a folder, finished or not."""
+def _holds_labels(folder: Path) -> bool:
+    """Whether ``predict_folder`` wrote labels to a folder, finished or not."""
     manifest = folder / MANIFEST
     if (folder / JOURNAL).is_file():
         return True
     if not manifest.is_file():
         return False
     with manifest.open("rb") as file:
-        start = file.read(MANIFEST_BYTES)
-    return start.startswith(MANIFEST_START) and MANIFEST_MARK in start
+        return MANIFEST_START.match(file.read(80)) is not None
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -109,13 +80,8 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _may_be_read(path: Path) -> bool:
-    """Not so for a pipe or a device; so for a broken link, which is to be reported."""
-    return path.is_file() or (path.is_symlink() and not path.exists())
-
-
 def names_of_paths(paths: Sequence[Path]) -> list[str]:
-    """Names of files, or where two are equal their paths from the common folder."""
+    """File names; the paths below the common folder if two names are equal."""
     names = [path.name for path in paths]
     if len({name.casefold() for name in names}) == len(names):
         return names

@@ -11,37 +11,30 @@ import numpy as np
 from torch import Tensor
 
 from neuraleig._warnings import warn_user
-from neuraleig.segmentation.images._image_arrays import CHANNELS, RGB
-from neuraleig.segmentation.images._image_files import (
+from neuraleig.segmentation.images._image_arrays import (
+    CHANNELS,
+    RGB,
     ImageError,
     ImageWarning,
-    image_size,
-    is_pillow_image,
-    read_image,
 )
+from neuraleig.segmentation.images._image_files import is_pillow_image, read_image
 from neuraleig.segmentation.images._image_paths import (
     IMAGE_SUFFIXES,
     image_files,
     names_of_paths,
 )
 
-# At least so many digits in the names of images that have none.
+# Digits in the names of images without a file, at least.
 N_DIGITS = 4
+# Images that a warning names.
+N_NAMED = 3
 
 
 class ImageSet(Sequence[RGB]):
-    """Images that are read when they are asked for, and not kept.
+    """Images that are read when they are indexed, and not kept.
 
-    Parameters
-    ----------
-    items : sequence
-        Has ``__len__`` and ``__getitem__``; an item is an image in any form that
-        :func:`read_image` takes, a tuple that begins with one, or a mapping that has
-        one at ``"image"``.
-    names : list of str
-        Name per item.
-    positions : sequence of int, optional
-        Which items are the images of the set; all of them by default.
+    An item of ``items`` is an image as of :func:`read_image`, a tuple that begins with
+    one, or a mapping with one at ``"image"``; ``positions`` are the items in the set.
     """
 
     def __init__(
@@ -53,6 +46,8 @@ class ImageSet(Sequence[RGB]):
         self._items = items
         self._all_names = names
         self._positions = range(len(names)) if positions is None else positions
+        # By position, of images that were read before.
+        self._sizes: dict[int, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -65,237 +60,143 @@ class ImageSet(Sequence[RGB]):
         """Read an image, or take a part of the set."""
         if isinstance(index, slice):
             return self.subset(range(len(self))[index])
-        # Before anything is read: a range says what is wrong with an index.
         position = self._positions[index]
-        item = self._item(position)
-        try:
-            return read_image(item)
-        except (ImageError, TypeError) as error:
-            raise self._named(error, position) from error
+        rgb = read_image(self._item(position), name=self._all_names[position])
+        self._sizes[position] = rgb.shape[:2]
+        return rgb
 
     @property
     def names(self) -> list[str]:
-        """Name of each image: of its file, below the folder, or by its number."""
+        """Name of each image: its path below the folder, or its number."""
         return [self._all_names[position] for position in self._positions]
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width of an image; of a file only its header is read."""
+        """Height and width of an image, which is read if it was not before."""
         position = self._positions[index]
-        item = self._item(position)
-        try:
-            return image_size(item)
-        except (ImageError, TypeError) as error:
-            raise self._named(error, position) from error
+        if position not in self._sizes:
+            self[index]
+        return self._sizes[position]
 
     def path(self, index: int) -> Path | None:
-        """File of an image, or None where it comes from memory or a data set."""
+        """File of an image; None if it comes from memory or a data set."""
         if not isinstance(self._items, list):
             return None
         item = self._item(self._positions[index])
         return Path(item) if isinstance(item, str | os.PathLike) else None
 
     def subset(self, indices: Iterable[int]) -> ImageSet:
-        """Set of the images at some positions, in that order."""
+        """Set of the images at some indices, in that order."""
         positions = [self._positions[int(index)] for index in indices]
-        return ImageSet(self._items, self._all_names, positions)
-
-    def readable(self) -> tuple[ImageSet, list[tuple[str, str]]]:
-        """Find out which images can be read, by reading all of them.
-
-        Returns
-        -------
-        images : ImageSet
-            Those that can be read; perhaps none.
-        unreadable : list of (str, str)
-            Name of each other one, and why not.
-
-        Notes
-        -----
-        Takes the time of decoding the set once, and the memory of one image.
-        """
-        kept, unreadable = [], []
-        for index, name in enumerate(self.names):
-            try:
-                self[index]
-            except ImageError as error:
-                unreadable.append((name, str(error)))
-            else:
-                kept.append(index)
-        return self.subset(kept), unreadable
+        part = ImageSet(self._items, self._all_names, positions)
+        part._sizes = self._sizes
+        return part
 
     def _item(self, position: int) -> Any:  # noqa: ANN401
+        name = self._all_names[position]
         try:
             item = self._items[position]
         except OSError as error:  # a data set that opens files
-            name = self._all_names[position]
             raise ImageError(f"cannot read image {name!r}: {error}") from error
         if isinstance(item, Mapping):
             if "image" not in item:
                 raise TypeError(
-                    f"item {position} is a mapping of {sorted(map(str, item))}; it "
-                    "must have its image at 'image'."
+                    f"image {name!r} is a mapping with the keys "
+                    f"{sorted(map(str, item))}; store the image at 'image'."
                 )
             return item["image"]
         return item[0] if isinstance(item, tuple) and item else item
-
-    def _named(self, error: Exception, position: int) -> Exception:
-        """Add the name where the message cannot know it."""
-        message, name = str(error), self._all_names[position]
-        known = "cannot read image: "
-        if message.startswith(known):
-            return ImageError(f"cannot read image {name!r}: {message[len(known) :]}")
-        return (
-            error
-            if isinstance(error, ImageError)
-            else TypeError(f"item {position} of images: {message}")
-        )
 
 
 def as_image_set(
     images: Any,  # noqa: ANN401 - whatever a user passes
     exclude: str | os.PathLike[str] | None = None,
 ) -> ImageSet:
-    """Take images from wherever they are.
+    """Image set, not read yet, of a folder, an image, a sequence or a data set.
 
-    Parameters
-    ----------
-    images : folder, image, sequence of images or data set
-        A folder is searched with all below it, in natural order; hidden files, those
-        that do not end in the suffix of an image, and folders below it to which
-        :func:`predict_folder` wrote labels are left out. An image, or
-        each of a list, is a path, an image of Pillow, an array or a tensor. Arrays of
-        shape (n, height, width, channels) and tensors of shape (n, channels, height,
-        width) are stacks. A data set has ``__len__`` and ``__getitem__``; its items
-        are images, tuples that begin with one, or mappings with one at ``"image"``.
-    exclude : path, optional
-        Folder below ``images`` that is not searched.
-
-    Returns
-    -------
-    images : ImageSet
-        Nothing is read yet.
-
-    Raises
-    ------
-    ImageError
-        If there is no such path.
-    ValueError
-        If there are no images.
-    TypeError
-        If ``images`` is something else, such as a generator.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from neuraleig.segmentation.images._image_sets import as_image_set
-    >>> images = as_image_set([np.zeros((4, 6), np.uint8), np.ones((5, 5, 3))])
-    >>> len(images), images.names
-    (2, ['image_0000', 'image_0001'])
-    >>> images.size(0), images[0].shape
-    ((4, 6), (4, 6, 3))
+    A folder is searched with all folders below it, in natural order, except for hidden
+    files, ``exclude``, and folders of labels that ``predict_folder`` wrote. Arrays (n,
+    height, width, channels) and tensors (n, channels, height, width) are stacks. A data
+    set has ``__len__`` and ``__getitem__``.
     """
     if hasattr(images, "images") and hasattr(images, "masks"):
-        # A data set for measuring: its masks are none of our business.
-        images = images.images
+        images = images.images  # a SegmentationDataset, without its masks
     if isinstance(images, ImageSet):
         result = images
     elif isinstance(images, str | os.PathLike):
         result = _of_path(Path(images), None if exclude is None else Path(exclude))
-    elif is_pillow_image(images) or _is_one_array(images):
+    elif is_one_image(images):
         result = _of_list([images])
     elif isinstance(images, list | tuple) or hasattr(images, "iloc"):
-        result = _of_list(list(images))  # by position, as a series of pandas is not
+        result = _of_list(list(images))  # a series of pandas, by position
     elif isinstance(images, np.ndarray) and images.dtype.kind in "OU":
         result = _of_list(images.tolist())
+    elif _is_sequence(images):
+        result = ImageSet(images, _numbered(len(images)))
     else:
-        result = _of_dataset(images)
+        raise TypeError(
+            f"images of type {type(images).__name__} must be a folder, an image, a "
+            "sequence of images, or a data set with __len__ and __getitem__; pass a "
+            "list of what a generator or a loader yields."
+        )
     if not len(result):
         raise ValueError("images is empty; pass at least one image.")
     return result
 
 
 def readable(images: ImageSet) -> ImageSet:
-    """Images that can be read; a warning names the others.
+    """Read all images once, and leave out with a warning those that cannot be read.
 
-    Parameters
-    ----------
-    images : ImageSet
-        All of them are read once.
-
-    Returns
-    -------
-    images : ImageSet
-        At least one.
-
-    Raises
-    ------
-    ValueError
-        If none can be read.
-
-    Warns
-    -----
-    ImageWarning
-        Once, at the line that called the caller.
+    The result has at least one image; otherwise a ``ValueError`` has the first reason.
     """
-    kept, unreadable = images.readable()
-    if not len(kept):
-        name, reason = unreadable[0]
+    kept, errors = [], []
+    for index in range(len(images)):
+        try:
+            images[index]
+        except ImageError as error:
+            errors.append(str(error))
+        else:
+            kept.append(index)
+    if not kept:
         raise ValueError(
-            f"none of the {len(images)} images can be read; the first is {name!r}: "
-            f"{reason}"
+            f"none of the {len(images)} images can be read; the first: {errors[0]}"
         )
-    if unreadable:
-        named = "; ".join(f"{name}: {reason}" for name, reason in unreadable[:3])
-        more = f"; and {len(unreadable) - 3} more" if len(unreadable) > 3 else ""
+    if errors:
+        more = f"; and {len(errors) - N_NAMED} more" if len(errors) > N_NAMED else ""
         warn_user(
-            f"{len(unreadable)} of {len(images)} images cannot be read and are left "
-            f"out: {named}{more}",
+            f"{len(errors)} of {len(images)} images cannot be read and are left out: "
+            f"{'; '.join(errors[:N_NAMED])}{more}",
             ImageWarning,
         )
-    return kept
+    return images.subset(kept)
 
 
 def is_one_image(images: Any) -> bool:  # noqa: ANN401
-    """Whether :func:`as_image_set` takes something for a single image.
-
-    Parameters
-    ----------
-    images : object
-        Whatever a user passes.
-
-    Returns
-    -------
-    single : bool
-        True for the path of a file, an image of Pillow, an array or a tensor of one
-        image; False for folders and sequences, those of length 1 too.
-    """
+    """Whether ``images`` is a single image rather than a folder or a sequence."""
     if isinstance(images, str | os.PathLike):
         return not Path(images).is_dir()
-    return is_pillow_image(images) or _is_one_array(images)
+    if is_pillow_image(images):
+        return True
+    if not isinstance(images, np.ndarray | Tensor):
+        return False
+    if isinstance(images, np.ndarray) and images.dtype.kind in "OU":
+        return False
+    shape = tuple(images.shape)
+    if not 2 <= len(shape) <= 4:
+        raise ImageError(
+            f"images has shape {shape}; an image has 2 or 3 dimensions, and a stack of "
+            "images 4."
+        )
+    channels = shape[-1 if isinstance(images, np.ndarray) else 0]
+    if len(shape) == 3 and channels not in CHANNELS:
+        raise ImageError(
+            f"images has shape {shape}; an image has 1, 3 or 4 channels, last in an "
+            "array and first in a tensor: pass a stack of grey images as a list."
+        )
+    return len(shape) < 4
 
 
 def mask_sequence(masks: Any, n_images: int) -> Sequence[Any]:  # noqa: ANN401
-    """Masks that belong to several images, one by one and by position.
-
-    Parameters
-    ----------
-    masks : object
-        Whatever a user passes.
-    n_images : int
-        Number of the images.
-
-    Returns
-    -------
-    masks : sequence
-        Read when they are asked for, if ``masks`` does so.
-
-    Raises
-    ------
-    TypeError
-        If they have no order, as generators, mappings and folders.
-    ValueError
-        If they are more or fewer than the images.
-    """
+    """Sequence of one mask per image; generators, mappings and folders are refused."""
     if isinstance(masks, str | os.PathLike):
         raise TypeError(
             f"masks={masks!r} is one path, and there are several images; pass a "
@@ -307,7 +208,7 @@ def mask_sequence(masks: Any, n_images: int) -> Sequence[Any]:  # noqa: ANN401
             "and __getitem__; pass a list of them, one per image."
         )
     if hasattr(masks, "iloc"):
-        masks = list(masks)  # a series of pandas goes by its labels
+        masks = list(masks)  # a series of pandas, by position
     if len(masks) != n_images:
         raise ValueError(
             f"there are {len(masks)} masks for {n_images} images; pass one per "
@@ -318,29 +219,8 @@ def mask_sequence(masks: Any, n_images: int) -> Sequence[Any]:  # noqa: ANN401
 
 
 def _is_sequence(items: Any) -> bool:  # noqa: ANN401
-    """Whether items have a length and are had by their positions."""
     sized = hasattr(items, "__len__") and hasattr(items, "__getitem__")
     return sized and not isinstance(items, Mapping | bytes | bytearray)
-
-
-def _is_one_array(images: Any) -> bool:  # noqa: ANN401
-    """Whether an array or a tensor is an image; its reader says what is wrong."""
-    if not isinstance(images, np.ndarray | Tensor):
-        return False
-    if isinstance(images, np.ndarray) and images.dtype.kind in "OU":
-        return False
-    if images.ndim > 4 or images.ndim < 2:
-        raise ImageError(
-            f"images has shape {tuple(images.shape)}; an image has 2 or 3 dimensions, "
-            "a stack of images 4."
-        )
-    channels = images.shape[-1 if isinstance(images, np.ndarray) else 0]
-    if images.ndim == 3 and channels not in CHANNELS:
-        raise ImageError(
-            f"images has shape {tuple(images.shape)}, which has not 1, 3 or 4 channels "
-            "last (array) or first (tensor); pass a stack of grey images as a list."
-        )
-    return images.ndim < 4
 
 
 def _of_path(path: Path, exclude: Path | None) -> ImageSet:
@@ -352,7 +232,7 @@ def _of_path(path: Path, exclude: Path | None) -> ImageSet:
     if not paths:
         raise ValueError(
             f"folder {str(path)!r} has no images: no file in it or below it ends in "
-            f"{', '.join(IMAGE_SUFFIXES)} (hidden ones are left out)."
+            f"{', '.join(IMAGE_SUFFIXES)} (hidden files are left out)."
         )
     return ImageSet(paths, [found.relative_to(path).as_posix() for found in paths])
 
@@ -364,16 +244,6 @@ def _of_list(images: list[Any]) -> ImageSet:
     for position, name in zip(where, paths, strict=True):
         names[position] = name
     return ImageSet(images, names)
-
-
-def _of_dataset(images: Any) -> ImageSet:  # noqa: ANN401
-    if not _is_sequence(images):
-        raise TypeError(
-            f"images of type {type(images).__name__} must be a folder, an image, a "
-            "sequence of images, or a data set with __len__ and __getitem__; pass a "
-            "list of what a generator or a loader yields."
-        )
-    return ImageSet(images, _numbered(len(images)))
 
 
 def _numbered(n_images: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Images of another size, in pure torch."""
+"""Resizing of images, in torch."""
 
 from __future__ import annotations
 
@@ -12,22 +12,10 @@ from neuraleig.segmentation.images._image_arrays import RGB
 def short_side_size(
     height: int, width: int, size: int, *, cut: bool = False
 ) -> tuple[int, int]:
-    """Height and width of an image whose shorter side is to have ``size`` pixels.
+    """Height and width of an image whose shorter side gets ``size`` pixels.
 
-    Parameters
-    ----------
-    height, width : int
-        Of the image as it is.
-    size : int
-        Pixels of the shorter side.
-    cut : bool, default=False
-        Cut the longer side down to whole pixels, as the protocols of published scores
-        do, rather than round it, which keeps the aspect best.
-
-    Returns
-    -------
-    height, width : int
-        The aspect kept to within a pixel.
+    The longer side is rounded, or cut down to whole pixels (``cut``) as the protocols
+    of published scores do.
     """
     if cut:
         short = min(height, width)
@@ -37,26 +25,14 @@ def short_side_size(
 
 
 def resized_to(rgb: RGB, height: int, width: int) -> RGB:
-    """Image of that size.
+    """Image of another size, by antialiased bilinear interpolation.
 
-    Bilinear, with a filter against aliasing where the image shrinks.
-
-    Parameters
-    ----------
-    rgb : ndarray of shape (old_height, old_width, 3), uint8
-        The image.
-    height, width : int
-        Pixels wanted.
-
-    Returns
-    -------
-    resized : ndarray of shape (height, width, 3), uint8
-        The image itself where it has that size.
+    An image that already has that size is returned itself.
     """
     if rgb.shape[:2] == (height, width):
         return rgb
     resized = np.empty((height, width, 3), dtype=np.uint8)
-    # A channel at a time: large images need a third of the memory.
+    # A channel at a time takes a third of the memory.
     for channel in range(3):
         values = torch.from_numpy(rgb[..., channel].astype(np.float32))
         found = F.interpolate(

@@ -1,4 +1,4 @@
-"""Crops that show what a cluster is made of."""
+"""Crops of images that show the largest regions of each cluster."""
 
 from __future__ import annotations
 
@@ -11,38 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from neuraleig.segmentation.images import resized_to
 from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._resize import resized_to
 from neuraleig.segmentation.outputs._palette import boundaries
 
-# Side of a crop in sides of a square with the area of its region: with surroundings.
+# Side of a crop, relative to a square with the area of its region.
 CONTEXT = 1.5
-# Regions are looked for among so many pixels of an image: every other one of a larger
-# image, or every third, shows the same regions.
+# Regions of larger images are found among every second pixel, third pixel and so on.
 MAX_PIXELS = 2**16
-# What is not the cluster is grey, and seen through so much white.
+# Share of white over what is not the cluster.
 VEIL = 0.5
 
 
 @dataclass(order=True, frozen=True)
 class Crop:
-    """A region of a cluster with what is around it.
+    """A region of a cluster with its surroundings; worse crops compare as less.
 
-    The least is the first to be given up: one that is not the largest of its image,
-    then a small one, then a late one.
-
-    Parameters
-    ----------
-    rank : int
-        0 for the largest region of the cluster in its image, -1 for the next.
-    share : float
-        Area of the region as a share of its image.
-    order : int
-        Falls from image to image.
-    rgb : uint8 ndarray of shape (size, size, 3)
-        Pixels.
-    inside : bool ndarray of shape (size, size)
-        Where the cluster is.
+    ``rank`` is 0 for the largest region of the cluster in its image, -1 for the next;
+    ``share`` is its area relative to the image; ``order`` falls from image to image.
+    ``rgb`` has shape (size, size, 3); ``inside``, of shape (size, size), is True in the
+    cluster.
     """
 
     rank: int
@@ -53,41 +41,18 @@ class Crop:
 
 
 def outlined_crop(crop: Crop, color: NDArray[np.uint8]) -> RGB:
-    """Draw a crop with its cluster outlined, and the rest pale and grey.
-
-    Parameters
-    ----------
-    crop : Crop
-        Region and what is around it.
-    color : uint8 ndarray of shape (3,)
-        Colour of its cluster.
-
-    Returns
-    -------
-    rgb : uint8 ndarray of shape (size, size, 3)
-        A new image.
-    """
+    """Image of a crop: its cluster outlined in a colour, the rest pale and grey."""
     drawn = crop.rgb.copy()
     outside = ~crop.inside
     grey = drawn[outside].mean(axis=1, keepdims=True)
     drawn[outside] = (grey * (1 - VEIL) + 255 * VEIL).astype(np.uint8)
-    # Beside the cluster, of which nothing is hidden.
+    # Outside, so that the outline hides nothing of the cluster.
     drawn[boundaries(crop.inside) & outside] = color
     return drawn
 
 
 class BestCrops:
-    """The best crops of every cluster, of images that come one by one.
-
-    Parameters
-    ----------
-    n_clusters : int
-        Number of clusters.
-    n_crops : int
-        Crops to keep of each.
-    size : int
-        Side of a crop, in pixels.
-    """
+    """The best ``n_crops`` crops of each cluster, ``size`` pixels wide, of a stream."""
 
     def __init__(self, n_clusters: int, n_crops: int, size: int) -> None:
         self.n_crops = n_crops
@@ -96,12 +61,12 @@ class BestCrops:
         self._n_seen = 0
 
     def add(self, rgb: RGB, labels: Labels, counts: NDArray[np.int64]) -> None:
-        """Look at an image with ``counts`` pixels per cluster."""
+        """Take the crops of an image with ``counts`` pixels in each cluster."""
         if self.n_crops == 0:
             return
         boxes = ndimage.find_objects(labels.astype(np.int64) + 1)
         for label, box in enumerate(boxes):
-            # No region is larger than all the pixels of its cluster.
+            # A region has at most all pixels of its cluster.
             if box is not None and self._wants(label, 0, counts[label] / labels.size):
                 self._add_regions(label, rgb, labels, box)
         self._n_seen += 1
@@ -127,9 +92,9 @@ class BestCrops:
             middle = (center[0] + box[0].start, center[1] + box[1].start)
             side = max(round(CONTEXT * area**0.5), self.size)
             window = _window(labels.shape, middle, side)
-            inside = labels[window] == label
-            pixels, mask = _square(rgb[window], inside, self.size)
-            crop = Crop(-rank, share, -self._n_seen, pixels, mask)
+            pixels = resized_to(rgb[window], self.size, self.size)
+            inside = _resized_mask(labels[window] == label, self.size)
+            crop = Crop(-rank, share, -self._n_seen, pixels, inside)
             heap = self._heaps[label]
             if len(heap) < self.n_crops:
                 heapq.heappush(heap, crop)
@@ -141,14 +106,14 @@ class BestCrops:
     ) -> Iterator[tuple[int, tuple[int, int]]]:
         """Area and innermost pixel of the largest regions, the largest first."""
         step = math.ceil((inside.size / MAX_PIXELS) ** 0.5)
-        if not inside[::step, ::step].any():  # too thin to be left pixels out of
+        if not inside[::step, ::step].any():  # too thin for larger steps
             step = 1
         regions, _ = ndimage.label(inside[::step, ::step])
         areas = np.bincount(regions.ravel())[1:]
         boxes = ndimage.find_objects(regions)
         for region in np.argsort(-areas, kind="stable")[: self.n_crops]:
             box = boxes[region]
-            # Farthest from the border of the region and from that of the image.
+            # Farthest from the borders of the region and of the image.
             alone = np.pad(regions[box] == region + 1, 1)
             depth = ndimage.distance_transform_cdt(alone)[1:-1, 1:-1]
             row, column = np.unravel_index(depth.argmax(), depth.shape)
@@ -159,7 +124,7 @@ class BestCrops:
 def _window(
     shape: tuple[int, ...], middle: tuple[int, int], side: int
 ) -> tuple[slice, slice]:
-    """Square around a pixel, moved and shrunk into the image."""
+    """Square around a pixel, moved and shrunk to lie in the image."""
     side = min(side, *shape)
     starts = [
         min(max(at - side // 2, 0), length - side)
@@ -168,13 +133,10 @@ def _window(
     return slice(starts[0], starts[0] + side), slice(starts[1], starts[1] + side)
 
 
-def _square(
-    rgb: RGB, inside: NDArray[np.bool_], size: int
-) -> tuple[RGB, NDArray[np.bool_]]:
-    """Pixels at the size of a crop, and where the cluster is among them."""
-    # Nearest neighbours: a mask has nothing in between.
-    rows = (np.arange(size) * inside.shape[0] + inside.shape[0] // 2) // size
-    columns = (np.arange(size) * inside.shape[1] + inside.shape[1] // 2) // size
-    rows = np.minimum(rows, inside.shape[0] - 1)
-    columns = np.minimum(columns, inside.shape[1] - 1)
-    return resized_to(rgb, size, size), inside[np.ix_(rows, columns)]
+def _resized_mask(inside: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    """Square mask by nearest neighbours."""
+    rows, columns = (
+        np.minimum((np.arange(size) * length + length // 2) // size, length - 1)
+        for length in inside.shape
+    )
+    return inside[np.ix_(rows, columns)]

@@ -1,18 +1,16 @@
-"""Names that a user gives to clusters."""
+"""Names of clusters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 ClusterNames = Mapping[int, str] | Sequence[str]
-"""Name per cluster; a mapping may leave some out."""
+"""Name of each cluster; a mapping may leave some out."""
 
 
 def names_of_clusters(names: ClusterNames | None, n_clusters: int) -> list[str]:
-    """Name of every cluster, empty where it has none."""
-    if names is None:
-        return [""] * n_clusters
-    by_label = names if isinstance(names, Mapping) else dict(enumerate(names))
+    """List of ``n_clusters`` names, empty for clusters without one."""
+    by_label = names if isinstance(names, Mapping) else dict(enumerate(names or ()))
     unknown = [label for label in by_label if label not in range(n_clusters)]
     if unknown:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Colours of clusters, and clusters laid over their image."""
+"""Colours of clusters, and overlays of clusters on images."""
 
 from __future__ import annotations
 
@@ -16,37 +16,28 @@ from neuraleig.segmentation.images._image_arrays import RGB, Labels, check_label
 Palette = NDArray[np.uint8]
 """Colours of shape (n_labels, 3), RGB."""
 
-# Ten colours chosen for normal and deficient colour vision, the same as those of the
-# plots: M. A. Petroff, "Accessible color sequences for data visualization", 2021.
+# Ten colours for normal and deficient colour vision: M. A. Petroff, "Accessible color
+# sequences for data visualization", 2021.
 FIRST_COLORS = (
-    0x3F90DA,
-    0xFFA90E,
-    0xBD1F01,
-    0x94A4A2,
-    0x832DB6,
-    0xA96B59,
-    0xE76300,
-    0xB9AC70,
-    0x717581,
-    0x92DADD,
+    *(0x3F90DA, 0xFFA90E, 0xBD1F01, 0x94A4A2, 0x832DB6),
+    *(0xA96B59, 0xE76300, 0xB9AC70, 0x717581, 0x92DADD),
 )
-# Every further colour is the one of this grid that is farthest from all before it.
+# Levels per channel of the grid from which further colours are taken.
 GRID_LEVELS = 24
-# Black and white are paper and ink.
+# Range of CIELAB lightness: black and white are ink and paper.
 LIGHTNESS = (25.0, 93.0)
-# So many colours are still told apart; the search for one takes a millisecond.
+# More colours could not be told apart; finding one takes a millisecond.
 MAX_SEPARATED = 1024
 # Powers of 1 / x where x^4 = x + 1: their multiples fill a cube evenly (Roberts).
 FILLING = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
-
 # Rows of an image that are blended at a time.
 STRIP = 256
-# Opacity in whole numbers.
+# Full opacity in integer arithmetic.
 OPAQUE = 256
 
 
 def label_colors(n_labels: int) -> Palette:
-    """Colours that tell labels apart.
+    """Distinct colours for labels.
 
     Parameters
     ----------
@@ -56,24 +47,30 @@ def label_colors(n_labels: int) -> Palette:
     Returns
     -------
     colors : uint8 ndarray of shape (n_labels, 3)
-        RGB. A colour is a function of its position alone, so that a label keeps its
-        colour whatever their number.
+        RGB. A colour depends on its position only: a label keeps its colour whatever
+        ``n_labels`` is.
+
+    Raises
+    ------
+    ValueError
+        If ``n_labels`` is below 1.
 
     Notes
     -----
-    The first ten are those of the plots. Up to 1024, each is the colour of a grid that
-    is farthest in CIELAB from all before it; the rest fill the cube of colours.
+    The first ten colours are those of the plots. Up to 1024, the next colour is the
+    colour of a grid that is farthest in CIELAB from all before it; further colours fill
+    the RGB cube evenly.
 
     Examples
     --------
-    >>> from neuraleig.segmentation.outputs._palette import label_colors
+    >>> from neuraleig.segmentation import label_colors
     >>> label_colors(2).tolist()
     [[63, 144, 218], [255, 169, 14]]
     """
     if n_labels < 1:
         raise ValueError(f"n_labels={n_labels} must be at least 1.")
     n_separated = min(n_labels, MAX_SEPARATED)
-    # Few lengths, so that few are kept.
+    # Powers of two, so that the cache holds few lengths.
     length = max(64, 1 << (n_separated - 1).bit_length())
     steps = np.arange(1, n_labels - n_separated + 1)[:, None]
     filling = (steps * FILLING % 1.0 * 256).astype(np.uint8)
@@ -81,7 +78,7 @@ def label_colors(n_labels: int) -> Palette:
 
 
 def resolve_colors(colors: Palette | None, n_labels: int) -> Palette:
-    """Colours of the user, checked, or those of :func:`label_colors`."""
+    """Check the colours of the user; None: the colours of :func:`label_colors`."""
     if colors is None:
         return label_colors(n_labels)
     colors = np.asarray(colors)
@@ -95,7 +92,7 @@ def resolve_colors(colors: Palette | None, n_labels: int) -> Palette:
 
 @lru_cache
 def _separated(length: int) -> Palette:
-    """Farthest points, one after the other."""
+    """The first colours, then one after the other the farthest from all before."""
     first = np.array([[c >> 16, c >> 8 & 255, c & 255] for c in FIRST_COLORS])
     levels = np.linspace(0, 255, GRID_LEVELS).round()
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
@@ -111,12 +108,12 @@ def _separated(length: int) -> Palette:
         distances = ((places - lab_of(chosen[step][None])) ** 2).sum(axis=1)
         np.minimum(nearest, distances, out=nearest)
     colors = np.array(chosen).astype(np.uint8)
-    colors.setflags(write=False)  # it is shared
+    colors.setflags(write=False)  # shared by all callers
     return colors
 
 
 def lab_of(colors: NDArray[np.integer | np.floating]) -> FloatArray:
-    """Places of sRGB colours, 0 to 255, in CIELAB."""
+    """CIELAB coordinates of sRGB colours from 0 to 255, of shape (n, 3)."""
     values = torch.from_numpy(np.asarray(colors, dtype=np.float64) / 255)
     # One image, a single row of pixels.
     lab: FloatArray = rgb_to_lab(values.T[None, :, None])[0, :, 0].T.numpy()
@@ -124,7 +121,7 @@ def lab_of(colors: NDArray[np.integer | np.floating]) -> FloatArray:
 
 
 def boundaries(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Pixels whose label is not that of the one to the right or below, and those."""
+    """Pixels on either side of a border between labels."""
     edge = np.zeros(labels.shape, dtype=bool)
     across = labels[:, 1:] != labels[:, :-1]
     down = labels[1:] != labels[:-1]
@@ -142,20 +139,20 @@ def overlay(
     opacity: float = 0.5,
     outline: bool = True,
 ) -> RGB:
-    """Lay the colours of labels over their image.
+    """Blend an image with the colours of its labels.
 
     Parameters
     ----------
     rgb : uint8 ndarray of shape (height, width, 3)
         Image.
     labels : integer ndarray of shape (height, width)
-        Between 0 and ``n_labels - 1``.
+        Labels from 0 to ``n_labels - 1``.
     colors : uint8 ndarray of shape (n_labels, 3)
-        Colour per label.
+        RGB colour of each label, such as :func:`label_colors`.
     opacity : float, default=0.5
-        Between 0, the image, and 1, the colours.
+        Weight of the colours, from 0 (only the image) to 1 (only the colours).
     outline : bool, default=True
-        Whether the borders between labels are drawn in full colour.
+        Draw the borders between labels in full colour.
 
     Returns
     -------
@@ -170,7 +167,7 @@ def overlay(
     Examples
     --------
     >>> import numpy as np
-    >>> from neuraleig.segmentation.outputs._palette import overlay
+    >>> from neuraleig.segmentation import overlay
     >>> colors = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
     >>> image = np.full((1, 3, 3), 100, np.uint8)
     >>> overlay(image, np.array([[0, 0, 1]]), colors)[0, :, 0].tolist()
@@ -178,7 +175,8 @@ def overlay(
     """
     if labels.shape != rgb.shape[:2]:
         raise ValueError(
-            f"labels have shape {labels.shape}, but the image has {rgb.shape[:2]}."
+            f"labels have shape {labels.shape}, but the image has {rgb.shape[:2]}; "
+            "pass the labels of this image."
         )
     if not 0 <= opacity <= 1:
         raise ValueError(f"opacity={opacity} must be between 0 and 1.")
@@ -188,8 +186,8 @@ def overlay(
     result = np.empty_like(rgb)
     for top in range(0, rgb.shape[0], STRIP):
         rows = slice(top, top + STRIP)
-        # At most 255 * 256 + 128, which uint16 holds. Before numpy 2 a product of bytes
-        # and a small uint16 is one of bytes.
+        # At most 255 * 256 + 128, within uint16. Converted first: before numpy 2 uint8
+        # times a small uint16 is uint8.
         paint = colors[labels[rows]].astype(np.uint16) * weight
         paint += rgb[rows].astype(np.uint16) * (np.uint16(OPAQUE) - weight)
         result[rows] = (paint + half) // np.uint16(OPAQUE)

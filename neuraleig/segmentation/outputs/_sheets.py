@@ -1,4 +1,4 @@
-"""Contact sheets, to see what clusters are and to name them."""
+"""Contact sheets: a row of crops for each cluster."""
 
 from __future__ import annotations
 
@@ -27,21 +27,39 @@ INK, PALE_INK, PAPER, EMPTY = (20, 20, 20), (110, 110, 110), 255, 242
 
 @dataclass(frozen=True)
 class ClusterSheet:
-    """A page with a row of crops for every cluster.
+    """Contact sheet: a row of crops for each cluster.
 
     Parameters
     ----------
     image : uint8 ndarray of shape (height, width, 3)
-        The page.
+        The sheet.
     shares : ndarray of shape (n_clusters,)
-        Share of all pixels that each cluster has.
+        Share of each cluster in all pixels.
+
+    Examples
+    --------
+    >>> sheet = model.contact_sheet("photos")  # doctest: +SKIP
+    >>> sheet.save("clusters.png")  # doctest: +SKIP
     """
 
     image: RGB
     shares: FloatArray
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page to an image file, in the format that the suffix says."""
+        """Write the sheet to an image file.
+
+        Parameters
+        ----------
+        path : path
+            File, in the format of its suffix; it is replaced atomically.
+
+        Raises
+        ------
+        ValueError
+            If no image format has such a suffix.
+        OSError
+            If the file cannot be written.
+        """
         write_image(path, self.image)
 
 
@@ -54,49 +72,11 @@ def cluster_sheet(
     names: ClusterNames | None = None,
     colors: Palette | None = None,
 ) -> ClusterSheet:
-    """Draw a row for every cluster: its colour, number, name, share and crops.
+    """Draw the contact sheet of images and their labels, which are read one by one.
 
-    Parameters
-    ----------
-    items : iterable of (ndarray, ndarray)
-        Images of shape (height, width, 3), uint8, with their labels of shape (height,
-        width). They are looked at one by one and not kept.
-    n_clusters : int
-        Number of clusters.
-    n_crops : int, default=8
-        Crops per cluster: its largest regions, of as many images as there are. The
-        rest of a crop is pale and grey, and the cluster is outlined in its colour.
-    crop_size : int, default=96
-        Side of a crop, in pixels.
-    names : mapping from int to str, or sequence of str, optional
-        Names of clusters.
-    colors : uint8 ndarray of shape (n_clusters, 3), optional
-        Colour per cluster; by default those of :func:`label_colors`.
-
-    Returns
-    -------
-    sheet : ClusterSheet
-        The same for the same items in the same order.
-
-    Raises
-    ------
-    ValueError
-        If there are no items, if the labels are not those of their image, or if a
-        number is out of range.
-
-    Notes
-    -----
-    Memory: the page and ``n_clusters * n_crops`` crops.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from neuraleig.segmentation.outputs._sheets import cluster_sheet
-    >>> image = np.zeros((40, 40, 3), np.uint8)
-    >>> labels = np.repeat([0, 1], [10, 30])[:, None].repeat(40, axis=1)
-    >>> sheet = cluster_sheet([(image, labels)], 2, names={1: "road"})
-    >>> sheet.shares.tolist()
-    [0.25, 0.75]
+    A row has the colour, number, name and share of a cluster, and ``n_crops`` crops of
+    its largest regions, from as many images as possible. The same items in the same
+    order give the same sheet. Memory: the sheet, and ``n_clusters * n_crops`` crops.
     """
     if n_clusters < 1 or n_crops < 0 or crop_size < 8:
         raise ValueError(
@@ -108,7 +88,11 @@ def cluster_sheet(
     crops = BestCrops(n_clusters, n_crops, crop_size)
     totals = np.zeros(n_clusters, dtype=np.int64)
     for rgb, labels in items:
-        _check_item(rgb, labels, n_clusters)
+        if labels.shape != rgb.shape[:2]:
+            raise ValueError(
+                f"labels have shape {labels.shape}, but their image {rgb.shape[:2]}."
+            )
+        check_labels(labels, n_clusters)
         counts = np.bincount(labels.ravel(), minlength=n_clusters)
         totals += counts
         crops.add(rgb, labels, counts)
@@ -119,21 +103,10 @@ def cluster_sheet(
         _row(label, labels_of[label], shares[label], colors[label], crops)
         for label in range(n_clusters)
     ]
-    page = np.concatenate(rows)
-    return ClusterSheet(np.pad(page, _frame(), constant_values=PAPER), shares)
-
-
-def _check_item(rgb: RGB, labels: Labels, n_clusters: int) -> None:
-    if labels.shape != rgb.shape[:2]:
-        raise ValueError(
-            f"labels have shape {labels.shape}, but their image has {rgb.shape[:2]}."
-        )
-    check_labels(labels, n_clusters)
-
-
-def _frame() -> tuple[tuple[int, int], ...]:
-    """Paper at the top and at the right: rows bring the rest."""
-    return (MARGIN, 0), (0, MARGIN), (0, 0)
+    # Rows have a margin at the left and at the bottom.
+    frame = (MARGIN, 0), (0, MARGIN), (0, 0)
+    page = np.pad(np.concatenate(rows), frame, constant_values=PAPER)
+    return ClusterSheet(page, shares)
 
 
 def _row(
@@ -144,25 +117,22 @@ def _row(
     left = 2 * MARGIN + SWATCH + TEXT_WIDTH
     width = left + crops.n_crops * (size + MARGIN)
     row = np.full((height, width, 3), PAPER, dtype=np.uint8)
-    middle = (height - MARGIN) // 2
-    _write_words(row, label, name, share, middle)
+    middle, text_left = (height - MARGIN) // 2, 2 * MARGIN + SWATCH
+    title = f"{label} {name}".rstrip()
+    percent = f"{100 * share:.2f} %"
+    if share < 1e-4:  # not "0.00 %": there may be some
+        percent = "< 0.01 %" if share else "no pixels"
+    for text, top, font_size, ink in (
+        (title, middle - 9, FONT_SIZE, INK),
+        (percent, middle + 10, SMALL_FONT_SIZE, PALE_INK),
+    ):
+        limit = TEXT_WIDTH - 2 * MARGIN
+        draw_text(row, text, text_left, top, size=font_size, color=ink, max_width=limit)
     row[: height - MARGIN, MARGIN : MARGIN + SWATCH] = color
     found = crops.best(label)
     for position in range(crops.n_crops):
         at = left + position * (size + MARGIN)
-        place = row[:size, at : at + size]
-        place[:] = (
+        row[:size, at : at + size] = (
             outlined_crop(found[position], color) if position < len(found) else EMPTY
         )
     return row
-
-
-def _write_words(row: RGB, label: int, name: str, share: float, middle: int) -> None:
-    left = 2 * MARGIN + SWATCH
-    width = TEXT_WIDTH - 2 * MARGIN
-    title = f"{label} {name}".rstrip()
-    percent = f"{100 * share:.2f} %"
-    if share < 1e-4:  # "0.00 %" would leave open whether there are any
-        percent = "< 0.01 %" if share else "no pixels"
-    draw_text(row, title, left, middle - 9, size=FONT_SIZE, color=INK, max_width=width)
-    draw_text(row, percent, left, middle + 10, size=SMALL_FONT_SIZE, color=PALE_INK)

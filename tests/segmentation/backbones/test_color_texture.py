@@ -10,7 +10,7 @@ from neuraleig.segmentation.backbones._color_texture import (
     ColorTexture,
     gaussian_derivatives,
 )
-from neuraleig.segmentation.images import rgb_to_lab
+from neuraleig.segmentation.images._color import rgb_to_lab
 
 # Channels of the two diagonals trade places under a mirror.
 SWAPPED = [0, 3, 2, 1]

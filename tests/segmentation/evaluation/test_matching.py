@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
-from neuraleig.segmentation.evaluation._matching import match_clusters
-from neuraleig.segmentation.evaluation._metrics import confusion_matrix
+from neuraleig.segmentation.evaluation import (
+    ClusterMatching,
+    ConfusionMatrix,
+    match_clusters,
+)
 
 RULES = ["majority", "hungarian"]
 
@@ -113,7 +116,10 @@ def test_renamed_truth_is_perfect(how, seed):
     generator = np.random.default_rng(seed)
     masks = [generator.integers(0, 5, (6, 7)) for _ in range(3)]
     names = generator.permutation(8)[:5]
-    counts = confusion_matrix(masks, [names[mask] for mask in masks], 5, 8)
+    confusion = ConfusionMatrix(5, 8)
+    for mask in masks:
+        confusion.update(mask, names[mask])
+    counts = confusion.counts
     matching = match_clusters(counts, how)
     scores = matching.scores(counts)
     assert scores.pixel_accuracy == scores.mean_iou == 1.0
@@ -145,7 +151,7 @@ def test_large_counts_are_matched_as_small_ones(how, counts):
 def test_applying_a_map_and_scoring_the_pixels_agree():
     generator = np.random.default_rng(1)
     mask, labels = generator.integers(0, 3, (9, 9)), generator.integers(0, 6, (9, 9))
-    counts = confusion_matrix([mask], [labels], 3, 6)
+    counts = ConfusionMatrix(3, 6).update(mask, labels).counts
     for how in RULES:
         matching = match_clusters(counts, how)
         predicted = matching.apply(labels, ignore_index=-1)
@@ -189,7 +195,7 @@ def test_maps_need_pixels(how):
 @pytest.mark.parametrize(
     ("labels", "ignore_index", "message"),
     [
-        ([[0, 3]], 255, "values from 0 to 3.*from 0 to 2"),
+        ([[0, 3]], 255, "values from 0 to 3.*are 0 to 2"),
         ([[-1, 0]], 255, "values from -1 to 0"),
         ([[0.0]], 255, "type float64"),
         ([[0]], 1, "ignore_index=1 is one of the 2 classes"),
@@ -205,3 +211,17 @@ def test_maps_score_their_own_clusters_only():
     matching = match_clusters([[3, 0], [0, 2]])
     with pytest.raises(ValueError, match="from 2 clusters to 2 classes"):
         matching.scores([[3, 0, 0], [0, 2, 0]])
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ([[0]], "one integer per cluster"),
+        ([0.0, 0.0], "one integer per cluster"),
+        ([0, 2], "from 0 to 1, or -1"),
+        ([0, -2], "from 0 to 1, or -1"),
+    ],
+)
+def test_maps_hold_classes(classes, message):
+    with pytest.raises(ValueError, match=message):
+        ClusterMatching(np.array(classes), 2, "by hand")

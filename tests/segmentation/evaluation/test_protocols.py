@@ -4,15 +4,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuraleig.segmentation.evaluation._datasets import SegmentationDataset
-from neuraleig.segmentation.evaluation._protocols import (
+from neuraleig.segmentation.evaluation import (
     PROTOCOLS,
     Protocol,
-    center_crop,
+    SegmentationDataset,
     evaluate,
-    resize_mask,
 )
-from neuraleig.segmentation.images import resized_to, short_side_size
+from neuraleig.segmentation.evaluation._protocols import center_crop, resize_mask
+from neuraleig.segmentation.images._resize import resized_to, short_side_size
 
 PIL = pytest.importorskip("PIL.Image")
 
@@ -213,7 +212,7 @@ def test_errors_name_the_file(dataset):
     def one_wrong(image):
         return by_color(image) + (4 if image.shape[0] == 96 else 0)
 
-    with pytest.raises(ValueError, match=r"image 1 \(.*1\.png\): the labels .* n_clus"):
+    with pytest.raises(ValueError, match=r"image 1 \(.*1\.png\): the labels .*n_clus"):
         settled(one_wrong)
     with pytest.raises(ValueError, match=r"image 0 \(.*0\.png\): the mask has shape"):
         settled(lambda image: by_color(image)[::2])

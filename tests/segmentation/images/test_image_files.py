@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 
 Image = pytest.importorskip("PIL.Image")
 
+from neuraleig.segmentation.images import ImageError, read_image, read_mask  # noqa: E402
+from neuraleig.segmentation.images._image_arrays import label_dtype  # noqa: E402
 from neuraleig.segmentation.images._image_files import (  # noqa: E402
-    ImageError,
-    image_size,
-    label_dtype,
-    read_image,
-    read_mask,
     write_image,
     write_labels,
 )
@@ -56,7 +53,6 @@ def noise(*shape, dtype=np.uint8):
 def test_an_rgb_array_is_itself():
     image = noise(4, 5, 3)
     assert read_image(image) is image
-    assert image_size(image) == (4, 5)
 
 
 def test_the_result_can_always_be_written_to(rgb):
@@ -117,7 +113,6 @@ def test_tensors_have_their_channels_first(dtype, channels):
     top = 255 if dtype.is_floating_point else 1
     expected = (image.double() * top).permute(1, 2, 0).expand(4, 5, 3).numpy()
     np.testing.assert_array_equal(read_image(image), expected)
-    assert image_size(image) == (4, 5)
     np.testing.assert_array_equal(read_image(image[0])[:, :, 0], expected[:, :, 0])
 
 
@@ -134,18 +129,18 @@ def test_tensors_may_be_part_of_a_graph():
         (np.zeros((3, 40, 50), np.uint8), r"image.transpose\(1, 2, 0\)"),
         (np.zeros((2, 4, 5, 3), np.uint8), r"\(2, 4, 5, 3\)"),
         (np.zeros(4, np.uint8), "height"),
-        (np.zeros((0, 5, 3), np.uint8), "no pixels"),
-        (np.zeros((4, 0), np.uint8), "no pixels"),
+        (np.zeros((0, 5, 3), np.uint8), "without pixels"),
+        (np.zeros((4, 0), np.uint8), "without pixels"),
         (np.zeros((4, 5), np.int64), r"image.astype\(np.uint8\)"),
         (np.zeros((4, 5), complex), "complex"),
-        (np.full((4, 5), np.nan), "not finite"),
-        (np.full((4, 5, 3), np.inf), "not finite"),
+        (np.full((4, 5), np.nan), "NaN or infinite"),
+        (np.full((4, 5, 3), np.inf), "NaN or infinite"),
         (np.full((4, 5), 200.0), "divide by 255"),
         (np.full((4, 5), -0.5), "divide by 255"),
         (torch.zeros(40, 50, 3), r"image.permute\(2, 0, 1\)"),
         (torch.zeros(2, 40, 50), "1, 3 or 4 channels"),
         (torch.zeros(1, 3, 4, 5), "1, 3 or 4 channels"),
-        (torch.zeros(3, 0, 5), "no pixels"),
+        (torch.zeros(3, 0, 5), "without pixels"),
         (torch.zeros(3, 4, 5, dtype=torch.int64), "int64"),
     ],
 )
@@ -156,7 +151,7 @@ def test_arrays_that_are_no_images_are_refused(image, message):
 
 @pytest.mark.parametrize("image", [None, 3, [1, 2], b"image.png", {"image": 1}])
 def test_other_things_are_refused(image):
-    for reader in (read_image, image_size, read_mask):
+    for reader in (read_image, read_mask):
         with pytest.raises(TypeError, match="must be a path"):
             reader(image)
 
@@ -174,10 +169,8 @@ def test_lossless_files_come_back(tmp_path, rgb, suffix):
     Image.fromarray(rgb).save(path, lossless=True)
     np.testing.assert_array_equal(read_image(path), rgb)
     np.testing.assert_array_equal(read_image(str(path)), rgb)
-    assert image_size(path) == (HEIGHT, WIDTH)
     with Image.open(path) as picture:
         np.testing.assert_array_equal(read_image(picture), rgb)
-        assert image_size(picture) == (HEIGHT, WIDTH)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -194,10 +187,8 @@ def test_orientation_is_applied(tmp_path, rgb, suffix, orientation):
         # Away from the edges, which the codecs blur.
         difference = np.abs(image[4::8, 4::8].astype(int) - expected[4::8, 4::8])
         assert difference.max() < 30
-        assert image_size(pictures()) == expected.shape[:2]
     loaded = Image.open(path)
     loaded.load()
-    assert image_size(loaded) == expected.shape[:2]
     assert read_image(loaded).shape == expected.shape
 
 
@@ -218,14 +209,12 @@ def test_orientation_behind_the_pixels_of_a_png_is_applied(tmp_path, rgb):
     late = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     path.write_bytes(content[:end] + late + content[end:])
     np.testing.assert_array_equal(read_image(path), TURNS[6](rgb))
-    assert image_size(path) == (WIDTH, HEIGHT)
 
 
 def test_broken_exif_says_nothing(tmp_path, rgb):
     path = tmp_path / "a.jpg"
     Image.fromarray(rgb).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff broken")
     assert read_image(path).shape == rgb.shape
-    assert image_size(path) == (HEIGHT, WIDTH)
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "RGBX", "RGBA", "RGBa", "P"])
@@ -236,11 +225,10 @@ def test_modes_of_colour_are_converted(rgb, mode):
     assert np.abs(image.astype(int) - rgb).max() <= 2
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "La", "PA"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "PA"])
 def test_modes_of_grey_are_converted(mode):
     grey = np.where(noise(8, 8) > 128, 255, 0).astype(np.uint8)
     picture = Image.fromarray(grey)
-    picture = picture.convert("LA") if mode == "La" else picture
     np.testing.assert_array_equal(read_image(picture.convert(mode))[:, :, 0], grey)
 
 
@@ -326,12 +314,12 @@ def test_what_is_in_no_way_an_image_is_refused(tmp_path):
     Image.new("RGB", (4, 4)).save(other)
     for path, message in [
         (empty, "the file is empty"),
-        (text, "it is no image"),
-        (other, "it is no image"),
+        (text, "it is not an image"),
+        (other, "it is not an image"),
         (tmp_path, "it is a folder"),
         (tmp_path / "missing.jpg", "there is no such file"),
     ]:
-        for reader in (read_image, image_size, read_mask):
+        for reader in (read_image, read_mask):
             with pytest.raises(ImageError, match=message) as caught:
                 reader(path)
             assert repr(str(path)) in str(caught.value)
@@ -355,8 +343,7 @@ def test_truncated_and_damaged_files_raise_one_error(tmp_path, suffix):
             damaged[at] = generator.integers(256)
         path.write_bytes(damaged)
         try:
-            image = read_image(path)
-            assert image.shape[:2] == image_size(path)
+            read_image(path)
         except ImageError:
             n_refused += 1
     assert n_refused > 0
@@ -368,9 +355,9 @@ def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch, pixels):
     Image.new("L", (20, 10)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pixels)
     if pixels == 150:  # up to twice the limit Pillow only warns, which must not leak
-        assert image_size(path) == read_image(path).shape[:2] == (10, 20)
+        assert read_image(path).shape[:2] == (10, 20)
         return
-    for reader in (read_image, image_size, read_mask):
+    for reader in (read_image, read_mask):
         with pytest.raises(ImageError, match=r"a\.png.*decompression bomb"):
             reader(path)
 
@@ -394,19 +381,6 @@ def test_a_lack_of_memory_is_no_fault_of_the_file(tmp_path, monkeypatch):
     for read in (read_image, read_mask):
         with pytest.raises(MemoryError):
             read(path)
-
-
-def test_the_size_of_a_file_is_read_from_its_header(tmp_path, monkeypatch):
-    def load(self):
-        raise AssertionError("decoded")
-
-    paths = [tmp_path / f"a.{s}" for s in ("png", "jpg", "bmp", "gif", "ppm", "tif")]
-    for path in paths:
-        Image.new("RGB", (6, 5)).save(path)
-    from PIL.ImageFile import ImageFile
-
-    monkeypatch.setattr(ImageFile, "load", load)
-    assert {image_size(path) for path in paths} == {(5, 6)}
 
 
 def test_without_pillow_the_error_names_the_extra(monkeypatch, tmp_path):
@@ -532,14 +506,14 @@ def test_negative_labels_are_labels():
     [
         (np.zeros((4, 5, 3), np.uint8), "one integer per pixel"),
         (np.zeros((0, 5), np.uint8), "one integer per pixel"),
-        (np.full((4, 5), 0.5), "no integers"),
-        (np.full((4, 5), np.nan), "no integers"),
-        (np.full((4, 5), np.inf), "no integers"),
-        (np.full((4, 5), 1e300), "no integers"),
-        (np.full((4, 5), "a"), "must be of integers"),
+        (np.full((4, 5), 0.5), "fractions or values"),
+        (np.full((4, 5), np.nan), "fractions or values"),
+        (np.full((4, 5), np.inf), "fractions or values"),
+        (np.full((4, 5), 1e300), "fractions or values"),
+        (np.full((4, 5), "a"), "holds integers"),
         (torch.zeros(3, 4, 5), "one integer per pixel"),
-        (Image.new("RGB", (4, 5)), "colours"),
-        (Image.new("LA", (4, 5)), "colours"),
+        (Image.new("RGB", (4, 5)), "colour image"),
+        (Image.new("LA", (4, 5)), "colour image"),
     ],
 )
 def test_masks_that_are_not_of_integers_are_refused(mask, message):

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 Image = pytest.importorskip("PIL.Image")
 
 from neuraleig.segmentation.evaluation import SegmentationDataset  # noqa: E402
-from neuraleig.segmentation.images._image_files import ImageError, write_image  # noqa: E402
+from neuraleig.segmentation.images import ImageError, ImageWarning  # noqa: E402
+from neuraleig.segmentation.images._image_files import write_image  # noqa: E402
 from neuraleig.segmentation.images._image_paths import natural_key  # noqa: E402
-from neuraleig.segmentation.images._image_sets import as_image_set  # noqa: E402
+from neuraleig.segmentation.images._image_sets import as_image_set, readable  # noqa: E402
 
 
 def picture(value, height=4, width=5):
@@ -88,9 +89,8 @@ def test_broken_links_are_unreadable_and_pipes_no_images(folder):
     os.mkfifo(root / "zz.png")
     images = as_image_set(root)
     assert images.names == [*names, "z.png"]
-    ((name, reason),) = images.readable()[1]
-    assert name == "z.png"
-    assert "there is no such file" in reason
+    with pytest.warns(ImageWarning, match=r"1 of 7.*z\.png': there is no such file"):
+        assert readable(images).names == names
 
 
 def test_a_folder_inside_can_be_left_out(folder):
@@ -240,21 +240,24 @@ def test_unreadable_images_are_listed(folder):
     (root / "b.PNG").write_bytes(b"")
     whole = (root / "a" / "2.png").read_bytes()
     (root / "a" / "2.png").write_bytes(whole[:-30])
-    images, unreadable = as_image_set(root).readable()
+    with pytest.warns(ImageWarning, match="2 of 6 images cannot be read") as caught:
+        images = readable(as_image_set(root))
     assert images.names == [n for n in names if n not in ("b.PNG", "a/2.png")]
-    assert [name for name, _ in unreadable] == ["a/2.png", "b.PNG"]
-    assert "the file is empty" in unreadable[1][1]
-    assert str(root / "a" / "2.png") in unreadable[0][1]
+    reasons = str(caught[0].message).split("; ")
+    assert f"cannot read image {str(root / 'a' / '2.png')!r}" in reasons[0]
+    assert "b.PNG': the file is empty" in reasons[1]
+    with pytest.raises(ValueError, match="none of the 1 images can be read"):
+        readable(as_image_set([root / "b.PNG"]))
 
 
 def test_errors_of_items_name_them():
     images = as_image_set([picture(0), np.full((4, 5), np.nan), "missing.png", [1]])
-    with pytest.raises(ImageError, match="'image_0001': it has values"):
+    with pytest.raises(ImageError, match="'image_0001': it has NaN"):
         images[1]
     with pytest.raises(ImageError, match=r"'missing\.png': there is no such file"):
         images[2]
     for reader in (images.__getitem__, images.size):
-        with pytest.raises(TypeError, match="item 3 of images"):
+        with pytest.raises(TypeError, match="'image_0003' of type list"):
             reader(3)
 
     def fail(index):
@@ -262,7 +265,7 @@ def test_errors_of_items_name_them():
 
     with pytest.raises(ImageError, match="'image_0001': disk on fire"):
         as_image_set(Dataset(fail))[1]
-    with pytest.raises(TypeError, match="must have its image at 'image'"):
+    with pytest.raises(TypeError, match="store the image at 'image'"):
         as_image_set([{"picture": picture(0)}])[0]
 
 

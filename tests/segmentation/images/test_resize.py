@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from neuraleig.segmentation.images import resized_to, short_side_size
+from neuraleig.segmentation.images._resize import resized_to, short_side_size
 
 
 def an_image(height, width):

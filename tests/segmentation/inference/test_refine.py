@@ -5,10 +5,12 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuraleig.segmentation.inference import _refine
-from neuraleig.segmentation.inference._refine import refined_labels
-from neuraleig.segmentation.inference._upsample import labels_from_scores
-from neuraleig.segmentation.inference._windows import Lattice
+from neuraleig.segmentation.inference import (
+    Lattice,
+    _refine,
+    labels_from_scores,
+    refined_labels,
+)
 
 PATCH = 8
 COLORS = np.array([[60, 60, 60], [200, 80, 60], [70, 160, 80], [90, 90, 210]])

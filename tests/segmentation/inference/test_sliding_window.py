@@ -5,12 +5,12 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuraleig.segmentation.inference._sliding_window import (
+from neuraleig.segmentation.inference import (
+    Lattice,
     averaged_scores,
     scores_on_lattice,
     window_weights,
 )
-from neuraleig.segmentation.inference._windows import Lattice
 
 PATCH = 4
 

@@ -5,14 +5,13 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuraleig.segmentation.inference import _upsample
-from neuraleig.segmentation.inference._upsample import (
+from neuraleig.segmentation.inference import (
+    Lattice,
+    _upsample,
     labels_from_scores,
-    pixel_centers,
     probabilities_in_strips,
-    resampled,
 )
-from neuraleig.segmentation.inference._windows import Lattice
+from neuraleig.segmentation.inference._upsample import pixel_centers, resampled
 
 SIDES = st.integers(1, 60)
 

@@ -2,12 +2,8 @@ import numpy as np
 import pytest
 
 from neuraleig.plotting._palette import COLORS
-from neuraleig.segmentation.outputs._palette import (
-    boundaries,
-    lab_of,
-    label_colors,
-    overlay,
-)
+from neuraleig.segmentation.outputs import label_colors, overlay
+from neuraleig.segmentation.outputs._palette import boundaries, lab_of
 
 
 def test_the_first_colours_are_those_of_the_plots():

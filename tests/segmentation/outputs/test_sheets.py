@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip("PIL.Image")
 
+from neuraleig.segmentation.images import read_image
 from neuraleig.segmentation.images._drawing import draw_text
-from neuraleig.segmentation.images._image_files import read_image
+from neuraleig.segmentation.outputs import label_colors
 from neuraleig.segmentation.outputs._crops import BestCrops
-from neuraleig.segmentation.outputs._palette import label_colors
 from neuraleig.segmentation.outputs._sheets import cluster_sheet
 
 SIZE = 16

@@ -1,0 +1,43 @@
+"""Access to fitted estimators; the only module that reads private attributes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from neuraleig._typing import IntArray
+from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.reading import Discretizer
+from neuraleig.segmentation import DenseSegmenter
+
+
+def discretizer_of(estimator: NeuralEigenSpectralClustering) -> Discretizer:
+    """Return the map from functions and scores to probabilities."""
+    return estimator._discretizer
+
+
+def cluster_of_scores(segmenter: DenseSegmenter) -> IntArray:
+    """Return the cluster that each score belongs to, merged clusters being one."""
+    return segmenter._groups
+
+
+def segmenter_metadata(segmenter: DenseSegmenter) -> dict[str, str]:
+    """Return the parameters of a prediction, as properties of a model."""
+    backbone, view = segmenter.backbone_, segmenter._view()
+    n_channels = [int(number) for number in backbone.n_channels]
+    values: dict[str, Any] = {
+        "n_features": sum(n_channels),
+        "n_channels": n_channels,
+        "patch_size": int(backbone.patch_size),
+        "image_size": view.image_size,
+        "window_size": view.window_size,
+        "stride": view.stride,
+        "scales": [float(scale) for scale in segmenter.scales],
+        "flip": bool(segmenter.flip),
+        "refine": segmenter.refine,
+        "refine_radius": float(segmenter.refine_radius),
+        "n_clusters": segmenter.n_clusters_,
+        "cluster_names": {str(c): n for c, n in segmenter.cluster_names_.items()},
+    }
+    texts = {name: json.dumps(value) for name, value in values.items()}
+    return texts | {"backbone": backbone.identity}

@@ -1,0 +1,72 @@
+"""Fitted discretisers as trees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neuraleig._typing import FloatArray
+from neuraleig.persistence._forms import (
+    RECORD,
+    Schema,
+    check,
+    choice,
+    number,
+    numbers,
+)
+from neuraleig.reading import Argmax, ClusterQR, Discretizer, NearestCentre, Renumbered
+
+INTEGERS, MATRIX, POSITIVE = numbers(dtype=np.int64), numbers(2), number(least=0)
+# Classes, and the attributes that are in the file. Eigenvalues are those of the
+# eigenfunctions.
+READERS: dict[str, tuple[Any, dict[str, Schema]]] = {
+    "argmax": (Argmax, {"clusters": INTEGERS}),
+    "nearest_centre": (
+        NearestCentre,
+        {"centres": MATRIX, "spread": POSITIVE, "diffusion_time": POSITIVE},
+    ),
+    "cluster_qr": (ClusterQR, {"rotation": MATRIX, "diffusion_time": POSITIVE}),
+    "renumbered": (Renumbered, {"order": INTEGERS, "discretizer": RECORD}),
+}
+
+
+def packed_reader(discretizer: Discretizer) -> dict[str, Any]:
+    """Tree of a fitted discretiser."""
+    names = {kind: name for name, (kind, _) in READERS.items()}
+    name = names[type(discretizer)]
+    packed = {key: getattr(discretizer, key) for key in READERS[name][1]}
+    if isinstance(discretizer, Renumbered):
+        packed["discretizer"] = packed_reader(discretizer.discretizer)
+    return {"kind": name, **packed}
+
+
+def reader_of(packed: Any, eigenvalues: FloatArray, n_scores: int) -> Discretizer:  # noqa: ANN401
+    """Fitted discretiser of a tree, for eigenfunctions and scores of these numbers."""
+    check(packed, RECORD, "discretizer")
+    check(packed.get("kind"), choice(READERS), "discretizer.kind")
+    kind, form = READERS[packed["kind"]]
+    values = {key: value for key, value in packed.items() if key != "kind"}
+    check(values, form, "discretizer")
+    if kind is Renumbered:
+        inner = reader_of(values["discretizer"], eigenvalues, n_scores)
+        row = np.zeros((1, eigenvalues.size)), np.zeros((1, n_scores))
+        n_clusters = inner.probabilities(*row).shape[1]
+        if not np.array_equal(np.sort(values["order"]), np.arange(n_clusters)):
+            raise ValueError("the order of its clusters is not a permutation")
+        return Renumbered(inner, values["order"])
+    if kind is Argmax:
+        clusters = values["clusters"]
+        is_found = clusters.size > 0 and clusters[0] >= 0 and clusters[-1] < n_scores
+        if not is_found or np.any(np.diff(clusters) <= 0):
+            raise ValueError(
+                f"its clusters are none of {n_scores} scores, in their order"
+            )
+        return Argmax(clusters)
+    matrix = values["rotation"].T if kind is ClusterQR else values["centres"]
+    if matrix.size == 0 or matrix.shape[1] > eigenvalues.size:
+        raise ValueError(
+            f"clusters of shape {matrix.shape} for {eigenvalues.size} functions"
+        )
+    made: Discretizer = kind(**values, eigenvalues=eigenvalues)
+    return made

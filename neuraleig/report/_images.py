@@ -1,0 +1,147 @@
+"""Predictions for images, one at a time, and the images as the page shows them."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neuraleig._words import count_text
+from neuraleig.report._entries import cluster_entries
+from neuraleig.report._statistics import Confidences
+from neuraleig.segmentation import DenseSegmenter, PixelProbabilities
+from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._image_sets import ImageSet, as_image_set, readable
+from neuraleig.segmentation.images._resize import resized_to
+from neuraleig.segmentation.inference import labels_from_scores, refined_labels
+from neuraleig.segmentation.outputs import label_colors, overlay
+from neuraleig.segmentation.outputs._crops import BestCrops, Crop, outlined_crop
+
+# Longer side in pixels of the pictures of doubtful images.
+THUMBNAIL = 320
+# Side of a crop in pixels; a page shows it smaller, for screens of high resolution.
+CROP_SIZE = 144
+
+
+class DoubtfulImage(NamedTuple):
+    """Image with a low mean probability, and a small picture of its clusters."""
+
+    name: str
+    confidence: float
+    picture: RGB
+
+
+class ImageSummary(NamedTuple):
+    """Results of one pass over images.
+
+    Parameters
+    ----------
+    n_images, n_given : int
+        Number of images that were labelled, and that there are.
+    counts : Confidences
+        Sizes of clusters in pixels, and probabilities.
+    crops : list of list of Crop
+        Best crops of each cluster.
+    doubtful : list of DoubtfulImage
+        Images with the lowest probabilities, the lowest first.
+    """
+
+    n_images: int
+    n_given: int
+    counts: Confidences
+    crops: list[list[Crop]]
+    doubtful: list[DoubtfulImage]
+
+
+def summarize_images(
+    segmenter: DenseSegmenter,
+    images: Any,  # noqa: ANN401 - whatever a fit takes
+    *,
+    max_images: int,
+    n_crops: int,
+    n_doubtful: int,
+    seed: int,
+) -> ImageSummary:
+    """Label images, or a sample of them, and keep crops and doubtful images.
+
+    Files that cannot be read are left out, with a warning. Memory is that of one
+    prediction and the crops.
+    """
+    given = as_image_set(images)
+    drawn = given
+    if len(given) > max_images:
+        order = np.random.default_rng(seed).permutation(len(given))
+        drawn = given.subset(np.sort(order[:max_images]))
+    found = readable(drawn)
+    n_clusters = segmenter.n_clusters_
+    colors = label_colors(n_clusters)
+    counts = Confidences(n_clusters)
+    crops = BestCrops(n_clusters, n_crops, CROP_SIZE)
+    doubtful: list[DoubtfulImage] = []
+    names = found.names
+    for number, (rgb, labels, mean) in enumerate(_labelled(segmenter, found, counts)):
+        crops.add(rgb, labels, np.bincount(labels.ravel(), minlength=n_clusters))
+        if len(doubtful) < n_doubtful or mean < doubtful[-1].confidence:
+            picture = _thumbnail(overlay(rgb, labels, colors))
+            image = DoubtfulImage(names[number], mean, picture)
+            bisect.insort(doubtful, image, key=lambda one: one.confidence)
+            del doubtful[n_doubtful:]
+    best = [crops.best(cluster) for cluster in range(n_clusters)]
+    return ImageSummary(len(found), len(given), counts, best, doubtful)
+
+
+def image_entries(summary: ImageSummary, names: Mapping[int, str]) -> dict[str, Any]:
+    """Return the variables of the template for clusters of pixels."""
+    seen = count_text(summary.n_images, "image")
+    if summary.n_images < summary.n_given:
+        seen += f" of {summary.n_given:,}, drawn at random or readable"
+    entries = cluster_entries(summary.counts, names, "pixel", seen)
+    clusters = entries["clusters"]
+    colors = label_colors(len(clusters))
+    for entry, crops, color in zip(clusters, summary.crops, colors, strict=True):
+        entry["crops"] = [outlined_crop(crop, color) for crop in crops]
+    return entries | {
+        "doubtful_rows": None,
+        "doubtful_images": summary.doubtful,
+        "clusters_note": (
+            "The largest regions of each cluster, outlined in its colour, in pale "
+            f"surroundings, from {seen}."
+        ),
+    }
+
+
+def labels_of_image(
+    segmenter: DenseSegmenter, rgb: RGB, probabilities: PixelProbabilities
+) -> Labels:
+    """Return the labels of ``predict`` from the result of ``predict_proba``."""
+    scores, lattice = probabilities.scores, probabilities.lattice
+    if segmenter.refine is not None:
+        return refined_labels(scores, rgb, lattice, radius=segmenter.refine_radius)
+    return labels_from_scores(scores, lattice, probabilities.size)
+
+
+def _labelled(
+    segmenter: DenseSegmenter, images: ImageSet, counts: Confidences
+) -> Iterator[tuple[RGB, Labels, float]]:
+    """Yield images with their labels and mean probabilities, which are counted."""
+    for rgb in images:
+        (probabilities,) = segmenter.predict_proba([rgb])
+        labels = labels_of_image(segmenter, rgb, probabilities)
+        total = 0.0
+        for rows, values in probabilities.strips():
+            largest = values.max(axis=2)
+            counts.add(labels[rows], largest)
+            total += float(largest.sum(dtype=np.float64))
+        yield rgb, labels, total / labels.size
+
+
+def _thumbnail(rgb: RGB) -> RGB:
+    height, width = rgb.shape[:2]
+    factor = THUMBNAIL / max(height, width)
+    if factor >= 1:
+        return rgb
+    return resized_to(
+        rgb, max(1, round(height * factor)), max(1, round(width * factor))
+    )

@@ -1,0 +1,175 @@
+"""Predictions for rows, in one pass over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neuraleig._rows import draw_rows, slices_of
+from neuraleig._standardize import SLICE_ELEMENTS
+from neuraleig._typing import FloatArray, IntArray
+from neuraleig.plotting._fitted import final_step
+from neuraleig.report._statistics import Confidences, FeatureMoments
+
+# Eigenfunctions that are kept for the plot.
+N_FUNCTIONS = 2
+
+
+@dataclass(frozen=True)
+class RowSummary:
+    """Statistics of all rows, and predictions for a sample of them.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of all rows.
+    moments : FeatureMoments
+        Means and deviations over all rows.
+    counts : Confidences
+        Sizes of clusters and probabilities over all rows.
+    rows : ndarray of shape (n_drawn, n_features)
+        Sample, in the order of the data.
+    numbers : ndarray of shape (n_drawn,)
+        Row numbers of the sample, from 0.
+    functions : ndarray of shape (n_drawn, n_functions)
+        Up to two eigenfunctions, without the constant one.
+    probabilities : ndarray of shape (n_drawn, n_clusters)
+        Probability of each cluster.
+    """
+
+    n_rows: int
+    moments: FeatureMoments
+    counts: Confidences
+    rows: FloatArray
+    numbers: IntArray
+    functions: FloatArray
+    probabilities: FloatArray
+
+    @property
+    def labels(self) -> IntArray:
+        """Cluster of each row of the sample."""
+        labels: IntArray = self.probabilities.argmax(axis=1)
+        return labels
+
+    @property
+    def confidences(self) -> FloatArray:
+        """Probability of this cluster."""
+        largest: FloatArray = self.probabilities.max(axis=1)
+        return largest
+
+    def typical_rows(self, cluster: int, n_rows: int) -> IntArray:
+        """Return positions of rows near the mean of a cluster, the nearest first.
+
+        They are taken from the half of the members with the higher probability.
+        Probabilities alone would not do: they are nearly 1 for well separated clusters.
+        """
+        members = np.flatnonzero(self.labels == cluster)
+        if members.size == 0:
+            return members
+        confidences = self.confidences[members]
+        sure = members[confidences >= np.median(confidences)]
+        deviations = self.moments.deviations
+        varies = deviations > 0
+        moved = self.rows[sure] - self.moments.cluster_means[cluster]
+        scaled = moved[:, varies] / deviations[varies]
+        distances = np.einsum("ij,ij->i", scaled, scaled)
+        found: IntArray = sure[np.argsort(distances, kind="stable")[:n_rows]]
+        return found
+
+    def doubtful_rows(self, n_rows: int) -> IntArray:
+        """Return positions of rows with the lowest probabilities, lowest first."""
+        return np.argsort(self.confidences, kind="stable")[:n_rows]
+
+
+def summarize_rows(
+    estimator: Any,  # noqa: ANN401 - clustering, embedding or pipeline
+    data: Any,  # noqa: ANN401 - rows of any kind
+    max_rows: int,
+    seed: int,
+) -> RowSummary:
+    """Evaluate a fitted estimator at all rows and draw a sample.
+
+    An estimator without ``predict_proba`` counts as one cluster. Memory is that of one
+    part of the data and a few copies of the sample.
+    """
+    reader = _Reader(estimator)
+    drawn = draw_rows(reader.parts(data), max_rows, seed)
+    if reader.moments is None:
+        raise ValueError("data has no rows; there must be at least one.")
+    numbers = np.arange(drawn.n_rows) if drawn.index is None else drawn.index
+    kept = drawn.rows.astype(np.float64, copy=False)
+    rows, functions, probabilities = np.split(kept, reader.splits, axis=1)
+    return RowSummary(
+        drawn.n_rows,
+        reader.moments,
+        reader.counts,
+        rows,
+        numbers,
+        functions,
+        probabilities,
+    )
+
+
+class _Reader:
+    """Source of rows with their predictions, which counts all that passes.
+
+    The estimator sees parts as they come: arrays would have lost the column names that
+    steps of a pipeline may need.
+    """
+
+    moments: FeatureMoments | None = None
+    counts: Confidences
+    splits: tuple[int, int]
+
+    def __init__(self, estimator: Any) -> None:  # noqa: ANN401
+        self._estimator = estimator
+        self._n_learned = final_step(estimator).eigenvalues_.size - 1
+
+    def parts(self, data: Any) -> Iterator[FloatArray]:  # noqa: ANN401
+        """Yield columns of features, functions and probabilities, part by part."""
+        for part in _chunks(data):
+            values = np.asarray(self._estimator.transform(part), dtype=np.float64)
+            # A clustering returns the constant function as well.
+            first = values.shape[1] - self._n_learned
+            functions = values[:, first : first + N_FUNCTIONS]
+            probabilities = np.ones((len(functions), 1))
+            if hasattr(self._estimator, "predict_proba"):
+                found = self._estimator.predict_proba(part)
+                probabilities = np.asarray(found, dtype=np.float64)
+            rows = _numbers(part)
+            if self.moments is None:
+                width, n_clusters = rows.shape[1], probabilities.shape[1]
+                self.splits = (width, width + functions.shape[1])
+                self.moments = FeatureMoments(n_clusters)
+                self.counts = Confidences(n_clusters)
+            labels = probabilities.argmax(axis=1)
+            self.moments.add(rows, labels)
+            self.counts.add(labels, probabilities.max(axis=1))
+            yield np.column_stack([rows, functions, probabilities])
+
+
+def _chunks(data: Any) -> Iterator[Any]:  # noqa: ANN401
+    """Yield parts of limited size, of the type of the data."""
+    for part in slices_of(data):
+        rows: Any = np.asarray(part) if isinstance(part, list | tuple) else part
+        shape: tuple[int, ...] = getattr(rows, "shape", ())
+        if len(shape) != 2 or shape[0] == 0:
+            yield rows
+            continue
+        step = max(1, SLICE_ELEMENTS // max(1, shape[1]))
+        indexed = rows.iloc if hasattr(rows, "iloc") else rows
+        for start in range(0, shape[0], step):
+            yield indexed[start : start + step]
+
+
+def _numbers(part: Any) -> FloatArray:  # noqa: ANN401
+    try:
+        return np.asarray(part, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "data has columns that are not numeric, whose means a report cannot show; "
+            "pass the last step of the pipeline and the rows that it receives."
+        ) from error

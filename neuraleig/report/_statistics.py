@@ -1,0 +1,125 @@
+"""Statistics of rows and pixels that arrive part by part."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuraleig._typing import FloatArray, IntArray
+
+# Bars of the histogram of probabilities, from 0 to 1.
+N_BINS = 20
+# Probability below which a label counts as doubtful.
+DOUBTFUL = 0.5
+
+
+class Confidences:
+    """Sizes of clusters, and the probabilities of the assigned clusters.
+
+    Attributes
+    ----------
+    sizes : ndarray of shape (n_clusters,)
+        Number of rows or pixels in each cluster.
+    histogram : ndarray of shape (N_BINS,)
+        Number of rows or pixels by probability.
+    n_doubtful : int
+        Number of rows or pixels with a probability below one half.
+    """
+
+    def __init__(self, n_clusters: int) -> None:
+        self.sizes: IntArray = np.zeros(n_clusters, dtype=np.int64)
+        self.histogram: IntArray = np.zeros(N_BINS, dtype=np.int64)
+        self.n_doubtful = 0
+        self._sums = np.zeros(n_clusters)
+
+    def add(self, labels: NDArray[np.integer], probabilities: FloatArray) -> None:
+        """Count labels and their probabilities, arrays of the same shape."""
+        flat = labels.ravel()
+        weights = np.asarray(probabilities, dtype=np.float64).ravel()
+        n_clusters = self.sizes.size
+        self.sizes += np.bincount(flat, minlength=n_clusters)
+        self._sums += np.bincount(flat, weights, minlength=n_clusters)
+        # Rounding can leave a probability just outside of [0, 1].
+        places = np.clip((weights * N_BINS).astype(np.int64), 0, N_BINS - 1)
+        self.histogram += np.bincount(places, minlength=N_BINS)
+        self.n_doubtful += int(np.count_nonzero(weights < DOUBTFUL))
+
+    @property
+    def means(self) -> FloatArray:
+        """Mean probability of each cluster, NaN for an empty one."""
+        means: FloatArray = self._sums / np.where(self.sizes > 0, self.sizes, np.nan)
+        return means
+
+    @property
+    def mean(self) -> float:
+        """Mean probability of all rows or pixels."""
+        return float(self._sums.sum() / self.sizes.sum())
+
+
+class FeatureMoments:
+    """Means and standard deviations of features, of all rows and of clusters."""
+
+    def __init__(self, n_clusters: int) -> None:
+        self._n_clusters = n_clusters
+        self._shift: FloatArray = np.zeros(0)
+
+    def add(self, rows: FloatArray, labels: IntArray) -> None:
+        """Add rows of shape (n_rows, n_features) and their labels."""
+        if self._shift.size == 0:
+            # Squares of large values would cancel; those of small ones do not.
+            self._shift = rows.mean(axis=0)
+            n_features = rows.shape[1]
+            self._squares = np.zeros(n_features)
+            self._sums = np.zeros((self._n_clusters, n_features))
+            self._counts = np.zeros(self._n_clusters, dtype=np.int64)
+        shifted = rows - self._shift
+        self._squares += np.einsum("ij,ij->j", shifted, shifted)
+        self._counts += np.bincount(labels, minlength=self._n_clusters)
+        for cluster in np.unique(labels):
+            self._sums[cluster] += shifted[labels == cluster].sum(axis=0)
+
+    @property
+    def means(self) -> FloatArray:
+        """Means over all rows, of shape (n_features,)."""
+        means: FloatArray = self._shift + self._sums.sum(axis=0) / self._counts.sum()
+        return means
+
+    @property
+    def deviations(self) -> FloatArray:
+        """Standard deviations over all rows; 0 for a constant feature."""
+        shifted = self.means - self._shift
+        squares = self._squares / self._counts.sum() - shifted**2
+        deviations: FloatArray = np.sqrt(np.maximum(squares, 0.0))
+        noise = np.finfo(np.float64).eps * (np.abs(self._shift) + np.abs(shifted))
+        deviations[deviations <= 8 * noise] = 0.0
+        return deviations
+
+    @property
+    def cluster_means(self) -> FloatArray:
+        """Means of clusters, of shape (n_clusters, n_features); NaN if empty."""
+        counts = np.where(self._counts > 0, self._counts, np.nan)[:, None]
+        means: FloatArray = self._shift + self._sums / counts
+        return means
+
+    def differences(self) -> FloatArray:
+        """Return means of clusters minus means of all rows, in standard deviations.
+
+        They are 0 for constant features and empty clusters.
+        """
+        moved, deviations = self.cluster_means - self.means, self.deviations
+        found = np.zeros_like(moved)
+        known = (deviations > 0) & np.isfinite(moved)
+        return np.divide(moved, deviations, out=found, where=known)
+
+
+def telling_features(differences: FloatArray, n_features: int) -> IntArray:
+    """Return the features with the largest absolute differences, largest first."""
+    return np.argsort(-np.abs(differences), kind="stable")[:n_features]
+
+
+def separating_features(
+    differences: FloatArray, sizes: IntArray, n_features: int
+) -> IntArray:
+    """Return the features whose variance the clusters explain best, best first."""
+    explained = (sizes / sizes.sum()) @ differences**2
+    return telling_features(explained, n_features)

@@ -1,0 +1,96 @@
+"""Rows and their graph, without outliers."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from neuraleig import GraphWarning, NeuralSpectralEmbedding
+from neuraleig.affinity import Graph, NeighborAffinity, RBFAffinity
+from neuraleig.fit import RowProblem
+from neuraleig.fit._row_problem import without_outliers
+from neuraleig.training import Training
+
+
+def components_of(*sizes):
+    """A graph whose components are complete graphs."""
+    blocks = [np.ones((size, size)) - np.eye(size) for size in sizes]
+    weights = sp.csr_array(sp.block_diag(blocks))
+    return Graph(weights, 10 * np.arange(sum(sizes)))
+
+
+# Outliers
+
+
+def test_as_many_components_as_clusters_are_kept():
+    graph = components_of(50, 2)
+    assert without_outliers(graph, 2) is graph
+
+
+def test_components_too_small_for_a_cluster_are_left_out():
+    # A tenth of the mean of three clusters of 113 nodes is 3.8 nodes.
+    kept = without_outliers(components_of(2, 50, 3, 50, 2, 6), 3)
+    assert kept.n_nodes == 106
+    nodes = np.concatenate([np.arange(2, 52), np.arange(55, 105), np.arange(107, 113)])
+    np.testing.assert_array_equal(kept.index, 10 * nodes)
+    sizes = np.bincount(kept.component_labels)
+    assert sorted(sizes) == [6, 50, 50]
+
+
+def test_large_components_beyond_the_clusters_are_reported():
+    with pytest.warns(GraphWarning, match="3 connected components for 2 clusters"):
+        kept = without_outliers(components_of(30, 30, 30, 1), 2)
+    assert kept.n_nodes == 90
+
+
+def test_one_cluster_of_components_is_reported_without_advice_on_clusters():
+    with pytest.warns(GraphWarning, match="tell nothing but them apart") as caught:
+        without_outliers(components_of(30, 30), 1)
+    assert "n_clusters" not in str(caught[0].message)
+
+
+def test_a_graph_of_nothing_but_outliers_is_kept_whole():
+    graph = components_of(*[2] * 60)
+    with pytest.warns(GraphWarning, match="60 connected components"):
+        assert without_outliers(graph, 2) is graph
+
+
+def test_uniform_weight_connects_components_and_silences_the_warning():
+    graph = components_of(30, 30, 30).regularized(0.1)
+    assert without_outliers(graph, 1) is graph
+
+
+def test_regularization_serves_where_the_warning_recommends_it():
+    X = np.random.default_rng(0).normal(size=(60, 2)) + [[0, 0], [99, 0]] * 30
+    model = NeuralSpectralEmbedding(
+        2,
+        affinity=NeighborAffinity(regularization=0.1),
+        training=Training(max_iter=5),
+        random_state=0,
+    )
+    model.fit(X)
+    assert model.eigenvalues_[1] < 1.0
+
+
+# Problem
+
+
+def test_nodes_are_standardised_distinct_rows(blobs, run):
+    X = np.repeat(blobs[0][:50], 2, axis=0)
+    found = RowProblem.build(X, NeighborAffinity(), 1, run)
+    np.testing.assert_array_equal(found.graph.index, np.arange(0, 100, 2))
+    rows = (X[::2] - X.mean(axis=0)) / np.sqrt(np.mean((X - X.mean(axis=0)) ** 2))
+    np.testing.assert_allclose(found.rows.numpy(), rows, rtol=1e-5, atol=1e-6)
+    assert found.rows.dtype == torch.float32
+
+
+def test_identical_rows_leave_nothing_to_learn(run):
+    found = RowProblem.build(np.ones((9, 2)), RBFAffinity(), 1, run)
+    assert found.has_edges
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GraphWarning)
+        found = RowProblem.build(np.ones((9, 2)), NeighborAffinity(), 1, run)
+    assert found.graph.n_nodes == 1
+    assert not found.has_edges
