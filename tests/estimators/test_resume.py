@@ -14,7 +14,8 @@ from torch import nn
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, _targets
 from neuraleig.affinity import NeighborAffinity
 from neuraleig.estimators import _fine_tune, _warm_start
-from neuraleig.training import BaseCallback, CheckpointError, CheckpointFolder
+from neuraleig.training import BaseCallback, CheckpointError
+from neuraleig.training._checkpoint import CheckpointFolder
 
 X = make_blobs(
     400, n_features=3, centers=[[0, 0, 0], [5, 0, 0], [2, 4, 0]], random_state=0

@@ -15,13 +15,8 @@ from torch import nn
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.estimators import _warm_start
-from neuraleig.training import (
-    MLflowLogger,
-    TensorBoardLogger,
-    Training,
-    TrainingState,
-    begin_histories,
-)
+from neuraleig.training import MLflowLogger, TensorBoardLogger, Training, TrainingState
+from neuraleig.training._history import begin_histories
 
 X, _ = make_moons(300, noise=0.05, random_state=0)
 PARAMS = {
