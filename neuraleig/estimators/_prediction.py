@@ -144,9 +144,10 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         score : float
             At most 1; higher is better.
         """
-        # Seed 0: rows, landmarks and projections are the same on every call.
+        parts = self._iter_rows(X)
         affinity = self.affinity_.as_fitted()
-        drawn = self._draw_graph_rows(self._iter_rows(X), affinity, seed=0)
+        # Seed 0: rows, landmarks and projections are the same on every call.
+        drawn = self._draw_graph_rows(parts, affinity, seed=0)
         given = as_numpy(affinity_matrix, "affinity_matrix")
         graph = affinity.build(
             drawn.rows,
