@@ -74,8 +74,6 @@ def figures_of_images(seed):
     segmenter = DenseSegmenter(
         6,
         backbone="color_texture",
-        hidden_size=128,
-        n_heads=2,
         refine="guided",
         random_state=seed,
     ).fit(images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,6 +34,7 @@ from neuraleig.segmentation.backbones import (
     extract,
     make_backbone,
 )
+from neuraleig.segmentation.backbones._timm_backbone import VisionTransformer
 
 # Who makes a backbone anew: timm, this package, or the user, who has a callable or a
 # class of one's own.
@@ -44,13 +46,16 @@ PROBE_SIZES = ((224, 448), (240, 480))
 # no wider.
 LARGEST_PATCH = 4096
 
+PRODUCTS = {str(d): d for d in (torch.float32, torch.bfloat16, torch.float16)}
 LAYERS = Form("'auto' or numbers of blocks", lambda v: isinstance(v, str | list))
 TIMM_OPTIONS: dict[str, Schema] = {
     "name": TEXT,
     "pretrained": FLAG,
-    "checkpoint": (TEXT,),
+    "weights": (TEXT,),
     "layers": LAYERS,
     "seed": integer(),
+    # Of the products on CUDA.
+    "products": choice(PRODUCTS),
 }
 BACKBONE: dict[str, Schema] = {
     "kind": choice((TIMM, COLOR_TEXTURE, OWN)),
@@ -71,7 +76,7 @@ def packed_backbone(
 ) -> dict[str, Any]:
     """Tree of the backbone of a fit, from which it is made anew."""
     # Subclasses may do something else.
-    kinds = {TimmBackbone: TIMM, ColorTexture: COLOR_TEXTURE}
+    kinds = {VisionTransformer: TIMM, ColorTexture: COLOR_TEXTURE}
     kind = kinds.get(type(backbone), OWN)
     function = getattr(backbone, "function", backbone)
     if with_weights and kind == OWN and not isinstance(function, nn.Module):
@@ -86,7 +91,7 @@ def packed_backbone(
         "identity": backbone.identity,
         "patch_size": backbone.patch_size,
         "n_channels": list(backbone.n_channels),
-        "options": backbone.options if isinstance(backbone, TimmBackbone) else None,
+        "options": _options(backbone),
         "probe": probed(_tried(backbone, device)) if kind == OWN else None,
         "weights": weights_of(_holder(backbone), "backbone") if is_included else None,
     }
@@ -126,6 +131,22 @@ def backbone_of(
     return backbone
 
 
+def _options(backbone: Backbone) -> dict[str, Any] | None:
+    """Settings of a model of timm."""
+    if not isinstance(backbone, VisionTransformer):
+        return None
+    settings = backbone.settings
+    path, layers = settings.weights, settings.layers
+    return {
+        "name": settings.name,
+        "pretrained": bool(settings.pretrained),
+        "weights": None if path is None else str(Path(path).resolve()),
+        "layers": layers if isinstance(layers, str) else [int(n) for n in layers],
+        "seed": int(backbone.seed),
+        "products": str(backbone.products),
+    }
+
+
 def _tried(backbone: Backbone, device: torch.device) -> Tensor:
     """Features of one random image, to know a backbone by.
 
@@ -156,9 +177,14 @@ def _made(tree: dict[str, Any], brought: Brought, device: torch.device) -> Backb
         return ColorTexture(tree["patch_size"]).to(device)
     options, path = dict(tree["options"]), brought.get("weights")
     if path is not None:
-        options, weights = options | {"checkpoint": str(path)}, None
+        options, weights = options | {"weights": str(path)}, None
+    seed, products = options.pop("seed"), options.pop("products")
+    # Whatever the device: its products may be there again later.
+    settings = TimmBackbone(**options, precision="float32")
     try:
-        return TimmBackbone(**options, weights=weights).to(device)
+        made = settings.make(device, seed=seed, state=weights)
+        made.products = PRODUCTS[products]
+        return made
     except OSError as error:
         raise OSError(
             f"the weights of the model's backbone {options['name']!r} are not at hand; "
@@ -169,7 +195,7 @@ def _made(tree: dict[str, Any], brought: Brought, device: torch.device) -> Backb
 def _holder(backbone: Backbone) -> nn.Module:
     """Module whose weights are the backbone's."""
     model: nn.Module = backbone
-    if isinstance(backbone, TimmBackbone):
+    if isinstance(backbone, VisionTransformer):
         model = backbone.model
     return model
 
@@ -204,7 +230,7 @@ def _remedy(tree: dict[str, Any]) -> str:
         return "pass the one of the fit as backbone="
     if tree["kind"] == COLOR_TEXTURE:
         return "load it with the version of neuraleig that wrote it"
-    if not options["pretrained"] and options["checkpoint"] is None:
+    if not options["pretrained"] and options["weights"] is None:
         return (
             "its random weights are those of other versions of torch and timm; load it "
             "with these, or pass the backbone of the fit as backbone="
