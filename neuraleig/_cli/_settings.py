@@ -38,6 +38,7 @@ TEXTS = {
     "affinity": "Weights between rows",
     "affinity__approximate": "Search neighbours approximately, or else exactly",
     "backbone": "Model of timm, or color_texture",
+    "clusterer__n_neighbors": "Neighbours of a token; 64 where left at the default",
 }
 # Seeds of commands are fixed: equal commands make equal files.
 DEFAULTS = {"random_state": 0}
