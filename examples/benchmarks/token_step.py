@@ -26,7 +26,7 @@ import trial
 from neuraleig.networks import TokenAttention, make_network
 from neuraleig.objectives import NeuralEF, NormalizedCut, Rayleigh, SumObjective
 from neuraleig.sampling import TokenWindow, WindowSampler
-from neuraleig.training import make_optimizers
+from neuraleig.training._optimizers import make_optimizers
 
 SIZES = (2_500, 5_000, 10_000, 20_000)
 # Tokens of a window: 50 by 50.

@@ -12,9 +12,10 @@ import scipy.sparse as sp
 import torch
 from sklearn.base import BaseEstimator
 
+from neuraleig._components import ComposedEstimator
 from neuraleig._random import Seeds
 from neuraleig._standardize import SLICE_ELEMENTS
-from neuraleig.training import NOTHING_KEPT, Checkpoint
+from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint
 
 # Parameters that do not change what a fit comes to. The seeds of the first attempt
 # are kept, so that random_state counts only where it is a number.
@@ -33,12 +34,23 @@ def identity_of(estimator: BaseEstimator, device: torch.device) -> dict[str, Any
 
 
 def parameters_of(estimator: BaseEstimator, without: Collection[str]) -> dict[str, Any]:
-    """Parameters as JSON, those of components too, but for some names."""
-    return {
-        name: _as_json(value, without)
-        for name, value in estimator.get_params(deep=False).items()
-        if name not in without
-    }
+    """Parameters as JSON, those of parts as ``<part>__<parameter>``.
+
+    A part that is left to a default or a name counts as the part that it stands for.
+    """
+    found: dict[str, Any] = {}
+    for name, value in estimator.get_params(deep=False).items():
+        if name in without:
+            continue
+        if isinstance(estimator, ComposedEstimator):
+            value = estimator._component(name, value)
+        if isinstance(value, BaseEstimator):
+            found[name] = type(value).__name__
+            parts = parameters_of(value, without)
+            found |= {f"{name}__{part}": json for part, json in parts.items()}
+        else:
+            found[name] = _as_json(value)
+    return found
 
 
 def check_same_data(checkpoint: Checkpoint, **data: object) -> None:
@@ -80,7 +92,7 @@ def recall_seeds(checkpoint: Checkpoint, seeds: Seeds) -> Seeds:
     return saved or seeds
 
 
-def _as_json(value: object, without: Collection[str]) -> object:
+def _as_json(value: object) -> object:
     """A parameter as JSON, the same in every process."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
@@ -89,11 +101,9 @@ def _as_json(value: object, without: Collection[str]) -> object:
     if isinstance(value, Real):
         return float(value)
     if isinstance(value, (tuple, list)):
-        return [_as_json(part, without) for part in value]
+        return [_as_json(part) for part in value]
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, BaseEstimator):
-        return {type(value).__name__: parameters_of(value, without)}
     name = getattr(value, "__qualname__", type(value).__qualname__)
     return f"{getattr(value, '__module__', '')}.{name}"
 

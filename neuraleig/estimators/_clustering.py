@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 
+from neuraleig._fit import Problem, Run, Task, fit
 from neuraleig._random import RandomState
 from neuraleig._sklearn import Interval, StrOptions, with_callbacks
 from neuraleig._typing import IntArray, Matrix, Rows
@@ -22,10 +23,9 @@ from neuraleig.estimators._base import (
     unchanged_on_failure,
 )
 from neuraleig.estimators._stream import StreamClusterer
-from neuraleig.fit import Problem, Run, Task, fit
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import TrunkFactory
-from neuraleig.reading import (
+from neuraleig.reading._labels import (
     BY_HEAD,
     fit_discretizer,
     labels_of,
@@ -75,10 +75,10 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     diffusion_time : float, default=10.0
         Labels are read off eigenfunctions weighted by :math:`\lambda^t`, or by a
         smaller :math:`t` where less than 0.3 would be left of the leading one.
-    assign_labels : {"argmax", "kmeans", "cluster_qr", "kmeans_hidden"}, \
-default="argmax"
-        Labels by the assignment head, by k-means or pivoted QR on the eigenfunctions,
-        or by k-means on the hidden features of the network.
+    assign_labels : str, default="argmax"
+        Labels by the assignment head (``"argmax"``), by k-means or pivoted QR on the
+        eigenfunctions (``"kmeans"``, ``"cluster_qr"``), or by k-means on the hidden
+        features of the network (``"kmeans_hidden"``).
     network : "mlp" or callable, default="mlp"
         A callable takes ``n_features`` and returns an ``nn.Module`` that maps
         (n_rows, n_features) to (n_rows, n_hidden).

@@ -13,8 +13,9 @@ from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
 from neuraleig.metrics import modularity
-from neuraleig.reading import Discretizer, labels_of
-from neuraleig.training import resolve_device
+from neuraleig.reading import Discretizer
+from neuraleig.reading._labels import labels_of
+from neuraleig.training._device import resolve_device
 
 
 class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
@@ -143,9 +144,10 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         score : float
             At most 1; higher is better.
         """
-        # Seed 0: rows, landmarks and projections are the same on every call.
+        parts = self._iter_rows(X)
         affinity = self.affinity_.as_fitted()
-        drawn = self._draw_graph_rows(self._iter_rows(X), affinity, seed=0)
+        # Seed 0: rows, landmarks and projections are the same on every call.
+        drawn = self._draw_graph_rows(parts, affinity, seed=0)
         given = as_numpy(affinity_matrix, "affinity_matrix")
         graph = affinity.build(
             drawn.rows,

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sklearn.base import clone
 from torch import Tensor, nn
 
 from neuraleig.persistence._forms import (
-    FLAG,
+    RECORD,
     TENSOR,
     TENSORS,
     TEXT,
@@ -26,7 +27,7 @@ from neuraleig.persistence._networks import (
     probed,
     weights_of,
 )
-from neuraleig.persistence._parameters import Brought
+from neuraleig.persistence._parameters import Brought, packed_value, value_of
 from neuraleig.segmentation.backbones import (
     Backbone,
     ColorTexture,
@@ -47,14 +48,10 @@ PROBE_SIZES = ((224, 448), (240, 480))
 LARGEST_PATCH = 4096
 
 PRODUCTS = {str(d): d for d in (torch.float32, torch.bfloat16, torch.float16)}
-LAYERS = Form("'auto' or numbers of blocks", lambda v: isinstance(v, str | list))
-TIMM_OPTIONS: dict[str, Schema] = {
-    "name": TEXT,
-    "pretrained": FLAG,
-    "weights": (TEXT,),
-    "layers": LAYERS,
+TIMM_PARTS: dict[str, Schema] = {
+    "settings": RECORD,
     "seed": integer(),
-    # Of the products on CUDA.
+    # Type of the products on CUDA.
     "products": choice(PRODUCTS),
 }
 BACKBONE: dict[str, Schema] = {
@@ -65,7 +62,7 @@ BACKBONE: dict[str, Schema] = {
         lambda value: type(value) is int and 1 <= value <= LARGEST_PATCH,
     ),
     "n_channels": [integer(least=1)],
-    "options": (TIMM_OPTIONS,),
+    "timm": (TIMM_PARTS,),
     "probe": (TENSOR,),
     "weights": (TENSORS,),
 }
@@ -86,14 +83,15 @@ def packed_backbone(
             "out."
         )
     is_included = with_weights and kind != COLOR_TEXTURE
+    holder: Any = backbone.model if kind == TIMM else backbone
     return {
         "kind": kind,
         "identity": backbone.identity,
         "patch_size": backbone.patch_size,
         "n_channels": list(backbone.n_channels),
-        "options": _options(backbone),
+        "timm": _packed_timm(backbone) if kind == TIMM else None,
         "probe": probed(_tried(backbone, device)) if kind == OWN else None,
-        "weights": weights_of(_holder(backbone), "backbone") if is_included else None,
+        "weights": weights_of(holder, "backbone") if is_included else None,
     }
 
 
@@ -112,7 +110,7 @@ def backbone_of(
         If its weights are not there.
     """
     if tree["kind"] == TIMM:
-        check(tree["options"], TIMM_OPTIONS, "backbone.options")
+        check(tree["timm"], TIMM_PARTS, "backbone.timm")
     if tree["weights"] is not None:
         check_weights(tree["weights"], tree["weights"], infinities=True)
     try:
@@ -131,17 +129,12 @@ def backbone_of(
     return backbone
 
 
-def _options(backbone: Backbone) -> dict[str, Any] | None:
-    """Settings of a model of timm."""
-    if not isinstance(backbone, VisionTransformer):
-        return None
-    settings = backbone.settings
-    path, layers = settings.weights, settings.layers
+def _packed_timm(backbone: Any) -> dict[str, Any]:  # noqa: ANN401
+    settings = clone(backbone.settings)
+    if settings.weights is not None:
+        settings.weights = Path(settings.weights).resolve()
     return {
-        "name": settings.name,
-        "pretrained": bool(settings.pretrained),
-        "weights": None if path is None else str(Path(path).resolve()),
-        "layers": layers if isinstance(layers, str) else [int(n) for n in layers],
+        "settings": packed_value(settings, "backbone"),
         "seed": int(backbone.seed),
         "products": str(backbone.products),
     }
@@ -175,29 +168,29 @@ def _made(tree: dict[str, Any], brought: Brought, device: torch.device) -> Backb
         return backbone
     if kind == COLOR_TEXTURE:
         return ColorTexture(tree["patch_size"]).to(device)
-    options, path = dict(tree["options"]), brought.get("weights")
+    return _made_by_timm(tree["timm"], weights, brought).to(device)
+
+
+def _made_by_timm(
+    parts: dict[str, Any], state: dict[str, Tensor] | None, brought: Brought
+) -> VisionTransformer:
+    settings = value_of(parts["settings"], "backbone", brought)
+    if not isinstance(settings, TimmBackbone):
+        raise ValueError(f"its settings are those of a {type(settings).__name__}")
+    path = brought.get("weights")
     if path is not None:
-        options, weights = options | {"weights": str(path)}, None
-    seed, products = options.pop("seed"), options.pop("products")
+        settings.weights, state = path, None
     # Whatever the device: its products may be there again later.
-    settings = TimmBackbone(**options, precision="float32")
+    settings.precision = "float32"
     try:
-        made = settings.make(device, seed=seed, state=weights)
-        made.products = PRODUCTS[products]
-        return made
+        made = settings.make(torch.device("cpu"), seed=parts["seed"], state=state)
     except OSError as error:
         raise OSError(
-            f"the weights of the model's backbone {options['name']!r} are not at hand; "
+            f"the weights of the model's backbone {settings.name!r} are not at hand; "
             f"pass weights= with a file of them. {error}"
         ) from error
-
-
-def _holder(backbone: Backbone) -> nn.Module:
-    """Module whose weights are the backbone's."""
-    model: nn.Module = backbone
-    if isinstance(backbone, VisionTransformer):
-        model = backbone.model
-    return model
+    made.products = PRODUCTS[parts["products"]]
+    return made
 
 
 def _fill(backbone: Backbone, weights: dict[str, Tensor]) -> None:
@@ -225,12 +218,12 @@ def _is_same(backbone: Backbone, tree: dict[str, Any], device: torch.device) -> 
 
 
 def _remedy(tree: dict[str, Any]) -> str:
-    options = tree["options"]
     if tree["kind"] == OWN:
         return "pass the one of the fit as backbone="
     if tree["kind"] == COLOR_TEXTURE:
         return "load it with the version of neuraleig that wrote it"
-    if not options["pretrained"] and options["weights"] is None:
+    settings = tree["timm"]["settings"]["parameters"]
+    if not settings["pretrained"] and settings["weights"] is None:
         return (
             "its random weights are those of other versions of torch and timm; load it "
             "with these, or pass the backbone of the fit as backbone="

@@ -55,7 +55,8 @@ class ModelDescription:
     graph_eigenvalues : list of float
         Exact eigenvalues of the graph.
     fit : dict of str to float
-        Further numbers of the fit, as the attributes of the estimator are called.
+        Further numbers of the fit by the names of the attributes; of a segmenter also
+        those of its ``clusterer_``.
     n_weights : int
         Numbers in the file.
     """

@@ -26,7 +26,7 @@ from neuraleig.persistence._row_estimators import (
 )
 from neuraleig.persistence._segmenter import packed_segmenter, segmenter_of
 from neuraleig.segmentation import DenseSegmenter
-from neuraleig.training import resolve_device
+from neuraleig.training._device import resolve_device
 
 Estimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding | DenseSegmenter
 ESTIMATORS: dict[str, type[Estimator]] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 
+from neuraleig._fit import Problem, WindowProblem
 from neuraleig.affinity import (
     Graph,
     NeighborAffinity,
@@ -17,7 +18,6 @@ from neuraleig.affinity import (
 from neuraleig.affinity._token_affinity import TOKEN_NEIGHBORS
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
-from neuraleig.fit import Problem, WindowProblem
 from neuraleig.networks import TokenAttention
 from neuraleig.segmentation._token_sample import PreparedWindows, TokenSample
 from neuraleig.training import Training, fit_alone

@@ -30,7 +30,7 @@ from neuraleig.segmentation.backbones._feature_cache import (
     cache_key,
 )
 from neuraleig.segmentation.backbones._make_backbone import COLOR_TEXTURE
-from neuraleig.training import check_callbacks
+from neuraleig.training._callbacks import check_callbacks
 
 # Parameters that are read after the fit, and may have been set since.
 LATER = (

@@ -9,12 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from neuraleig._fit import Progress
 from neuraleig._random import RandomState
 from neuraleig._shard import Shard
 from neuraleig._sklearn import CallbackSupportMixin, FitTask, with_callbacks
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._start import common_checkpoint, common_seeds
-from neuraleig.fit import Progress
 from neuraleig.metrics import modularity
 from neuraleig.segmentation._clusterer import clusterer_of_tokens, fit_to_tokens
 from neuraleig.segmentation._geometry import Geometry
@@ -28,14 +28,10 @@ from neuraleig.segmentation.backbones import (
     make_backbone,
 )
 from neuraleig.segmentation.images._image_sets import as_image_set, readable
-from neuraleig.training import (
-    NOTHING_KEPT,
-    Callback,
-    Checkpoint,
-    CheckpointFolder,
-    current_shard,
-    resolve_device,
-)
+from neuraleig.training import Callback
+from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder
+from neuraleig.training._device import resolve_device
+from neuraleig.training._distributed import current_shard
 
 # Stages of a fit: features of all windows, and the clusterer.
 N_STAGES = 2

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from neuraleig._random import numbered_generator
 from neuraleig._typing import Array, IntArray
-from neuraleig.affinity import batch_edges, pixel_grid_edges
+from neuraleig.affinity import pixel_grid_edges
 from neuraleig.affinity._token_affinity import matrix_of
+from neuraleig.affinity._token_graph import batch_edges
 from neuraleig.sampling import TokenWindow
 from neuraleig.segmentation._image_windows import ImageWindows
 

@@ -7,13 +7,8 @@ from segmentation import dense_reference
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from neuraleig._batch import Edges
-from neuraleig.affinity import (
-    _tokens,
-    cosine_neighbor_edges,
-    normalized_edges,
-    sum_edges,
-    token_graph,
-)
+from neuraleig.affinity import _tokens, cosine_neighbor_edges, token_graph
+from neuraleig.affinity._tokens import normalized_edges, sum_edges
 
 
 def dense(edges):

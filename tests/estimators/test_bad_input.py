@@ -11,7 +11,7 @@ from sklearn.neighbors import kneighbors_graph
 from torch import nn
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.estimators import _fit
+from neuraleig._fit import RowProblem, _fit
 
 X = make_blobs(
     60, n_features=3, centers=[[0, 0, 0], [6, 0, 0], [3, 5, 0]], random_state=0
@@ -54,8 +54,8 @@ def no_training(monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(_fit, "warm_start", fail)
-    monkeypatch.setattr(_fit, "fine_tune", fail)
+    monkeypatch.setattr(_fit, "teach", fail)
+    monkeypatch.setattr(_fit, "tune", fail)
 
 
 def assert_refused(params, message, rows=X, kind=(ValueError, TypeError), **fit_params):
@@ -130,19 +130,31 @@ def trained():
 
 STRINGS = [
     "affinity",
+    "affinity__backend",
+    "affinity__metric",
+    "affinity__weights",
     "assign_labels",
-    "assignment",
-    "edge_weights",
-    "head",
-    "init",
-    "label_objective",
     "metric",
     "network",
-    "objective",
-    "sampling",
+    "training__assignment",
+    "training__head",
+    "training__init",
+    "training__label_objective",
+    "training__objective",
+    "training__optimizer",
+    "training__precision",
+    "training__sampling",
 ]
-POSITIVE_INTEGERS = ["batch_size", "n_clusters", "n_components", "n_neighbors"]
-POSITIVE_INTEGERS += ["n_iter_no_change", "walk_length"]
+POSITIVE_INTEGERS = [
+    "affinity__n_neighbors",
+    "n_clusters",
+    "n_components",
+    "n_neighbors",
+    "training__batch_size",
+    "training__checkpoint_interval",
+    "training__n_iter_no_change",
+    "training__walk_length",
+]
 
 
 @pytest.mark.parametrize("name", STRINGS)
@@ -170,25 +182,25 @@ def test_integers_are_integers_of_their_range(name, value):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("lr", 0.0),
-        ("lr", np.inf),
-        ("lr", np.nan),
+        ("training__lr", 0.0),
+        ("training__lr", np.inf),
+        ("training__lr", np.nan),
         ("gamma", 0.0),
         ("gamma", np.inf),
-        ("regularization", -0.1),
+        ("affinity__regularization", -0.1),
         ("diffusion_time", -1.0),
         ("diffusion_time", np.inf),
-        ("tol", -1e-9),
-        ("validation_fraction", 0.0),
-        ("validation_fraction", 1.0),
-        ("max_iter", -1),
-        ("max_iter", 1.5),
-        ("early_stopping", "yes"),
+        ("training__tol", -1e-9),
+        ("training__validation_fraction", 0.0),
+        ("training__validation_fraction", 1.0),
+        ("training__max_iter", -1),
+        ("training__max_iter", 1.5),
+        ("training__early_stopping", "yes"),
         ("n_jobs", 1.5),
         ("random_state", -1),
         ("random_state", "seed"),
         ("hidden_sizes", 32),
-        ("temperature", 1.0),
+        ("training__temperature", 1.0),
     ],
 )
 @pytest.mark.usefixtures("no_training")
@@ -393,7 +405,7 @@ def test_a_failed_refit_leaves_the_fit_before_it():
         model.set_params(training__lr=1e30).fit(X[:, :2])
     with pytest.raises(ValueError, match="NaN"):
         model.fit(np.full((5, 2), np.nan))
-    assert {**vars(model), "lr": before["lr"]} == before
+    assert vars(model) == before
     np.testing.assert_array_equal(model.predict(X), labels)
     np.testing.assert_array_equal(model.transform(X), functions)
 
@@ -402,7 +414,7 @@ def test_an_interrupted_fit_leaves_no_trace(monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_fit, "fine_tune", interrupt)
+    monkeypatch.setattr(_fit, "tune", interrupt)
     model = NeuralEigenSpectralClustering().set_params(**SMALL)
     before = dict(vars(model))
     with pytest.raises(KeyboardInterrupt):
@@ -413,7 +425,13 @@ def test_an_interrupted_fit_leaves_no_trace(monkeypatch):
 # Values that no parameter may have: a law over all of them
 
 # Any text is a path.
-PARAMETERS = sorted(set(NeuralEigenSpectralClustering().get_params()) - {"checkpoint"})
+PARAMETERS = sorted(
+    NeuralEigenSpectralClustering(3)
+    .set_params(**SMALL, affinity__n_neighbors=10)
+    .get_params()
+    .keys()
+    - {"checkpoint"}
+)
 never = st.one_of(
     st.floats(max_value=-1e-9),
     st.just(np.nan),
@@ -433,10 +451,11 @@ KNOWN = {"cpu", "cuda", "auto", "euclidean", "rbf", "edges", "nodes", "p", "l1",
 def test_impossible_values_never_reach_training(name, value):
     # No callbacks are as good as none.
     assume((name, value) != ("callbacks", []))
-    model = NeuralEigenSpectralClustering().set_params(**SMALL | {name: value})
+    model = NeuralEigenSpectralClustering().set_params(**SMALL)
+    model.set_params(**{name: value})
     with pytest.MonkeyPatch.context() as patch:
         # Not even the graph is built.
-        patch.setattr(_fit, "build_problem", None)
+        patch.setattr(RowProblem, "build", None)
         with pytest.raises((ValueError, TypeError), match=name):
             model.fit(X)
     assert "n_features_in_" not in vars(model)
@@ -445,18 +464,19 @@ def test_impossible_values_never_reach_training(name, value):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        (
-            {"affinity__backend": "torch", "metric": "manhattan"},
-            "neighbor_backend='tor",
-        ),
-        ({"affinity__backend": "faiss", "metric": "l1"}, "neighbor_backend='faiss'"),
+        ({"affinity__backend": "torch", "metric": "l1"}, "affinity__backend='torch'"),
+        ({"affinity__backend": "faiss", "metric": "l1"}, "affinity__backend='faiss'"),
         (
             {"affinity__backend": "sklearn", "affinity__approximate": True},
-            "approximate_neighbors=True",
+            "affinity__approximate=True",
         ),
         (
-            {"affinity__approximate": True, "metric": "manhattan"},
-            "approximate_neighbors=True",
+            {"affinity__approximate": True, "metric": "l1"},
+            "affinity__approximate=True",
+        ),
+        (
+            {"affinity__across_groups": True, "affinity__backend": "faiss"},
+            "affinity__backend='faiss' does not support groups",
         ),
     ],
 )

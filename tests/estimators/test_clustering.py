@@ -26,8 +26,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from neuraleig import GraphWarning, NeuralEigenSpectralClustering
+from neuraleig._fit import _teach
 from neuraleig.affinity import NeighborAffinity
-from neuraleig.estimators import _warm_start
 from neuraleig.metrics import (
     clustering_accuracy,
     modularity,
@@ -378,8 +378,8 @@ def test_digits_are_clustered_and_their_spectrum_is_near_exact(digits):
 def test_fine_tuning_improves_what_it_starts_from(digits, monkeypatch):
     X = digits[0]
     # From heads on fresh weights: a whole warm start leaves nothing to learn here.
-    monkeypatch.setattr(_warm_start, "MAX_STEPS", 0)
-    monkeypatch.setattr(_warm_start, "MIN_PASSES", 0)
+    monkeypatch.setattr(_teach, "MAX_STEPS", 0)
+    monkeypatch.setattr(_teach, "MIN_PASSES", 0)
     start, tuned = (
         NeuralEigenSpectralClustering(
             10, training=Training(max_iter=steps), random_state=0
@@ -507,8 +507,8 @@ def test_two_pairs_of_rows_are_two_clusters():
 def test_rbf_is_the_callable_that_it_names(blobs):
     named = clustering(affinity="rbf", gamma=0.5).fit(blobs[0])
     given = clustering(affinity=gaussian).fit(blobs[0])
-    assert named.gamma_ == 0.5
-    assert not hasattr(given, "gamma_")
+    assert named.affinity_.gamma_ == 0.5
+    assert not hasattr(given.affinity_, "gamma_")
     # Rounding differs, and training amplifies it.
     np.testing.assert_allclose(named.eigenvalues_, given.eigenvalues_, atol=0.01)
     assert adjusted_rand_score(named.labels_, given.labels_) == 1.0
@@ -517,9 +517,10 @@ def test_rbf_is_the_callable_that_it_names(blobs):
 
 def test_the_width_in_use_goes_with_the_kernel(blobs):
     model = clustering(affinity="rbf").fit(blobs[0])
-    assert model.gamma_ > 0
+    assert model.affinity_.gamma_ > 0
+    assert model.affinity == "rbf"
     model.set_params(affinity="nearest_neighbors").fit(blobs[0])
-    assert not hasattr(model, "gamma_")
+    assert not hasattr(model.affinity_, "gamma_")
 
 
 def test_a_users_network_is_the_one_that_is_trained(blobs):
@@ -742,7 +743,11 @@ def test_a_clone_has_the_parameters_and_nothing_else(blobs):
     )
     model.fit(blobs[0])
     copy = clone(model)
-    assert vars(copy) == model.get_params()
+    assert vars(copy).keys() == model.get_params(deep=False).keys()
+    # The settings of training are a copy of their own.
+    assert copy.training is not model.training
+    own, copied = (dict(m.get_params(), training=None) for m in (model, copy))
+    assert own == copied
     np.testing.assert_array_equal(copy.fit(blobs[0]).labels_, model.labels_)
 
 

@@ -158,7 +158,7 @@ def test_other_affinities_find_the_length_of_a_band(band, affinity):
         given = {"affinity_matrix": NeighborAffinity().build(band, seed=0).weights}
     model = embedder(affinity=affinity).fit(band, **given)
     assert abs(np.corrcoef(band[:, 0], model.embedding_[:, 0])[0, 1]) > 0.9
-    assert hasattr(model, "gamma_") == (affinity == "rbf")
+    assert hasattr(model.affinity_, "gamma_") == (affinity == "rbf")
 
 
 def test_every_step_leaves_its_loss(fitted):

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch.utils.data import DataLoader
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.estimators import _fit
+from neuraleig.affinity import NeighborAffinity
 from neuraleig.metrics import clustering_accuracy
 
 CENTRES = [[0, 0], [9, 0], [0, 9]]
@@ -82,22 +82,22 @@ def test_where_rows_come_from_does_not_matter(kind, blobs, whole, tmp_path):
 
 
 @pytest.mark.parametrize("assign_labels", ["argmax", "kmeans", "cluster_qr"])
-def test_a_graph_of_some_rows_labels_all(assign_labels, blobs, monkeypatch):
+def test_a_graph_of_some_rows_labels_all(assign_labels, blobs):
     sizes = []
 
-    def recorded(X, *args, **options):
-        sizes.append(len(X))
-        return build_problem(X, *args, **options)
+    class Recorded(NeighborAffinity):
+        def build(self, X, **options):
+            sizes.append(len(X))
+            return super().build(X, **options)
 
-    build_problem = _fit.build_problem
-    monkeypatch.setattr(_fit, "build_problem", recorded)
     X, y = blobs
-    model = clustering(max_graph_rows=300, assign_labels=assign_labels).fit(X)
+    options = {"max_graph_rows": 300, "assign_labels": assign_labels}
+    model = clustering(affinity=Recorded(), **options).fit(X)
     assert sizes == [300]
     assert model.labels_.shape == (900,)
     assert clustering_accuracy(y, model.labels_) > 0.99
     np.testing.assert_array_equal(model.labels_, model.predict(X))
-    again = clustering(max_graph_rows=300, assign_labels=assign_labels).fit(Batches(X))
+    again = clustering(**options).fit(Batches(X))
     np.testing.assert_array_equal(again.labels_, model.labels_)
     assert model.ncut_ == again.ncut_
 

@@ -11,10 +11,11 @@ import pytest
 from sklearn.datasets import make_blobs
 from torch import nn
 
-from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, _targets
+from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig._fit import _targets, _teach, _tune
 from neuraleig.affinity import NeighborAffinity
-from neuraleig.estimators import _fine_tune, _warm_start
-from neuraleig.training import BaseCallback, CheckpointError, CheckpointFolder
+from neuraleig.training import BaseCallback, CheckpointError
+from neuraleig.training._checkpoint import CheckpointFolder
 
 X = make_blobs(
     400, n_features=3, centers=[[0, 0, 0], [5, 0, 0], [2, 4, 0]], random_state=0
@@ -49,11 +50,11 @@ class InterruptAt(BaseCallback):
 @pytest.fixture(autouse=True)
 def short_epochs(monkeypatch):
     """Warm starts of three rounds that never end early; epochs of 20 steps."""
-    monkeypatch.setattr(_warm_start, "LEARNED_ERROR", -1.0)
-    monkeypatch.setattr(_warm_start, "ROUND_STEPS", 5)
-    monkeypatch.setattr(_warm_start, "MAX_STEPS", 15)
-    monkeypatch.setattr(_warm_start, "MIN_PASSES", 0)
-    monkeypatch.setattr(_fine_tune, "EPOCH_STEPS", 20)
+    monkeypatch.setattr(_teach, "LEARNED_ERROR", -1.0)
+    monkeypatch.setattr(_teach, "ROUND_STEPS", 5)
+    monkeypatch.setattr(_teach, "MAX_STEPS", 15)
+    monkeypatch.setattr(_teach, "MIN_PASSES", 0)
+    monkeypatch.setattr(_tune, "EPOCH_STEPS", 20)
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def assert_resumes(tmp_path, kind=NeuralEigenSpectralClustering, **params):
     expected = results_of(kind().set_params(**params).fit(X))
     checkpoint = tmp_path / "fit"
     moments = [("warm_start", 8), ("fine_tuning", 51)]
-    if params.get("init") == "random":
+    if params.get("training__init") == "random":
         moments = [("fine_tuning", 33), ("fine_tuning", 51)]
     for moment in moments:
         model = kind(
@@ -220,8 +221,10 @@ def content_of(params):
 @pytest.mark.parametrize(
     ("changes", "rows", "named"),
     [
-        ({"training__max_iter": 61}, X, "max_iter"),
-        ({"n_clusters": 4, "training__lr": 0.1}, X, "lr, n_clusters"),
+        ({"training__max_iter": 61}, X, "training__max_iter"),
+        ({"n_clusters": 4, "training__lr": 0.1}, X, "n_clusters, training__lr"),
+        ({"affinity__weights": "heat"}, X, "affinity__weights"),
+        ({"affinity": "rbf"}, X, "affinity, affinity__.*"),
         ({"network": lambda n_features: None}, X, "network"),
         ({}, X + 1e-12, "X"),
         ({}, X[:-1], "X"),
@@ -265,6 +268,7 @@ def test_another_estimator_is_refused(interrupted):
         {"verbose": 1},
         {"n_jobs": 2},
         {"training__checkpoint_interval": 60},
+        {"affinity__n_neighbors": 10},
         {"hidden_sizes": [16, 8], "training__max_iter": np.int64(60)},
     ],
     ids=lambda changes: next(iter(changes)),
@@ -287,6 +291,36 @@ def test_other_affinity_matrices_are_refused(tmp_path):
         model.fit(X, affinity_matrix=2 * kernel)
 
 
+def test_parts_that_are_made_first_are_the_default_ones(tmp_path):
+    # Its checkpoint has neither a Training nor an affinity.
+    model = NeuralEigenSpectralClustering(
+        3, checkpoint=tmp_path, callbacks=[InterruptAt("warm_start", 3)]
+    )
+    with pytest.raises(Interruption):
+        model.fit(X)
+    watched = model.set_params(callbacks=None, training__lr=0.1)
+    with pytest.raises(CheckpointError, match="fit with other training__lr; delete"):
+        watched.fit(X)
+    nothing_else = {"training__lr": 3e-3, "training__checkpoint_interval": 7}
+    model.set_params(**nothing_else, affinity__backend="auto").fit(X)
+    assert not tmp_path.exists()
+
+
+def test_other_groups_are_refused(tmp_path):
+    model = NeuralEigenSpectralClustering(
+        checkpoint=tmp_path, callbacks=[InterruptAt("fine_tuning", 30)]
+    ).set_params(**PARAMS, affinity__across_groups=True)
+    groups = np.arange(len(X)) % 2
+    with pytest.raises(Interruption):
+        model.fit(X, groups=groups)
+    model.set_params(callbacks=None)
+    with pytest.raises(CheckpointError, match="fit with other groups; delete"):
+        model.fit(X, groups=groups[::-1])
+    # The same groups by other names.
+    model.fit(X, groups=np.array(["north", "south"])[groups])
+    assert not tmp_path.exists()
+
+
 def test_failed_fits_keep_their_checkpoint(interrupted):
     before = content_of(interrupted)
     assert {"neuraleig-fine_tuning.safetensors"} < set(before)
@@ -306,12 +340,12 @@ import numpy as np
 import torch
 import test_resume as law
 from neuraleig import NeuralEigenSpectralClustering
-from neuraleig.estimators import _warm_start
+from neuraleig._fit import _teach
 from neuraleig.training import BaseCallback
 
 results, *moments = sys.argv[1:]
 folder = os.path.join(results, "fit")
-_warm_start.LEARNED_ERROR, _warm_start.MAX_STEPS = -1.0, 75
+_teach.LEARNED_ERROR, _teach.MAX_STEPS = -1.0, 75
 torch.set_num_threads(1)
 
 def kill():
@@ -329,11 +363,9 @@ def fsync(descriptor, fsync=os.fsync):
     fsync(descriptor)
 
 def fit(checkpoint, name):
-    model = NeuralEigenSpectralClustering(
-        **law.PARAMS | {"max_iter": 130, "assignment": "gumbel_softmax"},
-        checkpoint=checkpoint,
-        callbacks=[KillAt()],
-    ).fit(law.X)
+    params = {"training__max_iter": 130, "training__assignment": "gumbel_softmax"}
+    model = NeuralEigenSpectralClustering(checkpoint=checkpoint, callbacks=[KillAt()])
+    model.set_params(**law.PARAMS | params).fit(law.X)
     np.savez(os.path.join(results, name), **law.results_of(model))
 
 def in_a_process(checkpoint, name):

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.estimators import _warm_start
+from neuraleig._fit import _teach
 from neuraleig.training import BaseCallback, Training
 
 X = make_blobs(
@@ -35,9 +35,9 @@ ESTIMATORS = [NeuralEigenSpectralClustering, NeuralSpectralEmbedding]
 @pytest.fixture(autouse=True)
 def two_rounds(monkeypatch):
     """Warm starts of two rounds, which never end early."""
-    monkeypatch.setattr(_warm_start, "LEARNED_ERROR", -1.0)
-    monkeypatch.setattr(_warm_start, "MAX_STEPS", 50)
-    monkeypatch.setattr(_warm_start, "MIN_PASSES", 0)
+    monkeypatch.setattr(_teach, "LEARNED_ERROR", -1.0)
+    monkeypatch.setattr(_teach, "MAX_STEPS", 50)
+    monkeypatch.setattr(_teach, "MIN_PASSES", 0)
 
 
 class Diary(BaseCallback):

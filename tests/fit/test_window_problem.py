@@ -5,9 +5,9 @@ import pytest
 import torch
 from segmentation import dense_reference
 
+from neuraleig._fit import Run, Settings, Task, WindowProblem, fit
 from neuraleig._random import Seeds
 from neuraleig.affinity import NeighborAffinity, TokenAffinity
-from neuraleig.fit import Run, Settings, Task, WindowProblem, fit
 from neuraleig.networks import TokenTransformer, make_network
 from neuraleig.sampling import TokenWindow, padded_inputs
 from neuraleig.training import Training
@@ -228,7 +228,7 @@ class TestInputs:
         assert drawn.sort().values.tolist() == list(range(problem.n_nodes))
 
     def test_every_label_is_drawn(self, problem, monkeypatch):
-        monkeypatch.setattr("neuraleig.fit._window_problem.SOLVE_TOKENS", 50)
+        monkeypatch.setattr("neuraleig._fit._window_problem.SOLVE_TOKENS", 50)
         labels = torch.zeros(problem.n_nodes, dtype=torch.int64)
         labels[0], labels[-1] = 1, 2
         for seed in range(5):

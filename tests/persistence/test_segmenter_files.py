@@ -312,6 +312,11 @@ def test_what_a_model_does_not_need_is_refused(path, brought, message):
         load(path, device="cpu", **brought)
 
 
+def training():
+    """Component of another kind, as files hold it."""
+    return {"class": "Training", "parameters": {}}
+
+
 # A small model of timm's own tests.
 TIMM = "test_vit.r160_in1k"
 
@@ -395,11 +400,14 @@ def test_weights_of_a_timm_model_are_in_the_file_on_request(tmp_path, monkeypatc
         (lambda b: b["weights"].update({"norm.bias": torch.ones(9)}), "not those of"),
         # Larger than all that is in the file: never made.
         (
-            lambda b: b["options"].update(name="vit_giant_patch14_224"),
+            lambda b: b["timm"]["settings"]["parameters"].update(
+                name="vit_giant_patch14_224"
+            ),
             "weights are not those of",
         ),
-        (lambda b: b["options"].update(more=1), "unknown 'more'"),
-        (lambda b: b.update(options=None), "damaged"),
+        (lambda b: b["timm"].update(more=1), "unknown 'more'"),
+        (lambda b: b["timm"].update(settings=training()), "those of a Training"),
+        (lambda b: b.update(timm=None), "damaged"),
         (lambda b: b.update(patch_size=10**9), "patch_size is 1000000000"),
     ],
 )

@@ -21,7 +21,7 @@ from neuraleig._random import seeded_torch
 from neuraleig._sklearn import StrOptions
 from neuraleig.segmentation.backbones._backbones import Backbone, digest
 from neuraleig.segmentation.backbones._weight_files import read_weights
-from neuraleig.training import PRECISIONS, Precision, resolve_precision
+from neuraleig.training._precision import PRECISIONS, Precision, resolve_precision
 
 Layers = Literal["auto"] | Sequence[int]
 

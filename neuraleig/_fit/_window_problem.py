@@ -12,15 +12,15 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from neuraleig._fit._problem import Inputs, Problem, Sampler
+from neuraleig._fit._run import Run
+from neuraleig._fit._settings import Settings
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, IntArray
 from neuraleig.affinity import Graph, TokenAffinity
 from neuraleig.affinity._token_affinity import TOKEN_NEIGHBORS
 from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.fit._problem import Inputs, Problem, Sampler
-from neuraleig.fit._run import Run
-from neuraleig.fit._settings import Settings
 from neuraleig.sampling import Windows, WindowSampler, padded_inputs
 
 # Tokens of a batch, where its size is left open: enough for a graph among them.
