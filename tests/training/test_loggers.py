@@ -14,7 +14,7 @@ from sklearn.datasets import make_moons
 from torch import nn
 
 from neuraleig import NeuralEigenSpectralClustering
-from neuraleig.estimators import _warm_start
+from neuraleig.fit import _teach
 from neuraleig.training import (
     MLflowLogger,
     TensorBoardLogger,
@@ -34,9 +34,9 @@ PARAMS = {
 
 @pytest.fixture(autouse=True)
 def two_rounds(monkeypatch):
-    monkeypatch.setattr(_warm_start, "LEARNED_ERROR", -1.0)
-    monkeypatch.setattr(_warm_start, "MAX_STEPS", 50)
-    monkeypatch.setattr(_warm_start, "MIN_PASSES", 0)
+    monkeypatch.setattr(_teach, "LEARNED_ERROR", -1.0)
+    monkeypatch.setattr(_teach, "MAX_STEPS", 50)
+    monkeypatch.setattr(_teach, "MIN_PASSES", 0)
 
 
 def fit_with(logger):
