@@ -24,6 +24,7 @@ copyright = author
 release = version = neuraleig.__version__
 
 extensions = [
+    "linked_names",
     "myst_parser",
     "numpydoc",
     "repository_pages",
@@ -32,6 +33,8 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinx_codeautolink",
+    "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
 root_doc = "index"
@@ -66,6 +69,15 @@ autodoc_default_options = {
 }
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+
+# Blocks of a page share a namespace, as they do in the tests.
+codeautolink_concat_default = True
+codeautolink_autodoc_inject = False
+# The gallery links its blocks by itself, and flags of doctests are not shown.
+suppress_warnings = ["codeautolink.match_block", "codeautolink.match_name"]
+# Prompts of doctests and of shells are not copied, nor is their output.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 # A name that leads nowhere is an error, unless another project is to have it.
 nitpicky = True

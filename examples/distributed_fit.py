@@ -19,7 +19,7 @@ from sklearn.model_selection import train_test_split
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.metrics import clustering_accuracy
-from neuraleig.training import current_shard
+from neuraleig.training._distributed import current_shard
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
-"""Every display of neuraleig.plotting, as docs/plotting.md shows them.
+"""Draw the figures of docs/plotting.md, one PNG per display.
 
 Run it from the root of the repository with
 
     python examples/plot_displays.py [--out docs/figures]
 
-It takes a quarter of a minute of one core, and writes one small PNG per display.
+It takes about 15 seconds on one core.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WIDTH, HEIGHT, DPI = 5.6, 3.6, 100
 
 
 def drawn(draw, *, size=(WIDTH, HEIGHT), layout="constrained"):
-    """Figure, of its own axes, on which a display is drawn."""
+    """Return a new figure with a display."""
     figure = Figure(figsize=size, dpi=DPI, layout=layout)
     FigureCanvasAgg(figure)
     draw(figure.subplots())
@@ -40,7 +40,7 @@ def drawn(draw, *, size=(WIDTH, HEIGHT), layout="constrained"):
 
 
 def save_small(figure, path):
-    """Write a PNG of 256 colours, chosen so that the rarest are right as well."""
+    """Write a PNG of 256 colours, which include rare ones."""
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[:, :, :3]
     image = Image.fromarray(np.ascontiguousarray(pixels))
@@ -74,8 +74,6 @@ def figures_of_images(seed):
     segmenter = DenseSegmenter(
         6,
         backbone="color_texture",
-        hidden_size=128,
-        n_heads=2,
         refine="guided",
         random_state=seed,
     ).fit(images)
@@ -96,7 +94,7 @@ def main() -> None:
     for name, figure in figures.items():
         path = arguments.out / f"display_{name}.png"
         if name == "segmentation":
-            # A photograph has more colours than a palette holds.
+            # A photograph has more than 256 colours.
             figure.savefig(path)
         else:
             save_small(figure, path)

@@ -11,7 +11,7 @@ with random ones:
 Any vision transformer of timm may be named by --backbone. The output folder gets a PNG
 of labels for each image in the same tree, manifest.json, overlays and clusters.jpg,
 a sheet with a row of crops for every cluster. What an earlier run wrote there is
-replaced. --features names a folder in which later fits find what the backbone said.
+replaced. --features names a folder that keeps the features for later fits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import argparse
 import time
 from pathlib import Path
 
-from neuraleig import DenseSegmenter
+from neuraleig import DenseSegmenter, NeuralEigenSpectralClustering
+from neuraleig.segmentation import TimmBackbone
+from neuraleig.training import Training
 
 
 def parsed() -> argparse.Namespace:
@@ -47,11 +49,15 @@ def main() -> None:
     arguments = parsed()
     model = DenseSegmenter(
         arguments.n_clusters,
-        backbone=arguments.backbone,
-        pretrained=arguments.pretrained,
-        checkpoint=arguments.weights,
+        backbone=TimmBackbone(
+            arguments.backbone,
+            pretrained=arguments.pretrained,
+            weights=arguments.weights,
+        ),
+        clusterer=NeuralEigenSpectralClustering(
+            training=Training(max_iter=arguments.max_iter)
+        ),
         image_size=arguments.image_size,
-        max_iter=arguments.max_iter,
         feature_cache=arguments.features or "auto",
         refine="guided",
         device=arguments.device,

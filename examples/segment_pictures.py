@@ -1,14 +1,14 @@
 """Segments of two photographs, without a network, weights or a GPU.
 
-The pictures are those that come with scikit-learn, and the features are colour and
-texture, computed by hand: they know no objects, only how places look. Run it with
+The pictures come with scikit-learn. The features are colour and texture, by fixed
+filters: they describe how places look, and recognise no objects. Run it with
 
     python examples/segment_pictures.py [--out FOLDER] [--n-clusters 6]
 
 It takes a quarter of a minute. The folder then holds a PNG of labels for each picture,
 manifest.json, the pictures under their labels (overlays/), and a sheet with a row of
-crops for every cluster (clusters.jpg). Whoever has looked at it can name clusters, for
-the manifest and the sheet, by --name 2=flower --name 5=trees.
+crops for every cluster (clusters.jpg). With the sheet at hand, clusters are named for
+the manifest and the sheet by --name 2=flower --name 5=trees.
 """
 
 from __future__ import annotations
@@ -36,9 +36,6 @@ def main() -> None:
     model = DenseSegmenter(
         arguments.n_clusters,
         backbone="color_texture",
-        # Two pictures need no wide network.
-        hidden_size=128,
-        n_heads=2,
         refine="guided",
         random_state=arguments.random_state,
     )

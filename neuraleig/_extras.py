@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 PACKAGES = {
+    "cli": "typer pyarrow",
     "faiss": "faiss-cpu",
     "mlflow": "mlflow-skinny",
     "onnx": "onnx onnxscript",
-    "parquet": "pyarrow",
     "plot": "matplotlib jinja2",
     "tensorboard": "tensorboard",
     "vision": "timm torchvision pillow tqdm",

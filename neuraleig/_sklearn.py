@@ -6,7 +6,8 @@ versions each was seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 from sklearn.base import BaseEstimator
@@ -108,6 +109,18 @@ class FitTask:
         if self._context is not None:
             context = self._context.subcontext(name, max_subtasks=n_subtasks)
         return FitTask(self._estimator, context)
+
+    @contextmanager
+    def handed_on(self, name: str, estimator: BaseEstimator) -> Iterator[None]:
+        """Part of this task that is the fit of another estimator, in the block."""
+        if self._context is None:
+            yield
+            return
+        context = self._context.subcontext(name)
+        task = FitTask(self._estimator, context)
+        with context.propagate_callback_context(estimator):
+            yield
+        task.end()
 
     def end(self) -> bool:
         """End the task; whether a callback wants its siblings left out."""

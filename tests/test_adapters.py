@@ -56,7 +56,7 @@ def test_private_names_are_imported_by_adapters_alone():
     "source",
     [
         "from sklearn.utils import _safe_indexing",
-        "from neuraleig._sklearn import Interval",
+        "from sklearn.utils._param_validation import Interval",
         "import torch.utils._python_dispatch",
         "def f():\n    from timm.layers import _assert",
     ],

@@ -90,6 +90,16 @@ def test_demo_without_matplotlib_prints_the_table_and_what_to_install(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_typer_the_command_says_what_to_install(tmp_path):
+    code = (
+        "import sys; sys.modules['typer'] = None;"
+        "from neuraleig.cli import main; sys.exit(main())"
+    )
+    done = run("--version", cwd=tmp_path, code=code)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert_one_line(done.stderr, "pip install typer pyarrow (extra 'cli')")
+
+
 def test_output_that_is_a_file_fails_before_any_fit(tmp_path, monkeypatch, capsys):
     file = tmp_path / "taken"
     file.write_text("mine")
@@ -120,9 +130,7 @@ def test_a_reader_that_leaves_ends_the_command_without_a_traceback(tmp_path):
 
 
 def status_of(capsys, *arguments):
-    with pytest.raises(SystemExit) as leaving:
-        main(arguments)
-    return leaving.value.code, *capsys.readouterr()
+    return main(arguments), *capsys.readouterr()
 
 
 def test_version_is_that_of_the_package(tmp_path):
@@ -159,7 +167,7 @@ def test_help_of_the_demo_names_every_option_and_data_set(capsys):
     ("arguments", "parts"),
     [
         ((), ["command"]),
-        (("dance",), ["dance", "demo"]),
+        (("dance",), ["dance"]),
         (("demo", "--dataset", "mnist"), ["--dataset", "mnist", "digits"]),
         (("demo", "--random-state", "one"), ["--random-state", "one", "integer"]),
         (("demo", "--random-state", "-1"), ["--random-state", "-1"]),

@@ -8,7 +8,7 @@ import re
 import sys
 
 import pytest
-from test_docs import ROOT
+from test_docs import PAGES, ROOT
 
 GALLERY = sorted((ROOT / "examples" / "gallery").glob("plot_*.py"))
 
@@ -57,10 +57,52 @@ def test_the_lists_of_the_index_are_its_contents(pages):
     )
 
 
+@pytest.mark.parametrize(
+    ("title", "subject"),
+    [
+        ("The number of clusters", "number of clusters"),
+        ("From `a.b`: c, d", "from ab c d"),
+    ],
+)
+def test_the_title_is_a_main_entry_of_the_index(pages, title, subject):
+    text = pages.with_index_entry(f"# {title}\n\nText.\n")
+    assert text == f"# {title}\n\n```{{index}} ! {subject}\n```\n\nText.\n"
+
+
+def test_one_page_is_called_the_number_of_clusters():
+    """The search ranks titles without their article first, as entries of the index."""
+    titles = {page: page.read_text("utf-8").splitlines()[0] for page in PAGES}
+    named = [page.name for page, title in titles.items() if "umber of clus" in title]
+    assert named == ["number_of_clusters.md"]
+    assert titles[ROOT / "docs/number_of_clusters.md"] == "# The number of clusters"
+
+
+def test_names_in_code_are_linked_where_they_are_unambiguous():
+    names = __import__("linked_names").unique_names(
+        [
+            ("p.Model", "class", "a", "p.Model"),
+            ("p.Model.fit", "method", "a", "p.Model.fit"),
+            ("p.fit", "module", "b", "p.fit"),
+            ("p.q.load", "function", "c", "p.q.load"),
+            ("p.r.scale", "function", "c", "p.r.scale"),
+            ("p.s.scale", "function", "c", "p.s.scale"),
+            ("p.size", "data", "c", "p.size"),
+        ]
+    )
+    assert set(names) == {
+        *("Model", "p.Model", "Model.fit", "p.Model.fit", "p.fit"),
+        *("load", "q.load", "p.q.load", "r.scale", "p.r.scale", "s.scale", "p.s.scale"),
+    }
+    assert names["Model.fit"] == ("a", "p.Model.fit")
+
+
 def test_every_page_outside_that_is_linked_to_has_a_copy(pages):
     """Sphinx would take a link to another Markdown file for a page, and fail."""
-    for page in (ROOT / "docs").glob("*.md"):
-        outside = re.findall(r"\]\(\.\./([\w/]+\.(?:md|rst))", page.read_text("utf-8"))
+    for page in (page for page in PAGES if page.parent != ROOT):
+        up = re.escape("../" * (len(page.relative_to(ROOT).parts) - 1))
+        outside = re.findall(
+            rf"\]\({up}(\w[\w/]*\.(?:md|rst))", page.read_text("utf-8")
+        )
         assert set(outside) <= {*pages.COPIES, "examples/gallery/README.rst"}, page.name
 
 

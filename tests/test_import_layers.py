@@ -46,9 +46,9 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
     "sampling": {"affinity"},
     "training": set(),
     "eigenfunctions": {"spectrum", "training._device", "training._distributed"},
-    "fit": MATHEMATICS | RUNNERS | {"reading"},
-    "estimators": MATHEMATICS | RUNNERS | {"reading", "fit"},
-    "segmentation": MATHEMATICS | RUNNERS | {"reading", "fit", "estimators"},
+    "_fit": MATHEMATICS | RUNNERS | {"reading"},
+    "estimators": MATHEMATICS | RUNNERS | {"reading", "_fit"},
+    "segmentation": MATHEMATICS | RUNNERS | {"reading", "_fit", "estimators"},
     "persistence": {
         "affinity",
         "estimators",

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from pyarrow import feather
 
 from neuraleig._tables import (
     Reading,
     Table,
     TableError,
+    _arrow_files,
     _numpy_files,
-    _parquet,
     _text_files,
     chosen_columns,
     open_source,
     read_labels,
-    spooled,
     write_csv,
     write_npy,
     write_text,
@@ -36,8 +36,8 @@ NAMES = ("a", "b c", "c1", "é")
 def small_blocks(monkeypatch):
     """Several parts of a file of few rows."""
     monkeypatch.setattr(_numpy_files, "BLOCK_ELEMENTS", 8)
-    monkeypatch.setattr(_text_files, "BLOCK_CELLS", 8)
-    monkeypatch.setattr(_parquet, "BLOCK_CELLS", 8)
+    monkeypatch.setattr(_text_files, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(_arrow_files, "BLOCK_CELLS", 8)
 
 
 @pytest.fixture(name="X")
@@ -63,6 +63,11 @@ def save_parquet(X, path):
     pq.write_table(pa.table(columns, names=list(NAMES)), path, row_group_size=3)
 
 
+def save_feather(X, path):
+    columns = [pa.array(column) for column in X.T]
+    feather.write_feather(pa.table(columns, names=list(NAMES)), path, chunksize=3)
+
+
 FORMATS = {
     "npy": ("x.npy", save_npy),
     "by columns": ("x.npy", lambda X, path: np.save(path, np.asfortranarray(X))),
@@ -76,6 +81,7 @@ FORMATS = {
     "csv with blank lines": ("x.csv", lambda X, path: save_text(X, path, end="\n\n")),
     "tsv": ("x.tsv", lambda X, path: save_text(X, path, delimiter="\t")),
     "parquet": ("x.parquet", save_parquet),
+    "feather": ("x.feather", save_feather),
 }
 
 
@@ -113,7 +119,7 @@ def test_parts_are_as_small_as_blocks(small_blocks, X, tmp_path):
         file, save = FORMATS[name]
         save(X, tmp_path / file)
         table = Table(open_source(str(tmp_path / file)), range(4))
-        assert max(len(part) for part in table) == 2, name
+        assert max(len(part) for part in table) <= 2, name
 
 
 @pytest.mark.parametrize(
@@ -183,9 +189,9 @@ def test_what_others_write_in_place_of_pandas_names_no_index(tmp_path, words):
 def test_text_is_read_to_the_last_bit(X, block):
     text = "".join(",".join(map(repr, row)) + "\n" for row in X.tolist())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_text_files, "BLOCK_CELLS", block)
+        patch.setattr(_text_files, "BLOCK_BYTES", block)
         source = _text_files.TextFile(
-            "x", lambda: io.StringIO(text), delimiter=",", header=None
+            "x", lambda: io.BytesIO(text.encode()), delimiter=",", header=None
         )
         np.testing.assert_array_equal(
             np.concatenate(list(Table(source, range(X.shape[1])))), X
@@ -201,9 +207,9 @@ def test_cells_with_quotes_and_line_breaks_move_no_number(rows, block):
     quoted = [(cell.replace('"', '""'), number) for cell, number in rows]
     text = "text,number\n" + "".join(f'"{c}",{n!r}\n' for c, n in quoted)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_text_files, "BLOCK_CELLS", block)
+        patch.setattr(_text_files, "BLOCK_BYTES", block)
         source = _text_files.TextFile(
-            "x", lambda: io.StringIO(text, newline=""), delimiter=",", header=None
+            "x", lambda: io.BytesIO(text.encode()), delimiter=",", header=None
         )
         found = np.concatenate(list(Table(source, [1])))[:, 0].tolist()
         values = [value for part in source.values(0) for value in part]
@@ -345,7 +351,7 @@ def cut_member(path):
         ("x.npz", lambda p: np.savez(p, a=1, b=2), "2 arrays"),
         ("x.npz", lambda p: np.savez(p, np.zeros(3)), "shape (3,)"),
         ("x.npz", lambda p: np.savez(p, np.array([[{}]])), "objects"),
-        ("x.parquet", lambda p: p.write_text("text"), "no whole parquet file"),
+        ("x.parquet", lambda p: p.write_text("text"), "cannot be read whole"),
         (
             "x.parquet",
             lambda p: pq.write_table(pa.table({"a": ["t"]}), p),
@@ -356,6 +362,7 @@ def cut_member(path):
             lambda p: pq.write_table(pa.table({"a": [1.0, None]}), p),
             "row 2, column 'a': nan",
         ),
+        ("x.feather", lambda p: p.write_text("text"), "cannot be read whole"),
         ("x.xlsx", lambda p: p.write_text("text"), "suffix"),
     ],
 )
@@ -394,7 +401,7 @@ def test_options_of_another_format_are_refused(name, reading):
 
 def test_missing_pyarrow_is_named_with_its_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match="pip install pyarrow "):
+    with pytest.raises(ImportError, match="pip install typer pyarrow "):
         open_source(str(tmp_path / "x.parquet"))
 
 
@@ -499,7 +506,7 @@ def test_a_pipe_is_read_once(small_blocks, monkeypatch, text):
     stream = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="latin-1")
     monkeypatch.setattr(sys, "stdin", stream)
     table = Table(open_source("-"), range(2))
-    rows = spooled(table)
+    rows = table.spooled()
     assert rows.tolist() == [[1, 2], [3, 4], [5, 6]]
     with pytest.raises(TableError, match="standard input can be read only once"):
         list(table)
@@ -512,9 +519,9 @@ def test_labels_are_numbered(tmp_path):
     pq.write_table(pa.table({"y": ["b", "a", "b"]}), tmp_path / "y.parquet")
     assert read_labels(str(csv), "label").tolist() == [0, 1, 0]
     assert read_labels(str(csv), "1", Reading()).tolist() == [0, 1, 0]
-    assert read_labels(str(npy)).tolist() == [1, 0, 1]
+    assert read_labels(str(npy)).tolist() == [0, 1, 0]
     assert read_labels(str(tmp_path / "y.parquet")).tolist() == [0, 1, 0]
-    with pytest.raises(TableError, match="say which of them"):
+    with pytest.raises(TableError, match="choose the one"):
         read_labels(str(csv))
 
 
@@ -537,7 +544,7 @@ def test_labels_are_numbered(tmp_path):
             lambda p: pq.write_table(pa.table({"y": [1.0, 2.0, float("nan")]}), p),
             "row 3: nan is no label",
         ),
-        ("y.npz", lambda p: np.savez(p, y=np.zeros((2, 2))), r"shape \(2, 2\)"),
+        ("y.npz", lambda p: np.savez(p, y=np.zeros((2, 2))), "has 2 columns"),
         ("y.npy", lambda p: np.save(p, np.zeros(2, complex)), "complex"),
         (
             "y.parquet",
@@ -562,7 +569,7 @@ def test_a_column_of_labels_without_a_number_is_refused(tmp_path):
 def test_names_of_parquet_columns_must_differ(tmp_path):
     columns = [pa.array([1.0]), pa.array([2.0]), pa.array([3.0])]
     pq.write_table(pa.table(columns, names=["a", "b", "a"]), tmp_path / "x.parquet")
-    with pytest.raises(TableError, match="2 columns that are called 'a'"):
+    with pytest.raises(TableError, match="duplicate field names"):
         open_source(str(tmp_path / "x.parquet"))
 
 

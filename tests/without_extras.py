@@ -29,9 +29,9 @@ assert embedding.fit_transform(X).shape == (80, 2)
 
 image = np.zeros((64, 96, 3), dtype=np.uint8)
 image[:, 48:] = generator.integers(0, 255, (64, 48, 3))
-segmenter = neuraleig.DenseSegmenter(
-    2, backbone="color_texture", hidden_size=16, n_heads=1, random_state=0
-).fit([image])
+segmenter = neuraleig.DenseSegmenter(2, backbone="color_texture", random_state=0).fit(
+    [image]
+)
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder, "model.safetensors")
     neuraleig.save(segmenter, path)

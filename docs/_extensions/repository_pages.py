@@ -4,6 +4,7 @@
   their order.
 - README, CONTRIBUTING and CHANGELOG lie outside of the documentation. They are copied
   into ``generated/`` before anything is read, and links lead to the copies.
+- The title of a page is an entry of the index, which the search ranks first.
 - Pages that no list names, reports of benchmarks, are allowed to stand alone.
 """
 
@@ -32,6 +33,8 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 SECTION = re.compile(r"^## +(.+?) *$", re.MULTILINE)
 ITEM = re.compile(r"^- \[([^\]]+)\]\(([^)\s#]+)\)", re.MULTILINE)
+TITLE = re.compile(r"^# +(.+?) *$", re.MULTILINE)
+ARTICLE = re.compile(r"(?:the|an?) ")
 ELSEWHERE = ("http://", "https://", "mailto:")
 
 
@@ -101,6 +104,27 @@ def contents(text: str) -> str:
     return "\n\n".join([text.rstrip(), *tables]) + "\n"
 
 
+def with_index_entry(text: str) -> str:
+    """A page with its title, without an article, as a main entry of the index.
+
+    Parameters
+    ----------
+    text : str
+        Page in Markdown.
+
+    Returns
+    -------
+    text : str
+        The page with the entry below its title.
+    """
+    title = TITLE.search(text)
+    if title is None:
+        return text
+    subject = ARTICLE.sub("", re.sub(r"[^\w\s'+-]", "", title[1]).lower(), count=1)
+    entry = f"\n\n```{{index}} ! {subject}\n```"
+    return text[: title.end()] + entry + text[title.end() :]
+
+
 def copy_pages(app: Sphinx) -> None:
     """Copy pages from outside, where they are not the same already."""
     docs = Path(app.srcdir)
@@ -123,6 +147,8 @@ def change_page(app: Sphinx, name: str, content: list[str]) -> None:
         text = contents(text)
     if name.startswith("figures/"):
         text = f"---\norphan: true\n---\n\n{text}"
+    elif name != app.config.root_doc:
+        text = with_index_entry(text)
     content[0] = text
 
 

@@ -21,30 +21,29 @@ import datasets
 import methods
 import numpy as np
 import report
-from neuraleig._targets import judge_labels
-from neuraleig.estimators._steps import without_outliers
 from sklearn.cluster import KMeans
 from sklearn.neighbors import KNeighborsClassifier
 
+from neuraleig._fit._row_problem import without_outliers
 from neuraleig.affinity import Graph, NeighborAffinity
 from neuraleig.metrics import clustering_accuracy, normalized_cut
-from neuraleig.reading import diffused_rows, read_clusters
+from neuraleig.reading import diffused_rows, judge_labels, read_clusters
 from neuraleig.spectrum import graph_spectrum
 
 Variant = Callable[[datasets.Dataset, int], tuple[np.ndarray, np.ndarray]]
 
 PUBLISHED = {
-    "init": "random",
-    "objective": "neuralef",
-    "label_objective": "neuralef",
-    "assignment": "gumbel_softmax",
-    "head": "orthogonal",
-    "sampling": "nodes",
-    "temperature": (1.0, 0.3),
-    "batch_size": 1024,
-    "lr": 1e-3,
-    "optimizer": "adam",
-    "max_iter": 300,
+    "training__init": "random",
+    "training__objective": "neuralef",
+    "training__label_objective": "neuralef",
+    "training__assignment": "gumbel_softmax",
+    "training__head": "orthogonal",
+    "training__sampling": "nodes",
+    "training__temperature": (1.0, 0.3),
+    "training__batch_size": 1024,
+    "training__lr": 1e-3,
+    "training__optimizer": "adam",
+    "training__max_iter": 300,
 }
 
 
@@ -111,11 +110,9 @@ def network(changes: dict[str, object] | None = None, **parameters: object) -> V
     return variant
 
 
-NO_ROUNDS = {
-    f"estimators._warm_start.{name}": 0 for name in ("MAX_STEPS", "MIN_PASSES")
-}
+NO_ROUNDS = {f"_fit._teach.{name}": 0 for name in ("MAX_STEPS", "MIN_PASSES")}
 UNPLACED = {"networks.MLP.place": lambda mlp, rows: None}
-NO_REFIT = {"estimators._fit.refit_labels": lambda *args: None}
+NO_REFIT = {"_fit._fit.refit_labels": lambda *args: None}
 VARIANTS: dict[str, Variant] = {
     "scikit-learn's reading: k functions, k-means on V": exact(
         sizes=1, normalize=False, drop_outliers=False, edge_weights="binary"
@@ -133,16 +130,16 @@ VARIANTS: dict[str, Variant] = {
     "same, regularisation 0.003": exact(regularization=0.003),
     "same, regularisation 0.01": exact(regularization=0.01),
     "same, outliers kept in the graph": exact(drop_outliers=False),
-    "+ network, heads by least squares": network(NO_ROUNDS, max_iter=0),
-    "+ network, warm start": network(max_iter=0),
+    "+ network, heads by least squares": network(NO_ROUNDS, training__max_iter=0),
+    "+ network, warm start": network(training__max_iter=0),
     "+ fine-tuning where something is left to learn = default": network(),
-    "default, 300 steps of fine-tuning always": network(max_iter=300),
-    "same, labels not refitted": network(NO_REFIT, max_iter=300),
-    "default, Adam for all": network(optimizer="adam"),
+    "default, 300 steps of fine-tuning always": network(training__max_iter=300),
+    "same, labels not refitted": network(NO_REFIT, training__max_iter=300),
+    "default, Adam for all": network(training__optimizer="adam"),
     "default, first layer not placed": network(UNPLACED),
     "default, k-means on the functions": network(assign_labels="kmeans"),
-    "random start, argmax": network(init="random"),
-    "random start, k-means": network(init="random", assign_labels="kmeans"),
+    "random start, argmax": network(training__init="random"),
+    "random start, k-means": network(training__init="random", assign_labels="kmeans"),
     "published recipe, argmax": network(**PUBLISHED),
 }
 # What is measured on MNIST, of which every run takes a minute.

@@ -18,14 +18,13 @@ scored on every third frame of the sequence 0016E5.
 Methods: k-means on the features (raw, and every channel scaled); exact spectral
 clustering of every image, whose segments are clustered by k-means of their mean
 features; DenseSegmenter as it is, with k-means on its hidden features, without the
-pixel graph, without attention, fine-tuned, and from a random start. ``+ refined`` lets
+pixel graph, with attention, fine-tuned, and from a random start. ``+ refined`` lets
 the labels follow the edges of the image.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import hashlib
 import json
 import tempfile
@@ -43,21 +42,17 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from neuraleig import DenseSegmenter
-from neuraleig.affinity import Graph
-from neuraleig.networks import RowLinear
+from neuraleig.affinity import Graph, TokenAffinity, pixel_grid_edges
+from neuraleig.affinity._token_affinity import matrix_of
+from neuraleig.networks import TokenAttention
 from neuraleig.reading import diffused_rows
-from neuraleig.sampling import TokenWindow, padded_inputs
 from neuraleig.segmentation import (
     Backbone,
     SegmentationDataset,
+    TimmBackbone,
     load_dataset,
     match_clusters,
     read_image,
-)
-from neuraleig.segmentation._clusters import label_head
-from neuraleig.segmentation._token_sample import (
-    HeldWindows,
-    SampleRules,
 )
 from neuraleig.segmentation.backbones import extract, make_backbone
 from neuraleig.segmentation.evaluation import ConfusionMatrix
@@ -67,6 +62,7 @@ from neuraleig.segmentation.inference import (
     refined_labels,
 )
 from neuraleig.spectrum import graph_spectrum
+from neuraleig.training import Training
 
 CLUSTERS = (27, 64, 128)
 # Tokens that k-means is fitted to: as many as DenseSegmenter looks at.
@@ -82,10 +78,13 @@ NEW_SEQUENCE, EVERY, CLIP_FRAMES = "0016E5", 3, 7
 REFINE_RADIUS = 2.0
 OURS: dict[str, dict[str, Any]] = {
     "ours": {},
+    "ours, k-means on hidden": {"clusterer__assign_labels": "kmeans_hidden"},
     "ours, no pixel graph": {"pixel_weight": 0.0},
-    "ours, no attention": {"n_blocks": 0},
-    "ours, fine-tuned": {"max_iter": 50},
-    "ours, random start": {"init": "random", "max_iter": 300},
+    "ours, attention": {"clusterer__network": TokenAttention()},
+    "ours, fine-tuned": {"clusterer__training__max_iter": 50},
+    "ours, random start": {
+        "clusterer__training": Training(init="random", max_iter=300)
+    },
 }
 METHODS = ("k-means", "k-means, scaled", "spectral per image", *OURS)
 CPU = torch.device("cpu")
@@ -188,17 +187,8 @@ class Segments:
         """The graph that DenseSegmenter has, of one image."""
         flat = features.flatten(0, 1)
         standardized = (features - flat.mean(dim=0)) / (flat.std(dim=0) + 1e-6)
-        usual = DenseSegmenter()
-        rules = SampleRules(
-            tokens_per_window=None,
-            max_tokens=len(flat),
-            n_graph_channels=features.shape[2],
-            n_neighbors=usual.n_neighbors,
-            pixel_weight=usual.pixel_weight,
-            device=CPU,
-        )
-        window = HeldWindows([TokenWindow(standardized, colors)])
-        return rules.draw(window, seed=0).graph
+        pixels = matrix_of(pixel_grid_edges(colors))
+        return TokenAffinity().build(standardized.numpy(), matrix=pixels)
 
     def scores(self, k: int, seed: int) -> Scores:
         """One-hot scores of the clusters of segments."""
@@ -213,30 +203,6 @@ class Segments:
             return 10 * one_hot[torch.from_numpy(labels)], lattice
 
         return scores
-
-
-def with_kmeans_head(
-    model: DenseSegmenter, train: SegmentationDataset, k: int, seed: int
-) -> DenseSegmenter:
-    """The same network, its clusters those of k-means on the hidden features."""
-    # The backbone, and what it remembers, stays one.
-    changed = copy.deepcopy(model, {id(model.backbone_): model.backbone_})
-    network = changed.eigenfunctions_.network
-    generator = np.random.default_rng(seed)
-    own, hidden = -(-N_TOKENS // len(train)), []
-    with torch.no_grad():
-        for path in train.images:
-            rgb = read_image(path)
-            lattice = Lattice.of(*rgb.shape[:2], model.backbone_.patch_size)
-            features = extract(model.backbone_, lattice.pad(rgb)[None], CPU)
-            tokens = network.trunk(padded_inputs(list(features)))
-            drawn = generator.permutation(len(tokens))[:own]
-            hidden.append(tokens[torch.from_numpy(drawn)])
-    head, _ = label_head(network, torch.cat(hidden), "kmeans", k, seed)
-    assert isinstance(head, RowLinear)
-    network.label_head = head
-    changed._groups = np.arange(head.out_features)
-    return changed
 
 
 def counted(
@@ -297,18 +263,21 @@ def fitted(
         return
     model = DenseSegmenter(
         k,
-        backbone=options.backbone,
-        checkpoint=options.checkpoint,
+        backbone=chosen_backbone(options),
         feature_cache=options.cache,
         random_state=seed,
-        **OURS[method],
-    ).fit(train.images)
+    )
+    model.set_params(**OURS[method]).fit(train.images)
     known = {"fit": time.perf_counter() - start, "modularity": model.modularity_}
     model.backbone_ = frames.backbone
     yield method, model._scores, known
-    if method == "ours":
-        changed = with_kmeans_head(model, train, k, seed)
-        yield "ours, k-means on hidden", changed._scores, {}
+
+
+def chosen_backbone(options: argparse.Namespace) -> str | TimmBackbone:
+    """Backbone of the options, with weights of a file if there is one."""
+    if options.weights is None:
+        return str(options.backbone)
+    return TimmBackbone(options.backbone, weights=options.weights)
 
 
 def by_sequences(
@@ -327,7 +296,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of CamVid")
     parser.add_argument("--backbone", default="color_texture")
-    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--weights", type=Path, help="file of the backbone")
     parser.add_argument("--clusters", nargs="*", type=int, default=list(CLUSTERS))
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=METHODS)
@@ -373,9 +342,7 @@ def main() -> None:
         train, val = by_sequences(train)
     if options.limit:
         train, val = (part.subset(range(options.limit)) for part in (train, val))
-    backbone = Remembered(
-        make_backbone(options.backbone, device=CPU, checkpoint=options.checkpoint)
-    )
+    backbone = Remembered(make_backbone(chosen_backbone(options), device=CPU))
     segments = Segments(Frames(train, backbone))
     done = {(f["method"], f["k"], f["seed"]) for f in found}
     with tempfile.TemporaryDirectory() as cache:

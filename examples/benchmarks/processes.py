@@ -33,14 +33,9 @@ from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.networks import EigenNetwork, least_squares, make_network
 from neuraleig.objectives import NormalizedCut, Rayleigh, SumObjective
 from neuraleig.sampling import EdgeSampler
-from neuraleig.training import (
-    BaseCallback,
-    Schedule,
-    TrainingState,
-    current_shard,
-    make_optimizers,
-    train,
-)
+from neuraleig.training import BaseCallback, Schedule, TrainingState, train
+from neuraleig.training._distributed import current_shard
+from neuraleig.training._optimizers import make_optimizers
 
 N_PROCESSES = (1, 2)
 N_FEATURES = (64, 784)

@@ -31,6 +31,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from sklearn.cluster import KMeans
 
 from neuraleig import DenseSegmenter
+from neuraleig.networks import TokenAttention
 from neuraleig.segmentation import (
     ColorTexture,
     label_colors,
@@ -217,13 +218,12 @@ def write_overlays(
         PIL.Image.fromarray(row).save(folder / f"scene_{number:02d}.png")
 
 
-def report(seed: int, changes: dict[str, int], folder: Path | None) -> None:
+def report(seed: int, changes: dict[str, object], folder: Path | None) -> None:
     """Fit to the scenes of a seed, and print the rows."""
     fit, new = scenes(N_FIT, seed), scenes(N_NEW, 1000 + seed)
     start = time.perf_counter()
-    model = DenseSegmenter(
-        len(CLASSES), backbone="color_texture", random_state=seed, **changes
-    ).fit(fit[0])
+    model = DenseSegmenter(len(CLASSES), backbone="color_texture", random_state=seed)
+    model.set_params(**changes).fit(fit[0])
     seconds = time.perf_counter() - start
     labellers = {
         "segmenter": model.predict,
@@ -254,11 +254,15 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--max-iter", type=int, help="other than the default")
     parser.add_argument("--tokens-per-window", type=int, help="other than the default")
+    parser.add_argument(
+        "--attention", action="store_true", help="let the network see whole windows"
+    )
     parser.add_argument("--overlays", type=Path, help="folder for pictures")
     arguments = parser.parse_args()
     given = {
-        "max_iter": arguments.max_iter,
+        "clusterer__training__max_iter": arguments.max_iter,
         "tokens_per_window": arguments.tokens_per_window,
+        "clusterer__network": TokenAttention() if arguments.attention else None,
     }
     changes = {name: value for name, value in given.items() if value is not None}
     first = arguments.first_seed

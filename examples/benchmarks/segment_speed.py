@@ -7,7 +7,7 @@ Labels are made of scores with regions, as a fitted network has them. Every size
 in a process of its own; its peak memory includes the imports and the weights. On CUDA
 the networks run in bfloat16.
 
-Columns: seconds of the backbone, of the token network, of cutting and blending
+Columns: seconds of the backbone, of the network, of cutting and blending
 windows, of labels at full size, and of all three together; then refinement, which is
 optional and not among them.
 """
@@ -29,8 +29,7 @@ import trial
 from torch import Tensor
 from torch.nn import functional
 
-from neuraleig.networks import EigenNetwork, make_token_network
-from neuraleig.sampling import padded_inputs
+from neuraleig.networks import EigenNetwork, make_network
 from neuraleig.segmentation import Backbone, TimmBackbone
 from neuraleig.segmentation._prediction import windows_at_a_time
 from neuraleig.segmentation.backbones import extract
@@ -38,8 +37,8 @@ from neuraleig.segmentation.inference import (
     Lattice,
     labels_from_scores,
     refined_labels,
-    scores_on_lattice,
 )
+from neuraleig.segmentation.inference._sliding_window import scores_on_lattice
 
 BACKBONE = "vit_small_patch14_dinov2"
 PATCH = 14
@@ -98,10 +97,13 @@ def piecewise(lattice: Lattice, n_clusters: int) -> Tensor:
 
 
 def models(n_clusters: int) -> tuple[Backbone, EigenNetwork]:
-    """Backbone, and token network of the default size, with random weights."""
-    backbone = TimmBackbone(BACKBONE, pretrained=False).to(DEVICE)
-    network = make_token_network(
-        sum(backbone.n_channels), n_functions=n_clusters - 1, n_clusters=n_clusters
+    """Backbone, and network of the default size, with random weights."""
+    backbone = TimmBackbone(BACKBONE, pretrained=False).make(DEVICE)
+    network = make_network(
+        "mlp",
+        n_features=sum(backbone.n_channels),
+        n_functions=n_clusters - 1,
+        n_clusters=n_clusters,
     )
     return backbone, network.eval().to(DEVICE)
 
@@ -114,13 +116,12 @@ def segment(
     backbone, network = parts
     clock = Clock()
     lattice = Lattice.of(*rgb.shape[:2], PATCH, WINDOW)
-    dtype = torch.bfloat16 if DEVICE.type == "cuda" else torch.float32
 
     def score(windows: Tensor) -> Tensor:
         clock.stop("windows")
-        features = extract(backbone, windows, DEVICE, dtype)
+        features = extract(backbone, windows, DEVICE)
         clock.stop("backbone")
-        found = network.scores(padded_inputs(list(features)))
+        found = network.scores(features.flatten(0, 2))
         clock.stop("network")
         return found.reshape(*features.shape[:3], -1)
 

@@ -1,4 +1,4 @@
-"""Time and memory of a step of training on the tokens of images.
+"""Time and memory of a step of training on whole windows of tokens.
 
     python examples/benchmarks/token_step.py [--sizes ...] [--networks ...]
 
@@ -23,10 +23,10 @@ import report
 import torch
 import trial
 
-from neuraleig.networks import make_token_network
+from neuraleig.networks import TokenAttention, make_network
 from neuraleig.objectives import NeuralEF, NormalizedCut, Rayleigh, SumObjective
 from neuraleig.sampling import TokenWindow, WindowSampler
-from neuraleig.training import make_optimizers
+from neuraleig.training._optimizers import make_optimizers
 
 SIZES = (2_500, 5_000, 10_000, 20_000)
 # Tokens of a window: 50 by 50.
@@ -39,13 +39,15 @@ N_REGIONS, SCATTER = 5, 1.0
 PARTS = ("batch and graph", "forward", "loss and backward", "optimiser")
 LR = 1e-3
 NETWORKS: dict[str, dict[str, Any]] = {
-    "default": {"n_functions": 64, "n_clusters": N_CLUSTERS},
+    "default": {
+        "network": TokenAttention(),
+        "n_functions": 64,
+        "n_clusters": N_CLUSTERS,
+    },
     "published": {
+        "network": TokenAttention(width=None, n_heads=18, mlp_width=576),
         "n_functions": 256,
         "n_clusters": 256,
-        "width": None,
-        "n_heads": 18,
-        "mlp_width": 576,
         "head": "orthogonal",
         "assignment": "gumbel_softmax",
     },
@@ -88,7 +90,7 @@ def measure(name: str, n_tokens: int, options: argparse.Namespace) -> None:
         n_graph_channels=N_CHANNELS,
         n_neighbors=options.n_neighbors,
     )
-    network = make_token_network(N_LEVELS * N_CHANNELS, **NETWORKS[name])
+    network = make_network(n_features=N_LEVELS * N_CHANNELS, **NETWORKS[name])
     if name == "published":
         objective, optimizer = NeuralEF(20.48 / 256, discrete=True), "adam"
     else:

@@ -3,9 +3,9 @@ Segments of photographs without labels
 ======================================
 
 :class:`neuraleig.DenseSegmenter` finds clusters of the patches of images, and labels
-every pixel. Here it looks at the two photographs that come with scikit-learn, through
-features of colour and texture that are computed by hand: no weights are needed, and no
-objects are known.
+every pixel. Here it is fitted to the two photographs that come with scikit-learn, with
+features of colour and texture by fixed filters: no weights are needed, and no objects
+are recognised.
 """
 
 # %%
@@ -28,8 +28,6 @@ images = load_sample_images().images
 segmenter = DenseSegmenter(
     6,
     backbone="color_texture",
-    hidden_size=128,
-    n_heads=2,
     refine="guided",
     random_state=0,
 ).fit(images)

@@ -1,1 +1,1 @@
-"""Commands: one file each."""
+"""The ``neuraleig`` command, by typer."""

@@ -1,58 +1,105 @@
-"""Parses arguments, hands them on, and turns errors into lines and statuses.
-
-Every command has one function that adds its parser and one that runs it.
-"""
+"""Parses a line, makes the call it asks for, and reports errors in one line."""
 
 from __future__ import annotations
 
 import _thread
-import argparse
 import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TextIO
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from typing import Annotated, Any, TextIO
+
+import torch
+from typer import Exit, Option, TyperException
 
 from neuraleig import __version__
-from neuraleig._cli._arguments import FORMAT, Parser
-from neuraleig._cli._demo import add_demo
-from neuraleig._cli._evaluate import add_evaluate
-from neuraleig._cli._export import add_export
-from neuraleig._cli._fit import add_fit
-from neuraleig._cli._info import add_info
-from neuraleig._cli._predict import add_predict, add_transform
-from neuraleig._cli._report import add_report
-from neuraleig._cli._segment import add_segment
+from neuraleig._cli import _segment_evaluate, _segment_fit, _segment_name
+from neuraleig._cli._command import Command, add_command, make_app
+from neuraleig._cli._demo import demo
+from neuraleig._cli._evaluate import evaluate
+from neuraleig._cli._models import export, info, report
+from neuraleig._cli._rows import fit, predict, transform
+from neuraleig.training import CheckpointError
 
-# What a shell reports for a process that was interrupted.
+# Status that a shell reports for a process that was interrupted.
 INTERRUPTED = 130
 # Seconds until a lost interrupt is repeated: the callbacks that lose it take far less.
 REPEATED_AFTER = 0.25
-
-COMMANDS = (
-    add_demo,
-    add_fit,
-    add_predict,
-    add_transform,
-    add_evaluate,
-    add_info,
-    add_report,
-    add_export,
-    add_segment,
+# What users can set right; anything else is a fault of the program.
+ERRORS = (
+    OSError,
+    ValueError,
+    ImportError,
+    FloatingPointError,
+    MemoryError,
+    CheckpointError,
+    torch.OutOfMemoryError,
 )
 EXAMPLES = """\
-examples:
-  neuraleig demo                compare with other methods on handwritten digits
-  neuraleig fit rows.csv -o model.safetensors --n-clusters 10
-                                learn clusters of the rows of a file
-  neuraleig predict model.safetensors more.csv -o labels.csv
-                                label rows
-  neuraleig segment fit photos -o model.safetensors
-                                segment a folder of images
-  neuraleig demo --help         options of a command
+neuraleig demo                compare with other methods on handwritten digits
+neuraleig fit rows.csv -o model.safetensors --n-clusters 10
+                              learn clusters of the rows of a file
+neuraleig predict model.safetensors more.csv -o labels.csv
+                              label rows
+neuraleig segment fit photos -o model.safetensors
+                              segment a folder of images
+neuraleig demo --help         options of a command
 """
+SEGMENT = """\
+neuraleig segment fit photos -o model.safetensors --n-clusters 12
+neuraleig segment predict model.safetensors photos -o labels --overlays
+neuraleig segment name model.safetensors --name 3=road --merge 1,4
+neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
+neuraleig segment fit --help             options of a command
+"""
+
+OF_ROWS: tuple[Command, ...] = (
+    demo,
+    fit,
+    predict,
+    transform,
+    evaluate,
+    info,
+    report,
+    export,
+)
+app = make_app("Spectral clustering that predicts.", EXAMPLES)
+segment = make_app("Segment images without labels.", SEGMENT)
+OF_IMAGES: tuple[Command, ...] = (
+    _segment_fit.fit,
+    _segment_fit.predict,
+    _segment_evaluate.evaluate,
+    _segment_name.name,
+)
+for command in OF_ROWS:
+    add_command(app, command)
+for command in OF_IMAGES:
+    add_command(segment, command)
+app.add_typer(segment, name="segment")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"neuraleig {__version__}\n")
+        raise Exit
+
+
+VERSION = Option("--version", callback=_show_version, is_eager=True, help="Version.")
+
+
+@app.callback()
+def _program(version: Annotated[bool, VERSION] = False) -> None:
+    pass
+
+
+def parse(argv: Sequence[str] | None = None) -> Callable[[], Any] | int:
+    """Call that a line asks for; the status where it asked for help."""
+    asked: Callable[[], Any] | int = app(
+        argv, prog_name="neuraleig", standalone_mode=False
+    )
+    return asked
 
 
 def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
@@ -68,23 +115,28 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     Returns
     -------
     status : int
-        0; 1 after an error that is on standard error in one line; 130 if interrupted.
-        Wrong arguments leave through ``SystemExit`` with status 2, as argparse has it.
+        0; 1 after an error, which is one line on standard error; 2 after wrong
+        arguments, likewise; 130 if interrupted.
     """
-    errors: tuple[type[Exception], ...] = (OSError,)
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        arguments = _arguments(argv)
-        errors = arguments.errors
-        stream = sys.stdout if out is None else out
-        with _warnings_in_lines(), _interrupts_repeated():
-            status: int = arguments.run(arguments, stream)
+        with nullcontext() if out is None else redirect_stdout(out):
+            asked = parse(argv)
             # What cannot be written is to be found out here, not at exit.
-            stream.flush()
+            sys.stdout.flush()
+            if isinstance(asked, int):
+                return asked
+            with _warnings_in_lines(), _interrupts_repeated():
+                status: int = asked() or 0
+                sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe has left.
         _settle_stdout()
         return 1
-    except errors as error:
+    except TyperException as error:
+        _report_wrong_line(error, argv)
+        return 2
+    except ERRORS as error:
         sys.stderr.write(f"neuraleig: error: {_one_line(error)}\n")
         _settle_stdout()
         return 1
@@ -93,29 +145,21 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     return status
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    try:
-        return _parser().parse_args(argv)
-    finally:
-        # Layouts are written on the way; whether they can be shows here, not at exit.
-        sys.stdout.flush()
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        prog="neuraleig",
-        description="Spectral clustering that predicts.",
-        epilog=EXAMPLES,
-        formatter_class=FORMAT,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"neuraleig {__version__}"
-    )
-    commands = parser.add_subparsers(metavar="command", required=True)
-    for add in COMMANDS:
-        add(commands)
-    return parser
+def _report_wrong_line(error: TyperException, argv: Sequence[str]) -> None:
+    """Write one line about wrong arguments."""
+    context = getattr(error, "ctx", None)
+    n_words = 2 if argv[:1] == ["segment"] else 1
+    program = " ".join(["neuraleig", *argv[:n_words]])
+    if context is not None:
+        program = context.command_path
+    message = _first_line(error.format_message())
+    wrong = getattr(error, "option_name", None)
+    if context is not None and wrong is not None:
+        # Options of a part, such as --training.lr for --lr.
+        options = [option for p in context.command.params for option in p.opts]
+        found = [o for o in options if o.endswith(f".{wrong.removeprefix('--')}")]
+        message = f"No such option: {wrong}; use {found[0]}" if found else message
+    sys.stderr.write(f"{program}: error: {message} (see {program} --help)\n")
 
 
 def _settle_stdout() -> None:

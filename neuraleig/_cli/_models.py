@@ -1,114 +1,277 @@
-"""Models of rows, as arguments."""
+"""Models in files: how commands load them, and ``info``, ``export`` and ``report``."""
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass
+import json
+import sys
+import textwrap
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, cast
 
 from neuraleig import DenseSegmenter, NeuralSpectralEmbedding, load
-from neuraleig._cli._arguments import Parser, file_named
-from neuraleig._cli._values import ABSENT
+from neuraleig._cli._command import UsageError
+from neuraleig._cli._options import (
+    Columns,
+    Positive,
+    Seed,
+    check_output,
+    file_named,
+    one_of,
+)
 from neuraleig._tables import Table
-from neuraleig.persistence import describe
+from neuraleig._words import suggestion
+from neuraleig.persistence import ModelDescription, describe
+from neuraleig.persistence._description import changed_parameters
 
-MODEL_SUFFIX = ".safetensors"
+# Eigenvalues and names that info shows; --json has all of them.
+SHOWN = 12
+WIDTH = 79
+TITLE = 19
 
 
 @dataclass(frozen=True)
 class RowModel:
-    """A loaded model, and the rows that it takes.
+    """A model of rows, and the names of the features that it was fitted with.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted; without names of features, which ``table`` has checked.
-    feature_names : sequence of str or None
-        Names that it was fitted with.
+    ``estimator`` has no names of features: scikit-learn would warn of rows without.
     """
 
     estimator: Any
     feature_names: tuple[str, ...] | None
+    n_clusters: int
 
     def columns_of(self, table: Table) -> Table:
         """Columns of a table that the model takes, in its order."""
         return table.matched(self.feature_names, self.estimator.n_features_in_)
 
 
-def add_model(parser: Parser) -> None:
-    """Add the file of the model."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
-
-
-def add_model_output(parser: Parser) -> None:
-    """Add the file that a fitted model goes to."""
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=file_named("a model", MODEL_SUFFIX),
-        required=True,
-        metavar="MODEL",
-        help="model file",
-    )
-
-
-def add_device(parser: Parser) -> None:
-    """Add where it runs."""
-    parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="auto, cpu or cuda"
-    )
-
-
-def add_weights(parser: Parser | argparse._ArgumentGroup) -> None:
-    """Add the file of the weights of a backbone, which Python calls ``checkpoint``."""
-    parser.add_argument(
-        "--weights",
-        dest="checkpoint",
-        default=ABSENT,
-        metavar="FILE",
-        help="file of the backbone's weights, to fetch none",
-    )
-
-
-def loaded_row_model(
-    arguments: argparse.Namespace, *, with_clusters: bool = False
-) -> RowModel:
-    """Load the model that the options name.
-
-    Parameters
-    ----------
-    arguments : Namespace
-        Options that were given.
-    with_clusters : bool, default=False
-        Whether it must label rows.
-
-    Returns
-    -------
-    model : RowModel
-        Where the options say.
-
-    Raises
-    ------
-    ValueError
-        If the file holds a model of images, or one without clusters that are needed.
-    """
+def load_row_model(path: Path, device: str, *, with_clusters: bool = False) -> RowModel:
+    """Load a model; refuse one of images, or one that lacks clusters."""
     # Before anything is made: a backbone may have to be fetched.
-    kind = describe(arguments.model).class_name
+    description = describe(path)
+    kind = description.class_name
     if kind == DenseSegmenter.__name__:
         raise ValueError(
-            f"{arguments.model} holds a {kind}, which labels images; use neuraleig "
-            "segment"
+            f"{path} holds a {kind}, which labels images; use neuraleig segment"
         )
     if with_clusters and kind == NeuralSpectralEmbedding.__name__:
         raise ValueError(
-            f"{arguments.model} holds a {kind}, which has no clusters; use neuraleig "
-            "transform, or a fit without --embedding"
+            f"{path} holds a {kind}, which has no clusters; use neuraleig transform, "
+            "or a fit without --embedding"
         )
-    estimator = load(arguments.model, device=arguments.device)
+    estimator = load(path, device=device)
     names = getattr(estimator, "feature_names_in_", None)
-    if names is None:
-        return RowModel(estimator, None)
-    # Rows come without names, of which scikit-learn would warn.
-    del estimator.feature_names_in_
-    return RowModel(estimator, tuple(names))
+    if names is not None:
+        del estimator.feature_names_in_
+        names = tuple(names)
+    return RowModel(estimator, names, description.n_clusters or 0)
+
+
+def load_segmenter(path: Path, device: str, weights: str | None) -> DenseSegmenter:
+    """Load a model of images; refuse one of rows."""
+    kind = describe(path).class_name
+    if kind != DenseSegmenter.__name__:
+        raise ValueError(
+            f"{path} holds a {kind}, which labels rows; pass the file of a "
+            "DenseSegmenter"
+        )
+    model: DenseSegmenter = load(path, device=device, weights=weights)
+    return model
+
+
+def info(model: Path, *, json_: bool = False) -> None:
+    """Describe the file of a model, without making the model.
+
+    Parameters
+    ----------
+    json_
+        Write JSON.
+
+    Examples
+    --------
+    neuraleig info model.safetensors
+    neuraleig info model.safetensors --json
+    """
+    found = describe(model)
+    if json_:
+        sys.stdout.write(json.dumps(asdict(found), indent=1) + "\n")
+        return
+    sys.stdout.write(f"{model}: {_printable(found.class_name)}\n")
+    sys.stdout.writelines(
+        _line(*entry) for entry in _entries(found).items() if entry[1]
+    )
+
+
+def _entries(found: ModelDescription) -> dict[str, str]:
+    """Lines of the description, by title."""
+    features = "" if found.n_features is None else str(found.n_features)
+    if found.feature_names is not None:
+        features = f"{features}: {_few(found.feature_names)}"
+    return {
+        "features": features,
+        "clusters": "" if found.n_clusters is None else str(found.n_clusters),
+        "suggested clusters": str(suggestion(found.suggested_n_clusters) or ""),
+        "eigenfunctions": str(found.n_components),
+        "eigenvalues": _few([f"{value:.4f}" for value in found.eigenvalues]),
+        "of the graph": _few([f"{value:.4f}" for value in found.graph_eigenvalues]),
+        "of the fit": _listed(
+            {name.removesuffix("_"): value for name, value in found.fit.items()}
+        ),
+        "numbers in file": str(found.n_weights),
+        "saved by": ", ".join(f"{name} {v}" for name, v in found.versions.items()),
+        "parameters": _listed(changed_parameters(found)) or "all default",
+    }
+
+
+def _few(words: list[str]) -> str:
+    more = len(words) - SHOWN
+    return ", ".join(words[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in values.items()
+    )
+
+
+def _line(title: str, text: str) -> str:
+    lines = textwrap.wrap(
+        _printable(text),
+        WIDTH,
+        initial_indent=f"{title:{TITLE}} ",
+        subsequent_indent=" " * (TITLE + 1),
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _printable(text: str) -> str:
+    """Text of a file without what a terminal would take for a command."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def export(
+    model: Path,
+    *,
+    output: Annotated[Path, file_named("an ONNX model", ".onnx")],
+    dtype: Annotated[str, one_of(("float32", "float64", "uint8"))] = "float32",
+    include_backbone: bool = False,
+    image_size: tuple[int, int] | None = None,
+) -> None:
+    """Write a model as ONNX, for programs without torch and this library.
+
+    Needs the extra onnx.
+
+    Parameters
+    ----------
+    output : FILE
+        ONNX file.
+    dtype : NAME
+        Type of rows, or of images: float32, float64 or uint8.
+    include_backbone
+        Let a segmenter take images, not features.
+    image_size : H W
+        Size of these images, where the backbone needs one.
+
+    Examples
+    --------
+    neuraleig export model.safetensors -o model.onnx --dtype float64
+    """
+    # Later: it imports what nothing else needs.
+    from neuraleig import export_onnx
+
+    check_output(output, model)
+    export_onnx(
+        load(model, device="cpu"),
+        output,
+        dtype=cast(Any, dtype),
+        include_backbone=include_backbone,
+        image_size=image_size,
+    )
+    sys.stdout.write(f"{output}: {output.stat().st_size} bytes\n")
+
+
+@dataclass(frozen=True)
+class Content:
+    """Content of a page, as ``write_report`` takes it.
+
+    Parameters
+    ----------
+    title : TEXT
+        Heading.
+    date : TEXT
+        Date below it (default: none; equal models and data give equal files).
+    n_exemplars : N
+        Typical rows, or crops, of every cluster.
+    n_features : N
+        Features of every cluster.
+    max_rows : N
+        Rows among which typical ones are searched.
+    max_images : N
+        Images that are read.
+    random_state : N
+        Seed of the rows or images that are drawn of more.
+    """
+
+    title: str | None = None
+    date: str | None = None
+    n_exemplars: Positive = 6
+    n_features: Positive = 10
+    max_rows: Positive = 10_000
+    max_images: Positive = 200
+    random_state: Seed = 0
+
+
+def report(
+    model: Path,
+    data: str,
+    *,
+    output: Annotated[Path, file_named("a page", ".html")],
+    content: Content,
+    columns: Columns,
+    device: str = "auto",
+    weights: str | None = None,
+) -> None:
+    """Write a page about a model: one HTML file that needs nothing else.
+
+    It shows parameters, the spectrum, sizes of clusters, how certain labels are, and
+    typical rows of every cluster. For images it is a sheet on which clusters are named.
+    Needs the extra plot.
+
+    Parameters
+    ----------
+    data : DATA
+        Rows, as of predict, or a folder of images.
+    output : FILE
+        HTML file.
+
+    Examples
+    --------
+    neuraleig report flowers.safetensors flowers.csv -o report.html
+    neuraleig report m.safetensors rows.npy -o r.html --date 2025-01-31
+    neuraleig report segments.safetensors photos -o report.html
+    neuraleig segment name segments.safetensors --names names.json --merge-equal
+                                     with names.json downloaded from the page
+    """
+    # Later: drawing takes a second to import, and only this command needs it.
+    from neuraleig.report import write_report
+
+    check_output(output, data, model)
+    estimator: Any
+    shown: Any
+    if describe(model).class_name == DenseSegmenter.__name__:
+        if columns.given:
+            raise UsageError(
+                f"{', '.join(columns.given)}: images are no rows of a file"
+            )
+        estimator, shown, names = load_segmenter(model, device, weights), data, None
+    else:
+        if weights is not None:
+            raise UsageError("--weights: only models of images have a backbone")
+        loaded = load_row_model(model, device)
+        estimator, shown = loaded.estimator, loaded.columns_of(columns.table(data))
+        names = loaded.feature_names or shown.feature_names
+    write_report(estimator, shown, output, feature_names=names, **vars(content))
+    sys.stdout.write(f"{output}: {output.stat().st_size} bytes\n")

@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Annotated, Any
+
+from typer import Exit
 
 from neuraleig import DenseSegmenter, save
-from neuraleig._cli._arguments import (
-    Commands,
-    Parser,
-    add_command,
-    add_verbosity,
+from neuraleig._cli._command import UsageError
+from neuraleig._cli._models import load_segmenter
+from neuraleig._cli._options import (
+    Verbosity,
     check_output,
-    file_named,
+    model_name,
+    one_of,
+    progress_bar,
 )
-from neuraleig._cli._bar import bar
-from neuraleig._cli._models import MODEL_SUFFIX
-from neuraleig._cli._segment_options import (
-    add_fit_options,
-    add_model_options,
-    add_prediction_options,
-    loaded_model,
-    new_segmenter,
-    options_of_fits,
-)
+from neuraleig._cli._segment_fit import OF_PREDICTIONS, Preset, new_segmenter
+from neuraleig._cli._settings import IMAGES
 from neuraleig._words import count_text
 from neuraleig.segmentation import (
     PROTOCOLS,
     Evaluation,
     Protocol,
     SegmentationDataset,
-    evaluate,
     load_dataset,
 )
+from neuraleig.segmentation import evaluate as score
 from neuraleig.segmentation.evaluation._datasets import DATASETS
 from neuraleig.segmentation.evaluation._matching import MATCHINGS
 
@@ -51,154 +44,160 @@ PUBLISHED = {
 }
 UNPUBLISHED = (None, "sliding_window")
 
-DESCRIPTION = """\
-Score a model on a labelled set: every cluster is given the class that it
-covers best, and the classes are compared with those of the masks.
 
-Without a model, one is fitted first to the images of the train split, with the
-published settings for that set if there are some, so that one command makes a
-row of the published tables. The fit looks at no label. Images are seen in the
-windows of the protocol, where it has some for the set.
-"""
-EXAMPLES = """\
-  neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
-  neuraleig segment evaluate --dataset cityscapes --root DIR
-                                   a row of the published tables
-  neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid \\
-      --map-split train            find classes of clusters on other images
-  neuraleig segment evaluate --layouts
-                                   folders in which the sets are expected
-"""
-
-
-class _Layouts(argparse.Action):
-    """Show the folders of all sets, and leave."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
+def _show_layouts(asked: bool) -> None:
+    if asked:
         for name, known in DATASETS.items():
             sys.stdout.write(f"{name}: {len(known.class_names)} classes\n")
             sys.stdout.writelines(f"  {line}\n" for line in known.layout.splitlines())
-        parser.exit(0)
+        raise Exit
 
 
-def add_evaluate(commands: Commands[Parser]) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands, "evaluate", "score on a labelled set", DESCRIPTION, EXAMPLES
-    )
-    parser.add_argument(
-        "model", nargs="?", type=Path, metavar="MODEL", help="model file"
-    )
-    _add_dataset(parser)
-    parser.add_argument(
-        "--save",
-        type=file_named("a model", MODEL_SUFFIX),
-        metavar="MODEL",
-        help="keep the model that is fitted",
-    )
-    add_verbosity(parser)
-    add_fit_options(parser)
-    add_prediction_options(parser)
-    add_model_options(parser)
-    parser.set_defaults(run=_evaluate)
+@dataclass(frozen=True)
+class Scoring:
+    """Labelled set, and how clusters are scored on it.
+
+    Parameters
+    ----------
+    dataset : NAME
+        Labelled set, one of --layouts.
+    root : DIR
+        Its folder.
+    split : NAME
+        Split to score: train, val or test.
+    map_split : NAME
+        Split on which clusters are matched to classes (default: the scored one).
+    protocol : NAME
+        reco for 320 x 320 crops, or sliding_window for whole images (default: the
+        published one).
+    how : NAME
+        majority for many clusters to a class, or hungarian for one to one.
+    """
+
+    dataset: Annotated[str, one_of(DATASETS)]
+    root: Path
+    split: Annotated[str, one_of(SPLITS)] = "val"
+    map_split: Annotated[str | None, one_of(SPLITS)] = None
+    protocol: Annotated[str | None, one_of(PROTOCOLS)] = None
+    how: Annotated[Any, one_of(MATCHINGS)] = "majority"
+
+    def load(self, split: str) -> SegmentationDataset:
+        """Load a split."""
+        try:
+            return load_dataset(self.dataset, self.root, split)
+        except (FileNotFoundError, ValueError) as error:
+            kind = FileNotFoundError if isinstance(error, OSError) else ValueError
+            reason = str(error).partition("\n")[0].removesuffix(".")
+            raise kind(
+                f"{reason}; neuraleig segment evaluate --layouts shows what is expected"
+            ) from error
 
 
-def _add_dataset(parser: Parser) -> None:
-    parser.add_argument(
-        "--dataset",
-        required=True,
-        choices=list(DATASETS),
-        metavar="NAME",
-        help="%(choices)s",
-    )
-    parser.add_argument(
-        "--root", required=True, type=Path, metavar="DIR", help="its folder"
-    )
-    parser.add_argument(
-        "--split", choices=SPLITS, default="val", help="(default: %(default)s)"
-    )
-    parser.add_argument(
-        "--map-split",
-        choices=SPLITS,
-        help="find classes of clusters on this split (default: the scored one)",
-    )
-    parser.add_argument(
-        "--protocol",
-        choices=list(PROTOCOLS),
-        help="320 x 320 crops, or whole images (default: the published one)",
-    )
-    parser.add_argument(
-        "--how",
-        choices=list(MATCHINGS),
-        default="majority",
-        help="many clusters to a class, or one to one (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--layouts", action=_Layouts, nargs=0, help="show the folders of the sets"
-    )
+def evaluate(
+    model: Path | None = None,
+    *,
+    scoring: Scoring,
+    save_: Annotated[Path | None, model_name] = None,
+    verbosity: Verbosity,
+    preset: Preset = None,
+    parameters: Annotated[dict[str, Any], IMAGES],
+    weights: str | None = None,
+    layouts: Annotated[bool, _show_layouts] = False,
+) -> None:
+    r"""Score a model on a labelled set.
 
+    Every cluster is given the class that it covers best, and the classes are compared
+    with those of the masks.
 
-def _evaluate(arguments: argparse.Namespace, out: TextIO) -> int:
-    _check(arguments)
-    scored = _dataset(arguments, arguments.split)
+    Without a model, one is fitted first to the images of the train split, with the
+    published settings for that set if there are some: one command makes a row of the
+    published tables. The fit reads no label. Images are seen in the windows of the
+    protocol, where it has some for the set.
+
+    Parameters
+    ----------
+    save_ : MODEL
+        Keep the model that is fitted.
+    preset : NAME
+        Published settings: pascal_context, cityscapes, ade20k or none.
+    layouts
+        Show the folders of the sets, and leave.
+
+    Examples
+    --------
+    neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
+    neuraleig segment evaluate --dataset cityscapes --root DIR
+                                     a row of the published tables
+    neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid \
+        --map-split train            match clusters to classes on other images
+    neuraleig segment evaluate --layouts
+                                     folders in which the sets are expected
+    """
+    scored = scoring.load(scoring.split)
     mapped = None
-    if arguments.map_split not in (None, arguments.split):
-        mapped = _dataset(arguments, arguments.map_split)
-    model = _model(arguments)
-    _, published = PUBLISHED.get(arguments.dataset, UNPUBLISHED)
-    protocol = PROTOCOLS[arguments.protocol or published].for_dataset(scored.name)
+    if scoring.map_split not in (None, scoring.split):
+        mapped = scoring.load(str(scoring.map_split))
+    published_preset, published_protocol = PUBLISHED.get(scoring.dataset, UNPUBLISHED)
+    if model is None:
+        parameters = {"verbose": verbosity.level, **parameters}
+        segmenter = new_segmenter(preset or published_preset, parameters)
+        check_output(save_, option="--save")
+        with IMAGES.as_options():
+            segmenter.fit(scoring.load("train").images)
+        if save_ is not None:
+            save(segmenter.set_params(verbose=0), save_)
+    else:
+        _check_fitted(parameters, preset, save_)
+        device = parameters.pop("device", "auto")
+        segmenter = load_segmenter(model, device, weights).set_params(**parameters)
+    found, segmenter = _scores(segmenter, scoring, published_protocol, scored, mapped)
+    sys.stdout.write(_report(found, scored, mapped, segmenter, scoring.how))
+
+
+def _scores(
+    segmenter: DenseSegmenter,
+    scoring: Scoring,
+    published_protocol: str,
+    scored: SegmentationDataset,
+    mapped: SegmentationDataset | None,
+) -> tuple[Evaluation, DenseSegmenter]:
+    """Scores of a segmenter, and the segmenter with the windows of the protocol."""
+    protocol = PROTOCOLS[scoring.protocol or published_protocol].for_dataset(
+        scored.name
+    )
     if protocol.window_size is not None:
-        model = model.with_windows(protocol.window_size, protocol.stride)
+        segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
     n_images = len(scored) + (0 if mapped is None else len(mapped))
-    with _with_bar(model.predict, n_images) as predict:
-        found = evaluate(
+    with progress_bar(n_images, "evaluate", "image") as advance:
+
+        def predict(image: Any) -> Any:  # noqa: ANN401 - as the segmenter has it
+            labels = segmenter.predict(image)
+            advance(1)
+            return labels
+
+        found = score(
             predict,
             scored,
-            n_clusters=model.n_clusters_,
+            n_clusters=segmenter.n_clusters_,
             protocol=protocol,
-            how=arguments.how,
+            how=scoring.how,
             map_dataset=mapped,
         )
-    out.write(_report(found, scored, mapped, model, arguments.how))
-    return 0
+    return found, segmenter
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    """Refuse options that say nothing of a model that is there."""
-    unused = options_of_fits(arguments)
-    if arguments.model is not None and (unused or arguments.save):
-        named = unused[0] if unused else "--save"
-        arguments.refuse(f"{named} is for a fit, and MODEL is fitted already")
-    if arguments.save is not None:
-        check_output(arguments.save, "--save")
-
-
-def _dataset(arguments: argparse.Namespace, split: str) -> SegmentationDataset:
-    try:
-        return load_dataset(arguments.dataset, arguments.root, split)
-    except (FileNotFoundError, ValueError) as error:
-        kind = FileNotFoundError if isinstance(error, OSError) else ValueError
-        reason = str(error).partition("\n")[0].removesuffix(".")
-        raise kind(
-            f"{reason}; neuraleig segment evaluate --layouts shows what is expected"
-        ) from error
-
-
-def _model(arguments: argparse.Namespace) -> DenseSegmenter:
-    if arguments.model is not None:
-        return loaded_model(arguments)
-    train = _dataset(arguments, "train")
-    preset, _ = PUBLISHED.get(arguments.dataset, UNPUBLISHED)
-    model = new_segmenter(arguments, preset).fit(train.images)
-    if arguments.save is not None:
-        save(model.set_params(verbose=0), arguments.save)
-    return model
+def _check_fitted(
+    parameters: dict[str, Any], preset: str | None, keep: Path | None
+) -> None:
+    """Refuse options of a fit with a model that is fitted."""
+    of_fits = [
+        IMAGES[name].option
+        for name in parameters
+        if name not in (*OF_PREDICTIONS, "device")
+    ]
+    of_fits += ["--preset"] * (preset is not None) + ["--save"] * (keep is not None)
+    if of_fits:
+        raise UsageError(f"{of_fits[0]} is for a fit, and MODEL is fitted already")
 
 
 def _report(
@@ -224,18 +223,3 @@ def _windows(protocol: Protocol, model: DenseSegmenter) -> str:
         return f"protocol {protocol.name}, whole images"
     stride = "" if model.stride is None else f" every {model.stride}"
     return f"protocol {protocol.name}, windows of {model.window_size} pixels{stride}"
-
-
-@contextmanager
-def _with_bar(
-    predict: Callable[[Any], Any], n_images: int
-) -> Iterator[Callable[[Any], Any]]:
-    """Show a bar that counts calls."""
-    with bar(n_images, "evaluate", "image") as advance:
-
-        def counted(image: Any) -> Any:  # noqa: ANN401 - as predict has it
-            labels = predict(image)
-            advance(1)
-            return labels
-
-        yield counted

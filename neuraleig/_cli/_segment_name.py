@@ -1,137 +1,104 @@
-"""``neuraleig segment name``: what clusters are called."""
+"""``neuraleig segment name``: names of clusters."""
 
 from __future__ import annotations
 
-import argparse
 import json
+import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Annotated
 
-from neuraleig import DenseSegmenter, save
-from neuraleig._cli._arguments import (
-    Commands,
-    Parser,
-    add_command,
+from typer import BadParameter
+
+from neuraleig import save
+from neuraleig._cli._models import load_segmenter
+from neuraleig._cli._options import (
     check_output,
-    file_named,
-)
-from neuraleig._cli._models import MODEL_SUFFIX
-from neuraleig._cli._segment_options import (
-    add_model_options,
-    loaded_model,
+    model_name,
 )
 
-DESCRIPTION = """\
-Name clusters, make one of several, and draw a page of what they look like.
 
-Numbers are those of MODEL. Names are given first: a union takes the first name
-that a member has. The clusters that are left are numbered anew, and listed.
-"""
-EXAMPLES = """\
-  neuraleig segment name model.safetensors --sheet photos sheet.png
-  neuraleig segment name m.safetensors --name 3=road --name 5=sky --merge 1,4
-  neuraleig segment name model.safetensors --names names.json --merge-equal
-                                   with names.json: {"3": "road", "5": "sky"}
-"""
+def _pair(text: str) -> tuple[int, str]:
+    cluster, equals, name = text.partition("=")
+    if not equals or not cluster.strip().isdecimal():
+        raise BadParameter(f"{text!r} is not N=NAME, such as 3=road")
+    return int(cluster), name.strip()
 
 
-def add_name(commands: Commands[Parser]) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands, "name", "name, merge and show clusters", DESCRIPTION, EXAMPLES
-    )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
-    _add_changes(parser)
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=file_named("a model", MODEL_SUFFIX),
-        metavar="MODEL2",
-        help="where the model goes (default: MODEL, which is replaced)",
-    )
-    parser.add_argument(
-        "--sheet",
-        nargs=2,
-        metavar=("FOLDER", "PNG"),
-        help="draw the clusters in images of a folder",
-    )
-    add_model_options(parser)
-    parser.set_defaults(run=_name)
+def _group(text: str) -> list[int]:
+    parts = text.split(",")
+    if len(parts) < 2 or not all(part.strip().isdecimal() for part in parts):
+        raise BadParameter(f"{text!r} are not clusters such as 1,4")
+    return [int(part) for part in parts]
 
 
-def _add_changes(parser: Parser) -> None:
-    """Add what is to be named and united."""
-    parser.add_argument(
-        "--names", type=Path, metavar="FILE", help="JSON of names by cluster"
-    )
-    parser.add_argument(
-        "--name",
-        dest="pairs",
-        action="append",
-        type=_pair,
-        default=[],
-        metavar="N=NAME",
-        help="name of a cluster; no name removes it",
-    )
-    parser.add_argument(
-        "--merge",
-        action="append",
-        type=_group,
-        default=[],
-        metavar="N,N",
-        help="clusters to be united; again for more",
-    )
-    parser.add_argument(
-        "--merge-equal",
-        action="store_true",
-        help="unite clusters of equal names, after the names are given",
-    )
+def name(
+    model: Path,
+    *,
+    names: Path | None = None,
+    name: Annotated[list[tuple[int, str]] | None, _pair] = None,
+    merge: Annotated[list[list[int]] | None, _group] = None,
+    merge_equal: bool = False,
+    output: Annotated[Path | None, model_name] = None,
+    sheet: tuple[str, str] | None = None,
+    device: str = "auto",
+    weights: str | None = None,
+) -> None:
+    """Name clusters, unite some, and draw a sheet that shows them.
 
+    Numbers are those of MODEL. Names are given first: a union takes the first name that
+    a member has. The clusters that are left are numbered anew, and listed.
 
-def _name(arguments: argparse.Namespace, out: TextIO) -> int:
-    output = arguments.output or arguments.model
-    merges = arguments.merge or arguments.merge_equal
-    changes = arguments.names or arguments.pairs or merges
-    if changes or arguments.output:
-        check_output(output, "--output")
-    names = _names(arguments.names) | dict(arguments.pairs)
-    if arguments.sheet is not None:
-        check_output(Path(arguments.sheet[1]), "--sheet")
-    model = loaded_model(arguments)
+    Parameters
+    ----------
+    names : FILE
+        JSON of names by cluster.
+    name : N=NAME
+        Name of a cluster; an empty one removes it. Again for more.
+    merge : N,N
+        Clusters to unite; again for more.
+    merge_equal
+        Unite clusters of equal names, after the names are given.
+    output : MODEL2
+        File of the new model (default: MODEL, which is replaced).
+    sheet : FOLDER PNG
+        Draw the clusters in images of a folder.
+
+    Examples
+    --------
+    neuraleig segment name model.safetensors --sheet photos sheet.png
+    neuraleig segment name m.safetensors --name 3=road --name 5=sky --merge 1,4
+    neuraleig segment name model.safetensors --names names.json --merge-equal
+                                     with names.json: {"3": "road", "5": "sky"}
+    """
+    saved = output or model
+    is_changed = bool(names or name or merge or merge_equal or output)
+    if is_changed:
+        check_output(saved)
+    named = _read_names(names) | dict(name or [])
+    if sheet is not None:
+        check_output(Path(sheet[1]), option="--sheet")
+    segmenter = load_segmenter(model, device, weights)
     # All of it is refused before any of it is saved.
-    model.name_clusters(names).merge_clusters(arguments.merge)
-    if arguments.merge_equal:
-        model.merge_clusters(_equal_names(model.cluster_names_))
+    segmenter.name_clusters(named).merge_clusters(merge or [])
+    if merge_equal:
+        groups: dict[str, list[int]] = {}
+        for cluster, title in segmenter.cluster_names_.items():
+            groups.setdefault(title, []).append(cluster)
+        segmenter.merge_clusters(list(groups.values()))
     shares = None
-    if arguments.sheet is not None:
-        sheet = model.contact_sheet(arguments.sheet[0])
-        sheet.save(arguments.sheet[1])
-        shares = sheet.shares
-    if changes or arguments.output:
-        save(model, output)
-    out.writelines(_lines(model, shares))
-    return 0
-
-
-def _equal_names(names: dict[int, str]) -> list[list[int]]:
-    """Clusters that share a name, group by group."""
-    groups: dict[str, list[int]] = {}
-    for cluster, name in names.items():
-        groups.setdefault(name, []).append(cluster)
-    return list(groups.values())
-
-
-def _lines(model: DenseSegmenter, shares: Any) -> list[str]:  # noqa: ANN401
-    """Number, share of the pixels where it is known, and name of every cluster."""
-    lines = []
-    for cluster in range(model.n_clusters_):
+    if sheet is not None:
+        drawn = segmenter.contact_sheet(sheet[0])
+        drawn.save(sheet[1])
+        shares = drawn.shares
+    if is_changed:
+        save(segmenter, saved)
+    for cluster in range(segmenter.n_clusters_):
         share = "" if shares is None else f"  {100 * shares[cluster]:6.2f} %"
-        name = model.cluster_names_.get(cluster, "-")
-        lines.append(f"{cluster:4d}{share}  {name}\n")
-    return lines
+        title = segmenter.cluster_names_.get(cluster, "-")
+        sys.stdout.write(f"{cluster:4d}{share}  {title}\n")
 
 
-def _names(path: Path | None) -> dict[int, str]:
+def _read_names(path: Path | None) -> dict[int, str]:
     """Names by cluster of a JSON file."""
     if path is None:
         return {}
@@ -143,17 +110,3 @@ def _names(path: Path | None) -> dict[int, str]:
             f'{path} must hold names by cluster in JSON, such as {{"3": "road"}} '
             f"({error})"
         ) from error
-
-
-def _pair(text: str) -> tuple[int, str]:
-    cluster, equals, name = text.partition("=")
-    if not equals or not cluster.strip().isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not N=NAME, such as 3=road")
-    return int(cluster), name.strip()
-
-
-def _group(text: str) -> list[int]:
-    parts = text.split(",")
-    if len(parts) < 2 or not all(part.strip().isdecimal() for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} are not clusters such as 1,4")
-    return [int(part) for part in parts]

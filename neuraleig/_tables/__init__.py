@@ -2,7 +2,6 @@
 
 from neuraleig._tables._labels import read_labels
 from neuraleig._tables._open import STANDARD_INPUT, Reading, open_source
-from neuraleig._tables._spool import spooled
 from neuraleig._tables._table import Source, Table, TableError, chosen_columns
 from neuraleig._tables._write import FORMATS_WRITTEN, write_csv, write_npy, write_text
 
@@ -16,7 +15,6 @@ __all__ = [
     "chosen_columns",
     "open_source",
     "read_labels",
-    "spooled",
     "write_csv",
     "write_npy",
     "write_text",

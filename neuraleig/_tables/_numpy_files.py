@@ -1,4 +1,4 @@
-"""Arrays of numpy: ``.npy``, mapped into memory, and ``.npz``, read as they come."""
+"""Arrays of numpy: ``.npy``, mapped into memory, and ``.npz``, read as a stream."""
 
 from __future__ import annotations
 
@@ -18,190 +18,127 @@ from neuraleig._tables._table import Part, Source, TableError, listed
 
 # Elements that are read at once: 8 MiB of float64.
 BLOCK_ELEMENTS = 2**20
-# Kinds of numpy's types that are real numbers.
+# Kinds of numpy's types: real numbers, and what can be a label.
 NUMBERS = "biuf"
+LABELS = "biufUS"
 
 
-class NpyFile(Source):
-    """Matrix in a ``.npy`` file.
+class NumpyFile(Source):
+    """Array of a ``.npy`` or ``.npz`` file: a matrix, or a vector of labels.
 
     Parameters
     ----------
     path : Path
         The file.
+    key : str or None
+        Array of a ``.npz`` file; None: the only one.
+    for_labels : bool, default=False
+        Whether a vector, and text, are allowed.
     """
 
-    column_names = None
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: str | None, *, for_labels: bool) -> None:
+        self._path, self._member = path, None
         self.name = str(path)
-        self._array = load_npy(path, mapped=True)
-        _check_matrix(self.name, self._array.shape, self._array.dtype)
-        self.n_rows, self.n_columns = self._array.shape
+        if path.suffix.lower() == ".npz":
+            self._member = _member(path, key)
+            self.name = f"{path} [{self._member.removesuffix('.npy')}]"
+        with self._opened() as file:
+            self._shape, self._by_columns, self._dtype = _header(file)
+            size = math.prod(self._shape) * self._dtype.itemsize
+            missing = file.tell() + size - path.stat().st_size
+            if self._member is None and missing > 0:
+                raise EOFError(f"{missing} bytes are missing")
+        self._check(for_labels)
+        self.n_rows = self._shape[0]
+        self.n_columns = 1 if self.is_vector else self._shape[1]
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether the array has one axis."""
+        return len(self._shape) == 1
 
     def parts(self, columns: Sequence[int]) -> Iterator[Part]:
-        """Slices of the file."""
-        step = max(1, BLOCK_ELEMENTS // self.n_columns)
+        """Rows in the order of the file; a .npz by columns is read as a whole."""
+        start = 1
         everything = list(columns) == list(range(self.n_columns))
-        for start in range(0, len(self._array), step):
-            rows = np.asarray(self._array[start : start + step])
-            yield Part(
-                rows if everything else rows[:, list(columns)],
-                range(start + 1, start + 1 + len(rows)),
-            )
+        for rows in self._slices():
+            found = rows if everything else rows[:, list(columns)]
+            yield Part(found, range(start, start + len(rows)).__getitem__)
+            start += len(rows)
 
     def values(self, column: int) -> Iterator[Sequence[Hashable]]:
         """Entries of one column."""
-        for part in self.parts([column]):
-            yield part.rows[:, 0].tolist()
+        for rows in self._slices():
+            yield rows[:, column].tolist()
 
-    def mapped(self) -> NDArray[Any]:
-        """Memory map of the file."""
-        return self._array
+    def mapped(self) -> NDArray[Any] | None:
+        """Memory map of a .npy file; None of a .npz file, or without elements."""
+        if self._member is not None or not math.prod(self._shape):
+            return None
+        return npy.open_memmap(self._path, mode="r")
 
-
-class NpzFile(Source):
-    """Matrix in a ``.npz`` file, compressed or not.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    key : str or None
-        Name of the array; ``None``: the only one.
-    """
-
-    column_names = None
-
-    def __init__(self, path: Path, key: str | None) -> None:
-        self._path = path
-        self._member = f"{_key(path, key)}.npy"
-        self.name = f"{path} [{self._member.removesuffix('.npy')}]"
-        with _opened(self._path, self._member, self.name) as file:
-            shape, self._by_columns, self._dtype = _header(file)
-        _check_matrix(self.name, shape, self._dtype)
-        self.n_rows, self.n_columns = shape
-
-    def parts(self, columns: Sequence[int]) -> Iterator[Part]:
-        """Rows in the order of the file; an array by columns is read as a whole."""
-        if self._by_columns:
-            with _opened(self._path, self._member, self.name) as file:
-                rows = npy.read_array(file, allow_pickle=False)
-            yield Part(rows[:, list(columns)], range(1, len(rows) + 1))
-            return
-        assert self.n_rows is not None
+    def _slices(self) -> Iterator[NDArray[Any]]:
+        """Blocks of rows, as matrices."""
         step = max(1, BLOCK_ELEMENTS // self.n_columns)
-        with _opened(self._path, self._member, self.name) as file:
+        n_rows = self._shape[0]
+        if (mapped := self.mapped()) is not None:
+            for start in range(0, n_rows, step):
+                rows = np.asarray(mapped[start : start + step])
+                yield rows.reshape(-1, self.n_columns)
+            return
+        with self._opened() as file:
+            if self._by_columns:
+                yield npy.read_array(file, allow_pickle=False)
+                return
             _header(file)
-            for start in range(0, self.n_rows, step):
-                count = min(step, self.n_rows - start)
-                rows = self._read(file, count)[:, list(columns)]
-                yield Part(rows, range(start + 1, start + 1 + count))
+            for start in range(0, n_rows, step):
+                wanted = min(step, n_rows - start) * self.n_columns
+                content = file.read(wanted * self._dtype.itemsize)
+                if len(content) < wanted * self._dtype.itemsize:
+                    raise EOFError("the array ends early")
+                rows = np.frombuffer(content, self._dtype)
+                yield rows.reshape(-1, self.n_columns)
 
-    def values(self, column: int) -> Iterator[Sequence[Hashable]]:
-        """Entries of one column."""
-        for part in self.parts([column]):
-            yield part.rows[:, 0].tolist()
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
+        with _explained(self.name):
+            if self._member is None:
+                with self._path.open("rb") as file:
+                    yield file
+                return
+            with (
+                zipfile.ZipFile(self._path) as archive,
+                archive.open(self._member) as file,
+            ):
+                yield file
 
-    def _read(self, file: IO[bytes], count: int) -> NDArray[Any]:
-        wanted = count * self.n_columns * self._dtype.itemsize
-        content = file.read(wanted)
-        if len(content) < wanted:
-            raise EOFError("it ends early")
-        return np.frombuffer(content, self._dtype).reshape(count, self.n_columns)
-
-
-def load_npy(path: Path, *, mapped: bool = False) -> NDArray[Any]:
-    """Array of a ``.npy`` file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    mapped : bool, default=False
-        Whether it stays on disk.
-
-    Returns
-    -------
-    array : ndarray
-        Of any shape and type but objects.
-
-    Raises
-    ------
-    TableError
-        If it is no whole ``.npy`` file, or holds objects.
-    OSError
-        If it cannot be read.
-    """
-    with path.open("rb") as file, _explained(str(path)):
-        shape, _, dtype = _header(file)
-        size: int = math.prod(shape)
-        missing = file.tell() + size * dtype.itemsize - path.stat().st_size
-        if missing > 0:
-            raise EOFError(f"{missing} bytes are missing")
-        file.seek(0)
-        # Nothing can be mapped where nothing is.
-        if mapped and size:
-            return npy.open_memmap(path, mode="r")
-        return np.asarray(npy.read_array(file, allow_pickle=False))
+    def _check(self, for_labels: bool) -> None:
+        kinds = LABELS if for_labels else NUMBERS
+        fits = len(self._shape) == 2 and self._shape[1] > 0
+        if not fits and not (for_labels and self.is_vector):
+            what = "labels are a vector" if for_labels else "rows need (rows, columns)"
+            raise TableError(f"{self.name} has shape {self._shape}; {what}")
+        if self._dtype.kind not in kinds:
+            what = "numbers or text" if for_labels else "real numbers"
+            raise TableError(f"{self.name} has type {self._dtype}; expected {what}")
 
 
-def load_npz(path: Path, key: str | None) -> NDArray[Any]:
-    """Array of a ``.npz`` file, in memory.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    key : str or None
-        Name of the array; ``None``: the only one.
-
-    Returns
-    -------
-    array : ndarray
-        Of any shape and type but objects.
-
-    Raises
-    ------
-    TableError
-        If there is no such array, or it is damaged or holds objects.
-    OSError
-        If it cannot be read.
-    """
-    member = f"{_key(path, key)}.npy"
-    with _opened(path, member, f"{path} [{member}]") as file:
-        return np.asarray(npy.read_array(file, allow_pickle=False))
-
-
-def _key(path: Path, key: str | None) -> str:
-    """Name of the array that is meant."""
+def _member(path: Path, key: str | None) -> str:
+    """Name in the archive of the array with a key."""
     with _explained(str(path)), zipfile.ZipFile(path) as archive:
         keys = [name.removesuffix(".npy") for name in archive.namelist()]
-    if key is None and len(keys) == 1:
-        return keys[0]
-    if key is None:
+    if key is None and len(keys) != 1:
         raise TableError(
-            f"{path} has {len(keys)} arrays; say by its key which one is meant: "
-            f"{listed(keys)}"
+            f"{path} has {len(keys)} arrays; choose one by its key: {listed(keys)}"
         )
-    if key not in keys:
+    if key is not None and key not in keys:
         raise TableError(f"{path} has no array {key!r}; its keys are {listed(keys)}")
-    return key
-
-
-@contextmanager
-def _opened(path: Path, member: str, name: str) -> Iterator[IO[bytes]]:
-    with (
-        _explained(name),
-        zipfile.ZipFile(path) as archive,
-        archive.open(member) as file,
-    ):
-        yield file
+    return f"{keys[0] if key is None else key}.npy"
 
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turn what a file that is not of numpy comes to into one kind of error."""
+    """Turn the errors of damaged files into one kind."""
     try:
         yield
     except TableError:
@@ -212,24 +149,12 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether stored by columns, and type of the array that follows."""
+    """Shape, order (whether by columns) and type of the array that follows."""
     version = npy.read_magic(file)
-    read = npy.read_array_header_1_0
-    if version == (2, 0):
-        read = npy.read_array_header_2_0
-    elif version != (1, 0):
+    if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} is for arrays with named fields")
+    read = npy.read_array_header_1_0 if version[0] == 1 else npy.read_array_header_2_0
     shape, by_columns, dtype = read(file)
     if dtype.hasobject:
         raise ValueError("it holds objects of Python, which are not loaded")
     return shape, by_columns, dtype
-
-
-def _check_matrix(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if len(shape) != 2 or shape[1] == 0:
-        raise TableError(
-            f"{name} has shape {shape}; rows of features are of shape (n_rows, "
-            "n_features)"
-        )
-    if dtype.kind not in NUMBERS:
-        raise TableError(f"{name} is of type {dtype}, which are no real numbers")

@@ -2,99 +2,74 @@
 
 from __future__ import annotations
 
+import tempfile
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Names that an error shows of many.
+# Names that an error lists.
 SHOWN = 5
 
 
 class TableError(ValueError):
-    """A file holds no rows of numbers, or not those that are asked for."""
+    """A file without the rows of numbers, or the columns, that are asked for."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows, and where they are.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_columns)
-        Numbers of any real type.
-    places : sequence of int
-        Line or row of each, counted from 1.
-    """
+    """Some consecutive rows; ``number`` returns the line or row of one in its file."""
 
     rows: NDArray[Any]
-    places: Sequence[int]
+    number: Callable[[int], int]
 
 
 class Source(ABC):
-    """Columns of a file, or of what comes by a pipe.
+    """Columns of a file or a pipe.
 
-    Attributes
-    ----------
-    name : str
-        What it is called in errors.
-    column_names : tuple of str or None
-        Names of all columns, where it has any.
-    n_columns : int
-        Number of columns.
-    n_rows : int or None
-        Number of rows, where that is known without reading them.
-    unit : str
-        What the places of its rows count.
+    ``name`` and ``unit`` (of row numbers) are for errors; ``column_names`` and
+    ``n_rows`` are None where unknown.
     """
 
     name: str
-    column_names: tuple[str, ...] | None
+    column_names: tuple[str, ...] | None = None
     n_columns: int
     n_rows: int | None = None
     unit: str = "row"
 
     @abstractmethod
     def parts(self, columns: Sequence[int]) -> Iterator[Part]:
-        """Rows of some columns, in the order of ``columns``, from the first on."""
+        """Rows of some columns, in the order of ``columns``, from the first row on."""
 
     @abstractmethod
     def values(self, column: int) -> Iterator[Sequence[Hashable]]:
-        """Entries of one column, numbers or not, part by part."""
+        """Entries of one column, numbers or text, part by part."""
 
     def mapped(self) -> NDArray[Any] | None:
-        """All of it as an array on disk, where it is one."""
+        """Memory map of the whole file, if the format allows one."""
         return None
 
     def hint(self) -> str:
-        """What else may be wrong where columns are not as expected, for errors."""
+        """Second half of an error about columns that are missing."""
         return ""
 
     def called(self, column: int) -> str:
-        """Column in an error."""
-        names = self.column_names
-        named = "" if names is None else names[column]
+        """Name of a column in an error, or its number."""
+        named = self.column_names[column] if self.column_names else ""
         return repr(named) if named else str(column + 1)
 
-    def place(self, number: int) -> str:
-        """Row in an error."""
-        return f"{self.name}, {self.unit} {number}"
+    def place(self, number: int, column: int | None = None) -> str:
+        """Row, and column, in an error."""
+        where = f"{self.name}, {self.unit} {number}"
+        return where if column is None else f"{where}, column {self.called(column)}"
 
 
 class Table:
-    """Some columns of a source as rows of finite numbers, anew on every pass.
-
-    Parameters
-    ----------
-    source : Source
-        What is read.
-    columns : sequence of int
-        Which columns, in this order.
-    """
+    """Some columns of a source as rows of finite numbers; each pass starts anew."""
 
     def __init__(self, source: Source, columns: Sequence[int]) -> None:
         self.source = source
@@ -107,19 +82,12 @@ class Table:
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """Names of the columns, where there are any."""
+        """Names of the columns, if the file has any."""
         names = self.source.column_names
         return None if names is None else tuple(names[c] for c in self.columns)
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
-        """Parts of the rows.
-
-        Raises
-        ------
-        TableError
-            If a number is not finite, or there are no rows; the source may raise it
-            as well.
-        """
+        """Yield the rows part by part; raise where a number is not finite."""
         n_rows = 0
         for part in self.source.parts(self.columns):
             self._check_finite(part)
@@ -130,7 +98,7 @@ class Table:
             raise TableError(f"{self.source.name} has no rows")
 
     def on_disk(self) -> NDArray[Any] | None:
-        """Rows as an array on disk, checked; ``None`` where they are not one."""
+        """Return a memory map of the rows, checked; None where there is none."""
         mapped = self.source.mapped()
         if mapped is None or self.columns != list(range(self.source.n_columns)):
             return None
@@ -138,21 +106,23 @@ class Table:
             pass
         return mapped
 
-    def check_names(self) -> None:
-        """Refuse names by which columns cannot be told apart.
+    def spooled(self) -> NDArray[Any]:
+        """Copy the rows to a nameless temporary file and return its memory map."""
+        with tempfile.TemporaryFile() as file:
+            for part in self:
+                file.write(np.ascontiguousarray(part, dtype=np.float64).data)
+            file.flush()
+            return np.memmap(file, np.float64, mode="r").reshape(-1, self.n_features)
 
-        Raises
-        ------
-        TableError
-            If one is empty or there twice.
-        """
+    def check_names(self) -> None:
+        """Raise if a name is empty or occurs twice."""
         names = self.feature_names or ()
         for name, count in Counter(names).items():
             column = self.columns[names.index(name)] + 1
             if not name:
                 raise TableError(
-                    f"{self.source.name}: column {column} has no name, as have those "
-                    f"that only number rows; leave it out ({column}), or name it"
+                    f"{self.source.name}: column {column} has no name; leave it out "
+                    f"(--drop {column}), as a column of row numbers, or name it"
                 )
             if count > 1:
                 raise TableError(
@@ -161,25 +131,10 @@ class Table:
                 )
 
     def matched(self, names: Sequence[str] | None, n_features: int) -> Table:
-        """Table of the columns that a model takes, in its order.
+        """Select the columns that a model takes, in its order.
 
-        Parameters
-        ----------
-        names : sequence of str or None
-            Names of its features. Where both have names, columns are taken by name
-            and the others are left out; else all are taken as they come.
-        n_features : int
-            How many there are.
-
-        Returns
-        -------
-        table : Table
-            Of ``n_features`` columns.
-
-        Raises
-        ------
-        TableError
-            If columns are missing, or there are too many or too few.
+        Columns are matched by name if both the model (``names``) and the file have
+        names, and else taken as they come; then there must be ``n_features``.
         """
         own = self.feature_names
         if names is not None and own is not None:
@@ -187,21 +142,17 @@ class Table:
             if missing:
                 raise TableError(
                     f"{self.source.name} is without {listed(missing)}, which the model "
-                    f"takes; its columns are {listed(own)}"
-                    f"{self.source.hint()}"
+                    f"takes; its columns are {listed(own)}{self.source.hint()}"
                 )
-            columns = [self.columns[own.index(name)] for name in names]
-            found = Table(self.source, columns)
-            twice = [n for n, count in Counter(own).items() if count > 1 and n in names]
-            if twice:
+            if any(own.count(name) > 1 for name in names):
                 self.check_names()
-            return found
+            return Table(self.source, [self.columns[own.index(name)] for name in names])
         if self.n_features != n_features:
             named = "" if names is None else f": {listed(names)}"
             raise TableError(
                 f"{self.source.name} has {self.n_features} columns, and the model takes"
-                f" {n_features} features{named}; choose or leave out columns"
-                f"{self.source.hint()}"
+                f" {n_features} features{named}; choose columns with --columns or "
+                f"--drop{self.source.hint()}"
             )
         return self
 
@@ -210,40 +161,23 @@ class Table:
         if finite.all():
             return
         row, position = np.argwhere(~finite)[0].tolist()
-        column = self.source.called(self.columns[position])
         raise TableError(
-            f"{self.source.place(part.places[row])}, column {column}: "
-            f"{part.rows[row, position]} is not a finite number; fill it, or leave out "
-            "the row or the column"
+            f"{self.source.place(part.number(row), self.columns[position])}: "
+            f"{part.rows[row, position]} is not a finite number; fill it in, or leave "
+            "out the row or the column"
         )
 
 
 def chosen_columns(
     source: Source, only: Sequence[str] | None, without: Sequence[str] = ()
 ) -> list[int]:
-    """Columns by their names, or by their numbers from 1.
+    """Positions of columns that are given by name, or by number from 1.
 
-    Parameters
-    ----------
-    source : Source
-        Whose columns.
-    only : sequence of str or None
-        Columns to take, in this order; ``None``: all.
-    without : sequence of str, default=()
-        Columns to leave out.
-
-    Returns
-    -------
-    columns : list of int
-        Positions from 0.
-
-    Raises
-    ------
-    TableError
-        If a column is not there, is named twice, or none is left.
+    ``only`` are the columns to take, in this order (None: all), ``without`` those to
+    leave out.
     """
-    taken = range(source.n_columns) if only is None else _found(source, only)
-    dropped = _found(source, without)
+    taken = range(source.n_columns) if only is None else _positions(source, only)
+    dropped = _positions(source, without)
     columns = [column for column in taken if column not in dropped]
     if not columns:
         raise TableError(f"{source.name}: no column is left; leave out fewer")
@@ -251,23 +185,17 @@ def chosen_columns(
 
 
 def listed(names: Sequence[str]) -> str:
-    """First of some names, as an error shows them."""
+    """First few of some names, for an error."""
     shown = ", ".join(repr(name) for name in names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
 
 
-def _found(source: Source, wanted: Sequence[str]) -> list[int]:
+def _positions(source: Source, wanted: Sequence[str]) -> list[int]:
     columns = [_position(source, name) for name in wanted]
-    twice = [
-        name for name, c in zip(wanted, columns, strict=True) if _is_in(columns, c)
-    ]
-    if twice:
-        raise TableError(f"column {twice[0]!r} of {source.name} is asked for twice")
+    for name, column in zip(wanted, columns, strict=True):
+        if columns.count(column) > 1:
+            raise TableError(f"column {name!r} of {source.name} is asked for twice")
     return columns
-
-
-def _is_in(columns: Sequence[int], column: int) -> bool:
-    return columns.count(column) > 1
 
 
 def _position(source: Source, name: str) -> int:

@@ -1,77 +1,37 @@
-"""Comma-separated text, parsed part by part."""
+"""Comma-separated text: parsed by pyarrow in blocks of whole rows."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
-from typing import TextIO
+from io import StringIO
+from typing import Any
 
 import numpy as np
 
+from neuraleig._tables._arrow_files import parse_text
 from neuraleig._tables._table import Part, Source, TableError
 from neuraleig._typing import FloatArray
 
-# Cells that are parsed at once. As text a cell takes some 60 bytes.
-BLOCK_CELLS = 2**17
+# Bytes that are parsed at once, and by how much a cell with line breaks may pass them.
+BLOCK_BYTES, LONGEST_CELL = 2**20, 2**20
+# Bytes in front of UTF-8 that some programs write are not part of the first name.
+ENCODING = "utf-8-sig"
 # Characters of a cell that an error shows.
 SHOWN = 40
-# What may stand between cells where it is not what was expected.
+# Delimiters that an error suggests.
 DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'", " ": "' '"}
 
-Record = tuple[int, list[str]]
-"""Line on which a row of text ends, and its cells."""
 
-
-@dataclass
+@dataclass(frozen=True)
 class _Block:
-    """Some lines, which grow where a cell goes on behind them.
-
-    Parameters
-    ----------
-    first : int
-        Number of the first one.
-    lines : list of str
-        As they are in the text.
-    behind : iterator of str
-        What follows.
-    """
+    """Whole rows of text, and the number of their first line."""
 
     first: int
-    lines: list[str]
-    behind: Iterator[str]
-
-    def records(self, delimiter: str) -> list[Record]:
-        """Rows that begin in these lines, but for blank ones."""
-        reader = csv.reader(self._supply(), delimiter=delimiter, strict=True)
-        found = []
-        n_lines = len(self.lines)
-        while reader.line_num < n_lines and (cells := next(reader, None)) is not None:
-            if cells:
-                found.append((self.first + reader.line_num - 1, cells))
-        return found
-
-    def _supply(self) -> Iterator[str]:
-        yield from self.lines
-        for line in self.behind:
-            self.lines.append(line)
-            yield line
-
-
-class _Head:
-    """First row of a text that is not blank, and the lines down to its end."""
-
-    def __init__(self, text: Iterator[str], delimiter: str) -> None:
-        self.lines: list[str] = []
-        reader = csv.reader(self._supply(text), delimiter=delimiter, strict=True)
-        self.cells = next((cells for cells in reader if cells), [])
-
-    def _supply(self, text: Iterator[str]) -> Iterator[str]:
-        for line in text:
-            self.lines.append(line)
-            yield line
+    content: bytes
 
 
 class TextFile(Source):
@@ -80,20 +40,15 @@ class TextFile(Source):
     Parameters
     ----------
     name : str
-        What it is called in errors.
-    open_text : callable
-        Opens the text from its begin.
+        Name in errors.
+    open_binary : callable
+        Opens the file at its begin.
     delimiter : str
         Character between two cells.
     header : bool or None
-        Whether the first row holds names; ``None``: if it has text and no number.
+        Whether the first row holds names; None: if it has text and no number.
     once : bool, default=False
         Whether it can be opened only once, as a pipe.
-
-    Raises
-    ------
-    TableError
-        If it is empty, or no such text, or its first row may be names or not.
     """
 
     unit = "line"
@@ -101,89 +56,105 @@ class TextFile(Source):
     def __init__(
         self,
         name: str,
-        open_text: Callable[[], AbstractContextManager[TextIO]],
+        open_binary: Callable[[], AbstractContextManager[Any]],
         *,
         delimiter: str,
         header: bool | None,
         once: bool = False,
     ) -> None:
         self.name = name
-        self._open = open_text
+        self._open, self._once, self._was_read = open_binary, once, False
         self._delimiter = delimiter
-        with self._open() as text, self._explained():
-            head = _Head(text, delimiter)
-            if not head.cells:
-                raise TableError(f"{name} is empty")
-            self.n_columns = len(head.cells)
-            self._first_cell = head.cells[0]
-            self._head_line = len(head.lines)
-            place = self.place(self._head_line)
-            has_header = _is_header(head.cells, place) if header is None else header
-            names = tuple(cell.strip() for cell in head.cells)
-            self.column_names = names if has_header else None
-            # Lines in front of the rows.
-            self._n_before = self._head_line if has_header else 0
-            self._once = once
-            self._rest: Iterator[str] | None = None
-            if once:
-                self._rest = text if has_header else chain(head.lines, text)
+        lines: list[bytes] = []
+        with self._open() as file, self._explained():
+            reader = csv.reader(_kept(file, lines), delimiter=delimiter, strict=True)
+            cells = next((cells for cells in reader if cells), [])
+        if not cells:
+            raise TableError(f"{name} is empty")
+        self._first_cell, self.n_columns = cells[0], len(cells)
+        self._head, self._head_line = b"".join(lines), len(lines)
+        if header is None:
+            header = _is_header(cells, self.place(self._head_line))
+        self.column_names = tuple(c.strip() for c in cells) if header else None
 
     def parts(self, columns: Sequence[int]) -> Iterator[Part]:
-        """Numbers of some columns.
-
-        Raises
-        ------
-        TableError
-            If a row has other cells than the first one, or a cell is no number.
-        """
+        """Numbers of some columns; raises at a cell that is not a number."""
         for block in self._blocks():
-            rows = self._plain(block.lines, columns)
-            if rows is not None:
-                yield Part(rows, range(block.first, block.first + len(rows)))
-                continue
-            lines, cells = self._cells(block)
-            records = [[row[c] for c in columns] for row in cells]
-            yield Part(self._numbers(lines, records, columns), lines)
+            if b'"' in block.content:
+                # pyarrow reads on where a quotation mark is out of place.
+                deque(self._records(block), maxlen=0)
+            rows = parse_text(block.content, self._delimiter, self.n_columns, columns)
+            if rows is None:
+                rows = self._numbers(block, columns)
+            yield Part(rows, lambda row, block=block: self._line(block, row))  # type: ignore[misc]
 
     def values(self, column: int) -> Iterator[Sequence[Hashable]]:
-        """Text of one column.
-
-        Raises
-        ------
-        TableError
-            If a row has other cells than the first one, or a cell is empty.
-        """
+        """Text of one column; raises at an empty cell."""
         for block in self._blocks():
-            lines, cells = self._cells(block)
-            found = [row[column].strip() for row in cells]
-            if "" in found:
-                line = lines[found.index("")]
-                raise TableError(
-                    f"{self.place(line)}, column {self.called(column)} is empty"
-                )
+            found = []
+            for line, cells in self._records(block):
+                if not (cell := cells[column].strip()):
+                    raise TableError(f"{self.place(line, column)} is empty")
+                found.append(cell)
             yield found
 
     def _blocks(self) -> Iterator[_Block]:
-        """Lines below the header, some at a time."""
-        step = max(1, BLOCK_CELLS // self.n_columns)
-        first = self._n_before + 1
-        with self._below_header() as lines, self._explained():
-            while taken := list(islice(lines, step)):
-                block = _Block(first, taken, lines)
-                yield block
-                first += len(block.lines)
-
-    @contextmanager
-    def _below_header(self) -> Iterator[Iterator[str]]:
-        """Lines below the header; those that come but once only once."""
-        if not self._once:
-            with self._open() as text:
-                yield islice(text, self._n_before, None)
-            return
-        rest, self._rest = self._rest, None
-        if rest is None:
+        """Blocks of rows below the header."""
+        if self._once and self._was_read:
             raise TableError(f"{self.name} can be read only once; pass a file")
-        yield rest
+        self._was_read = True
+        start = bytearray() if self.column_names else bytearray(self._head)
+        first = self._head_line + 1 if self.column_names else 1
+        with self._open() as file:
+            if not self._once:
+                file.seek(len(self._head))
+            while content := start + _read(file):
+                content += file.readline()
+                n_quotes, most = content.count(b'"'), len(content) + LONGEST_CELL
+                # An odd number of quotation marks: the last cell has a line break.
+                while (
+                    n_quotes % 2 and len(content) < most and (line := file.readline())
+                ):
+                    content += line
+                    n_quotes += line.count(b'"')
+                yield _Block(first, bytes(content))
+                first += content.count(b"\n")
+                start = bytearray()
+
+    def _records(self, block: _Block) -> Iterator[tuple[int, list[str]]]:
+        """Last line, and cells, of every row of a block, by Python alone."""
+        with self._explained():
+            text = StringIO(block.content.decode(ENCODING), newline="")
+            reader = csv.reader(text, delimiter=self._delimiter, strict=True)
+            for cells in reader:
+                line = block.first + reader.line_num - 1
+                if cells and len(cells) != self.n_columns:
+                    raise TableError(
+                        f"{self.place(line)} has {len(cells)} cells, and line "
+                        f"{self._head_line} has {self.n_columns}{self.hint()}"
+                    )
+                if cells:
+                    yield line, cells
+
+    def _line(self, block: _Block, row: int) -> int:
+        return [line for line, _ in self._records(block)][row]
+
+    def _numbers(self, block: _Block, columns: Sequence[int]) -> FloatArray:
+        """Numbers of a block that pyarrow refuses, or an error that names the cell."""
+        rows = []
+        for line, cells in self._records(block):
+            for column in columns:
+                if not is_number(cells[column]):
+                    raise self._wrong_cell(line, column, cells[column])
+            rows.append([float(cells[column]) for column in columns])
+        return np.array(rows, dtype=np.float64).reshape(-1, len(columns))
+
+    def _wrong_cell(self, line: int, column: int, cell: str) -> TableError:
+        what = f"{_shown(cell)} is no number" if cell.strip() else "is empty"
+        return TableError(
+            f"{self.place(line, column)}: {what}; leave out the column (--drop), or "
+            f"the row{self._other_delimiter(cell)}"
+        )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -197,71 +168,8 @@ class TextFile(Source):
                 "within a cell"
             ) from error
 
-    def _plain(self, lines: Sequence[str], columns: Sequence[int]) -> FloatArray | None:
-        """Numbers of lines without any peculiarity, by numpy; ``None`` for others."""
-        between = self.n_columns - 1
-        sign = self._delimiter
-        for line in lines:
-            if line.count(sign) != between or '"' in line or not line.strip():
-                return None
-        try:
-            rows: FloatArray = np.loadtxt(
-                lines, delimiter=sign, comments=None, usecols=columns, ndmin=2
-            )
-        except ValueError:
-            return None
-        return rows if len(rows) == len(lines) else None
-
-    def _cells(self, block: _Block) -> tuple[list[int], list[list[str]]]:
-        """Lines on which rows end, and their cells."""
-        with self._explained():
-            records = block.records(self._delimiter)
-        self._check_widths(records)
-        return [line for line, _ in records], [cells for _, cells in records]
-
-    def _check_widths(self, block: Sequence[Record]) -> None:
-        for line, cells in block:
-            if len(cells) != self.n_columns:
-                raise TableError(
-                    f"{self.place(line)} has {len(cells)} cells, and line "
-                    f"{self._head_line} has {self.n_columns}{self.hint()}"
-                )
-
-    def _numbers(
-        self,
-        lines: Sequence[int],
-        records: Sequence[Sequence[str]],
-        columns: Sequence[int],
-    ) -> FloatArray:
-        try:
-            numbers = [list(map(float, cells)) for cells in records]
-        except ValueError as error:
-            raise self._wrong_cell(lines, records, columns) from error
-        # Python takes 1_000 for a number, and in files it is none.
-        if "_" in "".join(chain.from_iterable(records)):
-            raise self._wrong_cell(lines, records, columns)
-        return np.array(numbers, dtype=np.float64)
-
-    def _wrong_cell(
-        self,
-        lines: Sequence[int],
-        records: Sequence[Sequence[str]],
-        columns: Sequence[int],
-    ) -> TableError:
-        line, column, cell = next(
-            (line, column, cell)
-            for line, cells in zip(lines, records, strict=True)
-            for column, cell in zip(columns, cells, strict=True)
-            if not is_number(cell)
-        )
-        what = "is empty" if not cell.strip() else f"{_shown(cell)} is no number"
-        return TableError(
-            f"{self.place(line)}, column {self.called(column)}: {what}; leave out the "
-            f"column, or the row{self._other_delimiter(cell)}"
-        )
-
     def hint(self) -> str:
-        """What may be wrong with the delimiter, by the first row."""
+        """Suggestion of another delimiter, by the first row."""
         return self._other_delimiter(self._first_cell)
 
     def _other_delimiter(self, cell: str) -> str:
@@ -272,14 +180,23 @@ class TextFile(Source):
         return f", or say --delimiter {found[0]}" if found else ""
 
 
-def _is_header(cells: Sequence[str], place: str) -> bool:
-    """Whether a first row holds names, where nobody says so.
+def _read(file: Any) -> bytearray:  # noqa: ANN401 - a buffered file or pipe
+    """Bytes of a block, read in pieces: within one call an interrupt might wait."""
+    found = bytearray()
+    while len(found) < BLOCK_BYTES and (piece := file.read1(BLOCK_BYTES - len(found))):
+        found += piece
+    return found
 
-    Raises
-    ------
-    TableError
-        If it may as well be data: a wrong guess would drop a row, or add one.
-    """
+
+def _kept(file: Iterable[bytes], lines: list[bytes]) -> Iterator[str]:
+    """Lines of a file as text, which are added to ``lines``."""
+    for line in file:
+        lines.append(line)
+        yield line.decode(ENCODING)
+
+
+def _is_header(cells: Sequence[str], place: str) -> bool:
+    """Whether a first row holds names; raises where a guess may drop a row."""
     filled = [cell for cell in cells if cell.strip()]
     words = [cell for cell in filled if not is_number(cell)]
     if words and len(words) < len(filled):
@@ -290,20 +207,19 @@ def _is_header(cells: Sequence[str], place: str) -> bool:
     else:
         return bool(words)
     raise TableError(
-        f"{place}: {what}; say --header if these are names, or --no-header"
+        f"{place}: {what}; pass --header if these are names, else --no-header"
     )
 
 
 def _are_counted(cells: Sequence[str]) -> bool:
-    """Whether cells are as pandas names columns, with or without one of row numbers."""
+    """Whether cells are 0, 1, 2 ..., as pandas names columns, with or without index."""
     names = [cell.strip() for cell in cells]
-    has_index = len(names) > 1 and not names[0]
-    counted = names[1:] if has_index else names
+    counted = names[1:] if len(names) > 1 and not names[0] else names
     return len(names) > 1 and counted == [str(c) for c in range(len(counted))]
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell holds a number as files write it."""
+    """Whether a cell holds a number; 1_000, which Python takes for one, is not."""
     try:
         float(cell)
     except ValueError:

@@ -17,37 +17,16 @@ FORMATS_WRITTEN = (".npy", ".csv")
 
 
 def write_npy(path: Path, parts: Iterable[NDArray[Any]]) -> int:
-    """Write arrays one below the other to a ``.npy`` file.
+    """Write arrays one below the other to a ``.npy`` file; returns the rows.
 
-    Parameters
-    ----------
-    path : Path
-        File, which is replaced when all is written.
-    parts : iterable of ndarray
-        At least one; all of one type and, but for their rows, one shape.
-
-    Returns
-    -------
-    n_rows : int
-        Rows that were written.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; a file that was there is then as it was.
-
-    Notes
-    -----
-    Memory: one part. The file is written from its begin to its end rather than mapped,
-    since a disk that is full ends a process that writes to a map.
+    There is at least one part, and all have one type and, but for their rows, one
+    shape. The file is not mapped: a full disk ends a process that writes to a map.
     """
     n_rows = 0
-    head = b""
     with atomic_file(path) as file:
         for part in parts:
-            if not head:
-                head = _head(part, 0)
-                file.write(head)
+            if n_rows == 0:
+                file.write(_head(part, 0))
             file.write(np.ascontiguousarray(part).data)
             n_rows += len(part)
         # numpy leaves room in the head for any number of rows.
@@ -57,51 +36,25 @@ def write_npy(path: Path, parts: Iterable[NDArray[Any]]) -> int:
 
 
 def write_csv(path: Path, header: Sequence[str], parts: Iterable[NDArray[Any]]) -> int:
-    """Write arrays one below the other to a file of comma-separated text.
-
-    Parameters
-    ----------
-    path : Path
-        File, which is replaced when all is written.
-    header : sequence of str
-        Names of the columns.
-    parts : iterable of ndarray of shape (n_rows,) or (n_rows, n_columns)
-        Rows.
-
-    Returns
-    -------
-    n_rows : int
-        Rows that were written.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; a file that was there is then as it was.
-    """
+    """Write arrays one below the other as comma-separated text; returns the rows."""
     with atomic_file(path) as file:
         return write_text(lambda text: file.write(text.encode("utf-8")), header, parts)
 
 
 def write_text(
-    write: Callable[[str], object],
-    header: Sequence[str],
-    parts: Iterable[NDArray[Any]],
+    write: Callable[[str], object], header: Sequence[str], parts: Iterable[NDArray[Any]]
 ) -> int:
-    """Hand comma-separated text to whatever writes it; see :func:`write_csv`."""
+    """Pass comma-separated text to a function; see :func:`write_csv`."""
     n_rows = 0
     for part in parts:
         if n_rows == 0:
             write(",".join(header) + "\n")
-        write(_lines(part))
+        # Networks compute in float32; as float64 it would have twice the digits.
+        shown = part.astype(np.float32) if part.dtype.kind == "f" else part
+        cells = shown.reshape(len(part), -1).astype(str).tolist()
+        write("".join(",".join(row) + "\n" for row in cells))
         n_rows += len(part)
     return n_rows
-
-
-def _lines(part: NDArray[Any]) -> str:
-    # What networks say is of float32; as float64 it would have twice the digits.
-    shown = part.astype(np.float32) if part.dtype.kind == "f" else part
-    cells = shown.reshape(len(part), -1).astype(str).tolist()
-    return "".join(",".join(row) + "\n" for row in cells)
 
 
 def _head(part: NDArray[Any], n_rows: int) -> bytes:

@@ -243,6 +243,29 @@ class NeighborAffinity(Affinity):
         index = distinct_rows(X, groups)
         rows = X if index.size == X.shape[0] else X[index]
         groups = None if groups is None else groups[index]
+        return self.graph_of(
+            rows,
+            index,
+            seed=seed,
+            groups=groups,
+            device=device,
+            n_jobs=n_jobs,
+            shard=shard,
+        )
+
+    def graph_of(
+        self,
+        rows: Array,
+        index: IntArray,
+        *,
+        seed: int = 0,
+        groups: IntArray | None = None,
+        device: torch.device | None = None,
+        n_jobs: int | None = None,
+        shard: Shard = ALONE,
+    ) -> Graph:
+        """Graph whose nodes are all of some rows, also where they are identical."""
+        groups = groups if self.across_groups else None
         n_neighbors = self._available(rows.shape[0], groups)
         if n_neighbors == 0:
             none = sp.csr_array((index.size, index.size), dtype=np.float64)

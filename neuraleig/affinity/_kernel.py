@@ -28,15 +28,15 @@ SCALE_NEIGHBOR = 10
 
 
 class KernelAffinity(Affinity):
-    """A kernel between rows, never stored for more than the landmarks.
+    """Base class of kernels, which are never stored for more than the landmarks.
 
-    Parameters
+    Attributes
     ----------
     regularization : float, default=0.0
         Share of random pairs, see :meth:`Graph.regularized`.
-    n_landmarks : int, default=2000
-        Most rows on which the dense kernel is evaluated at once. Data of up to this
-        size are their own landmarks, and the warm start is then exact.
+    n_landmarks : int
+        Most rows on which the dense kernel is evaluated at once, 2,000 by default.
+        Data of up to this size are their own landmarks, and the warm start is exact.
     """
 
     samples_edges = False
@@ -47,6 +47,7 @@ class KernelAffinity(Affinity):
     }
 
     n_landmarks: int
+    regularization: float
 
     @abstractmethod
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:

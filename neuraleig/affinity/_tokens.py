@@ -18,7 +18,6 @@ def cosine_neighbor_edges(
     features: Tensor,
     n_neighbors: int = 64,
     *,
-    others: Tensor | None = None,
     max_candidates: int = 8192,
     seed: int = 0,
 ) -> Edges:
@@ -34,26 +33,23 @@ def cosine_neighbor_edges(
         Tokens, on any device. One of zeros has no edges.
     n_neighbors : int, default=64
         Neighbours of every token, itself not counted.
-    others : Tensor of shape (n_others, n_channels) or None, default=None
-        Further tokens that may be neighbours, and look for none themselves. They are
-        the nodes after those of ``features``.
     max_candidates : int, default=8192
-        Where there are more nodes, only so many of them, drawn at random, may be
+        Where there are more tokens, only so many of them, drawn at random, may be
         neighbours. The number of neighbours is lowered in proportion, to at least 1,
-        so that they are expected as near as among all nodes.
+        so that they are expected as near as among all tokens.
     seed : int, default=0
         Seed of that draw.
 
     Returns
     -------
     edges : Edges
-        Over n_tokens + n_others nodes, each pair once, without zeros.
+        Each pair once, without zeros.
 
     Notes
     -----
     Time O(n_tokens n_candidates n_channels). Memory of a chunk of the similarities, a
     copy of the features, and the edges: at most ``n_neighbors * max_candidates``
-    where there are more nodes than candidates, however many.
+    where there are more tokens than candidates, however many.
 
     Examples
     --------
@@ -66,14 +62,11 @@ def cosine_neighbor_edges(
     """
     n_tokens = features.shape[0]
     nodes = _unit_rows(features)
-    if others is not None:
-        nodes = torch.cat([nodes, _unit_rows(others.to(features.device)).to(nodes)])
-    drawn = _drawn(nodes.shape[0], max_candidates, seed, nodes.device)
+    drawn = _drawn(n_tokens, max_candidates, seed, nodes.device)
     if drawn is not None:
-        share = max_candidates / nodes.shape[0]
-        n_neighbors = max(1, round(n_neighbors * share))
-    source, target, weight = _directed(nodes, n_tokens, n_neighbors, drawn)
-    return coalesced(source, target, weight / 2, nodes.shape[0])
+        n_neighbors = max(1, round(n_neighbors * max_candidates / n_tokens))
+    source, target, weight = _directed(nodes, n_neighbors, drawn)
+    return coalesced(source, target, weight / 2, n_tokens)
 
 
 def normalized_edges(edges: Edges) -> Edges:
@@ -160,9 +153,9 @@ def _drawn(
 
 
 def _directed(
-    nodes: Tensor, n_tokens: int, n_neighbors: int, drawn: Tensor | None
+    nodes: Tensor, n_neighbors: int, drawn: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Edges from the first ``n_tokens`` nodes to their neighbours."""
+    """Edges from every node to its neighbours among the candidates."""
     candidates = nodes if drawn is None else nodes[drawn]
     index = torch.arange(nodes.shape[0], device=nodes.device)
     # Where a node stands among the candidates.
@@ -173,8 +166,7 @@ def _directed(
     n_neighbors = min(n_neighbors, n_candidates)
     found = []
     step = max(1, CHUNK_ELEMENTS // max(1, n_candidates))
-    for start in range(0, n_tokens, step):
-        own = index[start : min(start + step, n_tokens)]
+    for own in torch.split(index, step):
         cosines = nodes[own] @ candidates.T
         among = (place[own] >= 0).nonzero().squeeze(1)
         cosines[among, place[own[among]]] = -1.0
@@ -183,7 +175,5 @@ def _directed(
         target = column if drawn is None else drawn[column]
         kept = weight > 0
         found.append((source[kept], target[kept], weight[kept]))
-    if not found:
-        return index[:0], index[:0], nodes.new_zeros(0)
     source, target, weight = (torch.cat(part) for part in zip(*found, strict=True))
     return source, target, weight

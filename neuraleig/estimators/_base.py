@@ -15,21 +15,8 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from neuraleig._interchange import as_numpy
-from neuraleig._rows import DrawnRows, draw_rows, iter_once
-from neuraleig._sklearn import CallbackSupportMixin, FitTask, Interval, StrOptions
-from neuraleig._typing import Array, FloatArray, IntArray, Rows
-from neuraleig._validation import METRICS, check_groups, check_hidden_sizes
-from neuraleig._warnings import warn_user
-from neuraleig.affinity import AFFINITIES, Affinity, make_affinity
-from neuraleig.estimators._checkpoint import check_same_data, identity_of
-from neuraleig.estimators._evaluation import EigenfunctionTransformer
-from neuraleig.estimators._start import (
-    check_common,
-    common_checkpoint,
-    common_seeds,
-)
-from neuraleig.fit import (
+from neuraleig._components import Component
+from neuraleig._fit import (
     STAGES,
     Fitted,
     Problem,
@@ -38,18 +25,29 @@ from neuraleig.fit import (
     Run,
     Settings,
 )
-from neuraleig.networks import EigenNetwork, make_network, refuse_module
-from neuraleig.training import (
-    NOTHING_KEPT,
-    Checkpoint,
-    CheckpointFolder,
-    Training,
-    begin_histories,
-    check_callbacks,
-    current_shard,
-    resolve_device,
-    resolve_precision,
+from neuraleig._interchange import as_numpy
+from neuraleig._rows import DrawnRows, draw_rows, iter_once
+from neuraleig._sklearn import CallbackSupportMixin, FitTask, Interval, StrOptions
+from neuraleig._typing import Array, FloatArray, IntArray, Rows
+from neuraleig._validation import METRICS, check_groups, check_hidden_sizes
+from neuraleig._warnings import warn_user
+from neuraleig.affinity import Affinity, make_affinity
+from neuraleig.affinity._build import AFFINITIES
+from neuraleig.estimators._checkpoint import check_same_data, identity_of
+from neuraleig.estimators._evaluation import EigenfunctionTransformer
+from neuraleig.estimators._start import (
+    check_common,
+    common_checkpoint,
+    common_seeds,
 )
+from neuraleig.networks import EigenNetwork, make_network, refuse_module
+from neuraleig.training import Training
+from neuraleig.training._callbacks import check_callbacks
+from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder
+from neuraleig.training._device import resolve_device
+from neuraleig.training._distributed import current_shard
+from neuraleig.training._history import begin_histories
+from neuraleig.training._precision import resolve_precision
 
 # Most rows in the graph where max_graph_rows is left open: it fits into 6 GB, and is
 # solved in some minutes of one core.
@@ -136,6 +134,8 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         owner = type(self).__name__
         check_hidden_sizes(self.hidden_sizes)
         refuse_module(self.network)
+        if isinstance(self.network, Component):
+            self.network.check("network", owner)
         check_callbacks(self.callbacks)
         self._check_beside_affinity()
         training = self._component("training", self.training)

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from neuraleig._components import ComposedEstimator
 from neuraleig._random import Seeds
 from neuraleig._standardize import SLICE_ELEMENTS
-from neuraleig.training import NOTHING_KEPT, Checkpoint
+from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint
 
 # Parameters that do not change what a fit comes to. The seeds of the first attempt
 # are kept, so that random_state counts only where it is a number.

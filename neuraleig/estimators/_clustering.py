@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 
+from neuraleig._fit import Problem, Run, Task, fit
 from neuraleig._random import RandomState
 from neuraleig._sklearn import Interval, StrOptions, with_callbacks
 from neuraleig._typing import IntArray, Matrix, Rows
@@ -18,13 +19,13 @@ from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import (
     MAX_GRAPH_ROWS,
     EigenfunctionEstimator,
+    RowFit,
     unchanged_on_failure,
 )
 from neuraleig.estimators._stream import StreamClusterer
-from neuraleig.fit import Problem, Run, Task, fit
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import TrunkFactory
-from neuraleig.reading import (
+from neuraleig.reading._labels import (
     BY_HEAD,
     fit_discretizer,
     labels_of,
@@ -74,10 +75,10 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     diffusion_time : float, default=10.0
         Labels are read off eigenfunctions weighted by :math:`\lambda^t`, or by a
         smaller :math:`t` where less than 0.3 would be left of the leading one.
-    assign_labels : {"argmax", "kmeans", "cluster_qr", "kmeans_hidden"}, \
-default="argmax"
-        Labels by the assignment head, by k-means or pivoted QR on the eigenfunctions,
-        or by k-means on the hidden features of the network.
+    assign_labels : str, default="argmax"
+        Labels by the assignment head (``"argmax"``), by k-means or pivoted QR on the
+        eigenfunctions (``"kmeans"``, ``"cluster_qr"``), or by k-means on the hidden
+        features of the network (``"kmeans_hidden"``).
     network : "mlp" or callable, default="mlp"
         A callable takes ``n_features`` and returns an ``nn.Module`` that maps
         (n_rows, n_features) to (n_rows, n_hidden).
@@ -263,6 +264,17 @@ default="argmax"
             If fewer clusters than asked for have rows, or fewer eigenfunctions than
             ``n_components`` were found.
         """
+        return self._fit(X, affinity_matrix, groups, self._row_problem)
+
+    @with_callbacks
+    def _fit(
+        self,
+        X: Rows,
+        affinity_matrix: Matrix | None,
+        groups: ArrayLike | None,
+        make_problem: Callable[[RowFit, int], Problem],
+    ) -> Self:
+        """Fit to the problem that is made of the rows once they are checked."""
         fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):
             begun = self._start_fit(X, affinity_matrix, groups, fit_task)
@@ -270,7 +282,7 @@ default="argmax"
             check_n_clusters(
                 self.n_clusters, rows.shape[0], are_drawn=index is not None
             )
-            problem = self._row_problem(begun, self.n_clusters)
+            problem = make_problem(begun, self.n_clusters)
             labels = self._fit_problem(problem, begun.training, begun.run)
             self.affinity_ = begun.affinity
             self._stream = None

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 
+from neuraleig._fit import Problem, Task, fit
 from neuraleig._random import RandomState
 from neuraleig._sklearn import Interval, with_callbacks
 from neuraleig._typing import Array, Matrix, Rows
@@ -21,7 +22,6 @@ from neuraleig.estimators._base import (
     unchanged_on_failure,
 )
 from neuraleig.estimators._evaluation import joined
-from neuraleig.fit import Problem, Task, fit
 from neuraleig.networks import TrunkFactory
 from neuraleig.training import Callback, Training
 

@@ -13,8 +13,9 @@ from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
 from neuraleig.metrics import modularity
-from neuraleig.reading import Discretizer, labels_of
-from neuraleig.training import resolve_device
+from neuraleig.reading import Discretizer
+from neuraleig.reading._labels import labels_of
+from neuraleig.training._device import resolve_device
 
 
 class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):

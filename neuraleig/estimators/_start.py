@@ -16,7 +16,8 @@ from neuraleig.estimators._checkpoint import (
     parameters_of,
     recall_seeds,
 )
-from neuraleig.training import Checkpoint, CheckpointError
+from neuraleig.training import CheckpointError
+from neuraleig.training._checkpoint import Checkpoint
 
 # Of the rows that processes share about so many are compared: those of another order,
 # or of another part of the data, differ in nearly all.

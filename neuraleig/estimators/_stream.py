@@ -13,8 +13,10 @@ from neuraleig._typing import Array, FloatArray, IntArray, Rows
 from neuraleig.estimators._base import unchanged_on_failure
 from neuraleig.estimators._evaluation import joined
 from neuraleig.estimators._prediction import ClusterPredictor
-from neuraleig.reading import Renumbered, labels_of, order_of_former
-from neuraleig.training import current_shard
+from neuraleig.reading import Renumbered
+from neuraleig.reading._labels import labels_of
+from neuraleig.reading._renumbered import order_of_former
+from neuraleig.training._distributed import current_shard
 
 # Rows of a stream that are kept: a fit of so many takes some seconds.
 KEPT_ROWS = 20_000

@@ -4,7 +4,6 @@ from neuraleig.networks._build import (
     EigenNetwork,
     TrunkFactory,
     make_network,
-    make_token_network,
     refuse_module,
 )
 from neuraleig.networks._heads import (
@@ -19,7 +18,11 @@ from neuraleig.networks._heads import (
     make_head,
 )
 from neuraleig.networks._mlp import MLP
-from neuraleig.networks._token_transformer import TokenTransformer, linear_attention
+from neuraleig.networks._token_transformer import (
+    TokenAttention,
+    TokenTransformer,
+    linear_attention,
+)
 
 __all__ = [
     "ASSIGNMENTS",
@@ -31,12 +34,12 @@ __all__ = [
     "OrthogonalLinear",
     "RowLinear",
     "SoftAssignment",
+    "TokenAttention",
     "TokenTransformer",
     "TrunkFactory",
     "least_squares",
     "linear_attention",
     "make_head",
     "make_network",
-    "make_token_network",
     "refuse_module",
 ]

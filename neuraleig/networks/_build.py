@@ -16,7 +16,6 @@ from neuraleig.networks._heads import (
     make_head,
 )
 from neuraleig.networks._mlp import MLP
-from neuraleig.networks._token_transformer import TokenTransformer
 
 TrunkFactory = Callable[[int], nn.Module]
 
@@ -150,61 +149,6 @@ def make_network(
         if rows is not None:
             trunk.place(rows)
     n_hidden = _width(trunk, n_features)
-    return _with_heads(trunk, n_hidden, n_functions, n_clusters, head, assignment)
-
-
-def make_token_network(
-    n_features: int,
-    *,
-    n_functions: int,
-    n_clusters: int,
-    width: int | None = 256,
-    n_blocks: int = 2,
-    n_heads: int = 4,
-    head_width: int = 64,
-    mlp_width: int | None = None,
-    head: Head = "linear",
-    assignment: Assignment = "softmax",
-) -> EigenNetwork:
-    """Make a network over the tokens of windows.
-
-    Parameters
-    ----------
-    n_features : int
-        Channels of the features of a token.
-    n_functions, n_clusters : int
-        Widths of the two heads.
-    width, n_blocks, n_heads, head_width, mlp_width
-        As in :class:`TokenTransformer`, whose inputs are those of the network.
-    head, assignment
-        As in :func:`make_network`.
-
-    Returns
-    -------
-    network : EigenNetwork
-        With initial weights from torch's global generator. Its rows are the tokens
-        of all windows, those of padding left out.
-    """
-    trunk = TokenTransformer(
-        n_features,
-        width=width,
-        n_blocks=n_blocks,
-        n_heads=n_heads,
-        head_width=head_width,
-        mlp_width=mlp_width,
-    )
-    n_hidden = trunk.n_hidden
-    return _with_heads(trunk, n_hidden, n_functions, n_clusters, head, assignment)
-
-
-def _with_heads(
-    trunk: nn.Module,
-    n_hidden: int,
-    n_functions: int,
-    n_clusters: int,
-    head: Head,
-    assignment: Assignment,
-) -> EigenNetwork:
     if head == "orthogonal" and n_hidden < max(n_functions, n_clusters):
         raise ValueError(
             f"head='orthogonal' is not compatible with a network of {n_hidden} "

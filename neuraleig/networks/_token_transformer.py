@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import cast
+from numbers import Integral
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from neuraleig._components import Component
+from neuraleig._sklearn import Interval
 
 # Parts into which the windows of a batch are taken whose activations are too many.
 RECOMPUTED_SHARE = 4
@@ -68,20 +72,23 @@ class _Block(nn.Module):
         self.mlp_in = nn.Linear(width, mlp_width)
         self.mlp_out = nn.Linear(mlp_width, width)
 
-    def forward(self, tokens: Tensor, sizes: list[int]) -> Tensor:
-        """Tokens of shape (n_tokens, width)."""
+    def forward(self, tokens: Tensor, sizes: list[int] | None) -> Tensor:
+        """Tokens of shape (n_tokens, width); without sizes each is a window."""
         tokens = tokens + self._attend(self.attention_norm(tokens), sizes)
         hidden = F.gelu(self.mlp_in(self.mlp_norm(tokens)))
         return cast(Tensor, tokens + self.mlp_out(hidden))
 
-    def _attend(self, normed: Tensor, sizes: list[int]) -> Tensor:
-        attended = linear_attention(
-            self.queries(normed).unflatten(1, self.heads),
-            self.keys(normed).unflatten(1, self.heads),
-            self.values(normed).unflatten(1, self.heads),
-            sizes,
-        )
-        return cast(Tensor, self.attended(attended.flatten(1)))
+    def _attend(self, normed: Tensor, sizes: list[int] | None) -> Tensor:
+        # The mean of the values of a single token is its own value.
+        attended = self.values(normed)
+        if sizes is not None:
+            attended = linear_attention(
+                self.queries(normed).unflatten(1, self.heads),
+                self.keys(normed).unflatten(1, self.heads),
+                attended.unflatten(1, self.heads),
+                sizes,
+            ).flatten(1)
+        return cast(Tensor, self.attended(attended))
 
 
 class TokenTransformer(nn.Module):
@@ -114,8 +121,6 @@ class TokenTransformer(nn.Module):
     ----------
     n_hidden : int
         Width of the outputs.
-    shift, scale : Tensor of shape (n_features,)
-        Mean and unit of every channel, set by :meth:`standardize`.
 
     Notes
     -----
@@ -140,9 +145,6 @@ class TokenTransformer(nn.Module):
     >>> trunk(windows).shape
     torch.Size([8, 8])
     """
-
-    shift: Tensor
-    scale: Tensor
 
     def __init__(
         self,
@@ -173,8 +175,6 @@ class TokenTransformer(nn.Module):
         }
         inside = 5 * self.n_hidden + 4 * n_heads * head_width + 2 * mlp_width
         self.token_bytes = 4 * (n_features + n_blocks * inside)
-        self.register_buffer("shift", torch.zeros(n_features))
-        self.register_buffer("scale", torch.ones(n_features))
         self.projection = (
             nn.Identity() if width is None else nn.Linear(n_features, width)
         )
@@ -184,20 +184,6 @@ class TokenTransformer(nn.Module):
         )
         self.norm = nn.LayerNorm(self.n_hidden)
 
-    @torch.no_grad()
-    def standardize(self, shift: Tensor, scale: Tensor) -> None:
-        """Set the centre and the unit of every channel.
-
-        Parameters
-        ----------
-        shift : Tensor of shape (n_features,)
-            Taken off the features.
-        scale : Tensor of shape (n_features,)
-            What is left is divided by it; a channel of scale 0 is only shifted.
-        """
-        self.shift.copy_(shift)
-        self.scale.copy_(torch.where(scale > 0, scale, 1.0))
-
     def forward(self, inputs: Tensor) -> Tensor:
         """Hidden features of all tokens, those of padding left out.
 
@@ -205,7 +191,8 @@ class TokenTransformer(nn.Module):
         ----------
         inputs : Tensor of shape (n_windows, n_tokens, 1 + n_features)
             The first channel is 1 for tokens and 0 for padding, which may hold
-            anything else and stands anywhere.
+            anything else and stands anywhere. Of shape (n_tokens, n_features), every
+            token is a window of its own, and depends on no other.
 
         Returns
         -------
@@ -217,20 +204,23 @@ class TokenTransformer(nn.Module):
         ValueError
             If the inputs are of another shape.
         """
+        if inputs.ndim == 2 and inputs.shape[1] == self.n_features:
+            return self._hidden(inputs, None)
         if inputs.ndim != 3 or inputs.shape[2] != 1 + self.n_features:
             raise ValueError(
                 f"inputs has shape {tuple(inputs.shape)}; it must be (n_windows, "
-                f"n_tokens, {1 + self.n_features}): a mask and {self.n_features} "
-                "features."
+                f"n_tokens, {1 + self.n_features}), a mask and {self.n_features} "
+                f"features, or (n_tokens, {self.n_features})."
             )
         mask = inputs[:, :, 0] > 0.5
         sizes: list[int] = mask.sum(dim=1).tolist()
         groups = self._groups(sizes)
-        if len(groups) == 1:
-            return self._hidden(inputs, mask, sizes)
         parts = []
         for group in groups:
-            part = (inputs[group], mask[group], sizes[group])
+            # A copy without the padding.
+            part = (inputs[group, :, 1:][mask[group]], sizes[group])
+            if len(groups) == 1:
+                return self._hidden(*part)
             if torch.is_grad_enabled():
                 # Nothing is drawn inside, so that no generator need be restored.
                 hidden = checkpoint(
@@ -255,12 +245,67 @@ class TokenTransformer(nn.Module):
             held += size
         return [slice(*pair) for pair in pairwise([*starts, len(sizes)])]
 
-    def _hidden(self, inputs: Tensor, mask: Tensor, sizes: list[int]) -> Tensor:
-        # A copy without the padding, so that it may be changed in place.
-        tokens = inputs[:, :, 1:][mask]
-        tokens = self.projection(tokens.sub_(self.shift).div_(self.scale))
+    def _hidden(self, tokens: Tensor, sizes: list[int] | None) -> Tensor:
         # Sums over blocks keep their precision where products do not.
-        tokens = tokens.to(inputs.dtype)
+        dtype = tokens.dtype
+        tokens = self.projection(tokens).to(dtype)
         for block in self.blocks:
             tokens = block(tokens, sizes)
-        return cast(Tensor, self.norm(tokens).to(inputs.dtype))
+        return cast(Tensor, self.norm(tokens).to(dtype))
+
+
+class TokenAttention(Component):
+    """Network over the tokens of windows of images: makes a :class:`TokenTransformer`.
+
+    Pass it as ``network`` of the ``clusterer`` of a
+    :class:`~neuraleig.segmentation.DenseSegmenter`, which then trains and predicts on
+    whole windows. Rows that are not tokens of a window are windows of their own.
+
+    Parameters
+    ----------
+    width : int or None, default=256
+        Width of the tokens inside and of the outputs; ``None``: that of the features,
+        as published.
+    n_blocks : int, default=2
+        Blocks of attention and a perceptron.
+    n_heads : int, default=4
+        Heads of 64 channels each; published are 18.
+    mlp_width : int or None, default=None
+        Width of the hidden layer of the perceptrons; ``None``: twice ``width``.
+        Published is 576.
+
+    Examples
+    --------
+    >>> from neuraleig.networks import TokenAttention
+    >>> TokenAttention(width=64, n_heads=1)(102).n_hidden
+    64
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "width": [Interval(Integral, 1, None, closed="left"), None],
+        "n_blocks": [Interval(Integral, 0, None, closed="left")],
+        "n_heads": [Interval(Integral, 1, None, closed="left")],
+        "mlp_width": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        width: int | None = 256,
+        n_blocks: int = 2,
+        n_heads: int = 4,
+        mlp_width: int | None = None,
+    ) -> None:
+        self.width = width
+        self.n_blocks = n_blocks
+        self.n_heads = n_heads
+        self.mlp_width = mlp_width
+
+    def __call__(self, n_features: int) -> TokenTransformer:
+        """Make the network for tokens of that many features."""
+        return TokenTransformer(
+            n_features,
+            width=self.width,
+            n_blocks=self.n_blocks,
+            n_heads=self.n_heads,
+            mlp_width=self.mlp_width,
+        )

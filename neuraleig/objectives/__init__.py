@@ -2,7 +2,6 @@
 
 from neuraleig._batch import Batch, Edges, Objective, Outputs
 from neuraleig.objectives._base import SumObjective
-from neuraleig.objectives._memory import OutputMemory
 from neuraleig.objectives._nested_low_rank import NestedLowRank, nested_low_rank_loss
 from neuraleig.objectives._neuralef import NeuralEF, neuralef_loss
 from neuraleig.objectives._normalized_cut import NormalizedCut, normalized_cut_loss
@@ -16,7 +15,6 @@ __all__ = [
     "NeuralEF",
     "NormalizedCut",
     "Objective",
-    "OutputMemory",
     "Outputs",
     "Rayleigh",
     "SpectralRegression",

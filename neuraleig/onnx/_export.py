@@ -159,7 +159,10 @@ def _check_options(
             f"image_size={image_size!r} is for models whose input are images; pass "
             "include_backbone=True with a DenseSegmenter, or leave it out."
         )
-    patch_size = estimator.backbone_.patch_size
+    _check_size(image_size, estimator.backbone_.patch_size)
+
+
+def _check_size(image_size: tuple[int, int], patch_size: int) -> None:
     is_pair = isinstance(image_size, tuple | list) and len(image_size) == 2
     if not is_pair or any(
         isinstance(side, bool)

@@ -1,4 +1,4 @@
-"""Heads of exported models: eigenfunctions and cluster probabilities.
+"""Parts of exported models: inputs, eigenfunctions and cluster probabilities.
 
 The only module that reproduces discretisers as torch modules.
 """
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from neuraleig._standardize import FARTHEST
 from neuraleig._typing import Array
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.networks import EigenNetwork, OrthogonalLinear
@@ -49,6 +50,23 @@ def _linear(head: nn.Module) -> nn.Module:
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
     linear.weight = nn.Parameter(weight.contiguous(), requires_grad=False)
     return linear
+
+
+class Standardize(nn.Module):
+    """Rows as the network takes them, equal to ``Standardization.apply``."""
+
+    shift: Tensor
+
+    def __init__(self, eigenfunctions: Eigenfunctions) -> None:
+        super().__init__()
+        self.register_buffer("shift", eigenfunctions.shift.cpu().clone())
+        self.scale = float(eigenfunctions.scale)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return standardised rows in float32."""
+        reach = FARTHEST * self.scale
+        moved = (X.double() - self.shift).clamp(-reach, reach)
+        return (moved / self.scale).float()
 
 
 class FunctionHead(nn.Module):

@@ -7,11 +7,15 @@ import json
 import torch
 from torch import Tensor, nn
 
-from neuraleig._standardize import FARTHEST
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.onnx._fitted import discretizer_of
-from neuraleig.onnx._heads import FunctionHead, frozen_network, label_module
+from neuraleig.onnx._heads import (
+    FunctionHead,
+    Standardize,
+    frozen_network,
+    label_module,
+)
 from neuraleig.onnx._model import Axes, Axis, Model
 from neuraleig.reading import Discretizer
 
@@ -21,23 +25,6 @@ N_ROWS = Axis("n_rows")
 SIZES = 3, 5
 
 RowEstimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding
-
-
-class Standardize(nn.Module):
-    """Rows as the network takes them, equal to ``Standardization.apply``."""
-
-    shift: Tensor
-
-    def __init__(self, eigenfunctions: Eigenfunctions) -> None:
-        super().__init__()
-        self.register_buffer("shift", eigenfunctions.shift.cpu().clone())
-        self.scale = float(eigenfunctions.scale)
-
-    def forward(self, X: Tensor) -> Tensor:
-        """Return standardised rows in float32."""
-        reach = FARTHEST * self.scale
-        moved = (X.double() - self.shift).clamp(-reach, reach)
-        return (moved / self.scale).float()
 
 
 class RowModule(nn.Module):

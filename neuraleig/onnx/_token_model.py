@@ -8,14 +8,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neuraleig._typing import IntArray
-from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.networks import TokenTransformer, linear_attention
-from neuraleig.onnx._fitted import cluster_of_scores, segmenter_metadata
-from neuraleig.onnx._heads import FunctionHead, frozen_copy, frozen_network
+from neuraleig.onnx._fitted import (
+    cluster_of_scores,
+    discretizer_of,
+    segmenter_metadata,
+)
+from neuraleig.onnx._heads import (
+    FunctionHead,
+    Standardize,
+    frozen_copy,
+    frozen_network,
+    label_module,
+)
 from neuraleig.onnx._model import Axes, Axis, Model
+from neuraleig.reading import Argmax
 from neuraleig.segmentation import DenseSegmenter
-from neuraleig.segmentation.backbones import Backbone, CallableBackbone
+from neuraleig.segmentation.backbones import Backbone
+from neuraleig.segmentation.backbones._backbones import CallableBackbone
 
 DTYPES = {"float32": torch.float32, "uint8": torch.uint8}
 # Windows of the two examples, and rows and columns of their tokens.
@@ -28,18 +38,30 @@ class TokenModule(nn.Module):
 
     Parameters
     ----------
-    eigenfunctions : Eigenfunctions
-        Fitted to tokens; copied.
-    clusters : ndarray of shape (n_scores,), int64
-        Cluster of each score of the label head.
+    segmenter : DenseSegmenter
+        Fitted; its networks are copied.
     """
 
-    def __init__(self, eigenfunctions: Eigenfunctions, clusters: IntArray) -> None:
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, segmenter: DenseSegmenter) -> None:
         super().__init__()
+        eigenfunctions = segmenter.eigenfunctions_
         network = frozen_network(eigenfunctions)
-        self.trunk = cast(TokenTransformer, network.trunk)
-        self.scores = network.label_head
+        for name, value in (
+            ("mean", segmenter.token_mean_),
+            ("scale", segmenter.token_scale_),
+        ):
+            self.register_buffer(name, torch.from_numpy(value))
+        self.standardize = Standardize(eigenfunctions)
+        self.trunk = network.trunk
+        self.head = network.label_head
         self.functions = FunctionHead(network.function_head, eigenfunctions)
+        reader = discretizer_of(segmenter.clusterer_)
+        self.labels = label_module(reader)
+        self.clusters = reader.clusters.tolist() if isinstance(reader, Argmax) else None
+        clusters = cluster_of_scores(segmenter)
         self.members = [
             [int(i) for i in (clusters == cluster).nonzero()[0]]
             for cluster in range(int(clusters.max()) + 1)
@@ -54,36 +76,48 @@ class TokenModule(nn.Module):
             Tokens of windows of one size, without padding.
         """
         shape = features.shape[:3]
-        hidden = self._hidden(features)
-        scores = self._merged(self.scores(hidden)).reshape(*shape, -1)
-        functions = self.functions(hidden).reshape(*shape, -1)
+        rows = self.standardize((features.flatten(0, 2) - self.mean) / self.scale)
+        if isinstance(self.trunk, TokenTransformer):
+            hidden = self._attended(rows, shape)
+        else:
+            hidden = self.trunk(rows)
+        functions = self.functions(hidden)
+        scores = self._merged(self._scores(functions, self.head(hidden)))
+        scores = scores.reshape(*shape, -1)
+        functions = functions.reshape(*shape, -1)
         return scores.argmax(dim=3), scores.softmax(dim=3), scores, functions
 
-    def _hidden(self, features: Tensor) -> Tensor:
-        """Return hidden features of shape (n_tokens, n_hidden).
+    def _attended(self, rows: Tensor, shape: torch.Size) -> Tensor:
+        """Return hidden features of rows that are windows of a shape.
 
         Windows of one size need no lists of sizes, which would be fixed in a graph.
         """
-        trunk = self.trunk
-        n_windows, rows, columns = features.shape[:3]
+        trunk: Any = self.trunk
+        n_windows, n_tokens = shape[0], shape[1] * shape[2]
         # Two dimensions: torch 2.6 cannot export linear maps of other arrays.
-        inputs = (features.flatten(0, 2) - trunk.shift) / trunk.scale
-        tokens = trunk.projection(inputs)
-        blocks: Any = trunk.blocks
-        for block in blocks:
+        tokens = trunk.projection(rows)
+        for block in trunk.blocks:
             normed = block.attention_norm(tokens)
-            windows = (n_windows, rows * columns, *block.heads)
+            windows = (n_windows, n_tokens, *block.heads)
             # Windows are independent, as heads are, so that both share an axis.
             queries, keys, values = (
                 linear(normed).reshape(windows).transpose(0, 1).flatten(1, 2)
                 for linear in (block.queries, block.keys, block.values)
             )
             attended = linear_attention(queries, keys, values, [queries.shape[0]])
-            attended = attended.reshape(rows * columns, n_windows, -1).transpose(0, 1)
+            attended = attended.reshape(n_tokens, n_windows, -1).transpose(0, 1)
             tokens = tokens + block.attended(attended.flatten(0, 1))
             inner = F.gelu(block.mlp_in(block.mlp_norm(tokens)))
             tokens = tokens + block.mlp_out(inner)
         return cast(Tensor, trunk.norm(tokens))
+
+    def _scores(self, functions: Tensor, logits: Tensor) -> Tensor:
+        """Return scores of clusters, as ``DenseSegmenter`` blends them."""
+        if self.clusters is not None:
+            return logits[:, self.clusters]
+        probabilities: Tensor = self.labels(functions, logits)
+        least = torch.finfo(torch.float32).tiny
+        return probabilities.clamp_min(least).log().float()
 
     def _merged(self, scores: Tensor) -> Tensor:
         """Return scores of merged clusters, as ``merged_scores``."""
@@ -134,7 +168,7 @@ def token_model(segmenter: DenseSegmenter) -> Model:
         for size in SIZES
     )
     return Model(
-        _tokens_of(segmenter).eval(),
+        TokenModule(segmenter).eval(),
         "features",
         (N_WINDOWS, ROWS, COLUMNS, None),
         (first, second),
@@ -182,7 +216,7 @@ def image_model(
         for n_windows, rows, columns in SIZES
     )
     return Model(
-        ImageModule(backbone, _tokens_of(segmenter)).eval(),
+        ImageModule(backbone, TokenModule(segmenter)).eval(),
         "images",
         (N_WINDOWS, None, *sides),
         (first, second),
@@ -191,10 +225,6 @@ def image_model(
         f"{remedy}, or run the backbone elsewhere and leave out include_backbone.",
         segmenter_metadata(segmenter),
     )
-
-
-def _tokens_of(segmenter: DenseSegmenter) -> TokenModule:
-    return TokenModule(segmenter.eigenfunctions_, cluster_of_scores(segmenter))
 
 
 def _outputs(rows: Axis | None, columns: Axis | None) -> dict[str, Axes]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
+from sklearn.base import clone
 from torch import Tensor, nn
 
 from neuraleig.persistence._forms import (
-    FLAG,
+    RECORD,
     TENSOR,
     TENSORS,
     TEXT,
@@ -25,7 +27,7 @@ from neuraleig.persistence._networks import (
     probed,
     weights_of,
 )
-from neuraleig.persistence._parameters import Brought
+from neuraleig.persistence._parameters import Brought, packed_value, value_of
 from neuraleig.segmentation.backbones import (
     Backbone,
     ColorTexture,
@@ -33,6 +35,7 @@ from neuraleig.segmentation.backbones import (
     extract,
     make_backbone,
 )
+from neuraleig.segmentation.backbones._timm_backbone import VisionTransformer
 
 # Who makes a backbone anew: timm, this package, or the user, who has a callable or a
 # class of one's own.
@@ -44,13 +47,12 @@ PROBE_SIZES = ((224, 448), (240, 480))
 # no wider.
 LARGEST_PATCH = 4096
 
-LAYERS = Form("'auto' or numbers of blocks", lambda v: isinstance(v, str | list))
-TIMM_OPTIONS: dict[str, Schema] = {
-    "name": TEXT,
-    "pretrained": FLAG,
-    "checkpoint": (TEXT,),
-    "layers": LAYERS,
+PRODUCTS = {str(d): d for d in (torch.float32, torch.bfloat16, torch.float16)}
+TIMM_PARTS: dict[str, Schema] = {
+    "settings": RECORD,
     "seed": integer(),
+    # Type of the products on CUDA.
+    "products": choice(PRODUCTS),
 }
 BACKBONE: dict[str, Schema] = {
     "kind": choice((TIMM, COLOR_TEXTURE, OWN)),
@@ -60,7 +62,7 @@ BACKBONE: dict[str, Schema] = {
         lambda value: type(value) is int and 1 <= value <= LARGEST_PATCH,
     ),
     "n_channels": [integer(least=1)],
-    "options": (TIMM_OPTIONS,),
+    "timm": (TIMM_PARTS,),
     "probe": (TENSOR,),
     "weights": (TENSORS,),
 }
@@ -71,7 +73,7 @@ def packed_backbone(
 ) -> dict[str, Any]:
     """Tree of the backbone of a fit, from which it is made anew."""
     # Subclasses may do something else.
-    kinds = {TimmBackbone: TIMM, ColorTexture: COLOR_TEXTURE}
+    kinds = {VisionTransformer: TIMM, ColorTexture: COLOR_TEXTURE}
     kind = kinds.get(type(backbone), OWN)
     function = getattr(backbone, "function", backbone)
     if with_weights and kind == OWN and not isinstance(function, nn.Module):
@@ -81,14 +83,15 @@ def packed_backbone(
             "out."
         )
     is_included = with_weights and kind != COLOR_TEXTURE
+    holder: Any = backbone.model if kind == TIMM else backbone
     return {
         "kind": kind,
         "identity": backbone.identity,
         "patch_size": backbone.patch_size,
         "n_channels": list(backbone.n_channels),
-        "options": backbone.options if isinstance(backbone, TimmBackbone) else None,
+        "timm": _packed_timm(backbone) if kind == TIMM else None,
         "probe": probed(_tried(backbone, device)) if kind == OWN else None,
-        "weights": weights_of(_holder(backbone), "backbone") if is_included else None,
+        "weights": weights_of(holder, "backbone") if is_included else None,
     }
 
 
@@ -107,7 +110,7 @@ def backbone_of(
         If its weights are not there.
     """
     if tree["kind"] == TIMM:
-        check(tree["options"], TIMM_OPTIONS, "backbone.options")
+        check(tree["timm"], TIMM_PARTS, "backbone.timm")
     if tree["weights"] is not None:
         check_weights(tree["weights"], tree["weights"], infinities=True)
     try:
@@ -124,6 +127,17 @@ def backbone_of(
     # model has written would no longer be known as its own.
     backbone.identity = tree["identity"]
     return backbone
+
+
+def _packed_timm(backbone: Any) -> dict[str, Any]:  # noqa: ANN401
+    settings = clone(backbone.settings)
+    if settings.weights is not None:
+        settings.weights = Path(settings.weights).resolve()
+    return {
+        "settings": packed_value(settings, "backbone"),
+        "seed": int(backbone.seed),
+        "products": str(backbone.products),
+    }
 
 
 def _tried(backbone: Backbone, device: torch.device) -> Tensor:
@@ -154,24 +168,29 @@ def _made(tree: dict[str, Any], brought: Brought, device: torch.device) -> Backb
         return backbone
     if kind == COLOR_TEXTURE:
         return ColorTexture(tree["patch_size"]).to(device)
-    options, path = dict(tree["options"]), brought.get("weights")
+    return _made_by_timm(tree["timm"], weights, brought).to(device)
+
+
+def _made_by_timm(
+    parts: dict[str, Any], state: dict[str, Tensor] | None, brought: Brought
+) -> VisionTransformer:
+    settings = value_of(parts["settings"], "backbone", brought)
+    if not isinstance(settings, TimmBackbone):
+        raise ValueError(f"its settings are those of a {type(settings).__name__}")
+    path = brought.get("weights")
     if path is not None:
-        options, weights = options | {"checkpoint": str(path)}, None
+        settings.weights, state = path, None
+    # Whatever the device: its products may be there again later.
+    settings.precision = "float32"
     try:
-        return TimmBackbone(**options, weights=weights).to(device)
+        made = settings.make(torch.device("cpu"), seed=parts["seed"], state=state)
     except OSError as error:
         raise OSError(
-            f"the weights of the model's backbone {options['name']!r} are not at hand; "
+            f"the weights of the model's backbone {settings.name!r} are not at hand; "
             f"pass weights= with a file of them. {error}"
         ) from error
-
-
-def _holder(backbone: Backbone) -> nn.Module:
-    """Module whose weights are the backbone's."""
-    model: nn.Module = backbone
-    if isinstance(backbone, TimmBackbone):
-        model = backbone.model
-    return model
+    made.products = PRODUCTS[parts["products"]]
+    return made
 
 
 def _fill(backbone: Backbone, weights: dict[str, Tensor]) -> None:
@@ -199,12 +218,12 @@ def _is_same(backbone: Backbone, tree: dict[str, Any], device: torch.device) -> 
 
 
 def _remedy(tree: dict[str, Any]) -> str:
-    options = tree["options"]
     if tree["kind"] == OWN:
         return "pass the one of the fit as backbone="
     if tree["kind"] == COLOR_TEXTURE:
         return "load it with the version of neuraleig that wrote it"
-    if not options["pretrained"] and options["checkpoint"] is None:
+    settings = tree["timm"]["settings"]["parameters"]
+    if not settings["pretrained"] and settings["weights"] is None:
         return (
             "its random weights are those of other versions of torch and timm; load it "
             "with these, or pass the backbone of the fit as backbone="

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from neuraleig.persistence._forms import NUMBER, check, choice
-from neuraleig.persistence._model_file import ModelFile, read_model
+from neuraleig.persistence._model_file import ModelFile, checked, read_model
 from neuraleig.persistence._networks import NETWORK
 from neuraleig.persistence._parameters import COMPONENTS, Brought, Missing, estimator_of
 from neuraleig.persistence._registry import ESTIMATORS
@@ -55,7 +55,8 @@ class ModelDescription:
     graph_eigenvalues : list of float
         Exact eigenvalues of the graph.
     fit : dict of str to float
-        Further numbers of the fit, as the attributes of the estimator are called.
+        Further numbers of the fit by the names of the attributes; of a segmenter also
+        those of its ``clusterer_``.
     n_weights : int
         Numbers in the file.
     """
@@ -116,7 +117,7 @@ def describe(path: str | PathLike[str]) -> ModelDescription:
     ('NeuralEigenSpectralClustering', 2, 2)
     """
     file = read_model(Path(path))
-    with file.checked():
+    with checked(Path(path)):
         return _described(file)
 
 
@@ -140,17 +141,22 @@ def _described(file: ModelFile) -> ModelDescription:
     tree = file.tree
     check(file.class_name, choice(FORMS), "class")
     check(tree, FORMS[file.class_name], "content")
-    check(tree["network"], NETWORK, "network")
     kind = ESTIMATORS[file.class_name]
     estimator = estimator_of(kind, tree["parameters"], Brought())
-    network, fit = tree["network"], dict(tree["fit"])
+    of_images = file.class_name == "DenseSegmenter"
+    fit, own = dict(tree["fit"]), tree
+    if of_images:
+        own = tree["clusterer"]
+        check(own, CLUSTERING, "content.clusterer")
+        fit = own["fit"] | fit
+    check(own["network"], NETWORK, "network")
+    network = own["network"]
     weights = network["weights"]
     eigenvalues = weights["eigenvalues"].double().tolist()
     check(eigenvalues, [NUMBER], "eigenvalues")
     suggested = fit.pop("suggested_n_clusters_", None)
     # Merged clusters of a segmenter are fewer than those of its network.
     n_clusters = fit.pop("n_clusters_", network["n_clusters"])
-    of_images = file.class_name == "DenseSegmenter"
     return ModelDescription(
         class_name=file.class_name,
         versions={name: str(value) for name, value in file.versions.items()},
@@ -161,7 +167,7 @@ def _described(file: ModelFile) -> ModelDescription:
         n_components=len(eigenvalues),
         suggested_n_clusters=suggested,
         eigenvalues=eigenvalues,
-        graph_eigenvalues=tree["graph_eigenvalues_"].tolist(),
+        graph_eigenvalues=own["graph_eigenvalues_"].tolist(),
         fit=fit,
         n_weights=_count(tree),
     )

@@ -41,24 +41,20 @@ class UnusableError(ValueError):
 class ModelFile:
     """Content of the file of a model: its class, and the state of the estimator."""
 
-    path: Path
     class_name: str
     versions: dict[str, str]
     tree: dict[str, Any]
 
-    def refusal(self, what: str) -> ModelFileError:
-        """Error that names the file and says what is wrong."""
-        return refusal(self.path, what)
 
-    @contextmanager
-    def checked(self) -> Iterator[None]:
-        """Turn what goes wrong with the tree into one kind of error."""
-        try:
-            yield
-        except UnusableError as error:
-            raise self.refusal(str(error)) from error
-        except DAMAGES as error:
-            raise self.refusal(DAMAGED.format(brief(error))) from error
+@contextmanager
+def checked(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with the content of a file into one kind of error."""
+    try:
+        yield
+    except UnusableError as error:
+        raise _refusal(path, str(error)) from error
+    except DAMAGES as error:
+        raise _refusal(path, DAMAGED.format(brief(error))) from error
 
 
 def write_model(path: Path, class_name: str, tree: dict[str, Any]) -> None:
@@ -102,32 +98,27 @@ def read_model(path: Path) -> ModelFile:
     OSError
         If it cannot be read.
     """
-    try:
-        tree, metadata = load_tree(path, {"format": FORMAT, "schema": SCHEMA})
+    with checked(path):
+        try:
+            tree, metadata = load_tree(path, {"format": FORMAT, "schema": SCHEMA})
+        except OtherFormatError as error:
+            raise UnusableError(_other_format(error.metadata)) from error
         check(metadata.get("class"), TEXT, "class")
         check(metadata.get("versions"), RECORD, "versions")
         check(tree, RECORD, "content")
-    except OtherFormatError as error:
-        raise _other(path, error.metadata) from error
-    except ValueError as error:
-        raise refusal(path, DAMAGED.format(brief(error))) from error
-    return ModelFile(path, metadata["class"], metadata["versions"], tree)
+    return ModelFile(metadata["class"], metadata["versions"], tree)
 
 
-def refusal(path: Path, what: str) -> ModelFileError:
-    """Error that names a file and says what is wrong."""
+def _refusal(path: Path, what: str) -> ModelFileError:
     return ModelFileError(f"{str(path)!r} {what.removesuffix('.')}.")
 
 
-def _other(path: Path, metadata: dict[str, Any]) -> ModelFileError:
+def _other_format(metadata: dict[str, Any]) -> str:
     if metadata.get("format") != FORMAT:
-        return refusal(
-            path, "is no model of neuraleig; pass a file that neuraleig.save wrote"
-        )
-    found = brief(repr(metadata.get("schema")).strip("'"))
-    return refusal(
-        path,
-        f"has schema {found}, and this version of neuraleig reads schema {SCHEMA}; "
+        return "is no model of neuraleig; pass a file that neuraleig.save wrote"
+    schema = brief(repr(metadata.get("schema")).strip("'"))
+    return (
+        f"has schema {schema}, and this version of neuraleig reads schema {SCHEMA}; "
         f"load it with the version that wrote it ({brief(metadata.get('versions'))}), "
-        "or fit the model again",
+        "or fit the model again"
     )

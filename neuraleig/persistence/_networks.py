@@ -189,8 +189,7 @@ def _trunk(
     # Each takes memory.
     if n_layers > n_weights:
         raise ValueError(f"{n_layers} layers of {n_weights} weights")
-    # Windows have one centre for all features.
-    if n_features != (sizes["n_features"] if kind is MLP else 1):
+    if n_features != sizes["n_features"]:
         raise ValueError(f"{n_features} centres of {sizes['n_features']} features")
     made: Any = kind(**sizes)
     return made, made.n_hidden

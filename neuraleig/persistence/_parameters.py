@@ -20,10 +20,13 @@ from neuraleig.affinity import (
     PrecomputedAffinity,
     PrecomputedNeighborAffinity,
     RBFAffinity,
+    TokenAffinity,
 )
 from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.networks import TokenAttention
 from neuraleig.persistence._forms import RECORD, TEXT, check, choice, shown
 from neuraleig.persistence._model_file import UnusableError
+from neuraleig.segmentation.backbones import TimmBackbone
 from neuraleig.training import Training
 
 PLAIN = (bool, int, float, str, type(None))
@@ -42,6 +45,9 @@ COMPONENTS: dict[str, type[BaseEstimator]] = {
         PrecomputedAffinity,
         PrecomputedNeighborAffinity,
         RBFAffinity,
+        TimmBackbone,
+        TokenAffinity,
+        TokenAttention,
         Training,
     )
 }

@@ -10,9 +10,15 @@ from typing import Any
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from neuraleig._tree import brief
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.networks import TrunkFactory
-from neuraleig.persistence._model_file import read_model, write_model
+from neuraleig.persistence._model_file import (
+    UnusableError,
+    checked,
+    read_model,
+    write_model,
+)
 from neuraleig.persistence._parameters import Brought
 from neuraleig.persistence._row_estimators import (
     packed_row_estimator,
@@ -20,7 +26,7 @@ from neuraleig.persistence._row_estimators import (
 )
 from neuraleig.persistence._segmenter import packed_segmenter, segmenter_of
 from neuraleig.segmentation import DenseSegmenter
-from neuraleig.training import resolve_device
+from neuraleig.training._device import resolve_device
 
 Estimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding | DenseSegmenter
 ESTIMATORS: dict[str, type[Estimator]] = {
@@ -186,13 +192,13 @@ def load(
     """
     where = resolve_device(device)
     file = read_model(Path(path))
-    kind = ESTIMATORS.get(file.class_name)
-    if kind is None:
-        raise file.refusal(
-            f"holds a {file.class_name[:80]!r}, which this version of neuraleig cannot "
-            f"load; it loads {', '.join(ESTIMATORS)}"
-        )
-    with file.checked():
+    with checked(Path(path)):
+        kind = ESTIMATORS.get(file.class_name)
+        if kind is None:
+            raise UnusableError(
+                f"holds a {brief(file.class_name)!r}, which this version of neuraleig "
+                f"cannot load; it loads {', '.join(ESTIMATORS)}"
+            )
         brought = Brought(
             affinity=affinity, network=network, backbone=backbone, weights=weights
         )

@@ -33,19 +33,16 @@ from neuraleig.persistence._readers import packed_reader, reader_of
 
 RowEstimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding
 
-# What every fitted estimator has.
-FITTED: dict[str, Schema] = {
-    "parameters": RECORD,
-    "network": RECORD,
-    "graph_eigenvalues_": numbers(),
-    "loss_curve_": numbers(),
-}
 # Attributes that are plain numbers.
 NUMBERS: dict[str, Schema] = {
     "n_iter_": integer(),
     "n_connected_components_": integer(),
 }
-EMBEDDING: dict[str, Schema] = FITTED | {
+EMBEDDING: dict[str, Schema] = {
+    "parameters": RECORD,
+    "network": RECORD,
+    "graph_eigenvalues_": numbers(),
+    "loss_curve_": numbers(),
     "fit": NUMBERS,
     "affinity": {"component": RECORD, "gamma": (number(least=0),)},
     "feature_names": ([TEXT],),
@@ -63,42 +60,24 @@ CLUSTERING: dict[str, Schema] = EMBEDDING | {
 }
 
 
-def packed_fit(estimator: Any, form: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Parameters, network, curves and numbers of a fitted estimator."""
-    return {
+def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
+    """Tree of a fitted estimator, without anything of the training rows."""
+    is_clustering = isinstance(estimator, NeuralEigenSpectralClustering)
+    form: Any = CLUSTERING if is_clustering else EMBEDDING
+    names, affinity = getattr(estimator, "feature_names_in_", None), estimator.affinity_
+    tree = {
         "parameters": packed_parameters(estimator),
         "network": packed_eigenfunctions(estimator.eigenfunctions_),
         "graph_eigenvalues_": np.asarray(estimator.graph_eigenvalues_, np.float64),
         "loss_curve_": np.asarray(estimator.loss_curve_, np.float64),
         "fit": {name: getattr(estimator, name) for name in form["fit"]},
+        "affinity": {
+            "component": packed_value(affinity, "affinity"),
+            "gamma": getattr(affinity, "gamma_", None),
+        },
+        "feature_names": None if names is None else names.tolist(),
+        "transform_output": transform_output(estimator),
     }
-
-
-def fitted(kind: type, tree: dict[str, Any], form: Any, brought: Brought) -> Any:  # noqa: ANN401
-    """Estimator with what :func:`packed_fit` packed, on the CPU."""
-    check(tree, form, "content")
-    estimator = estimator_of(kind, tree["parameters"], brought)
-    estimator.eigenfunctions_ = eigenfunctions_of(tree["network"], brought)
-    estimator.eigenvalues_ = estimator.eigenfunctions_.eigenvalues.numpy().copy()
-    estimator.graph_eigenvalues_ = tree["graph_eigenvalues_"]
-    estimator.loss_curve_ = tree["loss_curve_"].tolist()
-    for name, value in tree["fit"].items():
-        setattr(estimator, name, value)
-    return estimator
-
-
-def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
-    """Tree of a fitted estimator, without anything of the training rows."""
-    is_clustering = isinstance(estimator, NeuralEigenSpectralClustering)
-    names = getattr(estimator, "feature_names_in_", None)
-    tree = packed_fit(estimator, CLUSTERING if is_clustering else EMBEDDING)
-    affinity = estimator.affinity_
-    tree["affinity"] = {
-        "component": packed_value(affinity, "affinity"),
-        "gamma": getattr(affinity, "gamma_", None),
-    }
-    tree["feature_names"] = None if names is None else names.tolist()
-    tree["transform_output"] = transform_output(estimator)
     if is_clustering:
         tree["discretizer"] = packed_reader(estimator._discretizer)
     return tree
@@ -112,16 +91,17 @@ def row_estimator_of(
     A stream begins anew, as after ``fit``: its rows are not in files.
     """
     is_clustering = kind is NeuralEigenSpectralClustering
-    estimator = fitted(kind, tree, CLUSTERING if is_clustering else EMBEDDING, brought)
+    check(tree, CLUSTERING if is_clustering else EMBEDDING, "content")
+    estimator = estimator_of(kind, tree["parameters"], brought)
+    estimator.eigenfunctions_ = eigenfunctions_of(tree["network"], brought)
     eigenfunctions = estimator.eigenfunctions_
     estimator.n_features_in_ = eigenfunctions.shift.numel()
-    affinity = value_of(tree["affinity"]["component"], "affinity", brought)
-    if not isinstance(affinity, Affinity):
-        raise ValueError(f"its affinity is a {type(affinity).__name__}")
-    if isinstance(affinity, RBFAffinity):
-        check(tree["affinity"]["gamma"], NUMBER, "affinity.gamma")
-        affinity.gamma_ = tree["affinity"]["gamma"]
-    estimator.affinity_ = affinity
+    estimator.eigenvalues_ = eigenfunctions.eigenvalues.numpy().copy()
+    estimator.graph_eigenvalues_ = tree["graph_eigenvalues_"]
+    estimator.loss_curve_ = tree["loss_curve_"].tolist()
+    for name, value in tree["fit"].items():
+        setattr(estimator, name, value)
+    estimator.affinity_ = _affinity_of(tree["affinity"], brought)
     names = tree["feature_names"]
     if names is not None:
         if len(names) != estimator.n_features_in_:
@@ -140,3 +120,14 @@ def row_estimator_of(
     estimator.device_ = str(next(eigenfunctions.parameters()).device)
     made: RowEstimator = estimator
     return made
+
+
+def _affinity_of(tree: dict[str, Any], brought: Brought) -> Affinity:
+    """Affinity of the fit, with the width that it chose."""
+    affinity = value_of(tree["component"], "affinity", brought)
+    if not isinstance(affinity, Affinity):
+        raise ValueError(f"its affinity is a {type(affinity).__name__}")
+    if isinstance(affinity, RBFAffinity):
+        check(tree["gamma"], NUMBER, "affinity.gamma")
+        affinity.gamma_ = tree["gamma"]
+    return affinity

@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 
-from neuraleig.persistence._backbones import BACKBONE, backbone_of, packed_backbone
+from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.persistence._backbones import (
+    BACKBONE,
+    TIMM,
+    backbone_of,
+    packed_backbone,
+)
 from neuraleig.persistence._forms import (
     NUMBER,
+    RECORD,
     Form,
     Schema,
-    choice,
+    check,
     integer,
     numbers,
 )
-from neuraleig.persistence._parameters import Brought, Missing
-from neuraleig.persistence._row_estimators import FITTED, fitted, packed_fit
+from neuraleig.persistence._parameters import (
+    Brought,
+    Missing,
+    estimator_of,
+    packed_parameters,
+)
+from neuraleig.persistence._row_estimators import (
+    packed_row_estimator,
+    row_estimator_of,
+)
 from neuraleig.segmentation import DenseSegmenter
-from neuraleig.segmentation._geometry import Geometry
 
-DTYPES = {str(d): d for d in (torch.float32, torch.bfloat16, torch.float16)}
-POSITIVE = integer(least=1)
-SEGMENTER: dict[str, Schema] = FITTED | {
-    "fit": {
-        "n_clusters_": POSITIVE,
-        "suggested_n_clusters_": integer(),
-        "n_iter_": integer(),
-        "n_images_": integer(),
-        "modularity_": NUMBER,
-    },
+FIT: dict[str, Schema] = {
+    "n_clusters_": integer(least=1),
+    "n_images_": integer(),
+    "modularity_": NUMBER,
+}
+SEGMENTER: dict[str, Schema] = {
+    "parameters": RECORD,
+    "clusterer": RECORD,
     "backbone": BACKBONE,
-    "geometry": {
-        "patch_size": POSITIVE,
-        "image_size": (POSITIVE,),
-        "window_size": (POSITIVE,),
-        "stride": (POSITIVE,),
-    },
-    "dtype": choice(DTYPES),
+    # Centre and unit of every channel of a token.
+    "token_mean_": numbers(dtype=np.float32),
+    "token_scale_": numbers(dtype=np.float32),
     # Union of clusters that every score belongs to.
     "groups": numbers(dtype=np.int64),
     "cluster_names": Form(
@@ -49,6 +56,7 @@ SEGMENTER: dict[str, Schema] = FITTED | {
             and all(type(k) is int and isinstance(v, str) for k, v in found.items())
         ),
     ),
+    "fit": FIT,
 }
 
 
@@ -57,14 +65,17 @@ def packed_segmenter(
 ) -> dict[str, Any]:
     """Tree of a fitted segmenter, without anything of the images."""
     device = next(segmenter.eigenfunctions_.parameters()).device
-    return packed_fit(segmenter, SEGMENTER) | {
+    return {
+        "parameters": packed_parameters(segmenter),
+        "clusterer": packed_row_estimator(segmenter.clusterer_),
         "backbone": packed_backbone(
             segmenter.backbone_, device, with_weights=include_backbone
         ),
-        "geometry": asdict(segmenter._geometry),
-        "dtype": str(segmenter._dtype),
+        "token_mean_": segmenter.token_mean_,
+        "token_scale_": segmenter.token_scale_,
         "groups": segmenter._groups,
         "cluster_names": segmenter.cluster_names_,
+        "fit": {name: getattr(segmenter, name) for name in FIT},
     }
 
 
@@ -72,36 +83,50 @@ def segmenter_of(
     tree: dict[str, Any], brought: Brought, device: torch.device
 ) -> DenseSegmenter:
     """Fitted segmenter of a tree, on a device."""
-    segmenter: DenseSegmenter = fitted(DenseSegmenter, tree, SEGMENTER, brought)
-    segmenter._geometry = Geometry(**tree["geometry"])
-    segmenter._dtype = DTYPES[tree["dtype"]]
+    check(tree, SEGMENTER, "content")
+    segmenter: DenseSegmenter = estimator_of(
+        DenseSegmenter, tree["parameters"], brought
+    )
+    clusterer: Any = row_estimator_of(
+        NeuralEigenSpectralClustering, tree["clusterer"], brought, device
+    )
+    segmenter.clusterer_ = clusterer
+    segmenter.token_mean_ = tree["token_mean_"]
+    segmenter.token_scale_ = tree["token_scale_"]
     segmenter._groups, segmenter.cluster_names_ = tree["groups"], tree["cluster_names"]
+    for name, value in tree["fit"].items():
+        setattr(segmenter, name, value)
     _check(segmenter, tree)
     # Last, since it may be fetched.
     segmenter.backbone_ = backbone = backbone_of(tree["backbone"], brought, device)
-    segmenter.eigenfunctions_.to(device)
-    segmenter.device_ = str(device)
+    segmenter.device_ = clusterer.device_
     has_weights, given = tree["backbone"]["weights"] is not None, segmenter.backbone
     if isinstance(given, Missing) or (callable(given) and has_weights):
         segmenter.backbone = getattr(backbone, "function", backbone)
-    if "weights" in brought.parts:
-        segmenter.checkpoint = brought.parts["weights"]
+    if tree["backbone"]["kind"] == TIMM and "weights" in brought.parts:
+        segmenter.set_params(backbone__weights=brought.parts["weights"])
     return segmenter
 
 
 def _check(segmenter: DenseSegmenter, tree: dict[str, Any]) -> None:
     """Refuse parts that do not go together."""
-    network: Any = segmenter.eigenfunctions_.network
-    geometry, backbone = segmenter._geometry, tree["backbone"]
+    reader, module = segmenter.clusterer_._discretizer, segmenter.eigenfunctions_
+    row = np.ones((1, module.n_components)), np.zeros((1, module.network.n_clusters))
+    n_scores = reader.probabilities(*row).shape[1]
     n_clusters, groups = segmenter.n_clusters_, segmenter._groups
-    # Refuses strides that leave gaps.
-    geometry.lattice(geometry.patch_size, geometry.patch_size)
     is_whole = np.array_equal(np.unique(groups), np.arange(n_clusters))
-    if groups.size != network.n_clusters or not is_whole:
+    if groups.size != n_scores or not is_whole:
         raise ValueError("its groups of clusters are not numbered from 0")
     if any(not 0 <= cluster < n_clusters for cluster in segmenter.cluster_names_):
         raise ValueError(f"names of clusters beyond {n_clusters}")
-    sizes = sum(backbone["n_channels"]), backbone["patch_size"]
-    n_features = getattr(network.trunk, "n_features", None)
-    if (n_features, geometry.patch_size) != sizes:
-        raise ValueError("its network is not one for its backbone")
+    n_channels = sum(tree["backbone"]["n_channels"])
+    widths = {
+        n_channels,
+        module.shift.numel(),
+        segmenter.token_mean_.size,
+        segmenter.token_scale_.size,
+    }
+    if len(widths) > 1:
+        raise ValueError("its clusterer is not one for its backbone")
+    if not (segmenter.token_scale_ > 0).all():
+        raise ValueError("a unit of its tokens is not positive")

@@ -43,7 +43,7 @@ class SegmentationDisplay(Display):
     ----------
     image : uint8 ndarray of shape (height, width, 3)
         Image in RGB.
-    labels : integer ndarray of shape (height, width)
+    labels : int ndarray of shape (height, width)
         Cluster of each pixel.
     colors : uint8 ndarray of shape (n_clusters, 3)
         Colour of each cluster in RGB.

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuraleig._typing import IntArray
 from neuraleig._words import count_text, share_text, suggestion
-from neuraleig.plotting._curves import NO_STEPS
-from neuraleig.report._figures import (
-    confidence_svg,
-    sizes_svg,
-    spectrum_svg,
-    training_svg,
+from neuraleig.plotting import (
+    ClusterSizesDisplay,
+    SpectrumDisplay,
+    TrainingDisplay,
 )
+from neuraleig.plotting._cluster_sizes import MAX_VERTICAL, height_of_bars
+from neuraleig.plotting._curves import NO_STEPS
+from neuraleig.plotting._palette import COLORS
+from neuraleig.report._figures import HEIGHT, figure_svg
 from neuraleig.report._statistics import Confidences
 from neuraleig.segmentation.outputs import label_colors
+
+if TYPE_CHECKING:
+    from neuraleig.plotting._matplotlib import Axes
+
+# Ratio of the highest to the lowest bar from which the axis is logarithmic.
+LOG_RANGE = 50
 
 
 def cluster_entries(
@@ -35,9 +44,40 @@ def cluster_entries(
     source : str
         Where the rows or pixels come from.
     """
+    sizes = counts.sizes
+    total = int(sizes.sum())
+    n_empty = int(np.count_nonzero(sizes == 0))
+    subject = (
+        f"{count_text(total, unit)} of {source} in {count_text(sizes.size, 'cluster')}"
+    )
+    empty = f" {count_text(n_empty, 'cluster')} without {unit}s." if n_empty else ""
+    doubtful = "none"
+    if counts.n_doubtful:
+        doubtful = share_text(counts.n_doubtful / total)
+    units = f"{unit}s".capitalize()
+    return {
+        "clusters": _clusters(counts, names),
+        "subject": subject,
+        "unit": units,
+        "total": total,
+        "sizes": {"svg": _sizes_svg(sizes), "note": f"{subject}.{empty}"},
+        "confidence": {
+            "svg": _confidence_svg(counts.histogram, units),
+            "mean": counts.mean,
+            "note": (
+                "The mean probability of the assigned cluster is "
+                f"{share_text(counts.mean)}; for {doubtful} of the {unit}s it is below "
+                "50\u00a0%. It measures how clearly the model decides, not how often "
+                "it is correct."
+            ),
+        },
+    }
+
+
+def _clusters(counts: Confidences, names: Mapping[int, str]) -> list[dict[str, Any]]:
     sizes, means = counts.sizes, counts.means
     colors = label_colors(sizes.size)
-    clusters = [
+    return [
         {
             "number": cluster,
             "name": names.get(cluster, ""),
@@ -48,44 +88,25 @@ def cluster_entries(
         }
         for cluster in range(sizes.size)
     ]
-    total = int(sizes.sum())
-    n_empty = int(np.count_nonzero(sizes == 0))
-    subject = (
-        f"{count_text(total, unit)} of {source} in {count_text(sizes.size, 'cluster')}"
-    )
-    empty = f" {count_text(n_empty, 'cluster')} without {unit}s." if n_empty else ""
-    doubtful = "none"
-    if counts.n_doubtful:
-        doubtful = share_text(counts.n_doubtful / total)
-    return {
-        "clusters": clusters,
-        "subject": subject,
-        "unit": f"{unit}s".capitalize(),
-        "total": total,
-        "sizes": {"svg": sizes_svg(sizes), "note": f"{subject}.{empty}"},
-        "confidence": {
-            "svg": confidence_svg(counts.histogram, f"{unit}s".capitalize()),
-            "mean": counts.mean,
-            "note": (
-                "The mean probability of the assigned cluster is "
-                f"{share_text(counts.mean)}; for {doubtful} of the {unit}s it is below "
-                "50 %. It measures how clearly the model decides, not how often it is "
-                "correct."
-            ),
-        },
-    }
 
 
 def spectrum_entry(step: Any) -> dict[str, Any]:  # noqa: ANN401 - estimator
     """Return a figure of the eigenvalues, and the number of clusters they suggest."""
-    note = "Eigenvalues of the training graph; the first one is of the constant."
+    note = "Eigenvalues of the training graph, from that of the constant function on."
     suggested = suggestion(getattr(step, "suggested_n_clusters_", None))
     if suggested is not None:
         note += (
             f" The largest gap follows eigenvalue {suggested}, which suggests "
             f"{count_text(suggested, 'cluster')}."
         )
-    return {"svg": spectrum_svg(step), "note": note}
+    # Without a warm start these are learned, and may be out of order.
+    values = np.sort(np.asarray(step.graph_eigenvalues_, dtype=np.float64))[::-1]
+    svg = figure_svg(
+        "spectrum",
+        lambda ax: SpectrumDisplay.from_predictions(values, ax=ax),
+        accent=True,
+    )
+    return {"svg": svg, "note": note}
 
 
 def training_entry(step: Any) -> dict[str, Any] | None:  # noqa: ANN401 - estimator
@@ -96,4 +117,35 @@ def training_entry(step: Any) -> dict[str, Any] | None:  # noqa: ANN401 - estima
     if not len(losses):
         return {"svg": "", "note": " ".join(NO_STEPS["fine_tuning"].split())}
     note = f"Loss of {count_text(len(losses), 'step')} of fine-tuning."
-    return {"svg": training_svg(step), "note": note}
+    svg = figure_svg(
+        "training",
+        lambda ax: TrainingDisplay.from_estimator(step, smoothing=0.9, ax=ax),
+        accent=True,
+    )
+    return {"svg": svg, "note": note}
+
+
+def _sizes_svg(sizes: IntArray) -> str:
+    height = HEIGHT
+    if sizes.size > MAX_VERTICAL:
+        height = max(HEIGHT, height_of_bars(sizes.size))
+    display = ClusterSizesDisplay(sizes)
+    return figure_svg("sizes", display.plot, height=height)
+
+
+def _confidence_svg(histogram: IntArray, unit: str) -> str:
+    """Plot the number of rows or pixels by the probability of their cluster."""
+
+    def draw(ax: Axes) -> None:
+        width = 100 / histogram.size
+        left = width * np.arange(histogram.size)
+        ax.bar(left, histogram, width, align="edge", color=COLORS[0], linewidth=0)
+        ax.set(xlabel="Probability of the cluster (%)", ylabel=unit, xlim=(0, 100))
+        counted = histogram[histogram > 0]
+        if counted.max() >= LOG_RANGE * counted.min():
+            ax.set_yscale("log")
+            # A count of 1 has a visible bar.
+            ax.set_ylim(bottom=0.5)
+        ax.yaxis.set_major_formatter("{x:,.10g}")
+
+    return figure_svg("confidence", draw)

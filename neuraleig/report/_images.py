@@ -19,6 +19,8 @@ from neuraleig.segmentation.inference import labels_from_scores, refined_labels
 from neuraleig.segmentation.outputs import label_colors, overlay
 from neuraleig.segmentation.outputs._crops import BestCrops, Crop, outlined_crop
 
+# Number of doubtful images on the page.
+N_DOUBTFUL = 6
 # Longer side in pixels of the pictures of doubtful images.
 THUMBNAIL = 320
 # Side of a crop in pixels; a page shows it smaller, for screens of high resolution.
@@ -58,10 +60,8 @@ class ImageSummary(NamedTuple):
 def summarize_images(
     segmenter: DenseSegmenter,
     images: Any,  # noqa: ANN401 - whatever a fit takes
-    *,
     max_images: int,
     n_crops: int,
-    n_doubtful: int,
     seed: int,
 ) -> ImageSummary:
     """Label images, or a sample of them, and keep crops and doubtful images.
@@ -83,11 +83,11 @@ def summarize_images(
     names = found.names
     for number, (rgb, labels, mean) in enumerate(_labelled(segmenter, found, counts)):
         crops.add(rgb, labels, np.bincount(labels.ravel(), minlength=n_clusters))
-        if len(doubtful) < n_doubtful or mean < doubtful[-1].confidence:
+        if len(doubtful) < N_DOUBTFUL or mean < doubtful[-1].confidence:
             picture = _thumbnail(overlay(rgb, labels, colors))
             image = DoubtfulImage(names[number], mean, picture)
             bisect.insort(doubtful, image, key=lambda one: one.confidence)
-            del doubtful[n_doubtful:]
+            del doubtful[N_DOUBTFUL:]
     best = [crops.best(cluster) for cluster in range(n_clusters)]
     return ImageSummary(len(found), len(given), counts, best, doubtful)
 
@@ -103,6 +103,7 @@ def image_entries(summary: ImageSummary, names: Mapping[int, str]) -> dict[str, 
     for entry, crops, color in zip(clusters, summary.crops, colors, strict=True):
         entry["crops"] = [outlined_crop(crop, color) for crop in crops]
     return entries | {
+        "has_names": True,
         "doubtful_rows": None,
         "doubtful_images": summary.doubtful,
         "clusters_note": (

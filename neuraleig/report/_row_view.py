@@ -8,8 +8,9 @@ import numpy as np
 
 from neuraleig._typing import FloatArray, IntArray
 from neuraleig._words import count_text
+from neuraleig.plotting import EmbeddingDisplay
 from neuraleig.report._entries import cluster_entries
-from neuraleig.report._figures import plane_svg
+from neuraleig.report._figures import figure_svg
 from neuraleig.report._rows import RowSummary
 from neuraleig.report._statistics import separating_features, telling_features
 
@@ -17,6 +18,8 @@ from neuraleig.report._statistics import separating_features, telling_features
 FULL_BAR = 3.0
 # Number of doubtful rows, features of each, and points of the plane.
 N_DOUBTFUL, MAX_COLUMNS, MAX_POINTS = 10, 8, 1_000
+# Most clusters in the legend of the plane.
+MAX_NAMED = 28
 
 
 def row_entries(
@@ -64,11 +67,24 @@ def plane_entry(
     generator = np.random.default_rng(seed)
     chosen = np.sort(generator.permutation(n_rows)[:MAX_POINTS])
     labels = summary.labels[chosen] if n_clusters > 1 else None
-    drawn, drawn_values = summary.functions[chosen], eigenvalues[1 : n_functions + 1]
+    svg = figure_svg(
+        "plane",
+        lambda ax: EmbeddingDisplay.from_predictions(
+            summary.functions[chosen],
+            labels,
+            eigenvalues=eigenvalues[1 : n_functions + 1],
+            label_order=np.arange(n_clusters),
+            legend_title="Cluster",
+            legend=n_clusters <= MAX_NAMED,
+            subsample=None,
+            ax=ax,
+        ),
+        height=4.2,
+    )
     note = f"{count_text(chosen.size, 'row')}."
     if labels is not None:
         note += " Labels are computed from all eigenfunctions."
-    return {"svg": plane_svg(drawn, drawn_values, labels, n_clusters), "note": note}
+    return {"svg": svg, "note": note}
 
 
 def _feature(

@@ -30,8 +30,6 @@ from neuraleig.report._rows import RowSummary, summarize_rows
 from neuraleig.segmentation import DenseSegmenter
 
 CALLER = "write_report"
-# Number of doubtful images on the page.
-N_DOUBTFUL = 6
 
 
 def write_report(
@@ -133,15 +131,12 @@ def write_report(
     '<!doctype html>'
     """
     step = checked_step(estimator)
-    for name, number in (
-        ("n_exemplars", n_exemplars),
-        ("n_features", n_features),
-        ("max_rows", max_rows),
-        ("max_images", max_images),
-    ):
-        is_number = isinstance(number, Integral) and not isinstance(number, bool)
-        if not is_number or number < 1:
-            raise ValueError(f"{name}={number!r} must be an integer of at least 1.")
+    _check_counts(
+        n_exemplars=n_exemplars,
+        n_features=n_features,
+        max_rows=max_rows,
+        max_images=max_images,
+    )
     target = checked_target(path)
     require_matplotlib(CALLER)
     require_jinja(CALLER)
@@ -150,23 +145,22 @@ def write_report(
     if isinstance(step, DenseSegmenter):
         if feature_names is not None:
             raise ValueError("feature_names is for rows; images have no features.")
-        images = summarize_images(
-            step,
-            data,
-            max_images=max_images,
-            n_crops=n_exemplars,
-            n_doubtful=N_DOUBTFUL,
-            seed=seed,
-        )
-        content |= image_entries(images, step.cluster_names_) | {"has_names": True}
+        images = summarize_images(step, data, max_images, n_exemplars, seed)
+        content |= image_entries(images, step.cluster_names_)
     else:
         names = _feature_names(estimator, feature_names)
         rows = summarize_rows(estimator, data, max_rows, seed)
         content |= _row_content(step, rows, names, n_exemplars, n_features, seed)
-    text = rendered(content)
     with atomic_file(target) as file:
-        file.write(text.encode("utf-8"))
+        file.write(rendered(content).encode("utf-8"))
     return target
+
+
+def _check_counts(**numbers: int) -> None:
+    for name, number in numbers.items():
+        is_number = isinstance(number, Integral) and not isinstance(number, bool)
+        if not is_number or number < 1:
+            raise ValueError(f"{name}={number!r} must be an integer of at least 1.")
 
 
 def _model_content(

@@ -16,11 +16,9 @@ from neuraleig._typing import IntArray
 from neuraleig.affinity import token_graph
 from neuraleig.sampling._nodes import no_edges
 
-# What is drawn: the windows that are held out, the order of every pass, the
-# candidates of every graph, and the tokens of every batch that enter the queue.
-SPLIT, PASSES, GRAPHS, QUEUE = range(4)
-# Batches whose tokens the queue holds.
-QUEUE_BATCHES = 8
+# What is drawn: the windows that are held out, the order of every pass, and the
+# candidates of every graph.
+SPLIT, PASSES, GRAPHS = range(3)
 
 
 class TokenWindow(NamedTuple):
@@ -55,13 +53,6 @@ class Windows(Protocol):
         """Read a window."""
 
 
-class _Queued(NamedTuple):
-    """Tokens of preceding batches: which they are, and what they are compared by."""
-
-    tokens: IntArray
-    features: Tensor
-
-
 def padded_inputs(features: Sequence[Tensor]) -> Tensor:
     """Inputs of a network over tokens, from the features of some windows.
 
@@ -89,8 +80,8 @@ class WindowSampler:
     """Endless batches of windows, drawn by reshuffled passes over them.
 
     A pass leaves out its incomplete last batch. A batch is a function of the seed and
-    of its number, its graph and queue included, so that training goes on from any step
-    without a stored state.
+    of its number, its graph included, so that training goes on from any step without
+    a stored state.
 
     Parameters
     ----------
@@ -105,11 +96,6 @@ class WindowSampler:
     n_neighbors, pixel_weight
         As in :func:`neuraleig.affinity.token_graph`. Without neighbours, ``n_neighbors
         = 0``, no graph is built: tokens are looked at one by one.
-    queue_size : int, default=0
-        Tokens of the eight preceding batches that are nodes of the graph as well, so
-        that it reaches beyond the batch; fewer at the start and where the same tokens
-        come again. They are no inputs: see
-        :class:`neuraleig.objectives.OutputMemory`.
     held_out : float, default=0.0
         Share of the windows that are never drawn, for :meth:`validation_batch`.
     device : torch.device or None, default=None
@@ -117,9 +103,8 @@ class WindowSampler:
 
     Notes
     -----
-    Tokens are numbered window by window, in row-major order. A batch has the numbers
-    of its tokens, then those of the queue's. To start at a later number reads the
-    windows of up to eight batches again if there is a queue.
+    Tokens are numbered window by window, in row-major order; a batch has the numbers
+    of its tokens.
     """
 
     def __init__(
@@ -131,7 +116,6 @@ class WindowSampler:
         n_graph_channels: int | None = None,
         n_neighbors: int = 64,
         pixel_weight: float = 0.3,
-        queue_size: int = 0,
         held_out: float = 0.0,
         device: torch.device | None = None,
     ) -> None:
@@ -140,11 +124,10 @@ class WindowSampler:
         self.n_graph_channels = n_graph_channels
         self.n_neighbors = n_neighbors
         self.pixel_weight = pixel_weight
-        self.queue_size = queue_size
         self.device = device
-        self._counts = np.array([h * w for h, w in windows.sizes], dtype=np.int64)
-        self._offsets = np.cumsum([0, *self._counts])
-        order = numbered_generator(seed, SPLIT).permutation(self._counts.size)
+        counts = [h * w for h, w in windows.sizes]
+        self._offsets = np.cumsum([0, *counts], dtype=np.int64)
+        order = numbered_generator(seed, SPLIT).permutation(len(counts))
         # A single window is trained on.
         n_held_out = min(int(held_out * order.size), max(order.size - 1, 0))
         self._held_out, self._train = order[:n_held_out], order[n_held_out:]
@@ -154,12 +137,6 @@ class WindowSampler:
     def n_held_out(self) -> int:
         """Number of windows that are never drawn for training."""
         return int(self._held_out.size)
-
-    @property
-    def queue_reach(self) -> int:
-        """Most tokens of the batches that the queue is drawn from."""
-        largest = int(self._counts.max(initial=0))
-        return QUEUE_BATCHES * self.batch_size * largest
 
     @property
     def n_tokens(self) -> int:
@@ -172,13 +149,12 @@ class WindowSampler:
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         """Yield batches without end, from number ``start`` on."""
-        queue = self._queue_before(start)
         for number in count(start):
             # Handed on at once: what is kept here would be held beside the next.
-            yield self._next(number, queue)
+            yield self._batch(number, self._windows_of(number))
 
     def validation_batch(self, n_windows: int) -> Batch:
-        """Batch of windows that training never sees, without a queue.
+        """Batch of windows that training never sees.
 
         Parameters
         ----------
@@ -198,10 +174,10 @@ class WindowSampler:
         chosen = self._held_out[:n_windows]
         if chosen.size == 0:
             raise ValueError(
-                f"no window of {self._counts.size} is held out; held_out must be "
-                "larger."
+                f"no window of {len(self.windows.sizes)} is held out; held_out must "
+                "be larger."
             )
-        return self._batch(0, chosen, None)
+        return self._batch(0, chosen)
 
     def _windows_of(self, number: int) -> IntArray:
         """Windows of a batch."""
@@ -210,85 +186,24 @@ class WindowSampler:
         order = generator.permutation(self._train)
         return order[at * self.batch_size : (at + 1) * self.batch_size]
 
-    def _next(self, number: int, queue: list[_Queued]) -> Batch:
-        """Batch of a number; its tokens enter the queue and push old ones out."""
-        chosen = self._windows_of(number)
-        batch = self._batch(number, chosen, self._others(queue, chosen))
-        if self.queue_size > 0:
-            queue.append(self._queued(number, chosen, batch.inputs))
-            del queue[:-QUEUE_BATCHES]
-        return batch
-
-    def _batch(self, number: int, chosen: IntArray, others: _Queued | None) -> Batch:
-        inputs, colors = self._read(chosen)
-        index = self._index(chosen)
-        if self.n_neighbors == 0:
-            return Batch(inputs, no_edges(index), torch.from_numpy(index))
-        graph = token_graph(
-            [self._compared(*pair) for pair in zip(inputs, colors, strict=True)],
-            colors,
-            n_neighbors=self.n_neighbors,
-            pixel_weight=self.pixel_weight,
-            others=None if others is None else others.features,
-            seed=int(numbered_generator(self.seed, GRAPHS, number).integers(2**31)),
-        )
-        if others is not None:
-            index = np.concatenate([index, others.tokens])
-        return Batch(inputs, graph, torch.from_numpy(index))
-
-    def _read(self, chosen: IntArray) -> tuple[Tensor, list[Tensor]]:
-        """Inputs and colours of some windows."""
+    def _batch(self, number: int, chosen: IntArray) -> Batch:
         windows = [self.windows[int(window)] for window in chosen]
         inputs = padded_inputs([window.features for window in windows])
-        return inputs, [window.colors for window in windows]
-
-    def _compared(self, inputs: Tensor, colors: Tensor) -> Tensor:
-        """Features by which the tokens of a window are compared, on its lattice."""
-        height, width = colors.shape[:2]
-        features = inputs[: height * width, self._first_channel :]
-        features = features.reshape(height, width, -1)
-        return features.to(self.device or inputs.device)
-
-    @property
-    def _first_channel(self) -> int:
-        """First channel of the inputs by which tokens are compared."""
-        return 1 if self.n_graph_channels is None else -self.n_graph_channels
-
-    def _index(self, chosen: IntArray) -> IntArray:
-        """Numbers of all tokens of some windows."""
         spans = [np.arange(*self._offsets[window : window + 2]) for window in chosen]
-        return np.concatenate(spans)
-
-    def _queued(self, number: int, chosen: IntArray, inputs: Tensor) -> _Queued:
-        """Tokens of a batch that enter the queue."""
-        index = self._index(chosen)
-        size = min(-(-self.queue_size // QUEUE_BATCHES), index.size)
-        generator = numbered_generator(self.seed, QUEUE, number)
-        drawn = np.sort(generator.choice(index.size, size, replace=False))
-        starts = np.cumsum([0, *self._counts[chosen]])
-        row = np.searchsorted(starts, drawn, side="right") - 1
-        features = inputs[row, drawn - starts[row], self._first_channel :]
-        return _Queued(index[drawn], features)
-
-    def _queue_before(self, start: int) -> list[_Queued]:
-        """Queue of the batch of a number."""
-        if self.queue_size == 0:
-            return []
-        queue = []
-        for number in range(max(0, start - QUEUE_BATCHES), start):
-            chosen = self._windows_of(number)
-            queue.append(self._queued(number, chosen, self._read(chosen)[0]))
-        return queue
-
-    def _others(self, queue: list[_Queued], chosen: IntArray) -> _Queued | None:
-        """Tokens of the queue, each once, without those of the batch itself."""
-        if not queue:
-            return None
-        index = np.concatenate([part.tokens for part in queue])
-        features = torch.cat([part.features for part in queue])
-        newest_first = np.arange(index.size)[::-1]
-        _, kept = np.unique(index[newest_first], return_index=True)
-        kept = np.sort(newest_first[kept])
-        windows = np.searchsorted(self._offsets, index[kept], side="right") - 1
-        kept = kept[~np.isin(windows, chosen)][-self.queue_size :]
-        return _Queued(index[kept], features[torch.from_numpy(kept)])
+        index = np.concatenate(spans)
+        if self.n_neighbors == 0:
+            return Batch(inputs, no_edges(index), torch.from_numpy(index))
+        # Of the last channels: all, where none are named.
+        first = -self.n_graph_channels if self.n_graph_channels else 0
+        compared = [
+            window.features[..., first:].float().to(self.device or inputs.device)
+            for window in windows
+        ]
+        graph = token_graph(
+            compared,
+            [window.colors for window in windows],
+            n_neighbors=self.n_neighbors,
+            pixel_weight=self.pixel_weight,
+            seed=int(numbered_generator(self.seed, GRAPHS, number).integers(2**31)),
+        )
+        return Batch(inputs, graph, torch.from_numpy(index))

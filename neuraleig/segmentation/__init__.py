@@ -1,6 +1,6 @@
 """Semantic segmentation of unlabelled images."""
 
-from neuraleig.segmentation._prediction import PixelProbabilities
+from neuraleig.segmentation._pixel_probabilities import PixelProbabilities
 from neuraleig.segmentation._segmenter import DenseSegmenter
 from neuraleig.segmentation.backbones import Backbone, ColorTexture, TimmBackbone
 from neuraleig.segmentation.evaluation import (

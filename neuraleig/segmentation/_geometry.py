@@ -6,16 +6,16 @@ from dataclasses import dataclass, fields
 
 from neuraleig.segmentation.images._image_arrays import RGB
 from neuraleig.segmentation.images._resize import resized_to, short_side_size
-from neuraleig.segmentation.inference import Lattice, window_in_tokens
+from neuraleig.segmentation.inference._windows import Lattice, window_in_tokens
 
 # Longer side of an image as it is seen, in image_size, at most. Panoramas are below;
-# what is above are strips of few pixels, of which resizing would make vast images.
+# strips of few pixels are above, of which resizing would make vast images.
 LONGEST = 20
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How images of any size become windows of tokens, in a fit and ever after.
+    """Sizes of images and of their windows of tokens, in a fit and in predictions.
 
     Parameters
     ----------
@@ -24,10 +24,9 @@ class Geometry:
     image_size : int or None
         Pixels of the shorter side of an image as it is seen; ``None``: its own. Of an
         image more than 20 times as long as wide the longer side has 20 times as many,
-        and the shorter one what keeps the aspect.
+        and the shorter one keeps the aspect.
     window_size, stride : int or None
-        Side of a window and distance of neighbouring ones, in pixels, see
-        :func:`~neuraleig.segmentation.inference.window_in_tokens`.
+        Side of a window and distance of neighbouring ones, in pixels.
     """
 
     patch_size: int
@@ -36,9 +35,9 @@ class Geometry:
     stride: int | None
 
     def __post_init__(self) -> None:
-        """Make numbers plain, such as numpy's.
+        """Make plain integers of the numbers of numpy.
 
-        Equal geometries have equal names, by which features are stored.
+        Equal geometries then have equal names, under which features are stored.
         """
         for field in fields(self):
             value = getattr(self, field.name)

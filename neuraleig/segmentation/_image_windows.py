@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from neuraleig._typing import IntArray
 from neuraleig.sampling import TokenWindow
 from neuraleig.segmentation._geometry import Geometry
-from neuraleig.segmentation.backbones import (
-    CUDA_TOKENS,
+from neuraleig.segmentation.backbones._backbones import CUDA_TOKENS
+from neuraleig.segmentation.backbones._feature_cache import (
     FeatureCache,
-    FeatureStore,
+    NoCache,
     image_identity,
     stored_bytes,
 )
 from neuraleig.segmentation.images._image_sets import ImageSet
-from neuraleig.segmentation.inference import Lattice
 
 Extract = Callable[[Tensor], Tensor]
 """Takes windows (n, 3, height, width) and returns features (n, h, w, n_channels)."""
@@ -31,29 +30,30 @@ N_COLORS = 3
 class ImageWindows:
     """All windows of a set of images, each read when it is asked for.
 
+    Memory of one image, and of the windows that are in use: one, or those of some
+    16,384 tokens while a store is filled.
+
     Parameters
     ----------
     images : ImageSet
         All of them readable.
     geometry : Geometry
-        How they become windows.
+        Sizes of images and windows.
     extract : callable
         The frozen backbone.
-    store : FeatureStore
-        Keeps what the backbone says, the colours of the tokens with it.
+    store : FeatureCache or NoCache
+        Keeps the features, with the colours of the tokens.
 
-    Notes
-    -----
-    Memory of one image, and of the windows that are in use: one, or those of some
-    16,384 tokens while a store is filled.
+    Attributes
+    ----------
+    sizes : list of (int, int)
+        Height and width of every window in tokens.
+    pictures : ndarray of shape (n_windows,), int64
+        Image of every window.
     """
 
     def __init__(
-        self,
-        images: ImageSet,
-        geometry: Geometry,
-        extract: Extract,
-        store: FeatureStore,
+        self, images: ImageSet, geometry: Geometry, extract: Extract, store: NoCache
     ) -> None:
         self.images = images
         self.extract = extract
@@ -63,6 +63,7 @@ class ImageWindows:
         counts = [len(lattice.windows) for lattice in self._lattices]
         self._first = list(accumulate(counts, initial=0))
         self._identities: dict[int, str] = {}
+        self.pictures: IntArray = np.repeat(np.arange(len(counts)), counts)
         self.sizes = [
             (window.height, window.width)
             for lattice in self._lattices
@@ -75,12 +76,13 @@ class ImageWindows:
 
     def __getitem__(self, index: int, /) -> TokenWindow:
         """Tokens of a window."""
-        image = int(np.searchsorted(self._first, index, side="right")) - 1
+        image = int(self.pictures[index])
         number = index - self._first[image]
-        (stored,) = self.store.fetch(
-            [self._item(image, number)],
-            lambda _: [tokens for _, tokens in self._computed(image, [number])],
-        )
+        item = self._item(image, number)
+        stored = self.store.get(item)
+        if stored is None:
+            ((_, computed),) = self._computed(image, [number])
+            stored = self.store.put(item, computed)
         tokens = torch.from_numpy(stored.astype(np.float32))
         return TokenWindow(tokens[..., :-N_COLORS], tokens[..., -N_COLORS:])
 
@@ -96,7 +98,7 @@ class ImageWindows:
     def fill(self) -> None:
         """Put windows that the store lacks through the backbone, a few at a time.
 
-        What is stored is not read: damage is found when it is asked for.
+        Stored files are not read: damage is found when a window is asked for.
         """
         store = self.store
         if not isinstance(store, FeatureCache):
@@ -112,7 +114,7 @@ class ImageWindows:
         self, image: int, numbers: Sequence[int]
     ) -> Iterator[tuple[int, Tensor]]:
         """Features and colours of some windows of one image, one after the other."""
-        lattice: Lattice = self._lattices[image]
+        lattice = self._lattices[image]
         padded = lattice.pad(self._geometry.seen(self.images[image]))
         colors = lattice.token_colors(padded)
         window = lattice.windows[0]
@@ -126,13 +128,9 @@ class ImageWindows:
                 yield number, torch.cat([own, colors[place]], dim=2)
 
     def _item(self, image: int, number: int) -> str:
-        """Under what a store has a window."""
-        return f"{self._identity(image)}/{number}"
-
-    def _identity(self, image: int) -> str:
-        """What tells the image from others; files are not read for it."""
+        """Name of a window in the store; files of images are not read for it."""
         if image not in self._identities:
-            path: Path | None = self.images.path(image)
+            path = self.images.path(image)
             known = self.images[image] if path is None else path
             self._identities[image] = image_identity(known)
-        return self._identities[image]
+        return f"{self._identities[image]}/{number}"

@@ -1,4 +1,4 @@
-"""What clusters are called, which of them are one, and what they look like."""
+"""Names, unions and pictures of clusters, and labels of folders."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig.segmentation._prediction import ImagePredictor
-from neuraleig.segmentation.backbones import cache_key, digest
+from neuraleig.segmentation.backbones._backbones import digest
+from neuraleig.segmentation.backbones._feature_cache import cache_key
 from neuraleig.segmentation.images._image_sets import readable
 from neuraleig.segmentation.outputs import ClusterSheet, FolderReport
 from neuraleig.segmentation.outputs._folders import predict_folder
@@ -19,7 +21,7 @@ from neuraleig.segmentation.outputs._sheets import cluster_sheet
 
 
 class ClusterNaming(ImagePredictor):
-    """Base of what names, merges and shows clusters, and labels folders."""
+    """Base of the segmenter: names, unions and pictures of clusters."""
 
     cluster_names_: dict[int, str]
 
@@ -175,7 +177,7 @@ class ClusterNaming(ImagePredictor):
         )
 
     def _check_cluster(self, cluster: int) -> int:
-        """Refuse numbers that are none of clusters."""
+        """Refuse all but the number of a cluster."""
         if not isinstance(cluster, Integral) or not 0 <= cluster < self.n_clusters_:
             raise ValueError(
                 f"there is no cluster {cluster!r}; clusters are 0 to "
@@ -184,11 +186,15 @@ class ClusterNaming(ImagePredictor):
         return int(cluster)
 
     def _fingerprint(self) -> str:
-        """What decides the labels of an image, however it is written."""
-        groups = self._groups.tolist()
-        parts = (self.backbone_.identity, self._view(), self._dtype, groups)
-        scales = tuple(map(float, self.scales))
+        """Text that differs where the labels of an image may differ."""
+        reader = vars(self.clusterer_._discretizer).values()
+        arrays = [part for part in reader if isinstance(part, np.ndarray)]
+        arrays += [self.token_mean_, self.token_scale_]
+        weights = digest(
+            self.eigenfunctions_.state_dict(), *map(torch.from_numpy, arrays)
+        )
         radius = None if self.refine is None else float(self.refine_radius)
-        seen = (scales, bool(self.flip), self.refine, radius)
-        weights = digest(dict(self._module.state_dict()))
-        return cache_key(weights, *map(str, (*parts, *seen)))
+        seen = (tuple(map(float, self.scales)), bool(self.flip), self.refine, radius)
+        backbone = (self.backbone_.identity, self.backbone_.products)
+        groups = self._groups.tolist()
+        return cache_key(weights, *map(str, (*backbone, self._view(), groups, *seen)))

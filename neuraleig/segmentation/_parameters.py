@@ -1,46 +1,39 @@
-"""What the parameters of the segmenter stand for."""
+"""Parameters of the segmenter: constraints, components, and the feature cache."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 
+from neuraleig._components import Component
 from neuraleig._sklearn import Interval, StrOptions, check_parameters, check_values
-from neuraleig._validation import check_temperature
 from neuraleig._warnings import warn_user
-from neuraleig.networks import ASSIGNMENTS, HEADS
-from neuraleig.segmentation._fit import TokenTask
+from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.segmentation._geometry import Geometry, check_windows
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._naming import ClusterNaming
 from neuraleig.segmentation._presets import preset_parameters
 from neuraleig.segmentation._scoring import ClusterScoring
-from neuraleig.segmentation._training import TokenSettings
 from neuraleig.segmentation.backbones import (
     Backbone,
-    FeatureCache,
     FeatureCacheWarning,
-    FeatureStore,
+    TimmBackbone,
+)
+from neuraleig.segmentation.backbones._feature_cache import (
+    FeatureCache,
     NoCache,
     cache_key,
 )
-from neuraleig.training import OPTIMIZERS, PRECISIONS, resolve_precision
+from neuraleig.segmentation.backbones._make_backbone import COLOR_TEXTURE
+from neuraleig.training._callbacks import check_callbacks
 
-# Most steps of fine-tuning where max_iter is left open. From labels that were read off
-# eigenvectors on, it lowers the cut and the agreement with what people see.
-MAX_ITER = {"spectral": 0, "random": 1_000}
-# Eigenvectors per cluster that labels are read from.
-# The number that did best in mean accuracy over 8 sets of rows; not tuned on images.
-READ_PER_CLUSTER = 2
-# Parameters that are looked at after the fit, and may have been set since.
+# Parameters that are read after the fit, and may have been set since.
 LATER = (
-    "n_neighbors",
     "image_size",
     "window_size",
     "stride",
@@ -48,44 +41,25 @@ LATER = (
     "flip",
     "refine",
     "refine_radius",
-    "pixel_weight",
     "tokens_per_window",
-    "max_graph_tokens",
+    "max_tokens",
 )
 
 
 class SegmenterParameters(ClusterNaming, ClusterScoring):
-    """Base that checks parameters, and hands them to the parts."""
+    """Base of the segmenter: checks of parameters, and what they stand for."""
+
+    n_clusters: int
+    backbone: str | TimmBackbone | Callable[..., Any]
+    clusterer: NeuralEigenSpectralClustering | None
+    pixel_weight: float
+    feature_cache: str | PathLike[str] | None
+    callbacks: Sequence[Any] | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "backbone": [str, callable],
-        "pretrained": ["boolean"],
-        "checkpoint": [str, PathLike, None],
-        "layers": [StrOptions({"auto"}), tuple, list],
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "pixel_weight": [Interval(Real, 0, None, closed="left")],
-        "queue_size": [Interval(Integral, 0, None, closed="left")],
-        "init": [StrOptions({"spectral", "random"})],
-        "max_graph_tokens": [Interval(Integral, 2, None, closed="left")],
-        "tokens_per_window": [Interval(Integral, 1, None, closed="left"), None],
-        "objective": [StrOptions({"rayleigh", "neuralef", "nested_low_rank"})],
-        "label_objective": [StrOptions({"normalized_cut", "neuralef"})],
-        "assign_labels": [StrOptions({"argmax", "kmeans"})],
-        "diffusion_time": [Interval(Real, 0, None, closed="left")],
-        "hidden_size": [Interval(Integral, 1, None, closed="left"), None],
-        "n_blocks": [Interval(Integral, 0, None, closed="left")],
-        "n_heads": [Interval(Integral, 1, None, closed="left")],
-        "mlp_size": [Interval(Integral, 1, None, closed="left"), None],
-        "head": [StrOptions(set(HEADS))],
-        "assignment": [StrOptions(set(ASSIGNMENTS))],
-        "temperature": [tuple, list],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "max_iter": [Interval(Integral, 0, None, closed="left"), None],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "optimizer": [StrOptions(set(OPTIMIZERS))],
-        "early_stopping": ["boolean"],
+        "backbone": [str, TimmBackbone, callable],
+        "clusterer": [NeuralEigenSpectralClustering, None],
         "image_size": [Interval(Integral, 1, None, closed="left"), None],
         "window_size": [Interval(Integral, 1, None, closed="left"), None],
         "stride": [Interval(Integral, 1, None, closed="left"), None],
@@ -93,10 +67,13 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
         "flip": ["boolean"],
         "refine": [StrOptions({"guided"}), None],
         "refine_radius": [Interval(Real, 0, None, closed="neither")],
+        "pixel_weight": [Interval(Real, 0, None, closed="left")],
+        "tokens_per_window": [Interval(Integral, 1, None, closed="left"), None],
+        "max_tokens": [Interval(Integral, 2, None, closed="left")],
         "feature_cache": [str, PathLike, None],
         "device": [str],
-        "precision": [StrOptions(set(PRECISIONS))],
         "callbacks": [list, tuple, None],
+        "checkpoint": [str, PathLike, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -110,7 +87,7 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
         preset : {"pascal_context", "cityscapes", "ade20k"}
             Published settings for that data set; see the references of the class.
         **changes
-            Parameters that are to differ.
+            Parameters that are to differ, also nested ones.
 
         Returns
         -------
@@ -120,29 +97,33 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
         Examples
         --------
         >>> from neuraleig import DenseSegmenter
-        >>> DenseSegmenter.from_preset("cityscapes", n_clusters=64).batch_size
+        >>> model = DenseSegmenter.from_preset("cityscapes", n_clusters=64)
+        >>> model.clusterer.training.batch_size
         8
         """
-        return cls(**{**preset_parameters(preset), **changes})
+        return cls(**preset_parameters(preset)).set_params(**changes)
+
+    def _component(self, name: str, value: object) -> object:
+        """Backbone or clusterer that a default or a name stands for."""
+        if name == "clusterer" and value is None:
+            return NeuralEigenSpectralClustering()
+        if name == "backbone" and isinstance(value, str) and value != COLOR_TEXTURE:
+            return TimmBackbone(value)
+        if name == "backbone" and not isinstance(value, TimmBackbone):
+            raise ValueError(
+                f"backbone={value!r} has no parameters to set; those of the form "
+                "backbone__name are parameters of TimmBackbone."
+            )
+        return value
 
     def _check_parameters(self) -> None:
         """Check parameters before any work."""
         check_parameters(self)
-        check_temperature(self.temperature)
         check_windows(self.window_size, self.stride)
         check_scales(self.scales)
-        if self.hidden_size is not None:
-            self._check_width(self.hidden_size)
-
-    def _check_width(self, width: int) -> None:
-        """Refuse hidden units that are too few for orthogonal heads."""
-        most = max(self.n_clusters, (self.n_components or self.n_clusters) - 1)
-        if self.head == "orthogonal" and width < most:
-            raise ValueError(
-                f"hidden_size={self.hidden_size} gives {width} hidden units, too few "
-                f"for head='orthogonal': there must be at least {most}, the number of "
-                "clusters or eigenfunctions; raise hidden_size, or use head='linear'."
-            )
+        check_callbacks(self.callbacks)
+        if isinstance(self.backbone, Component):
+            self.backbone.check("backbone", type(self).__name__)
 
     def _check_ready(self) -> None:
         super()._check_ready()
@@ -154,19 +135,13 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
         check_windows(self.window_size, self.stride)
         check_scales(self.scales)
 
-    def _backbone_dtype(self, device: torch.device) -> torch.dtype:
-        if self.precision == "auto" and device.type == "cuda":
-            return torch.bfloat16
-        return resolve_precision(self.precision, device)
-
-    def _open_store(
-        self, backbone: Backbone, geometry: Geometry, dtype: torch.dtype
-    ) -> FeatureStore:
-        """Where features of the windows are kept during the fit."""
+    def _open_store(self, backbone: Backbone, geometry: Geometry) -> NoCache:
+        """Store of the features of the windows during the fit."""
         if self.feature_cache is None:
             return NoCache()
         folder = None if self.feature_cache == "auto" else str(self.feature_cache)
-        return FeatureCache(folder, cache_key(backbone.identity, str(dtype), geometry))
+        key = cache_key(backbone.identity, str(backbone.products), geometry)
+        return FeatureCache(folder, key)
 
     def _fill(self, windows: ImageWindows, backbone: Backbone) -> None:
         """Store the features of all windows, if they are to be and have room."""
@@ -184,53 +159,17 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
             if need > free and not automatic:
                 raise OSError(
                     f"{problem}. Make room there, choose another folder, or pass "
-                    "feature_cache=None to run the backbone in every step."
+                    "feature_cache=None to compute features whenever they are needed."
                 )
             if need > free:
                 warn_user(
-                    f"{problem}. The fit goes on without, and runs the backbone in "
-                    "every step, which is slower; pass a folder with more room.",
+                    f"{problem}. The fit goes on without, and runs the backbone "
+                    "whenever features are needed, which is slower; pass a folder "
+                    "with more room.",
                     FeatureCacheWarning,
                 )
                 windows.store = NoCache()
         windows.fill()
-
-    def _settings(self) -> TokenSettings:
-        """Parameters of training, with what None stands for."""
-        max_iter = MAX_ITER[self.init] if self.max_iter is None else self.max_iter
-        return TokenSettings(
-            init=self.init,
-            # The constant function needs no learning.
-            learns_functions=(self.n_components or self.n_clusters) > 1,
-            objective=self.objective,
-            label_objective=self.label_objective,
-            n_neighbors=self.n_neighbors,
-            pixel_weight=self.pixel_weight,
-            queue_size=self.queue_size,
-            hidden_size=self.hidden_size,
-            n_blocks=self.n_blocks,
-            n_heads=self.n_heads,
-            mlp_size=self.mlp_size,
-            head=self.head,
-            assignment=self.assignment,
-            temperature=check_temperature(self.temperature),
-            batch_size=self.batch_size,
-            max_iter=max_iter,
-            lr=self.lr,
-            optimizer=self.optimizer,
-            early_stopping=self.early_stopping,
-        )
-
-    def _task(self) -> TokenTask:
-        return TokenTask(
-            n_clusters=self.n_clusters,
-            n_components=self.n_components or self.n_clusters,
-            n_read=READ_PER_CLUSTER * self.n_clusters,
-            diffusion_time=self.diffusion_time,
-            assign_labels=self.assign_labels,
-            tokens_per_window=self.tokens_per_window,
-            max_graph_tokens=self.max_graph_tokens,
-        )
 
 
 def check_scales(scales: Sequence[float]) -> None:

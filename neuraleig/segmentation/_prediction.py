@@ -1,25 +1,32 @@
-"""What a fitted segmentation says of images."""
+"""Labels, probabilities and eigenfunctions of images."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import DTypeLike, NDArray
-from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from neuraleig._components import ComposedEstimator
 from neuraleig._typing import Array, IntArray
-from neuraleig.eigenfunctions import Eigenfunctions
+from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.reading import Argmax
 from neuraleig.sampling import padded_inputs
-from neuraleig.segmentation._clusters import merged_scores
+from neuraleig.segmentation._clusterer import sees_windows
 from neuraleig.segmentation._geometry import Geometry, check_windows
-from neuraleig.segmentation.backbones import CUDA_TOKENS, Backbone, extract
+from neuraleig.segmentation._pixel_probabilities import (
+    PixelProbabilities,
+    merged_scores,
+)
+from neuraleig.segmentation._token_sample import Units
+from neuraleig.segmentation.backbones import Backbone, extract
+from neuraleig.segmentation.backbones._backbones import CUDA_TOKENS
 from neuraleig.segmentation.images._image_arrays import RGB, Labels
 from neuraleig.segmentation.images._image_sets import (
     ImageSet,
@@ -28,11 +35,10 @@ from neuraleig.segmentation.images._image_sets import (
 )
 from neuraleig.segmentation.inference import (
     Lattice,
-    averaged_scores,
     labels_from_scores,
-    probabilities_in_strips,
     refined_labels,
 )
+from neuraleig.segmentation.inference._sliding_window import averaged_scores
 
 # Windows of an image that go through the networks together on a CPU, which is no
 # faster with more.
@@ -40,94 +46,28 @@ WINDOWS_AT_A_TIME = 4
 
 
 def windows_at_a_time(n_tokens: int, device: torch.device) -> int:
-    """Windows of an image that go through the networks together.
+    """Windows of ``n_tokens`` of an image that go through the networks together.
 
-    Parameters
-    ----------
-    n_tokens : int
-        Tokens of a window.
-    device : torch.device
-        Where the networks are.
-
-    Returns
-    -------
-    n_windows : int
-        Four on a CPU. On CUDA as many as are one forward pass of the backbone, of
-        16,384 tokens, and four at least: some 0.3 GiB for a ViT-S, whatever the image.
+    Four on a CPU. On CUDA as many as are one forward pass of the backbone, of 16,384
+    tokens, and four at least: some 0.3 GiB for a ViT-S, whatever the image.
     """
     if device.type != "cuda":
         return WINDOWS_AT_A_TIME
     return max(WINDOWS_AT_A_TIME, CUDA_TOKENS // n_tokens)
 
 
-@dataclass(frozen=True)
-class PixelProbabilities:
-    """Probabilities of all clusters at the pixels of one image, computed when read.
-
-    Parameters
-    ----------
-    scores : Tensor of shape (h, w, n_clusters)
-        Scores of the tokens, on the device where probabilities are computed.
-    lattice : Lattice
-        Where the tokens are.
-    size : (int, int)
-        Height and width of the image.
-
-    Examples
-    --------
-    >>> import numpy as np, torch
-    >>> from neuraleig.segmentation import PixelProbabilities
-    >>> from neuraleig.segmentation.inference import Lattice
-    >>> scores = torch.zeros(2, 2, 5)
-    >>> lazy = PixelProbabilities(scores, Lattice.of(16, 16, 8), (16, 16))
-    >>> lazy.shape, np.asarray(lazy).sum(axis=2).max().round(4)
-    ((16, 16, 5), np.float32(1.0))
-    """
-
-    scores: Tensor
-    lattice: Lattice
-    size: tuple[int, int]
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and number of clusters."""
-        return (*self.size, int(self.scores.shape[2]))
-
-    def strips(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Rows of the image, and the probabilities (n_rows, width, n_clusters) there.
-
-        Memory: one strip of at most 16 MiB, and some working space.
-        """
-        return probabilities_in_strips(self.scores, self.lattice, self.size)
-
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> NDArray[np.floating[Any]]:
-        """All probabilities at once.
-
-        Raises
-        ------
-        ValueError
-            If ``copy`` is False: there is no array to share.
-        """
-        if copy is False:
-            raise ValueError(
-                "copy=False cannot be had: probabilities are computed when they are "
-                "read, into an array of their own; pass copy=None, or read strips()."
-            )
-        probabilities = np.empty(self.shape, dtype=np.float32)
-        for rows, values in self.strips():
-            probabilities[rows] = values
-        return (
-            probabilities if dtype is None else probabilities.astype(dtype, copy=False)
-        )
+def _of_clusterer(name: str) -> Any:  # noqa: ANN401
+    """Attribute that is one of ``clusterer_``."""
+    return property(attrgetter(f"clusterer_.{name}"))
 
 
-class ImagePredictor(ClusterMixin, BaseEstimator):
-    """Base of what labels the pixels of images, one image at a time."""
+class ImagePredictor(ClusterMixin, ComposedEstimator):
+    """Base of the segmenter: predictions, one image at a time."""
 
     backbone_: Backbone
-    eigenfunctions_: Eigenfunctions
+    clusterer_: NeuralEigenSpectralClustering
+    token_mean_: Array
+    token_scale_: Array
     image_size: int | None
     window_size: int | None
     stride: int | None
@@ -136,10 +76,15 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
     refine: str | None
     refine_radius: float
     n_clusters_: int
-    # Those of the fit.
-    _geometry: Geometry
-    _dtype: torch.dtype
     _groups: IntArray
+
+    eigenfunctions_ = _of_clusterer("eigenfunctions_")
+    eigenvalues_ = _of_clusterer("eigenvalues_")
+    graph_eigenvalues_ = _of_clusterer("graph_eigenvalues_")
+    suggested_n_clusters_ = _of_clusterer("suggested_n_clusters_")
+    loss_curve_ = _of_clusterer("loss_curve_")
+    n_iter_ = _of_clusterer("n_iter_")
+    _fit_id = _of_clusterer("_fit_id")
 
     def predict(self, images: Any) -> Labels | list[Labels]:  # noqa: ANN401
         """Label the pixels of images, seen in the fit or not.
@@ -186,8 +131,8 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         -------
         probabilities : iterator of PixelProbabilities
             One per image. ``numpy.asarray`` makes an array of shape (height, width,
-            n_clusters) of it; its ``strips()`` do with less memory. The largest is
-            the label, but for ``refine``, which changes labels alone.
+            n_clusters) of it; its ``strips()`` need less memory. The largest is the
+            label, unless ``refine`` changes it.
         """
         return (
             PixelProbabilities(*self._scores(rgb), rgb.shape[:2])
@@ -205,17 +150,49 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         Returns
         -------
         functions : ndarray of shape (rows, columns, n_components), or list of them
-            Of the tokens of every image, the constant function first, float32. An
+            At the tokens of every image, the constant function first, float32. An
             array for a single image.
         """
-        values = [self._functions(rgb) for rgb in self._checked_images(images)]
+        values = [
+            self._averaged(rgb, self._evaluate_windows)[0].cpu().numpy()
+            for rgb in self._checked_images(images)
+        ]
         return values[0] if is_one_image(images) else values
+
+    def iter_tokens(self, images: Any) -> Iterator[Array]:  # noqa: ANN401
+        """Features of the tokens of images, as ``clusterer_`` takes them.
+
+        Parameters
+        ----------
+        images : image, folder, sequence of images or data set
+            As for ``fit``.
+
+        Returns
+        -------
+        tokens : iterator of ndarray of shape (n_tokens, n_channels)
+            Standardised features of the tokens of every image, row by row, float32;
+            their means where windows overlap.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_sample_images
+        >>> from neuraleig import DenseSegmenter
+        >>> images = load_sample_images().images
+        >>> model = DenseSegmenter(4, backbone="color_texture", image_size=80,
+        ...                        random_state=0).fit(images)
+        >>> model.clusterer_.predict(model.iter_tokens(images)).shape
+        (300,)
+        """
+        return (
+            self._averaged(rgb, self._window_tokens)[0].flatten(0, 1).cpu().numpy()
+            for rgb in self._checked_images(images)
+        )
 
     def with_windows(self, window_size: int | None, stride: int | None = None) -> Self:
         """Make a copy that sees images in other windows.
 
-        Tokens are seen together with those of their window. Protocols of published
-        scores have their own; ``set_params`` changes them in place.
+        The backbone sees the tokens of a window together. Protocols of published
+        scores have their own windows; ``set_params`` changes them in place.
 
         Parameters
         ----------
@@ -227,14 +204,14 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         Returns
         -------
         segmenter : DenseSegmenter
-            With these parameters. It shares the fitted modules with this one, which
+            With these parameters. It shares the fitted parts with this one, which
             stays as it is.
 
         Raises
         ------
         ValueError
-            If one is no number of pixels, or the stride is larger than the window or
-            has none.
+            If one is not a positive number of pixels, or the stride is larger than
+            the window.
         """
         check_is_fitted(self)
         check_windows(window_size, stride)
@@ -261,7 +238,7 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         return self.predict(X)
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401
-        """Say that inputs are images, or paths of them."""
+        """Declare that inputs are images, or paths of them."""
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
@@ -269,7 +246,7 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         return tags
 
     def _check_ready(self) -> None:
-        """Refuse to predict before a fit; parameters are checked by who has them."""
+        """Refuse to predict before a fit; subclasses check parameters as well."""
         check_is_fitted(self)
 
     def _checked_images(self, images: Any) -> ImageSet:  # noqa: ANN401
@@ -277,12 +254,9 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
         return as_image_set(images)
 
     def _view(self) -> Geometry:
-        """How images are seen now: by the parameters, which may differ from the fit."""
-        return replace(
-            self._geometry,
-            image_size=self.image_size,
-            window_size=self.window_size,
-            stride=self.stride,
+        """Sizes at which images are seen now: parameters may differ from the fit's."""
+        return Geometry(
+            self.backbone_.patch_size, self.image_size, self.window_size, self.stride
         )
 
     def _labels(self, rgb: RGB) -> Labels:
@@ -293,53 +267,68 @@ class ImagePredictor(ClusterMixin, BaseEstimator):
 
     def _scores(self, rgb: RGB) -> tuple[Tensor, Lattice]:
         """Scores of clusters on the lattice of an image."""
-        lattice = self._view().lattice(*rgb.shape[:2])
-        scores = self._averaged(rgb, lattice, self._score_windows)
+        scores, lattice = self._averaged(rgb, self._score_windows)
         return merged_scores(scores, self._groups), lattice
 
-    def _functions(self, rgb: RGB) -> Array:
-        lattice = self._view().lattice(*rgb.shape[:2])
-        values = self._averaged(rgb, lattice, self._evaluate_windows)
-        found: Array = values.cpu().numpy()
-        return found
-
-    def _averaged(self, rgb: RGB, lattice: Lattice, of_windows: Any) -> Tensor:  # noqa: ANN401
+    def _averaged(self, rgb: RGB, of_windows: Any) -> tuple[Tensor, Lattice]:  # noqa: ANN401
+        """Values at the tokens of an image, blended, and where the tokens are."""
+        view = self._view()
+        lattice = view.lattice(*rgb.shape[:2])
         window = lattice.windows[0]
-        return averaged_scores(
-            self._view().seen(rgb),
+        values = averaged_scores(
+            view.seen(rgb),
             lattice,
             of_windows,
             batch_size=windows_at_a_time(window.height * window.width, self._device),
             scales=self.scales,
             flip=self.flip,
         )
+        return values, lattice
 
-    def _score_windows(self, windows: Tensor) -> Tensor:
-        """Scores (n, h, w, n_clusters) of windows (n, 3, height, width)."""
-        inputs, shape = self._inputs(windows)
-        scores: Tensor = self._module.scores(inputs)
-        return scores.reshape(*shape, -1)
-
-    def _evaluate_windows(self, windows: Tensor) -> Tensor:
-        """Eigenfunctions (n, h, w, n_components) of windows."""
-        inputs, shape = self._inputs(windows)
-        functions: Tensor = self.eigenfunctions_(inputs)[0]
-        return functions.reshape(*shape, -1)
-
-    def _inputs(self, windows: Tensor) -> tuple[Tensor, torch.Size]:
-        features = extract(self.backbone_, windows, self._device, self._dtype)
+    def _window_tokens(self, windows: Tensor) -> Tensor:
+        """Standardised features (n, h, w, n_channels) of windows (n, 3, ...)."""
+        features = extract(self.backbone_, windows, self._device)
         if not bool(torch.isfinite(features).all()):
             raise ValueError(
                 "features are not finite: the backbone fails on this image, or its "
                 "weights are damaged."
             )
-        return padded_inputs(list(features)), features.shape[:3]
+        return Units(self.token_mean_, self.token_scale_).standardized(features)
+
+    def _score_windows(self, windows: Tensor) -> Tensor:
+        """Scores (n, h, w, n_clusters) of windows, before any union."""
+        tokens = self._window_tokens(windows)
+        return self._cluster_scores(tokens).reshape(*tokens.shape[:3], -1)
+
+    def _evaluate_windows(self, windows: Tensor) -> Tensor:
+        """Eigenfunctions (n, h, w, n_components) of windows."""
+        tokens = self._window_tokens(windows)
+        functions: Tensor = self.eigenfunctions_(self._inputs(tokens))[0]
+        return functions.reshape(*tokens.shape[:3], -1)
+
+    def _cluster_scores(self, tokens: Tensor) -> Tensor:
+        """Scores of standardised tokens (n, h, w, n_channels), one row per token."""
+        reader, inputs = self.clusterer_._discretizer, self._inputs(tokens)
+        if isinstance(reader, Argmax):
+            logits: Tensor = self.eigenfunctions_.network.scores(inputs)
+            return logits[:, torch.from_numpy(reader.clusters).to(logits.device)]
+        functions, logits = self.eigenfunctions_(inputs)
+        probabilities = reader.probabilities(
+            functions.cpu().numpy(), logits.cpu().numpy()
+        )
+        # Probabilities that are 0 have no logarithm.
+        least = float(np.finfo(np.float32).tiny)
+        scores = torch.from_numpy(np.log(np.maximum(probabilities, least)))
+        return scores.float().to(logits.device)
+
+    def _inputs(self, tokens: Tensor) -> Tensor:
+        """Inputs of the network: rows, or windows for one that sees them whole."""
+        rows: Tensor = self.eigenfunctions_.standardize(tokens.flatten(0, 2))
+        if sees_windows(self.clusterer_):
+            return padded_inputs(list(rows.reshape(tokens.shape)))
+        return rows
 
     @property
     def _device(self) -> torch.device:
         device: torch.device = next(self.eigenfunctions_.parameters()).device
         return device
-
-    @property
-    def _module(self) -> Any:  # noqa: ANN401 - torch's modules have any attribute
-        return self.eigenfunctions_.network

@@ -4,76 +4,58 @@ from __future__ import annotations
 
 from typing import Any
 
-# Those that the three have in common. Of the two heads only that of the clusters was
-# trained: they are the eigenfunctions.
-PUBLISHED: dict[str, Any] = {
-    "backbone": "vit_small_patch16_224.augreg_in21k",
-    "n_components": 1,
-    "n_neighbors": 256,
-    "pixel_weight": 0.3,
-    "init": "random",
-    # More than any of their windows has: all.
-    "tokens_per_window": 10_000,
-    "label_objective": "neuralef",
-    "hidden_size": None,
-    "n_blocks": 2,
-    "n_heads": 18,
-    "mlp_size": 576,
-    "head": "orthogonal",
-    "assignment": "gumbel_softmax",
-    "temperature": (1.0, 0.3),
-    "lr": 1e-3,
-    "optimizer": "adam",
-    "early_stopping": False,
-}
+from neuraleig.affinity import NeighborAffinity
+from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.networks import TokenAttention
+from neuraleig.segmentation.backbones import TimmBackbone
+from neuraleig.training import Training
 
-# Steps are epochs times images of the training set, over images of a batch.
-PRESETS: dict[str, dict[str, Any]] = {
-    "pascal_context": {
-        **PUBLISHED,
-        "n_clusters": 256,
-        "window_size": 480,
-        "stride": 320,
-        "batch_size": 16,
-        "max_iter": 40 * 4998 // 16,
-    },
-    "cityscapes": {
-        **PUBLISHED,
-        "n_clusters": 256,
-        "window_size": 768,
-        "stride": 512,
-        "batch_size": 8,
-        "max_iter": 40 * 2975 // 8,
-    },
-    "ade20k": {
-        **PUBLISHED,
-        "n_clusters": 512,
-        "window_size": 512,
-        "stride": 512,
-        "batch_size": 16,
-        "max_iter": 20 * 20210 // 16,
-    },
+# Clusters, window and stride, windows per step, and steps: epochs times images of the
+# training set, over images of a batch.
+PRESETS: dict[str, tuple[int, int, int, int, int]] = {
+    "pascal_context": (256, 480, 320, 16, 40 * 4998 // 16),
+    "cityscapes": (256, 768, 512, 8, 40 * 2975 // 8),
+    "ade20k": (512, 512, 512, 16, 20 * 20210 // 16),
 }
 
 
 def preset_parameters(preset: str) -> dict[str, Any]:
-    """Parameters of a preset.
-
-    Parameters
-    ----------
-    preset : str
-        Its name.
-
-    Returns
-    -------
-    parameters : dict
-        A copy, by the names of the segmenter.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-    """
+    """Parameters of the segmenter for a preset; ValueError if there is none."""
     if preset not in PRESETS:
         raise ValueError(f"preset={preset!r} is none of {', '.join(PRESETS)}.")
-    return dict(PRESETS[preset])
+    n_clusters, window_size, stride, batch_size, max_iter = PRESETS[preset]
+    return {
+        "n_clusters": n_clusters,
+        "backbone": TimmBackbone("vit_small_patch16_224.augreg_in21k"),
+        "clusterer": published_clusterer(batch_size, max_iter),
+        "window_size": window_size,
+        "stride": stride,
+        # More than any of their windows has: all.
+        "tokens_per_window": 10_000,
+    }
+
+
+def published_clusterer(
+    batch_size: int, max_iter: int
+) -> NeuralEigenSpectralClustering:
+    """Clusterer of the published recipe.
+
+    Of the two heads only that of the clusters is trained: they are the eigenfunctions.
+    """
+    return NeuralEigenSpectralClustering(
+        n_components=1,
+        affinity=NeighborAffinity(256),
+        network=TokenAttention(width=None, n_blocks=2, n_heads=18, mlp_width=576),
+        training=Training(
+            init="random",
+            label_objective="neuralef",
+            head="orthogonal",
+            assignment="gumbel_softmax",
+            temperature=(1.0, 0.3),
+            batch_size=batch_size,
+            max_iter=max_iter,
+            lr=1e-3,
+            optimizer="adam",
+            early_stopping=False,
+        ),
+    )

@@ -1,17 +1,22 @@
-"""What clusters are worth: by labelled images, or by their graph."""
+"""Scores of clusters: by labelled images, or by the graph of tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import torch
+from sklearn.base import clone
+
 from neuraleig._typing import IntArray
 from neuraleig.metrics import modularity
-from neuraleig.segmentation._fit import labels_of_sample
 from neuraleig.segmentation._image_windows import ImageWindows
+from neuraleig.segmentation._pixel_probabilities import merged_scores
 from neuraleig.segmentation._prediction import ImagePredictor
-from neuraleig.segmentation._token_sample import SampleRules
-from neuraleig.segmentation.backbones import NoCache, extract
+from neuraleig.segmentation._token_sample import PreparedWindows, Units
+from neuraleig.segmentation.backbones import extract
+from neuraleig.segmentation.backbones._feature_cache import NoCache
 from neuraleig.segmentation.evaluation import (
     ClusterMatching,
     ConfusionMatrix,
@@ -33,13 +38,11 @@ MOST_CLASSES = 10_000
 
 
 class ClusterScoring(ImagePredictor):
-    """Base of what finds classes of clusters, and scores them."""
+    """Base of the segmenter: classes of clusters, and their scores."""
 
-    # By which tokens are sampled and compared, where there are no masks.
-    n_neighbors: int
-    pixel_weight: float
+    # Of the sample of tokens where there are no masks.
     tokens_per_window: int | None
-    max_graph_tokens: int
+    max_tokens: int
 
     def match(
         self,
@@ -62,7 +65,7 @@ class ClusterScoring(ImagePredictor):
         how : {"majority", "hungarian"}, default="majority"
             Several clusters to a class, or one to one.
         n_classes : int or None, default=None
-            Number of classes; ``None``: one more than the largest in the masks. Say
+            Number of classes; ``None``: one more than the largest in the masks. Pass
             it where images that are scored later may have a class that these lack.
         ignore_index : int or None, default=255
             Value of pixels without a class.
@@ -71,7 +74,7 @@ class ClusterScoring(ImagePredictor):
         -------
         matching : ClusterMatching
             ``classes`` of the clusters, -1 for none; ``apply(labels)`` turns labels
-            into classes, ``scores(confusion)`` says how well.
+            into classes, ``scores(confusion)`` measures the agreement.
 
         Raises
         ------
@@ -150,26 +153,35 @@ class ClusterScoring(ImagePredictor):
             counts = self._confusion(images, y, None, IGNORE_INDEX)
             return match_clusters(counts, "majority").scores(counts).mean_iou
         found = readable(self._checked_images(images))
-        trunk = self._module.trunk
         windows = ImageWindows(
             found,
             self._view(),
-            lambda pixels: extract(self.backbone_, pixels, self._device, self._dtype),
+            lambda pixels: extract(self.backbone_, pixels, self._device),
             NoCache(),
         )
-        rules = SampleRules(
-            self.tokens_per_window,
-            self.max_graph_tokens,
-            self.backbone_.n_channels[-1],
-            self.n_neighbors,
-            self.pixel_weight,
-            self._device,
-        )
+        units = Units(self.token_mean_, self.token_scale_)
         # Seed 0: the same tokens on every call.
-        prepared = rules.prepare(windows, trunk.shift.cpu(), trunk.scale.cpu(), 0)
-        sample = rules.draw(prepared, 0)
-        labels = labels_of_sample(self.eigenfunctions_, sample, self._groups)
-        return modularity(sample.graph.weights, labels)
+        sample = PreparedWindows(
+            windows, units, self.tokens_per_window, self.max_tokens, 0
+        ).sample(0)
+        graph = clone(self.clusterer_.affinity_).build(
+            sample.rows,
+            matrix=sample.pixel_graph(),
+            groups=sample.pictures,
+            device=self._device,
+        )
+        labels = self._labels_of_tokens([w.features for w in sample.windows])
+        return modularity(graph.weights, labels[graph.index], uniform=graph.uniform)
+
+    @torch.no_grad()
+    def _labels_of_tokens(self, windows: Sequence[torch.Tensor]) -> IntArray:
+        """Labels of the standardised tokens of some windows."""
+        found = []
+        for features in windows:
+            scores = self._cluster_scores(features[None].to(self._device))
+            labels = merged_scores(scores, self._groups).argmax(dim=1)
+            found.append(labels.cpu().numpy())
+        return np.concatenate(found)
 
     def _confusion(
         self,

@@ -3,137 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from os import PathLike
 from typing import Any, Self
 
 import numpy as np
-import torch
-from sklearn.exceptions import ConvergenceWarning
 
-from neuraleig._random import RandomState, Seeds
-from neuraleig._warnings import warn_user
-from neuraleig.fit import Progress
-from neuraleig.networks import Assignment, Head
-from neuraleig.segmentation._fit import FittedTokens, fit_tokens
+from neuraleig._fit import Progress
+from neuraleig._random import RandomState
+from neuraleig._shard import Shard
+from neuraleig._sklearn import CallbackSupportMixin, FitTask, with_callbacks
+from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.estimators._start import common_checkpoint, common_seeds
+from neuraleig.metrics import modularity
+from neuraleig.segmentation._clusterer import clusterer_of_tokens, fit_to_tokens
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._parameters import SegmenterParameters
-from neuraleig.segmentation._training import TokenContext
-from neuraleig.segmentation.backbones import Backbone, Layers, extract, make_backbone
-from neuraleig.segmentation.images._image_sets import as_image_set, readable
-from neuraleig.spectrum import suggest_n_clusters
-from neuraleig.training import (
-    Callback,
-    OptimizerName,
-    Precision,
-    begin_histories,
-    check_callbacks,
-    resolve_device,
+from neuraleig.segmentation._token_sample import PreparedWindows, Units
+from neuraleig.segmentation.backbones import (
+    Backbone,
+    TimmBackbone,
+    extract,
+    make_backbone,
 )
+from neuraleig.segmentation.images._image_sets import as_image_set, readable
+from neuraleig.training import Callback
+from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder
+from neuraleig.training._device import resolve_device
+from neuraleig.training._distributed import current_shard
+
+# Stages of a fit: features of all windows, and the clusterer.
+N_STAGES = 2
 
 
-class DenseSegmenter(SegmenterParameters):
+class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
     r"""Semantic segmentation of unlabelled images by neural eigenfunctions.
 
-    A frozen backbone turns every patch of an image into a token. A transformer over
-    the tokens learns the leading eigenfunctions of a graph among them, and clusters:
-    tokens of similar features, and neighbouring pixels of similar colour, belong
-    together. Clusters mean the same in every image, seen in the fit or not.
+    A frozen backbone turns every patch of an image into a token. A
+    :class:`~neuraleig.NeuralEigenSpectralClustering` clusters the tokens: tokens of
+    similar features, and neighbouring pixels of similar colour, belong together.
+    Clusters mean the same in every image, seen in the fit or not.
 
     Parameters
     ----------
     n_clusters : int, default=27
         Number of clusters.
-    backbone : str or callable, default="vit_small_patch14_reg4_dinov2"
+    backbone : str, TimmBackbone or callable, default="vit_small_patch14_reg4_dinov2"
         Frozen features: the name of a vision transformer of timm (supervised, DeiT,
-        DINO, DINOv2, DINOv3, CLIP), ``"color_texture"`` (by hand, without weights),
-        or a callable or module from images (N, 3, H, W), RGB in [0, 1], to features
-        (N, C, H / patch, W / patch) or a list of such maps, lowest level first.
-    pretrained : bool, default=True
-        Fetch the weights of a timm model from its hub; random ones otherwise.
-    checkpoint : str, PathLike or None, default=None
-        File of weights (safetensors or a state dict) to use instead.
-    layers : "auto" or tuple of int, default="auto"
-        Blocks of a timm model whose tokens are looked at; the graph is built on the
-        last. ``"auto"``: first, middle and what suits the family.
-    n_components : int or None, default=None
-        Number of eigenfunctions, the constant one included. ``None``: one per
-        cluster.
-    n_neighbors : int, default=64
-        Neighbours of a token in the graph: of the sample of tokens that the start
-        solves, and, by the cosine, of a batch.
-    pixel_weight : float, default=0.3
-        Weight of the graph of pixels.
-    queue_size : int, default=0
-        Tokens of preceding batches to which the graph of a batch reaches.
-    init : {"spectral", "random"}, default="spectral"
-        Start from exact eigenvectors of a sample of tokens, or from random weights as
-        published.
-    max_graph_tokens : int, default=30_000
-        Tokens of that sample.
-    tokens_per_window : int or None, default=None
-        About as many tokens of a window, on a lattice, take part in training;
-        ``None``: 100 to 400, the fewer the more windows. Prediction looks at all.
-    objective : {"rayleigh", "neuralef", "nested_low_rank"}, default="rayleigh"
-        Objective of the eigenfunctions.
-    label_objective : {"normalized_cut", "neuralef"}, default="normalized_cut"
-        Objective of the soft assignments; ``"neuralef"`` is the published one.
-    assign_labels : {"argmax", "kmeans"}, default="argmax"
-        Clusters of the assignment head, or of k-means on the hidden features.
-    diffusion_time : float, default=10.0
-        Weight :math:`\lambda^t` of eigenvectors from which the start reads labels.
-    hidden_size : int or None, default=256
-        Width of the transformer; ``None``: that of the features.
-    n_blocks, n_heads : int, default=2, 4
-        Its depth, and heads of 64 channels each.
-    mlp_size : int or None, default=None
-        Width of its perceptrons; ``None``: twice ``hidden_size``.
-    head : {"linear", "orthogonal"}, default="linear"
-        Last layers.
-    assignment : {"softmax", "gumbel_softmax"}, default="softmax"
-        Soft assignments in training.
-    temperature : tuple of two floats, default=(1.0, 1.0)
-        Temperature of the soft assignments at the first and last step.
-    batch_size : int or None, default=None
-        Windows per step; ``None``: as many as have 6,400 tokens in training.
-    max_iter : int or None, default=None
-        Most steps of fine-tuning; ``None``: none, or 1,000 with ``init="random"``.
-    lr : float, default=1e-3
-        Highest learning rate of fine-tuning, which falls along a cosine.
-    optimizer : {"adam", "muon"}, default="adam"
-        Muon orthogonalises the steps of hidden layers, which takes time on CPUs.
-    early_stopping : bool, default=True
-        Keep the best state by a tenth of the windows, where there are at least 40.
+        DINO, DINOv2, DINOv3, CLIP) or its settings as a
+        :class:`~neuraleig.segmentation.TimmBackbone`; ``"color_texture"`` (fixed
+        filters, no weights); or a callable or module from images (N, 3, H, W), RGB in
+        [0, 1], to features (N, C, H / patch, W / patch) or a list of such maps,
+        lowest level first. The graph of tokens is built on the last level.
+    clusterer : NeuralEigenSpectralClustering or None, default=None
+        Clusterer of the tokens, of which a clone is fitted. ``None``: its defaults,
+        with two changes that hold for any clusterer: ``n_neighbors`` left at its
+        default is 64, and ``Training(max_iter=None)`` takes no steps of fine-tuning
+        after a spectral start. ``device``, ``callbacks`` and ``verbose`` left at their
+        defaults, and ``n_clusters``, ``checkpoint`` and ``random_state``, are those of
+        the segmenter.
     image_size : int or None, default=None
         Pixels of the shorter side at which images are seen; ``None``: their own. The
         longer side has at most 20 times as many.
     window_size : int or None, default=512
-        Side of the windows that the backbone sees, rounded to whole patches; images
-        below it are one window. ``None``: whole images.
+        Side in pixels of the windows that the backbone sees, rounded to whole
+        patches; smaller images are one window. ``None``: whole images.
     stride : int or None, default=None
         Distance of neighbouring windows; ``None``: two thirds of a window.
     scales : tuple of float, default=(1.0,)
         Sizes at which images are seen in prediction; their scores are averaged.
     flip : bool, default=False
-        Whether they are seen mirrored, too.
+        Average the scores of images and of their mirror images.
     refine : {"guided"} or None, default=None
         Let labels follow the edges of the image, by a guided filter.
     refine_radius : float, default=1.0
         Radius of that filter in patches.
+    pixel_weight : float, default=0.3
+        Weight of the graph of pixels beside the graph of features.
+    tokens_per_window : int or None, default=None
+        About as many tokens of a window, on a lattice, take part in the fit;
+        ``None``: 100 to 400, the fewer the more windows. Prediction uses all.
+    max_tokens : int, default=30_000
+        Most tokens in the graph; of more some windows are drawn.
     feature_cache : {"auto"}, str, PathLike or None, default="auto"
-        Where a fit keeps features: a temporary folder, a folder of yours for the next
-        fits, or nowhere, so that every step runs the backbone. Where the disk has no
-        room for them, ``"auto"`` warns and keeps nothing, and a folder is refused.
+        Store of the features during a fit: a temporary folder, a folder of yours for
+        the next fits, or none, so that the backbone runs whenever they are needed.
+        Where the disk has no room, ``"auto"`` warns and stores nothing, and a folder
+        is refused.
     device : str, default="auto"
         ``"auto"`` (CUDA where present) or a name that torch knows.
-    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
-        Products of the backbone on CUDA; ``"auto"`` is bfloat16 there.
     callbacks : list of Callback or None, default=None
         Called between the steps, see :class:`neuraleig.training.BaseCallback`.
+    checkpoint : str, PathLike or None, default=None
+        Folder to which a fit saves its state, and from which the same fit resumes if
+        it was interrupted. Removed when the fit is complete. Features are stored in
+        ``feature_cache``, not here.
     verbose : int, default=0
         Lines on stderr: 1, for every stage of the fit; 2, for every epoch, too.
     random_state : int, RandomState instance or None, default=None
-        Seed of all that is drawn.
+        Seed of all random draws.
 
     Attributes
     ----------
@@ -141,26 +110,19 @@ class DenseSegmenter(SegmenterParameters):
         Clusters that were found, and not merged.
     cluster_names_ : dict of int to str
         Names given to clusters.
+    clusterer_ : NeuralEigenSpectralClustering
+        Fitted to tokens; predicts from what :meth:`iter_tokens` returns.
     backbone_ : Backbone
-        Frozen features.
-    eigenfunctions_ : Eigenfunctions
-        Torch module over the features of tokens.
-    eigenvalues_ : ndarray of shape (n_components,)
-        Rayleigh quotients of the learned functions, that of the constant first.
-    graph_eigenvalues_ : ndarray
-        Exact ones of the sample, where ``init="spectral"``.
-    suggested_n_clusters_ : int
-        Clusters before the largest gap of ``graph_eigenvalues_``.
-    modularity_ : float
-        Modularity of the clusters on the graph of the sample.
-    loss_curve_ : list of float
-        Loss of every step of fine-tuning.
-    n_iter_ : int
-        Steps of training in all.
+        Frozen network of the features.
+    token_mean_, token_scale_ : ndarray of shape (n_channels,)
+        Mean and unit of the features, by which tokens are standardised.
+    eigenfunctions_, eigenvalues_, graph_eigenvalues_, suggested_n_clusters_
+        Attributes of ``clusterer_``, as are ``modularity_``, ``loss_curve_`` and
+        ``n_iter_``.
     n_images_ : int
         Images of the fit.
     device_ : str
-        Where the fit ran.
+        Device of the fit.
 
     See Also
     --------
@@ -170,14 +132,14 @@ class DenseSegmenter(SegmenterParameters):
     -----
     ``image_size``, ``window_size``, ``stride``, ``scales``, ``flip``, ``refine`` and
     ``refine_radius`` hold for predictions as they are at the time: ``set_params`` may
-    change them on a fitted segmenter. All others but those of ``score`` are settled by
-    the fit.
+    change them on a fitted segmenter. The other parameters are settled by the fit,
+    but for ``tokens_per_window`` and ``max_tokens``, which ``score`` reads.
 
     Memory of a fit: the backbone, one image (some 30 bytes per pixel at which it is
-    seen) with windows of 16,384 tokens, the sample of tokens (4 bytes per channel: 140
-    MB for 30,000 of 1,152), a step (some 30 kB per token of a batch), and 2 bytes per
-    token and channel on disk. Of a prediction: one batch of windows, and the lattice
-    of tokens times clusters; pixels times clusters are never held.
+    seen) with windows of 16,384 tokens, three times the tokens (4 bytes per channel:
+    140 MB for 30,000 of 1,152), and 2 bytes per token and channel on disk. Of a
+    prediction: one batch of windows, and the tokens times clusters of one image;
+    pixels times clusters are never held.
 
     References
     ----------
@@ -189,8 +151,8 @@ class DenseSegmenter(SegmenterParameters):
     >>> from sklearn.datasets import load_sample_images
     >>> from neuraleig import DenseSegmenter
     >>> images = load_sample_images().images
-    >>> model = DenseSegmenter(4, backbone="color_texture", hidden_size=64, n_heads=1,
-    ...                        image_size=160, random_state=0).fit(images)
+    >>> model = DenseSegmenter(4, backbone="color_texture", image_size=160,
+    ...                        random_state=0).fit(images)
     >>> model.predict(images[0]).shape
     (427, 640)
     """
@@ -199,33 +161,10 @@ class DenseSegmenter(SegmenterParameters):
         self,
         n_clusters: int = 27,
         *,
-        backbone: str | Callable[..., Any] = "vit_small_patch14_reg4_dinov2",
-        pretrained: bool = True,
-        checkpoint: str | PathLike[str] | None = None,
-        layers: Layers = "auto",
-        n_components: int | None = None,
-        n_neighbors: int = 64,
-        pixel_weight: float = 0.3,
-        queue_size: int = 0,
-        init: str = "spectral",
-        max_graph_tokens: int = 30_000,
-        tokens_per_window: int | None = None,
-        objective: str = "rayleigh",
-        label_objective: str = "normalized_cut",
-        assign_labels: str = "argmax",
-        diffusion_time: float = 10.0,
-        hidden_size: int | None = 256,
-        n_blocks: int = 2,
-        n_heads: int = 4,
-        mlp_size: int | None = None,
-        head: Head = "linear",
-        assignment: Assignment = "softmax",
-        temperature: tuple[float, float] = (1.0, 1.0),
-        batch_size: int | None = None,
-        max_iter: int | None = None,
-        lr: float = 1e-3,
-        optimizer: OptimizerName = "adam",
-        early_stopping: bool = True,
+        backbone: str
+        | TimmBackbone
+        | Callable[..., Any] = "vit_small_patch14_reg4_dinov2",
+        clusterer: NeuralEigenSpectralClustering | None = None,
         image_size: int | None = None,
         window_size: int | None = 512,
         stride: int | None = None,
@@ -233,41 +172,19 @@ class DenseSegmenter(SegmenterParameters):
         flip: bool = False,
         refine: str | None = None,
         refine_radius: float = 1.0,
+        pixel_weight: float = 0.3,
+        tokens_per_window: int | None = None,
+        max_tokens: int = 30_000,
         feature_cache: str | PathLike[str] | None = "auto",
         device: str = "auto",
-        precision: Precision = "auto",
         callbacks: Sequence[Callback] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         verbose: int = 0,
         random_state: RandomState = None,
     ) -> None:
         self.n_clusters = n_clusters
         self.backbone = backbone
-        self.pretrained = pretrained
-        self.checkpoint = checkpoint
-        self.layers = layers
-        self.n_components = n_components
-        self.n_neighbors = n_neighbors
-        self.pixel_weight = pixel_weight
-        self.queue_size = queue_size
-        self.init = init
-        self.max_graph_tokens = max_graph_tokens
-        self.tokens_per_window = tokens_per_window
-        self.objective = objective
-        self.label_objective = label_objective
-        self.assign_labels = assign_labels
-        self.diffusion_time = diffusion_time
-        self.hidden_size = hidden_size
-        self.n_blocks = n_blocks
-        self.n_heads = n_heads
-        self.mlp_size = mlp_size
-        self.head = head
-        self.assignment = assignment
-        self.temperature = temperature
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.lr = lr
-        self.optimizer = optimizer
-        self.early_stopping = early_stopping
+        self.clusterer = clusterer
         self.image_size = image_size
         self.window_size = window_size
         self.stride = stride
@@ -275,13 +192,17 @@ class DenseSegmenter(SegmenterParameters):
         self.flip = flip
         self.refine = refine
         self.refine_radius = refine_radius
+        self.pixel_weight = pixel_weight
+        self.tokens_per_window = tokens_per_window
+        self.max_tokens = max_tokens
         self.feature_cache = feature_cache
         self.device = device
-        self.precision = precision
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
+    @with_callbacks
     def fit(self, images: Any, y: None = None) -> Self:  # noqa: ANN401
         """Learn clusters from unlabelled images.
 
@@ -310,83 +231,64 @@ class DenseSegmenter(SegmenterParameters):
             of ``feature_cache`` has no room for the features.
         """
         self._check_parameters()
+        clusterer = clusterer_of_tokens(self)
         found = readable(as_image_set(images))
-        device = resolve_device(self.device)
-        seeds = Seeds.draw(self.random_state)
-        backbone = make_backbone(
-            self.backbone,
-            device=device,
-            pretrained=self.pretrained,
-            checkpoint=self.checkpoint,
-            layers=self.layers,
-            seed=seeds.network,
-        )
-        if self.hidden_size is None:
-            self._check_width(sum(backbone.n_channels))
+        device, shard = resolve_device(self.device), current_shard()
+        checkpoint = self._open_checkpoint(shard)
+        seeds = common_seeds(checkpoint, shard, self.random_state)
+        fit_task = FitTask.of_fit(self, images, N_STAGES)
+        backbone = make_backbone(self.backbone, device=device, seed=seeds.network)
         geometry = Geometry(
             backbone.patch_size, self.image_size, self.window_size, self.stride
         )
-        dtype = self._backbone_dtype(device)
-        context = self._context(backbone, seeds, device)
-        with self._open_store(backbone, geometry, dtype) as store:
+        with self._open_store(backbone, geometry) as store:
             windows = ImageWindows(
-                found,
-                geometry,
-                lambda pixels: extract(backbone, pixels, device, dtype),
-                store,
+                found, geometry, lambda pixels: extract(backbone, pixels, device), store
             )
-            with context.progress.stage("features") as stage:
+            verbose = int(self.verbose) if shard.rank == 0 else 0
+            with Progress(verbose, fit_task).stage("features") as stage:
                 self._fill(windows, backbone)
                 stage.result = f"{len(windows)} windows of {len(found)} images"
-            fit_id = begin_histories(context.callbacks)
-            fitted = fit_tokens(windows, self._task(), context)
-        self._store(fitted, backbone, geometry, dtype, len(found))
-        self._fit_id = fit_id
+            units = Units.of(windows, seeds.rows)
+            prepared = PreparedWindows(
+                windows, units, self.tokens_per_window, self.max_tokens, seeds.rows
+            )
+            sample = prepared.sample(seeds.graph)
+            state = self.random_state
+            seed = int(state) if isinstance(state, Integral) else seeds.sampling
+            with fit_task.handed_on("clusters", clusterer):
+                graph = fit_to_tokens(
+                    clusterer, sample, prepared, backbone.n_channels[-1], seed
+                )
+        self._store(clusterer, backbone, units, len(found))
+        self.modularity_ = modularity(
+            graph.weights, clusterer.labels_[graph.index], uniform=graph.uniform
+        )
+        checkpoint.clear()
+        fit_task.end()
         return self
 
-    def _context(
-        self, backbone: Backbone, seeds: Seeds, device: torch.device
-    ) -> TokenContext:
-        return TokenContext(
-            self._settings(),
-            backbone.n_channels[-1],
-            seeds,
-            device,
-            Progress(int(self.verbose)),
-            check_callbacks(self.callbacks),
-        )
+    def _open_checkpoint(self, shard: Shard) -> Checkpoint:
+        """Seeds of the fit; the clusterer has a folder of its own inside."""
+        path = self.checkpoint
+        if path is None:
+            return NOTHING_KEPT
+        identity = {"estimator": type(self).__name__}
+        return common_checkpoint(shard, lambda: CheckpointFolder(path, identity))
 
     def _store(
         self,
-        fitted: FittedTokens,
+        clusterer: NeuralEigenSpectralClustering,
         backbone: Backbone,
-        geometry: Geometry,
-        dtype: torch.dtype,
+        units: Units,
         n_images: int,
     ) -> None:
         """Set the attributes of a fit."""
-        eigenfunctions = fitted.eigenfunctions
-        n_found = int(fitted.labels.max()) + 1
-        if n_found < self.n_clusters:
-            warn_user(
-                f"Only {n_found} of n_clusters={self.n_clusters} clusters have tokens; "
-                "lower n_clusters, or add images.",
-                ConvergenceWarning,
-            )
+        self.clusterer_ = clusterer
         self.backbone_ = backbone
-        self.eigenfunctions_ = eigenfunctions
-        self._geometry = geometry
-        self._dtype = dtype
-        self._groups = np.arange(n_found)
+        self.token_mean_, self.token_scale_ = units.mean, units.scale
+        self.n_clusters_ = int(clusterer.labels_.max()) + 1
+        self._groups = np.arange(self.n_clusters_)
         self.cluster_names_: dict[int, str] = {}
-        self.n_clusters_ = n_found
-        self.eigenvalues_ = eigenfunctions.eigenvalues.cpu().numpy().copy()
-        self.graph_eigenvalues_ = self.eigenvalues_
-        if fitted.targets is not None:
-            self.graph_eigenvalues_ = fitted.targets.eigenvalues
-        self.suggested_n_clusters_ = suggest_n_clusters(self.graph_eigenvalues_)
-        self.modularity_ = fitted.modularity
-        self.loss_curve_ = fitted.losses
-        self.n_iter_ = fitted.n_updates
         self.n_images_ = n_images
-        self.device_ = str(next(eigenfunctions.parameters()).device)
+        self.device_ = clusterer.device_

@@ -1,4 +1,4 @@
-"""Every few tokens of windows, and a sample of them with its graph."""
+"""Every few tokens of windows, and a sample of them for the graph."""
 
 from __future__ import annotations
 
@@ -11,61 +11,107 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from neuraleig._batch import Edges
 from neuraleig._random import numbered_generator
-from neuraleig._typing import FloatArray
-from neuraleig.affinity import (
-    Graph,
-    batch_edges,
-    nearest_neighbors,
-    neighbor_graph,
-    normalized_edges,
-    pixel_grid_edges,
-)
-from neuraleig.sampling import TokenWindow, Windows
+from neuraleig._typing import Array, IntArray
+from neuraleig.affinity import pixel_grid_edges
+from neuraleig.affinity._token_affinity import matrix_of
+from neuraleig.affinity._token_graph import batch_edges
+from neuraleig.sampling import TokenWindow
+from neuraleig.segmentation._image_windows import ImageWindows
 
-# Windows whose channels say what the mean and the unit of each is.
+# Windows from which the mean and the unit of every channel are computed.
 STANDARD_WINDOWS = 256
-
-# Tokens of a window in a step of training, where that is left open.
+# Tokens of a window in training, where their number is left open.
 FEWEST_TOKENS, MOST_TOKENS = 100, 400
-
-# What is drawn: windows for the units of channels, windows of the sample, and from
-# which token on each window is read.
+# Draws: windows for the units of channels, windows of the sample, and the first token
+# of the lattice on each window.
 STANDARD, SAMPLE, OFFSETS = range(3)
+
+
+@dataclass(frozen=True)
+class Units:
+    """Mean and unit of every channel.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_channels,), float32
+        Taken off the features, and what is left is divided by.
+    """
+
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, windows: ImageWindows, seed: int) -> Units:
+        """Mean and standard deviation over up to 256 windows.
+
+        A channel that does not vary has the unit 1.
+        """
+        generator = numbered_generator(seed, STANDARD)
+        drawn = generator.permutation(len(windows.sizes))[:STANDARD_WINDOWS]
+        n_tokens, total, squares = 0, torch.zeros(()), torch.zeros(())
+        for number in drawn:
+            rows = windows[int(number)].features.flatten(0, 1).double()
+            n_tokens += len(rows)
+            total = total + rows.sum(dim=0)
+            squares = squares + rows.square().sum(dim=0)
+        mean = total / n_tokens
+        variance = (squares / n_tokens - mean.square()).clamp_min(0)
+        # The rest of a constant is rounding.
+        varies = variance > 1e-12 * mean.square()
+        scale = torch.where(varies, variance.sqrt(), 1.0)
+        return cls(mean.float().numpy(), scale.float().numpy())
+
+    def standardized(self, features: Tensor) -> Tensor:
+        """Features (..., n_channels) in these units, on their device."""
+        mean, scale = (
+            torch.from_numpy(part).to(features.device)
+            for part in (self.mean, self.scale)
+        )
+        return (features - mean) / scale
 
 
 class PreparedWindows:
     """Windows as training sees them: standardised, and every few of their tokens.
 
-    Neighbouring tokens say nearly the same; the same number of tokens from more
-    windows says more.
+    Neighbouring tokens are nearly the same: the same number of tokens from more
+    windows holds more.
 
     Parameters
     ----------
-    windows : Windows
-        Where tokens are read.
-    shift, scale : Tensor of shape (n_channels,)
-        Mean and unit of every channel.
-    tokens_per_window : int
-        About as many tokens of a window are kept, on a lattice.
+    windows : ImageWindows
+        Source of the tokens.
+    units : Units
+        Of the channels.
+    tokens_per_window : int or None
+        About as many tokens of a window are kept, on a lattice. ``None``: as many as
+        let all windows take part in a sample of ``max_tokens``, between 100 and 400.
+    max_tokens : int
+        Tokens of a sample, see :meth:`sample`.
     seed : int
-        Seed of where in a window that lattice begins.
+        Seed of all draws.
+
+    Attributes
+    ----------
+    sizes : list of (int, int)
+        Height and width of every window in tokens.
     """
 
     def __init__(
         self,
-        windows: Windows,
-        shift: Tensor,
-        scale: Tensor,
-        tokens_per_window: int,
+        windows: ImageWindows,
+        units: Units,
+        tokens_per_window: int | None,
+        max_tokens: int,
         seed: int,
     ) -> None:
         self.windows = windows
-        self.shift = shift
-        self.scale = scale
+        self.units = units
+        self.max_tokens = max_tokens
+        self.seed = seed
+        usual = min(max(max_tokens // len(windows.sizes), FEWEST_TOKENS), MOST_TOKENS)
         self._kept = [
-            _every_few(size, tokens_per_window, seed, number)
+            _every_few(size, tokens_per_window or usual, seed, number)
             for number, size in enumerate(windows.sizes)
         ]
         self.sizes = [
@@ -76,197 +122,59 @@ class PreparedWindows:
     def __getitem__(self, index: int, /) -> TokenWindow:
         """Read a window."""
         features, colors = self.windows[index]
-        rows, columns = self._kept[index]
-        standardized = (features[rows, columns] - self.shift) / self.scale
-        return TokenWindow(standardized, colors[rows, columns])
+        kept = self._kept[index]
+        return TokenWindow(self.units.standardized(features[kept]), colors[kept])
 
+    def sample(self, seed: int) -> TokenSample:
+        """Tokens of windows drawn at random: all of a window, of one window at least.
 
-class HeldWindows:
-    """Windows that are kept in memory.
-
-    Parameters
-    ----------
-    windows : sequence of TokenWindow
-        The windows.
-    """
-
-    def __init__(self, windows: Sequence[TokenWindow]) -> None:
-        self._windows = windows
-        self.sizes = [
-            (int(window.colors.shape[0]), int(window.colors.shape[1]))
-            for window in windows
-        ]
-
-    def __getitem__(self, index: int, /) -> TokenWindow:
-        """A window."""
-        return self._windows[index]
+        Memory is O(max_tokens n_channels).
+        """
+        drawn = list(_drawn_windows(self.sizes, self.max_tokens, seed))
+        sizes = [self.sizes[number] for number in drawn]
+        counts = [math.prod(size) for size in sizes]
+        rows = torch.empty(sum(counts), len(self.units.mean))
+        windows = []
+        parts = zip(drawn, sizes, torch.split(rows, counts), strict=True)
+        for number, size, part in parts:
+            features, colors = self[number]
+            part.copy_(features.flatten(0, 1))
+            windows.append(TokenWindow(part.view(*size, -1), colors))
+        pictures = np.repeat(self.windows.pictures[drawn], counts)
+        return TokenSample(rows.numpy(), pictures, windows)
 
 
 @dataclass(frozen=True)
 class TokenSample:
-    """Tokens of some windows, and the graph among them.
+    """Tokens of some windows, which are in memory.
 
     Parameters
     ----------
-    windows : HeldWindows
-        The windows; their tokens are the nodes, window by window, row by row.
-    graph : Graph
-        Of the features of the tokens, and of their pixels within every window.
+    rows : ndarray of shape (n_tokens, n_channels), float32
+        Features of the tokens, window by window and row by row.
+    pictures : ndarray of shape (n_tokens,), int64
+        Image of every token.
+    windows : list of TokenWindow
+        Views of the same features, with colours.
     """
 
-    windows: HeldWindows
-    graph: Graph
+    rows: Array
+    pictures: IntArray
+    windows: list[TokenWindow]
 
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of every window."""
+        return [(w.colors.shape[0], w.colors.shape[1]) for w in self.windows]
 
-@dataclass(frozen=True)
-class SampleRules:
-    """How the tokens of windows are thinned out, sampled and compared.
+    def __getitem__(self, index: int, /) -> TokenWindow:
+        """A window."""
+        return self.windows[index]
 
-    Parameters
-    ----------
-    tokens_per_window : int or None
-        Tokens of a window that take part; ``None``: :func:`usual_tokens`.
-    max_tokens : int
-        Most tokens of the sample, but that one window is always drawn.
-    n_graph_channels : int
-        Last channels, by which tokens are compared.
-    n_neighbors : int
-        Neighbours of a token. With few of them all are tokens of the same part of the
-        same image, and such parts become clusters rather than classes.
-    pixel_weight : float
-        Weight of the graphs of pixels.
-    device : torch.device
-        Where tokens are compared.
-    """
-
-    tokens_per_window: int | None
-    max_tokens: int
-    n_graph_channels: int
-    n_neighbors: int
-    pixel_weight: float
-    device: torch.device
-
-    def prepare(
-        self, windows: Windows, shift: Tensor, scale: Tensor, seed: int
-    ) -> PreparedWindows:
-        """Windows whose channels are standardised, with so many tokens each."""
-        tokens = self.tokens_per_window or usual_tokens(
-            len(windows.sizes), self.max_tokens
-        )
-        return PreparedWindows(windows, shift, scale, tokens, seed)
-
-    def draw(self, windows: Windows, seed: int) -> TokenSample:
-        """Draw windows, and build the graph of all of their tokens.
-
-        Parameters
-        ----------
-        windows : Windows
-            Where tokens are read, as :meth:`prepare` makes them.
-        seed : int
-            Seed of the draw.
-
-        Returns
-        -------
-        sample : TokenSample
-            Windows in their own order.
-
-        Notes
-        -----
-        Time is that of a neighbour search among the tokens; memory
-        O(n_tokens n_channels).
-        """
-        drawn = _drawn_windows(windows.sizes, self.max_tokens, seed)
-        held = [windows[number] for number in drawn]
-        compared = [w.features[..., -self.n_graph_channels :] for w in held]
-        rows = torch.cat([features.flatten(0, 1) for features in compared])
-        weights = _feature_weights(rows.numpy(), self.n_neighbors, self.device, seed)
-        if self.pixel_weight > 0:
-            edges = batch_edges([pixel_grid_edges(window.colors) for window in held])
-            pixels = matrix_of(normalized_edges(edges))
-            weights = sp.csr_array(normalized(weights) + self.pixel_weight * pixels)
-        index = np.arange(len(rows), dtype=np.int64)
-        return TokenSample(HeldWindows(held), Graph(weights, index))
-
-
-def usual_tokens(n_windows: int, max_tokens: int) -> int:
-    """Tokens of a window that training looks at, where nothing else is asked for.
-
-    As many as let all windows take part in the sample, within bounds: fewer say too
-    little of a window, and more say the same again.
-
-    Parameters
-    ----------
-    n_windows : int
-        Number of windows.
-    max_tokens : int
-        Tokens of the sample.
-
-    Returns
-    -------
-    tokens_per_window : int
-        Between 100 and 400.
-    """
-    return min(max(max_tokens // n_windows, FEWEST_TOKENS), MOST_TOKENS)
-
-
-def channel_units(windows: Windows, seed: int) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of every channel, over some windows.
-
-    Parameters
-    ----------
-    windows : Windows
-        Up to 256 of them are read.
-    seed : int
-        Seed of which.
-
-    Returns
-    -------
-    shift, scale : Tensor of shape (n_channels,)
-        A channel that does not vary has the unit 1.
-    """
-    generator = numbered_generator(seed, STANDARD)
-    drawn = generator.permutation(len(windows.sizes))[:STANDARD_WINDOWS]
-    n_tokens, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for number in drawn:
-        rows = windows[int(number)].features.flatten(0, 1).double()
-        n_tokens += len(rows)
-        total = total + rows.sum(dim=0)
-        squares = squares + rows.square().sum(dim=0)
-    mean = total / n_tokens
-    variance = (squares / n_tokens - mean.square()).clamp_min(0)
-    # What is left of a constant is rounding.
-    varies = variance > 1e-12 * mean.square()
-    scale = torch.where(varies, variance.sqrt(), 1.0)
-    return mean.float(), scale.float()
-
-
-def normalized(weights: sp.csr_array) -> sp.csr_array:
-    """Symmetrically normalised affinity; rows without edges stay as they are."""
-    degrees = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
-    inverse_root = 1.0 / np.sqrt(np.where(degrees > 0, degrees, 1.0))
-    scaling = sp.dia_array((inverse_root[None], [0]), shape=weights.shape)
-    return sp.csr_array(scaling @ weights @ scaling)
-
-
-def matrix_of(edges: Edges) -> sp.csr_array:
-    """Symmetric matrix of a graph whose pairs are listed once."""
-    source, target, weight = (
-        part.cpu().numpy() for part in (edges.source, edges.target, edges.weight)
-    )
-    shape = (edges.n_nodes, edges.n_nodes)
-    upper = sp.coo_array((weight.astype(np.float64), (source, target)), shape=shape)
-    return sp.csr_array(upper + upper.T)
-
-
-def _feature_weights(
-    rows: FloatArray, n_neighbors: int, device: torch.device, seed: int
-) -> sp.csr_array:
-    """Graph of the nearest neighbours of every token."""
-    n_neighbors = min(n_neighbors, len(rows) - 1)
-    if n_neighbors < 1:
-        return sp.csr_array((len(rows), len(rows)), dtype=np.float64)
-    found = nearest_neighbors(rows, n_neighbors, device=device, seed=seed)
-    return neighbor_graph(found.distances, found.indices, "self_tuning")
+    def pixel_graph(self) -> sp.csr_array:
+        """Graph of the pixels within every window, in the order of the rows."""
+        edges = [pixel_grid_edges(window.colors) for window in self.windows]
+        return matrix_of(batch_edges(edges))
 
 
 def _drawn_windows(

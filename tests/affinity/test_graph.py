@@ -8,18 +8,20 @@ from hypothesis.extra import numpy as hnp
 from sklearn.neighbors import NearestNeighbors, sort_graph_by_row_values
 
 from neuraleig.affinity import (
-    EDGE_WEIGHTS,
     Graph,
     GraphWarning,
     NeighborAffinity,
     PrecomputedAffinity,
     _graph,
-    edge_weights,
     make_affinity,
     nearest_neighbors,
+)
+from neuraleig.affinity._graph import (
+    EDGE_WEIGHTS,
+    distinct_rows,
+    edge_weights,
     neighbor_graph,
 )
-from neuraleig.affinity._graph import distinct_rows
 from neuraleig.affinity._precomputed import neighbors_of_matrix
 
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from segmentation import dense_reference
 
-from neuraleig.affinity import batch_edges, pixel_grid_edges
+from neuraleig.affinity import pixel_grid_edges
+from neuraleig.affinity._token_graph import batch_edges
 
 
 def dense(edges):

@@ -7,13 +7,8 @@ from segmentation import dense_reference
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from neuraleig._batch import Edges
-from neuraleig.affinity import (
-    _tokens,
-    cosine_neighbor_edges,
-    normalized_edges,
-    sum_edges,
-    token_graph,
-)
+from neuraleig.affinity import _tokens, cosine_neighbor_edges, token_graph
+from neuraleig.affinity._tokens import normalized_edges, sum_edges
 
 
 def dense(edges):
@@ -95,16 +90,6 @@ def test_no_token_finds_a_neighbour_among_zeros(zeros):
     edges = cosine_neighbor_edges(torch.zeros(zeros, 4), 2)
     assert edges.weight.numel() == 0
     assert edges.n_nodes == zeros
-
-
-def test_others_are_found_and_look_for_none():
-    features, others = tokens(20), tokens(15, seed=1)
-    edges = cosine_neighbor_edges(features, 4, others=others.float())
-    assert edges.n_nodes == 35
-    assert bool((edges.source < 20).all())
-    rows = np.concatenate([features, others.float()])
-    expected = dense_reference.feature_graph(rows, 4, n_queries=20)
-    np.testing.assert_allclose(dense(edges), expected, atol=1e-7)
 
 
 class TestCandidates:
@@ -217,15 +202,6 @@ class TestOfWindows:
         )
         assert is_listed_once(edges)
         np.testing.assert_allclose(dense(edges), expected, atol=1e-7)
-
-    def test_places_of_others_have_no_pixel_graph(self):
-        features, colors = [torch.rand(3, 3, 4)], [torch.rand(3, 3, 3)]
-        alone = token_graph(features, colors, n_neighbors=2)
-        # Nothing is near to these.
-        edges = token_graph(features, colors, n_neighbors=2, others=-torch.ones(4, 4))
-        assert edges.n_nodes == 13
-        assert torch.equal(edges.degrees()[9:], torch.zeros(4))
-        torch.testing.assert_close(edges.degrees()[:9], alone.degrees())
 
     def test_colours_of_other_tokens_are_refused(self):
         with pytest.raises(ValueError, match="colors has windows of"):

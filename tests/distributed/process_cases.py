@@ -20,14 +20,8 @@ from neuraleig._batch import Batch, Edges
 from neuraleig.affinity import nearest_neighbors
 from neuraleig.eigenfunctions import Eigenfunctions, Standardization
 from neuraleig.networks import least_squares, make_network
-from neuraleig.training import (
-    BaseCallback,
-    EarlyStopping,
-    Schedule,
-    current_shard,
-    fit_alone,
-    train,
-)
+from neuraleig.training import BaseCallback, EarlyStopping, Schedule, fit_alone, train
+from neuraleig.training._distributed import current_shard
 
 # Odd, so that two parts are unequal.
 N_ROWS = 301

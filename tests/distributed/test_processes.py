@@ -11,8 +11,8 @@ import process_cases
 import pytest
 
 from neuraleig._shard import ALONE
-from neuraleig.training import current_shard, fit_alone
-from neuraleig.training._distributed import FITS_ALONE
+from neuraleig.training import fit_alone
+from neuraleig.training._distributed import FITS_ALONE, current_shard
 
 N_PROCESSES = 2
 # Rounding of float32 after a few steps.

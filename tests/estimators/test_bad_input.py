@@ -11,7 +11,7 @@ from sklearn.neighbors import kneighbors_graph
 from torch import nn
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.fit import RowProblem, _fit
+from neuraleig._fit import RowProblem, _fit
 
 X = make_blobs(
     60, n_features=3, centers=[[0, 0, 0], [6, 0, 0], [3, 5, 0]], random_state=0

@@ -26,8 +26,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from neuraleig import GraphWarning, NeuralEigenSpectralClustering
+from neuraleig._fit import _teach
 from neuraleig.affinity import NeighborAffinity
-from neuraleig.fit import _teach
 from neuraleig.metrics import (
     clustering_accuracy,
     modularity,

@@ -12,9 +12,10 @@ from sklearn.datasets import make_blobs
 from torch import nn
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig._fit import _targets, _teach, _tune
 from neuraleig.affinity import NeighborAffinity
-from neuraleig.fit import _targets, _teach, _tune
-from neuraleig.training import BaseCallback, CheckpointError, CheckpointFolder
+from neuraleig.training import BaseCallback, CheckpointError
+from neuraleig.training._checkpoint import CheckpointFolder
 
 X = make_blobs(
     400, n_features=3, centers=[[0, 0, 0], [5, 0, 0], [2, 4, 0]], random_state=0
@@ -339,7 +340,7 @@ import numpy as np
 import torch
 import test_resume as law
 from neuraleig import NeuralEigenSpectralClustering
-from neuraleig.fit import _teach
+from neuraleig._fit import _teach
 from neuraleig.training import BaseCallback
 
 results, *moments = sys.argv[1:]

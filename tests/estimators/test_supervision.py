@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.fit import _teach
+from neuraleig._fit import _teach
 from neuraleig.training import BaseCallback, Training
 
 X = make_blobs(

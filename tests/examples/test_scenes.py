@@ -53,16 +53,12 @@ def test_colours_alone_do_not_tell_the_classes(scenes):
     assert known.score(pixels, classes) < 0.7
 
 
-def test_new_scenes_by_a_small_network(scenes):
+def test_new_scenes_by_few_tokens(scenes):
     fit, new = scenes.scenes(12, 0), scenes.scenes(4, 1000)
     model = DenseSegmenter(
         len(scenes.CLASSES),
         backbone="color_texture",
-        hidden_size=64,
-        n_heads=2,
-        batch_size=4,
         tokens_per_window=192,
-        max_iter=5,
         random_state=0,
     ).fit(fit[0])
     mean_iou, _ = scenes.new_scores(model.predict, fit, new, model.n_clusters_)

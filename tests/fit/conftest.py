@@ -4,10 +4,10 @@ import pytest
 import torch
 from sklearn.datasets import make_blobs
 
+from neuraleig._fit import RowProblem, Run, Settings
+from neuraleig._fit._targets import solve_targets
 from neuraleig._random import Seeds
 from neuraleig.affinity import NeighborAffinity
-from neuraleig.fit import RowProblem, Run, Settings
-from neuraleig.fit._targets import solve_targets
 from neuraleig.networks import make_network
 from neuraleig.training import Training
 

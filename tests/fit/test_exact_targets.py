@@ -6,8 +6,8 @@ import scipy.sparse as sp
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
+from neuraleig._fit._targets import without_localized
 from neuraleig.affinity import NeighborAffinity
-from neuraleig.fit._targets import without_localized
 from neuraleig.metrics import clustering_accuracy, modularity, normalized_cut
 from neuraleig.reading import judge_labels
 from neuraleig.spectrum import graph_spectrum

@@ -8,9 +8,9 @@ import scipy.sparse as sp
 import torch
 
 from neuraleig import GraphWarning, NeuralSpectralEmbedding
+from neuraleig._fit import RowProblem
+from neuraleig._fit._row_problem import without_outliers
 from neuraleig.affinity import Graph, NeighborAffinity, RBFAffinity
-from neuraleig.fit import RowProblem
-from neuraleig.fit._row_problem import without_outliers
 from neuraleig.training import Training
 
 

@@ -8,8 +8,8 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from neuraleig import NeuralEigenSpectralClustering
-from neuraleig.fit import _fit, _row_problem, _teach
-from neuraleig.fit._teach import WarmStart, refit_labels, teach
+from neuraleig._fit import _fit, _row_problem, _teach
+from neuraleig._fit._teach import WarmStart, refit_labels, teach
 from neuraleig.metrics import clustering_accuracy
 from neuraleig.networks import least_squares
 from neuraleig.reading import judge_labels

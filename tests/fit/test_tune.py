@@ -7,10 +7,10 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
+from neuraleig._fit import RowProblem, _tune
+from neuraleig._fit._teach import teach
+from neuraleig._fit._tune import tune
 from neuraleig.affinity import NeighborAffinity, RBFAffinity
-from neuraleig.fit import RowProblem, _tune
-from neuraleig.fit._teach import teach
-from neuraleig.fit._tune import tune
 from neuraleig.objectives import NormalizedCut, Rayleigh
 from neuraleig.training import Training
 

@@ -2,19 +2,22 @@ import math
 
 import pytest
 import torch
+from sklearn.base import clone
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from neuraleig.networks import (
     OrthogonalLinear,
     RowLinear,
+    TokenAttention,
     TokenTransformer,
     linear_attention,
-    make_token_network,
+    make_network,
 )
 
 N_FEATURES = 5
 OPTIONS = {"width": 8, "n_heads": 2, "head_width": 3}
+HEADS = ("head", "assignment", "n_clusters")
 
 
 def trunk_of(**options):
@@ -48,8 +51,7 @@ def norm(x):
 
 def reference(trunk, rows):
     """Formula of one window, token by token and head by head."""
-    x = (rows - trunk.shift) / trunk.scale
-    x = x @ trunk.projection.weight.T + trunk.projection.bias
+    x = rows @ trunk.projection.weight.T + trunk.projection.bias
     for block in trunk.blocks:
         n_heads, width = block.heads
         normed, parts = norm(x), []
@@ -70,10 +72,18 @@ def reference(trunk, rows):
 
 def test_outputs_are_the_formula_of_every_window():
     trunk = trunk_of()
-    trunk.standardize(torch.randn(N_FEATURES), torch.rand(N_FEATURES) + 0.5)
     rows, inputs = windows_of(4, 7, 1)
     expected = torch.cat([reference(trunk, part) for part in rows])
     torch.testing.assert_close(trunk(inputs), expected)
+
+
+def test_rows_are_windows_of_one_token():
+    trunk = trunk_of()
+    rows = windows_of(6)[0][0]
+    expected = torch.cat([reference(trunk, row[None]) for row in rows])
+    torch.testing.assert_close(trunk(rows), expected)
+    torch.testing.assert_close(trunk(padded(list(rows[:, None]))), expected)
+    torch.testing.assert_close(trunk(rows[2:3]), expected[2:3])
 
 
 def gradients(trunk, inputs, weights):
@@ -205,41 +215,12 @@ def test_published_network_has_no_projection():
     assert all(w.shape[0] in (6, 12) for w in trunk.parameters())
     inputs = torch.ones(1, 4, 13)
     before = inputs.clone()
-    trunk.standardize(torch.ones(12), torch.ones(12))
     assert trunk(inputs).shape == (4, 12)
     assert torch.equal(inputs, before)
 
 
-class TestStandardize:
-    def test_features_reach_the_blocks_in_these_units(self):
-        trunk = trunk_of()
-        _, inputs = windows_of(5)
-        shift = torch.randn(N_FEATURES, dtype=torch.float64)
-        scale = torch.rand(N_FEATURES, dtype=torch.float64) + 0.5
-        expected = trunk(inputs)
-        inputs[:, :, 1:] = inputs[:, :, 1:] * scale + shift
-        trunk.standardize(shift, scale)
-        torch.testing.assert_close(trunk(inputs), expected)
-
-    def test_they_are_saved_and_not_trained(self):
-        shift, scale = torch.ones(N_FEATURES), torch.full((N_FEATURES,), 2.0)
-        trunk = trunk_of()
-        trunk.standardize(shift, scale)
-        state = trunk.state_dict()
-        other = trunk_of()
-        other.load_state_dict(state)
-        torch.testing.assert_close(other.shift.float(), shift)
-        torch.testing.assert_close(other.scale.float(), scale)
-        assert not {"shift", "scale"} & {name for name, _ in other.named_parameters()}
-
-    def test_constant_channels_are_only_shifted(self):
-        trunk = trunk_of()
-        trunk.standardize(torch.zeros(N_FEATURES), torch.zeros(N_FEATURES))
-        assert torch.equal(trunk.scale, torch.ones_like(trunk.scale))
-
-
 def test_inputs_of_other_widths_are_refused():
-    for shape in ((1, 4, N_FEATURES), (4, 1 + N_FEATURES)):
+    for shape in ((1, 4, N_FEATURES), (4, 1 + N_FEATURES), (N_FEATURES,)):
         with pytest.raises(ValueError, match=r"must be \(n_windows, n_tokens, 6\)"):
             trunk_of()(torch.ones(shape))
 
@@ -254,8 +235,11 @@ def test_weights_are_those_of_the_global_generator():
 
 class TestNetwork:
     def network(self, **options):
-        options = {"n_functions": 4, "n_clusters": 3} | OPTIONS | options
-        return make_token_network(N_FEATURES, **options)
+        sizes = {"n_functions": 4, "n_clusters": 3, "n_features": N_FEATURES}
+        heads = {name: options.pop(name) for name in HEADS if name in options}
+        return make_network(
+            lambda n: TokenTransformer(n, **(OPTIONS | options)), **sizes | heads
+        )
 
     @pytest.mark.parametrize("head", ["linear", "orthogonal"])
     def test_rows_are_the_tokens(self, head):
@@ -297,3 +281,30 @@ class TestNetwork:
         torch.testing.assert_close(found, expected, rtol=0, atol=0.1)
         torch.autograd.backward(found.functions.square().sum())
         assert all(w.grad is not None for w in network.trunk.parameters())
+
+
+class TestTokenAttention:
+    def test_it_makes_a_transformer_of_its_sizes(self):
+        made = TokenAttention(width=None, n_blocks=1, n_heads=3, mlp_width=7)(12)
+        assert made.n_hidden == 12
+        (block,) = made.blocks
+        assert block.heads == (3, 64)
+        assert block.mlp_in.out_features == 7
+
+    def test_it_is_a_component(self):
+        attention = clone(TokenAttention(n_heads=2).set_params(width=8))
+        assert attention.get_params() == {
+            "width": 8,
+            "n_blocks": 2,
+            "n_heads": 2,
+            "mlp_width": None,
+        }
+        assert repr(attention) == "TokenAttention(n_heads=2, width=8)"
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("width", 0), ("n_blocks", -1), ("n_heads", 0), ("mlp_width", 0)],
+    )
+    def test_sizes_are_checked(self, name, value):
+        with pytest.raises(ValueError, match=f"'clusterer__network__{name}'"):
+            TokenAttention(**{name: value}).check("clusterer__network", "Segmenter")

@@ -102,7 +102,8 @@ def main(folder, seed, count, paths):
     path = Path(folder, "changed.safetensors")
     # What is imported when it is first used is no work of a file.
     for name in paths:
-        loaded(name)
+        # Errors of parameters quote objects.
+        repr(loaded(name))
         path.write_bytes(Path(name).read_bytes()[:-1])
         tried(path, Watch(path))
     watch = Watch(path)

@@ -41,7 +41,8 @@ def test_files_of_all_classes_are_described(described):
         suggested = getattr(model, "suggested_n_clusters_", None)
         assert found.suggested_n_clusters == suggested
         for name, value in found.fit.items():
-            assert getattr(model, name) == value
+            owner = model if hasattr(model, name) else model.clusterer_
+            assert getattr(owner, name) == value
         assert "neuraleig" in found.versions
         json.dumps(asdict(found), allow_nan=False)
 

@@ -29,9 +29,7 @@ def fuzzed_files(kept_files, tmp_path_factory):
     segmenter = DenseSegmenter(
         2,
         backbone=BROUGHT["backbone"],
-        hidden_size=16,
-        n_heads=1,
-        n_blocks=1,
+        clusterer=NeuralEigenSpectralClustering(hidden_sizes=(16,)),
         random_state=0,
         device="cpu",
     ).fit(image)

@@ -50,10 +50,6 @@ def segmenter(pictures):
     return DenseSegmenter(
         3,
         backbone="color_texture",
-        hidden_size=16,
-        n_blocks=1,
-        n_heads=2,
-        max_iter=0,
         random_state=0,
     ).fit(pictures)
 

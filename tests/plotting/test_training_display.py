@@ -181,10 +181,7 @@ def test_estimators_without_a_history_have_their_loss_curve(many_rows, pictures)
         DenseSegmenter(
             2,
             backbone="color_texture",
-            hidden_size=16,
-            n_blocks=1,
-            n_heads=1,
-            max_iter=5,
+            clusterer=NeuralEigenSpectralClustering(training=Training(max_iter=5)),
             random_state=0,
         ).fit(pictures),
     ]
@@ -284,15 +281,12 @@ def test_a_segmenter_knows_its_history(pictures, ax):
     model = DenseSegmenter(
         2,
         backbone="color_texture",
-        hidden_size=16,
-        n_blocks=1,
-        n_heads=1,
-        max_iter=3,
+        clusterer=NeuralEigenSpectralClustering(training=Training(max_iter=3)),
         callbacks=[TrainingHistory()],
         random_state=0,
     ).fit(pictures)
-    display = TrainingDisplay.from_estimator(model, phase="warm_start", ax=ax)
-    losses = model.callbacks[0].phases["warm_start"].losses
+    display = TrainingDisplay.from_estimator(model, ax=ax)
+    losses = model.callbacks[0].phases["fine_tuning"].losses
     assert display.loss_curve.tolist() == losses != []
 
 

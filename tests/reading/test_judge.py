@@ -7,7 +7,8 @@ from sklearn.datasets import make_blobs
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.affinity import Graph, NeighborAffinity
 from neuraleig.metrics import clustering_accuracy
-from neuraleig.reading import _judge, judge_labels, judged_graph
+from neuraleig.reading import _judge, judge_labels
+from neuraleig.reading._judge import judged_graph
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from neuraleig.reading import (
-    NearestCentre,
-    candidate_sizes,
-    diffused_rows,
-    diffusion_weights,
-)
+from neuraleig.reading import NearestCentre, diffused_rows, diffusion_weights
+from neuraleig.reading._centroids import candidate_sizes
 
 
 def test_weights_are_powers_of_the_eigenvalues():

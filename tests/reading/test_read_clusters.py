@@ -6,11 +6,11 @@ from neuraleig.reading import (
     Judgement,
     NearestCentre,
     Reading,
-    best_reading,
     diffused_rows,
     read_clusters,
 )
 from neuraleig.reading import _centroids as centroids
+from neuraleig.reading._centroids import best_reading
 
 TRUTH = np.repeat(np.arange(3), 20)
 

@@ -21,7 +21,8 @@ from neuraleig import (
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
 )
-from neuraleig.report import _row_view, write_report
+from neuraleig.plotting import EmbeddingDisplay
+from neuraleig.report import write_report
 from neuraleig.report._page import shown
 from neuraleig.training import Training
 
@@ -290,11 +291,13 @@ def test_the_plane_is_that_of_the_functions(kind, rows, monkeypatch, tmp_path):
     }
     model = kinds[kind](4, training=Training(max_iter=0), random_state=0).fit(rows)
     drawn = []
-    monkeypatch.setattr(
-        _row_view, "plane_svg", lambda *values: drawn.append(values) or ""
-    )
+
+    def keep(functions, labels, **options):
+        drawn.append((functions, options["eigenvalues"], labels))
+
+    monkeypatch.setattr(EmbeddingDisplay, "from_predictions", keep)
     write_report(model, rows, tmp_path / "page.html")
-    ((functions, eigenvalues, labels, _),) = drawn
+    ((functions, eigenvalues, labels),) = drawn
     # The clustering returns the constant function too.
     first = 1 if kind == "clustering" else 0
     expected = model.transform(rows)[:, first : first + 2]

@@ -118,7 +118,7 @@ def test_all_channels_are_compared_unless_told():
 
 def test_windows_are_read_when_they_are_needed():
     stored = Stored()
-    sampler = sampler_of(windows=stored, queue_size=16)
+    sampler = sampler_of(windows=stored)
     assert sampler.n_tokens == OFFSETS[-1]
     assert stored.read == []
     batches = sampler.batches()
@@ -128,21 +128,19 @@ def test_windows_are_read_when_they_are_needed():
     assert len(stored.read) == 4
 
 
-@pytest.mark.parametrize("queue_size", [0, 5, 16])
 @pytest.mark.parametrize("start", [1, 2, 3, 11])
-def test_batches_go_on_from_any_number(start, queue_size, monkeypatch):
-    options = {"queue_size": queue_size}
+def test_batches_go_on_from_any_number(start, monkeypatch):
     # So few that some are drawn, as of many tokens.
     drawn = partial(token_graph, max_candidates=8)
     monkeypatch.setattr(_windows, "token_graph", drawn)
-    whole = list(islice(sampler_of(**options), start + 5))
-    late = list(islice(sampler_of(**options).batches(start), 5))
+    whole = list(islice(sampler_of(), start + 5))
+    late = list(islice(sampler_of().batches(start), 5))
     assert all(map(same, whole[start:], late))
 
 
 def test_same_seed_same_batches():
     def drawn(seed):
-        batches = islice(sampler_of(seed=seed, queue_size=16), 6)
+        batches = islice(sampler_of(seed=seed), 6)
         return torch.cat([batch.index for batch in batches])
 
     assert torch.equal(drawn(5), drawn(5))
@@ -150,45 +148,9 @@ def test_same_seed_same_batches():
     assert first.shape != second.shape or not torch.equal(first, second)
 
 
-class TestQueue:
-    @pytest.fixture
-    def batches(self):
-        return list(islice(sampler_of(queue_size=16), 25))
-
-    def test_its_tokens_are_of_the_eight_batches_before(self, batches):
-        for number, batch in enumerate(batches):
-            n_own = len(tokens_in(batch))
-            queued = set(batch.index[n_own:].tolist())
-            before = batches[max(0, number - 8) : number]
-            seen = {int(i) for b in before for i in tokens_in(b)[:, 1]}
-            assert queued <= seen
-            assert bool(queued) == (number > 0)
-
-    def test_it_holds_every_token_once_and_none_of_the_batch(self, batches):
-        for batch in batches:
-            assert batch.index.unique().shape == batch.index.shape
-            assert batch.index.shape[0] - len(tokens_in(batch)) <= 16
-
-    def test_its_tokens_are_neighbours_of_those_of_the_batch(self, batches):
-        stored = Stored()
-        rows = torch.cat([w.features.flatten(0, 1) for w in stored.windows])[:, -3:]
-        batch = batches[10]
-        n_own = len(tokens_in(batch))
-        windows = list(dict.fromkeys(windows_in(batch)))
-        expected = token_graph(
-            [stored.windows[i].features[..., -3:] for i in windows],
-            [stored.windows[i].colors for i in windows],
-            n_neighbors=3,
-            others=rows[batch.index[n_own:]],
-        )
-        assert bool((batch.affinity.target >= n_own).any())
-        assert torch.equal(batch.affinity.target, expected.target)
-        torch.testing.assert_close(batch.affinity.weight, expected.weight)
-
-
 class TestHeldOut:
     def test_windows_are_never_drawn(self):
-        sampler = sampler_of(held_out=0.3, queue_size=16)
+        sampler = sampler_of(held_out=0.3)
         assert sampler.n_held_out == 2
         batch = sampler.validation_batch(10)
         held_out = set(windows_in(batch))

@@ -5,7 +5,8 @@ import copy
 import numpy as np
 import pytest
 
-from neuraleig import DenseSegmenter
+from neuraleig import DenseSegmenter, NeuralEigenSpectralClustering
+from neuraleig.networks import TokenAttention
 
 # Whole patches of 8 pixels, and not.
 SIZES = (48, 64), (48, 64), (56, 72), (45, 60)
@@ -50,22 +51,16 @@ def new_masks():
     return [picture(seed)[1] for seed in (10, 11)]
 
 
+ATTENTION = NeuralEigenSpectralClustering(network=TokenAttention(16, 1, 2))
+
+
 @pytest.fixture(scope="session")
 def make_segmenter():
-    """Maker of a segmenter that is fitted within a second."""
+    """Maker of a segmenter that is fitted within a second, by nested names."""
 
     def make(n_clusters=2, **changes):
-        parameters = {
-            "backbone": "color_texture",
-            "n_neighbors": 64,
-            "hidden_size": 16,
-            "n_blocks": 1,
-            "n_heads": 2,
-            "batch_size": 4,
-            "max_iter": 5,
-            "random_state": 0,
-        }
-        return DenseSegmenter(n_clusters, **{**parameters, **changes})
+        model = DenseSegmenter(n_clusters, backbone="color_texture", random_state=0)
+        return model.set_params(**changes)
 
     return make
 
@@ -79,7 +74,14 @@ def shared(make_segmenter, images):
 @pytest.fixture(scope="session")
 def shared_windowed(make_segmenter, images):
     """Several overlapping windows per image, and several clusters."""
-    return make_segmenter(5, window_size=32, n_components=4).fit(images)
+    model = make_segmenter(5, window_size=32, clusterer__n_components=4)
+    return model.fit(images)
+
+
+@pytest.fixture(scope="session")
+def shared_attention(make_segmenter, images):
+    """A network that sees whole windows, of which images have several."""
+    return make_segmenter(3, window_size=32, clusterer=ATTENTION).fit(images)
 
 
 @pytest.fixture

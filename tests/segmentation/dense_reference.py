@@ -28,12 +28,10 @@ def cosines(features):
     return unit @ unit.T
 
 
-def feature_graph(features, k, n_queries=None):
-    """Cosine neighbours, clamped at 0; only the first nodes look for neighbours."""
+def feature_graph(features, k):
+    """Cosine neighbours, clamped at 0."""
     similarity = cosines(features)
     directed = np.where(nearest(similarity, k), np.maximum(similarity, 0), 0)
-    if n_queries is not None:
-        directed[n_queries:] = 0
     return symmetrised(directed)
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._image_windows import ImageWindows
-from neuraleig.segmentation.backbones import CUDA_TOKENS, FeatureCache, NoCache
+from neuraleig.segmentation.backbones._backbones import CUDA_TOKENS
+from neuraleig.segmentation.backbones._feature_cache import FeatureCache, NoCache
 from neuraleig.segmentation.images._image_files import write_image
 from neuraleig.segmentation.images._image_sets import as_image_set
 
@@ -54,6 +55,8 @@ def test_all_windows_of_all_images(pictures, window_size):
             )
             number += 1
     assert number == len(windows) == len(windows.sizes)
+    counts = [len(geometry.lattice(*size).windows) for size in SIZES]
+    np.testing.assert_array_equal(windows.pictures, np.repeat(range(4), counts))
 
 
 @pytest.mark.parametrize("in_files", [False, True])

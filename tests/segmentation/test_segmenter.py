@@ -9,11 +9,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
+from neuraleig import NeuralEigenSpectralClustering
+from neuraleig.affinity import NeighborAffinity, TokenAffinity
+from neuraleig.networks import TokenAttention
 from neuraleig.segmentation import _prediction
 from neuraleig.segmentation.backbones import FeatureCacheWarning
 from neuraleig.segmentation.images._image_files import write_image
-from neuraleig.training import BaseCallback
+from neuraleig.training import BaseCallback, CheckpointError, Training
 
 IN_ANOTHER_PROCESS = """
 import pickle, sys
@@ -318,7 +322,7 @@ class TestViews:
             ("flip", "yes"),
             ("refine", "sharp"),
             ("refine_radius", -1.0),
-            ("n_neighbors", -3),
+            ("max_tokens", 1),
         ],
     )
     def test_what_is_set_after_the_fit_is_checked(
@@ -352,10 +356,10 @@ class TestFit:
 
     def test_a_generator_is_drawn_from(self, make_segmenter, images, assert_same_model):
         generator = np.random.RandomState(5)
-        one = make_segmenter(random_state=generator, max_iter=0).fit(images[:2])
-        other = make_segmenter(random_state=5, max_iter=0).fit(images[:2])
-        assert_same_model(one, other)
-        next_one = make_segmenter(random_state=generator, max_iter=0).fit(images[:2])
+        one = make_segmenter(random_state=generator).fit(images[:2])
+        next_one = make_segmenter(random_state=generator).fit(images[:2])
+        again = make_segmenter(random_state=np.random.RandomState(5)).fit(images[:2])
+        assert_same_model(one, again)
         with pytest.raises(AssertionError):
             assert_same_model(next_one, one)
 
@@ -375,10 +379,10 @@ class TestFit:
         assert np.all(np.diff(shared.graph_eigenvalues_) <= 0)
         assert shared.suggested_n_clusters_ == 2
         assert 0 < shared.modularity_ < 1
-        assert len(shared.loss_curve_) == 5
-        assert np.isfinite(shared.loss_curve_).all()
-        # The warm start takes a hundred steps at least.
-        assert shared.n_iter_ == 105
+        # Least squares alone: there was nothing else to learn.
+        assert (shared.loss_curve_, shared.n_iter_) == ([], 1)
+        n_channels = sum(shared.backbone_.n_channels)
+        assert shared.token_mean_.shape == shared.token_scale_.shape == (n_channels,)
 
     def test_modularity_is_that_of_score(self, shared, images):
         assert shared.score(images) == pytest.approx(shared.modularity_, abs=0.02)
@@ -409,14 +413,194 @@ class TestFit:
                 self.phases.append(state.phase)
 
         watch = Watch()
-        make_segmenter(callbacks=[watch]).fit(images[:1])
+        make_segmenter(
+            callbacks=[watch],
+            clusterer__network=TokenAttention(16, 1, 2),
+            clusterer__training__max_iter=2,
+        ).fit(images)
         assert watch.phases == ["warm_start", "fine_tuning"]
 
     def test_stages_are_told_of(self, make_segmenter, images, capsys):
-        make_segmenter(verbose=1, max_iter=0).fit(images[:2])
+        make_segmenter(verbose=1).fit(images[:2])
         told = capsys.readouterr().err
         assert "2 windows of 2 images" in told
-        assert "warm start" in told
+        assert "eigenvectors" in told
+
+
+class TestClusterer:
+    """The fitted clusterer is usable by itself, on features of tokens."""
+
+    def test_it_labels_tokens(self, shared, images):
+        tokens = list(shared.iter_tokens(images))
+        for image, own, values in zip(
+            images, tokens, shared.transform(images), strict=True
+        ):
+            rows, columns = (-(-side // 8) for side in image.shape[:2])
+            assert own.shape == (rows * columns, len(shared.token_mean_))
+            assert own.dtype == np.float32
+            functions = shared.clusterer_.transform(own)
+            np.testing.assert_allclose(
+                functions, values.reshape(len(own), -1), atol=1e-5
+            )
+            # Centres of the patches, where nothing is interpolated.
+            labels = shared.predict(image)[4::8, 4::8]
+            found = shared.clusterer_.predict(own).reshape(rows, columns)
+            found = found[: labels.shape[0], : labels.shape[1]]
+            assert (found == labels).mean() > 0.95
+        whole = shared.clusterer_.predict(shared.iter_tokens(images))
+        np.testing.assert_array_equal(
+            whole, shared.clusterer_.predict(np.concatenate(tokens))
+        )
+
+    def test_it_is_a_clone(self, make_segmenter, images):
+        clusterer = NeuralEigenSpectralClustering(diffusion_time=3.0)
+        model = make_segmenter(clusterer=clusterer, verbose=0).fit(images)
+        assert model.clusterer is clusterer
+        assert not hasattr(clusterer, "labels_")
+        assert model.clusterer_.diffusion_time == 3.0
+        assert model.clusterer_.n_clusters == 2
+        assert repr(model.clusterer_.affinity_) == "TokenAffinity(n_channels=102)"
+
+    def test_its_own_settings_hold(self, make_segmenter, images):
+        clusterer = NeuralEigenSpectralClustering(
+            affinity=TokenAffinity(NeighborAffinity(20), n_channels=6, pixel_weight=0),
+            training=Training(max_iter=3),
+        )
+        model = make_segmenter(clusterer=clusterer).fit(images)
+        assert model.clusterer_.affinity_.pixel_weight == 0
+        assert model.clusterer_.affinity_.n_channels == 6
+        assert len(model.loss_curve_) == 3
+
+    def test_neighbours_by_number(self, make_segmenter, images):
+        def inner(**changes):
+            return make_segmenter(**changes).fit(images).clusterer_.affinity_.affinity
+
+        assert inner() is None
+        assert inner(clusterer__n_neighbors=20).n_neighbors == 20
+        found = inner(clusterer__metric="cosine")
+        assert (found.n_neighbors, found.metric) == (64, "cosine")
+
+    def test_windows_are_seen_whole_by_attention(self, shared_attention, images):
+        # A token alone is another window.
+        tokens = next(shared_attention.iter_tokens(images[0]))
+        functions = shared_attention.transform(images[0])
+        alone = shared_attention.clusterer_.transform(tokens)
+        assert alone.shape == (len(tokens), functions.shape[2])
+        assert not np.allclose(alone, functions.reshape(alone.shape), atol=1e-2)
+        assert shared_attention.predict(images[0]).max() < 3
+
+
+class TestSupervision:
+    """What rows have, images have: resume, stopping, scikit-learn's callbacks."""
+
+    @pytest.mark.parametrize("random_state", [0, None])
+    @pytest.mark.parametrize("network", ["mlp", TokenAttention(16, 1, 2)])
+    def test_an_interrupted_fit_goes_on(
+        self, make_segmenter, images, tmp_path, assert_same_model, network, random_state
+    ):
+        class Interrupt(BaseCallback):
+            def on_batch_end(self, state):
+                if state.phase == "fine_tuning" and state.step == 55:
+                    raise KeyboardInterrupt
+
+        changes = {
+            "clusterer__network": network,
+            "clusterer__training": Training(
+                max_iter=60, batch_size=2, checkpoint_interval=50
+            ),
+            "random_state": random_state,
+        }
+        folder = tmp_path / "fit"
+        model = make_segmenter(checkpoint=folder, **changes)
+        with pytest.raises(KeyboardInterrupt):
+            clone(model).set_params(callbacks=[Interrupt()]).fit(images)
+        assert folder.exists()
+        steps = Steps()
+        model.set_params(callbacks=[steps]).fit(images)
+        assert steps.first["fine_tuning"] == 50
+        assert not folder.exists()
+        assert len(model.loss_curve_) == 60
+        if random_state is not None:
+            assert_same_model(model, make_segmenter(**changes).fit(images))
+
+    def test_other_images_are_another_fit(self, make_segmenter, images, tmp_path):
+        class Interrupt(BaseCallback):
+            def on_batch_end(self, state):
+                raise KeyboardInterrupt
+
+        model = make_segmenter(
+            checkpoint=tmp_path / "fit", clusterer__training__max_iter=9
+        )
+        with pytest.raises(KeyboardInterrupt):
+            clone(model).set_params(callbacks=[Interrupt()]).fit(images)
+        with pytest.raises(CheckpointError, match="a fit with other X"):
+            model.fit(images[1:])
+        with pytest.raises(CheckpointError, match="a fit with other n_clusters"):
+            clone(model).set_params(n_clusters=3).fit(images)
+
+    def test_training_ends_when_nothing_improves(self, make_segmenter, images):
+        model = make_segmenter(
+            clusterer__training=Training(
+                max_iter=2000, n_iter_no_change=1, tol=0.9, validation_fraction=0.5
+            )
+        ).fit(images)
+        assert 0 < len(model.loss_curve_) < 2000
+
+    def test_heads_are_solved_for(self, make_segmenter, images):
+        # No step is needed where least squares know the targets.
+        model = make_segmenter().fit(images)
+        assert model.n_iter_ == 1
+        head = model.eigenfunctions_.network.label_head
+        assert head.weight.abs().max() > 0
+
+    def test_scikit_learns_callbacks_see_all_stages(self, make_segmenter, images):
+        callback = pytest.importorskip("sklearn.callback")
+
+        class Stages:
+            def __init__(self):
+                self.names = []
+
+            def setup(self, estimator, context):
+                pass
+
+            def on_fit_task_begin(self, estimator, context):
+                self.names.append((context.estimator_name, context.task_name))
+
+            def on_fit_task_end(self, estimator, context):
+                pass
+
+            def teardown(self, estimator, context):
+                pass
+
+        stages = Stages()
+        assert isinstance(stages, callback.FitCallback)
+        make_segmenter().set_callbacks(stages).fit(images)
+        assert stages.names == [
+            ("DenseSegmenter", "fit"),
+            ("DenseSegmenter", "features"),
+            ("DenseSegmenter", "clusters"),
+        ]
+
+    def test_a_bar_of_scikit_learn(self, make_segmenter, images, capsys):
+        callback = pytest.importorskip("sklearn.callback")
+        pytest.importorskip("rich")
+        model = make_segmenter(clusterer__training__max_iter=3)
+        model.set_callbacks(callback.ProgressBar(max_propagation_depth=None))
+        model.fit(images)
+        told = capsys.readouterr().out
+        assert "DenseSegmenter" in told
+        assert "NeuralEigenSpectralClustering" in told
+        assert not hasattr(model.clusterer_, "_parent_callback_ctx")
+
+
+class Steps(BaseCallback):
+    """First step that every training saw."""
+
+    def __init__(self):
+        self.first = {}
+
+    def on_batch_begin(self, state):
+        self.first.setdefault(state.phase, state.step)
 
 
 class Counted:
@@ -449,9 +633,7 @@ class TestFeatureCache:
         self, make_segmenter, images, tmp_path, assert_same_model, window_size
     ):
         kept, anew = (
-            make_segmenter(
-                feature_cache=cache, window_size=window_size, max_iter=2
-            ).fit(images[1:])
+            make_segmenter(feature_cache=cache, window_size=window_size).fit(images[1:])
             for cache in (tmp_path, None)
         )
         assert_same_model(kept, anew)
@@ -460,14 +642,14 @@ class TestFeatureCache:
         self, make_segmenter, images, tmp_path, monkeypatch
     ):
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        make_segmenter(max_iter=0).fit(images[:1])
+        make_segmenter().fit(images[:1])
         assert list(tmp_path.iterdir()) == []
 
     def test_every_window_is_computed_once(
         self, make_segmenter, images, tmp_path, assert_same_model
     ):
         first, second = Counted(), Counted()
-        parameters = {"feature_cache": tmp_path, "max_iter": 2}
+        parameters = {"feature_cache": tmp_path}
         one = make_segmenter(backbone=first, **parameters).fit(images)
         assert first.n_windows == len(images)
         other = make_segmenter(backbone=second, **parameters).fit(images)
@@ -500,7 +682,7 @@ class TestFeatureCache:
     def test_what_is_stored_needs_no_room(
         self, make_segmenter, images, tmp_path, request
     ):
-        parameters = {"feature_cache": tmp_path, "max_iter": 0}
+        parameters = {"feature_cache": tmp_path}
         make_segmenter(**parameters).fit(images)
         stored = sum(p.stat().st_size for p in tmp_path.rglob("*.features"))
         sizes = request.getfixturevalue("no_room")
@@ -517,7 +699,7 @@ class TestFeatureCache:
 
     def test_other_windows_are_other_features(self, make_segmenter, images, tmp_path):
         first, second = Counted(), Counted()
-        parameters = {"feature_cache": tmp_path, "max_iter": 0}
+        parameters = {"feature_cache": tmp_path}
         make_segmenter(backbone=first, **parameters).fit(images[:1])
         make_segmenter(backbone=second, window_size=32, **parameters).fit(images[:1])
         assert second.n_windows > 0

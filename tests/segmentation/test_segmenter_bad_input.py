@@ -5,10 +5,15 @@ import re
 import numpy as np
 import pytest
 import torch
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+from neuraleig import NeuralEigenSpectralClustering
+from neuraleig.affinity import TokenAffinity
+from neuraleig.networks import TokenAttention
 from neuraleig.segmentation import Backbone, ImageError, ImageWarning, read_image
 from neuraleig.segmentation.images._image_files import write_image
+from neuraleig.training import Training
 
 
 @pytest.fixture
@@ -134,16 +139,11 @@ class TestFiles:
 
 
 class TestSmallAndDullImages:
-    @pytest.mark.parametrize("init", ["spectral", "random"])
     @pytest.mark.parametrize("size", [(1, 1), (5, 7), (8, 8)])
-    def test_one_token(self, make_segmenter, images, size, init):
+    def test_one_token(self, make_segmenter, images, size):
         image = images[0][: size[0], : size[1]]
-        with pytest.warns(ConvergenceWarning, match="Only 1 of n_clusters=2"):
-            model = make_segmenter(init=init, max_iter=2).fit(image)
-        np.testing.assert_array_equal(model.predict(image), np.zeros(size, np.uint8))
-        assert model.transform(image).tolist() == [[[1.0]]]
-        assert np.isfinite(model.score(image))
-        assert model.predict(images[2]).shape == images[2].shape[:2]
+        with pytest.raises(ValueError, match="images have 1 token"):
+            make_segmenter().fit(image)
 
     def test_one_pixel_after_a_fit_to_others(self, shared):
         pixel = np.full((1, 1, 3), 90, np.uint8)
@@ -154,18 +154,22 @@ class TestSmallAndDullImages:
 
     def test_a_pixel_among_others(self, make_segmenter, images, new_images, new_masks):
         pixel = np.full((1, 1, 3), 90, np.uint8)
-        model = make_segmenter(queue_size=32).fit([pixel, *images])
+        model = make_segmenter().fit([pixel, *images])
         assert model.score(new_images, new_masks) > 0.75
 
+    @pytest.mark.parametrize("network", ["mlp", TokenAttention(16, 1, 2)])
     @pytest.mark.parametrize("init", ["spectral", "random"])
     @pytest.mark.parametrize(
         "changes", [{"image_size": 16}, {"window_size": 8}, {"window_size": 16}]
     )
     def test_strips_and_windows_with_fewer_tokens_than_neighbours(
-        self, make_segmenter, images, changes, init
+        self, make_segmenter, images, changes, init, network
     ):
         strips = [images[0][:2], images[1][:, :1], np.repeat(images[2][:3], 20, axis=1)]
-        model = make_segmenter(init=init, max_iter=5, queue_size=8, **changes)
+        training = Training(init=init, max_iter=5)
+        model = make_segmenter(
+            clusterer__training=training, clusterer__network=network, **changes
+        )
         model.fit([*images, *strips])
         assert np.isfinite(model.loss_curve_).all()
         for image, labels in zip(strips, model.predict(strips), strict=True):
@@ -184,9 +188,10 @@ class TestSmallAndDullImages:
         "changes",
         [
             {},
-            {"init": "random"},
-            {"assign_labels": "kmeans"},
-            {"objective": "neuralef", "label_objective": "neuralef"},
+            {"clusterer__training": Training(init="random", max_iter=5)},
+            {"clusterer__assign_labels": "kmeans"},
+            {"clusterer__assign_labels": "kmeans_hidden"},
+            {"clusterer__network": TokenAttention(16, 1, 2)},
             {"pixel_weight": 0.0},
         ],
     )
@@ -209,15 +214,9 @@ class TestSmallAndDullImages:
         model = make_segmenter().fit([images[0]] * 6)
         assert model.score(images[:1], masks[:1]) > 0.75
 
-    @pytest.mark.parametrize("assign_labels", ["argmax", "kmeans"])
-    def test_more_clusters_than_tokens(self, make_segmenter, images, assign_labels):
-        model = make_segmenter(100, assign_labels=assign_labels)
-        with pytest.warns(ConvergenceWarning, match="of n_clusters=100 clusters"):
-            model.fit(images[0])
-        assert 1 < model.n_clusters_ <= 48
-        (lazy,) = model.predict_proba(images[0])
-        assert lazy.shape[2] == model.n_clusters_
-        assert model.predict(images[0]).max() < model.n_clusters_
+    def test_more_clusters_than_tokens(self, make_segmenter, images):
+        with pytest.raises(ValueError, match="48 tokens, too few for n_clusters=100"):
+            make_segmenter(100).fit(images[0])
 
 
 class TestMasks:
@@ -346,45 +345,17 @@ class TestBackbones:
             with pytest.raises(ValueError, match="features are not finite"):
                 call([dark])
 
-    def test_options_of_others(self, make_segmenter, images):
-        with pytest.raises(ValueError, match=r"layers=\(1, 2\) is for"):
-            make_segmenter(layers=(1, 2)).fit(images)
-        with pytest.raises(ValueError, match=r"checkpoint='w\.safetensors' is for"):
-            make_segmenter(checkpoint="w.safetensors").fit(images)
+    def test_parameters_of_what_has_none(self, make_segmenter):
+        with pytest.raises(ValueError, match="backbone='color_texture' has no"):
+            make_segmenter(backbone__layers=(1, 2))
 
 
 WRONG = [
     ("n_clusters", 0),
     ("n_clusters", 2.5),
     ("backbone", 3),
-    ("pretrained", "yes"),
-    ("checkpoint", 3),
-    ("layers", "all"),
-    ("n_components", 0),
-    ("n_neighbors", 0),
-    ("pixel_weight", -0.1),
-    ("queue_size", -1),
-    ("init", "pca"),
-    ("max_graph_tokens", 1),
-    ("tokens_per_window", 0),
-    ("objective", "svd"),
-    ("label_objective", "rayleigh"),
-    ("assign_labels", "cluster_qr"),
-    ("diffusion_time", -1),
-    ("hidden_size", 0),
-    ("n_blocks", -1),
-    ("n_heads", 0),
-    ("mlp_size", 0),
-    ("head", "cubic"),
-    ("assignment", "hard"),
-    ("temperature", 1.0),
-    ("temperature", (1.0,)),
-    ("temperature", (1.0, 0.0)),
-    ("batch_size", 0),
-    ("max_iter", -1),
-    ("lr", 0.0),
-    ("optimizer", "sgd"),
-    ("early_stopping", "yes"),
+    ("clusterer", 3),
+    ("clusterer", KMeans()),
     ("image_size", 0),
     ("window_size", 0),
     ("stride", 0),
@@ -397,30 +368,67 @@ WRONG = [
     ("flip", "yes"),
     ("refine", "crf"),
     ("refine_radius", 0.0),
+    ("pixel_weight", -0.1),
+    ("tokens_per_window", 0),
+    ("max_tokens", 1),
     ("feature_cache", 3),
     ("device", "abacus"),
     ("device", 0),
-    ("precision", "float8"),
     ("callbacks", [3]),
+    ("checkpoint", 3),
     ("verbose", "yes"),
     ("random_state", "luck"),
+    # Of the clusterer, before any work.
+    ("clusterer__n_components", 0),
+    ("clusterer__assign_labels", "discretize"),
+    ("clusterer__diffusion_time", -1),
+    ("clusterer__training__lr", 0.0),
+    ("clusterer__training__init", "pca"),
+    ("clusterer__network__n_heads", 0),
+    ("clusterer__affinity__pixel_weight", -1.0),
 ]
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_wrong_parameters_are_named(make_segmenter, images, name, value):
-    model = make_segmenter(**{name: value})
-    with pytest.raises((ValueError, TypeError), match=name) as found:
+    parts = {
+        "clusterer__network__n_heads": {"clusterer__network": TokenAttention()},
+        "clusterer__affinity__pixel_weight": {"clusterer__affinity": TokenAffinity()},
+    }
+    model = make_segmenter(**parts.get(name, {}), **{name: value})
+    last = name.rpartition("__")[2]
+    with pytest.raises((ValueError, TypeError), match=last) as found:
         model.fit(images)
     shown = value[0] if isinstance(value, list) else value
     assert re.escape(str(shown)) in re.escape(str(found.value)) or name == "callbacks"
 
 
 def test_too_narrow_for_orthogonal_heads(make_segmenter, images):
-    with pytest.raises(ValueError, match="hidden_size=16 gives 16 hidden units"):
-        make_segmenter(17, head="orthogonal").fit(images)
+    network = TokenAttention(16, 1, 2)
+    with pytest.raises(ValueError, match="a network of 16 outputs"):
+        make_segmenter(
+            17, clusterer__network=network, clusterer__training__head="orthogonal"
+        ).fit(images)
+
+
+def test_two_numbers_of_clusters(make_segmenter, images):
+    clusterer = NeuralEigenSpectralClustering(5)
+    assert make_segmenter(5, clusterer=clusterer).fit(images).n_clusters_ == 5
+    with pytest.raises(ValueError, match="clusterer__n_clusters=5 contradicts"):
+        make_segmenter(2, clusterer=clusterer).fit(images)
+
+
+def test_affinities_that_no_images_have(make_segmenter, images):
+    with pytest.raises(ValueError, match="clusterer__affinity='precomputed' is not"):
+        make_segmenter(clusterer__affinity="precomputed").fit(images)
+    model = make_segmenter(
+        clusterer__affinity="rbf", clusterer__network=TokenAttention(16, 1, 2)
+    )
+    with pytest.raises(ValueError, match="TokenAttention needs a graph of all tokens"):
+        model.fit(images)
 
 
 def test_steps_too_large_are_told_of(make_segmenter, images):
+    training = Training(lr=1e6, max_iter=20, optimizer="adam")
     with pytest.raises(FloatingPointError, match=r"lr=1000000\.0; a lower lr"):
-        make_segmenter(lr=1e6, max_iter=20).fit(images)
+        make_segmenter(clusterer__training=training).fit(images)

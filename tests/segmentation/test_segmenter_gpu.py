@@ -11,13 +11,17 @@ import pytest
 import torch
 
 from neuraleig import load, save
+from neuraleig.affinity import NeighborAffinity
+from neuraleig.networks import TokenAttention
+from neuraleig.segmentation import TimmBackbone
+from neuraleig.segmentation._presets import published_clusterer
 from neuraleig.segmentation.inference import (
     Lattice,
     labels_from_scores,
-    probabilities_in_strips,
     refined_labels,
 )
-from neuraleig.training import BaseCallback
+from neuraleig.segmentation.inference._upsample import probabilities_in_strips
+from neuraleig.training import BaseCallback, Training
 
 NO_CUDA = not torch.cuda.is_available()
 GPU = [pytest.mark.gpu, pytest.mark.skipif(NO_CUDA, reason="no CUDA device")]
@@ -26,21 +30,18 @@ MIB = 2**20
 
 FITS = {
     "default": {},
-    "k-means": {"assign_labels": "kmeans"},
-    "queue": {"queue_size": 64, "batch_size": 1},
-    "orthogonal heads": {"head": "orthogonal"},
-    "random start": {"init": "random", "max_iter": 60},
-    "published": {
-        "init": "random",
-        "n_components": 1,
-        "label_objective": "neuralef",
-        "head": "orthogonal",
-        "assignment": "gumbel_softmax",
-        "temperature": (1.0, 0.3),
-        "early_stopping": False,
-        "max_iter": 60,
+    "k-means": {"clusterer__assign_labels": "kmeans"},
+    "orthogonal heads": {"clusterer__training__head": "orthogonal"},
+    "random start": {
+        "clusterer__training": Training(init="random", max_iter=60),
     },
-    "muon": {"optimizer": "muon"},
+    "attention": {"clusterer__network": TokenAttention(16, 1, 2)},
+    "published": {
+        "clusterer": published_clusterer(4, 60),
+        "clusterer__network": TokenAttention(16, 1, 2),
+        "clusterer__affinity": NeighborAffinity(64),
+    },
+    "fine-tuning": {"clusterer__training__max_iter": 60},
     "windows": {"window_size": 40},
     "no cache": {"feature_cache": None},
 }
@@ -53,7 +54,7 @@ def device(request):
 
 @pytest.fixture(scope="module")
 def on_device(device, make_segmenter, images):
-    return make_segmenter(device=device, precision="float32").fit(images)
+    return make_segmenter(device=device).fit(images)
 
 
 def agreement(one, other):
@@ -67,22 +68,6 @@ def on_cpu(model):
     copied.eigenfunctions_.to("cpu")
     copied.backbone_.to("cpu")
     return copied
-
-
-class Layers(torch.nn.Sequential):
-    """A backbone with products, which may be of less precision."""
-
-    def __init__(self):
-        generator = torch.Generator().manual_seed(0)
-        super().__init__(
-            torch.nn.Conv2d(3, 16, 5, padding=2),
-            torch.nn.GELU(),
-            torch.nn.Conv2d(16, 16, 5, padding=2),
-            torch.nn.GELU(),
-            torch.nn.AvgPool2d(8),
-        )
-        for weight in self.parameters():
-            weight.data = 0.3 * torch.randn(weight.shape, generator=generator)
 
 
 class TestFit:
@@ -111,12 +96,18 @@ class TestFit:
                     self.scores = tuple(state.scores)
 
         watch = Watch()
-        model = make_segmenter(callbacks=[watch], max_iter=50, device=device)
+        model = make_segmenter(
+            callbacks=[watch],
+            clusterer__network=TokenAttention(16, 1, 2),
+            clusterer__training__max_iter=51,
+            clusterer__training__batch_size=2,
+            device=device,
+        )
         model.fit(images)
         # At the start, and after each of two epochs.
         assert len(watch.scores) == 3
         assert np.isfinite(watch.scores).all()
-        assert len(model.loss_curve_) <= 50
+        assert len(model.loss_curve_) <= 51
 
     def test_two_fits_are_as_good(self, on_device, shared, new_images, new_masks):
         # Not bit for bit: sums on the device are in another order.
@@ -197,10 +188,12 @@ class TestPredict:
     ):
         if device == "cuda" and not torch.cuda.is_bf16_supported():
             pytest.skip("the device has no bfloat16")
-        model = make_segmenter(backbone=Layers(), device=device, precision="auto")
-        model.fit(images)
-        assert model._dtype == (torch.bfloat16 if device == "cuda" else torch.float32)
-        assert np.isfinite(model.loss_curve_).all()
+        pytest.importorskip("timm")
+        backbone = TimmBackbone("test_vit", pretrained=False)
+        model = make_segmenter(backbone=backbone, device=device).fit(images)
+        expected = torch.bfloat16 if device == "cuda" else torch.float32
+        assert model.backbone_.products == expected
+        assert np.isfinite(model.eigenvalues_).all()
         # Whatever the type, the products of a CPU are in single precision.
         assert agreement(on_cpu(model).predict(images), model.predict(images)) > 0.95
 
@@ -226,7 +219,7 @@ class TestMemory:
     def test_predictions_hold_a_batch_of_windows(
         self, make_segmenter, images, peak, refine
     ):
-        model = make_segmenter(device="cuda", max_iter=0).fit(images)
+        model = make_segmenter(device="cuda").fit(images)
         model.set_params(window_size=256, refine=refine)
         generator = np.random.default_rng(0)
         # Enough windows for a batch in either, and eight times the pixels.

@@ -3,32 +3,56 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from neuraleig import DenseSegmenter
-from neuraleig.sampling import WindowSampler
-from neuraleig.training import BaseCallback
+from neuraleig.affinity import NeighborAffinity
+from neuraleig.networks import TokenAttention
+from neuraleig.segmentation._clusterer import clusterer_of_tokens
+from neuraleig.segmentation._presets import published_clusterer
+from neuraleig.training import BaseCallback, Training
 
+TUNED = {"clusterer__training__max_iter": 5}
+ATTENTION = {"clusterer__network": TokenAttention(16, 1, 2)}
 PUBLISHED = {
-    "init": "random",
-    "n_components": 1,
-    "label_objective": "neuralef",
-    "head": "orthogonal",
-    "assignment": "gumbel_softmax",
-    "temperature": (1.0, 0.3),
-    "tokens_per_window": None,
-    "early_stopping": False,
-    "max_iter": 60,
+    "clusterer": published_clusterer(4, 60),
+    "clusterer__network": TokenAttention(16, 1, 2),
+    "clusterer__affinity": NeighborAffinity(64),
 }
 OPTIONS = {
-    "k-means": {"assign_labels": "kmeans"},
-    "random start": {"init": "random", "max_iter": 60},
-    "queue": {"queue_size": 64, "batch_size": 1},
-    "neuralef": {"objective": "neuralef"},
-    "nested low rank": {"objective": "nested_low_rank"},
-    "neuralef of labels": {"label_objective": "neuralef"},
+    "default": {},
+    "fine-tuning": TUNED,
+    "k-means": {"clusterer__assign_labels": "kmeans"},
+    "QR": {"clusterer__assign_labels": "cluster_qr"},
+    "k-means on hidden features": {"clusterer__assign_labels": "kmeans_hidden"},
+    "random start": {
+        "clusterer__training__init": "random",
+        "clusterer__training__max_iter": 60,
+    },
+    "neuralef": {**TUNED, "clusterer__training__objective": "neuralef"},
+    "neuralef of labels": {**TUNED, "clusterer__training__label_objective": "neuralef"},
+    "orthogonal heads": {"clusterer__training__head": "orthogonal"},
+    "batches of tokens": {**TUNED, "clusterer__training__sampling": "nodes"},
+    "metric": {"clusterer__metric": "cosine"},
+    "neighbours": {"clusterer__n_neighbors": 40},
+    "across pictures": {
+        "clusterer__affinity": NeighborAffinity(40, across_groups=True)
+    },
+    "kernel": {"clusterer__affinity": "rbf"},
+    "attention": ATTENTION,
+    "attention, fine-tuning": {**ATTENTION, **TUNED},
+    "attention, k-means": {**ATTENTION, "clusterer__assign_labels": "kmeans"},
+    "attention, muon": {
+        **ATTENTION,
+        "clusterer__training": Training(max_iter=5, optimizer="muon"),
+    },
+    "attention, windows": {**ATTENTION, "window_size": 40},
+    "attention, no blocks": {"clusterer__network": TokenAttention(16, 0)},
     "published": PUBLISHED,
-    "published, k-means": {**PUBLISHED, "assign_labels": "kmeans"},
-    "orthogonal heads": {"head": "orthogonal"},
+    "published, k-means": {
+        **PUBLISHED,
+        "clusterer__assign_labels": "kmeans_hidden",
+    },
     "smaller images": {"image_size": 40},
     "larger images": {"image_size": 80},
     # No smaller: features by hand are means over five patches of 8 pixels, and a
@@ -39,10 +63,7 @@ OPTIONS = {
     "few tokens of a window": {"tokens_per_window": 12},
     "all tokens": {"tokens_per_window": 10_000},
     "no graph of pixels": {"pixel_weight": 0.0},
-    "a small sample": {"max_graph_tokens": 100},
-    "muon": {"optimizer": "muon"},
-    "no blocks": {"n_blocks": 0},
-    "only the start": {"max_iter": 0},
+    "a small sample": {"max_tokens": 100},
 }
 
 
@@ -50,7 +71,7 @@ OPTIONS = {
 def test_textures_are_told_apart(
     make_segmenter, images, new_images, new_masks, changes
 ):
-    model = make_segmenter(**changes).fit(images)
+    model = clone(make_segmenter().set_params(**changes)).fit(images)
     assert model.n_clusters_ == 2
     assert np.isfinite(model.loss_curve_).all()
     # One cluster for everything would have 0.25 to 0.35.
@@ -58,9 +79,9 @@ def test_textures_are_told_apart(
 
 
 def test_windows_are_smaller_than_images(shared_windowed, images):
-    geometry = shared_windowed._geometry
+    view = shared_windowed._view()
     for image in images:
-        windows = geometry.lattice(*image.shape[:2]).windows
+        windows = view.lattice(*image.shape[:2]).windows
         assert len(windows) > 1
         assert {(w.height, w.width) for w in windows} == {(4, 4)}
 
@@ -82,23 +103,31 @@ def test_early_stopping_keeps_windows_back(make_segmenter, make_picture):
             if state.phase == "fine_tuning":
                 self.seen = len(state.scores)
 
-    watch = Watch()
-    make_segmenter(callbacks=[watch], max_iter=50).fit(images)
+    def evaluations(**changes):
+        watch = Watch()
+        attention = clone(ATTENTION["clusterer__network"])
+        model = make_segmenter(
+            callbacks=[watch],
+            clusterer__network=attention,
+            clusterer__training__max_iter=51,
+            clusterer__training__batch_size=2,
+            **changes,
+        )
+        model.fit(images)
+        return watch.seen
+
     # At the start, and after each of two epochs.
-    assert watch.seen == 3
-    other = Watch()
-    make_segmenter(callbacks=[other], max_iter=50, early_stopping=False).fit(images)
-    assert other.seen == 0
+    assert evaluations() == 3
+    assert evaluations(clusterer__training__early_stopping=False) == 0
 
 
-def test_nothing_is_judged_where_no_step_is_taken(
-    make_segmenter, make_picture, monkeypatch
-):
-    images = [make_picture(seed, 24, 32)[0] for seed in range(40)]
-    monkeypatch.setattr(WindowSampler, "validation_batch", None)
-    assert make_segmenter(max_iter=None).fit(images).loss_curve_ == []
-    with pytest.raises(TypeError, match="not callable"):
-        make_segmenter(max_iter=1).fit(images)
+def test_no_step_is_taken_after_a_spectral_start(make_segmenter, images):
+    assert make_segmenter().fit(images).loss_curve_ == []
+    # Whatever else of the training is set.
+    model = make_segmenter(clusterer__training__lr=1e-2).fit(images)
+    assert model.loss_curve_ == []
+    model = make_segmenter(clusterer__training__max_iter=3).fit(images)
+    assert len(model.loss_curve_) == 3
 
 
 def test_a_module_as_backbone(make_segmenter, images, new_images, new_masks):
@@ -117,13 +146,16 @@ def test_a_module_as_backbone(make_segmenter, images, new_images, new_masks):
 
 @pytest.mark.parametrize("preset", ["pascal_context", "cityscapes", "ade20k"])
 def test_presets_are_parameters(preset):
-    model = DenseSegmenter.from_preset(preset, n_clusters=3)
+    model = DenseSegmenter.from_preset(preset, n_clusters=3, clusterer__n_components=2)
     assert model.n_clusters == 3
-    assert model.n_neighbors == 256
-    assert model.temperature == (1.0, 0.3)
+    clusterer = model.clusterer
+    assert clusterer.n_components == 2
+    assert clusterer.affinity.n_neighbors == 256
+    assert clusterer.training.temperature == (1.0, 0.3)
     # The published schedule is the longest: none is of a few steps.
-    assert model.max_iter > 10_000
+    assert clusterer.training.max_iter > 10_000
     model._check_parameters()
+    clusterer_of_tokens(model)
 
 
 def test_unknown_presets():

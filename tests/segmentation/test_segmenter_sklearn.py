@@ -57,7 +57,7 @@ def test_copies_predict_the_same(shared_windowed, images, copied):
 
 
 def test_fit_returns_the_estimator(make_segmenter, images):
-    model = make_segmenter(max_iter=0)
+    model = make_segmenter()
     assert model.fit(images[:1]) is model
 
 
@@ -94,7 +94,7 @@ def test_tags_say_what_it_takes(make_segmenter):
 
 
 def test_a_search_without_masks_takes_the_best_modularity(make_segmenter, images):
-    search = GridSearchCV(make_segmenter(max_iter=2), {"n_clusters": [1, 2]}, cv=2)
+    search = GridSearchCV(make_segmenter(), {"n_clusters": [1, 2]}, cv=2)
     search.fit(images)
     assert search.best_params_ == {"n_clusters": 2}
     one, two = search.cv_results_["mean_test_score"]
@@ -105,7 +105,7 @@ def test_a_search_without_masks_takes_the_best_modularity(make_segmenter, images
 
 
 def test_a_search_with_masks_takes_the_best_iou(make_segmenter, images, masks):
-    search = GridSearchCV(make_segmenter(max_iter=2), {"n_clusters": [1, 2]}, cv=2)
+    search = GridSearchCV(make_segmenter(), {"n_clusters": [1, 2]}, cv=2)
     search.fit(images, masks)
     assert search.best_params_ == {"n_clusters": 2}
     one, two = search.cv_results_["mean_test_score"]
@@ -117,6 +117,6 @@ def test_folds_of_files(make_segmenter, images, tmp_path):
     paths = [tmp_path / f"{number}.png" for number in range(len(images))]
     for path, image in zip(paths, images, strict=True):
         write_image(path, image)
-    model = make_segmenter(max_iter=0)
+    model = make_segmenter()
     of_files = cross_val_score(model, paths, cv=2)
     np.testing.assert_array_equal(of_files, cross_val_score(model, images, cv=2))

@@ -1,31 +1,34 @@
-"""Every few tokens of windows, their units, and the graph of a sample."""
+"""Every few tokens of windows, their units, and samples of them."""
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuraleig._batch import Edges
 from neuraleig.affinity import pixel_grid_edges
+from neuraleig.affinity._token_affinity import matrix_of
 from neuraleig.sampling import TokenWindow
-from neuraleig.segmentation._token_sample import (
-    HeldWindows,
-    PreparedWindows,
-    SampleRules,
-    channel_units,
-    matrix_of,
-    normalized,
-)
+from neuraleig.segmentation._token_sample import PreparedWindows, Units
 
-CPU = torch.device("cpu")
 SIZES = (4, 6), (5, 3), (1, 1), (6, 6)
+
+
+class Held:
+    """Windows in memory, each of an image of its own."""
+
+    def __init__(self, windows):
+        self.windows = windows
+        self.sizes = [window.colors.shape[:2] for window in windows]
+        self.pictures = np.arange(len(windows))
+
+    def __getitem__(self, index):
+        return self.windows[index]
 
 
 def make_windows(sizes=SIZES, n_channels=5, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return HeldWindows(
+    return Held(
         [
             TokenWindow(
                 torch.randn(*size, n_channels, generator=generator),
@@ -36,20 +39,17 @@ def make_windows(sizes=SIZES, n_channels=5, seed=0):
     )
 
 
-def prepared(windows, tokens_per_window, seed=0):
-    n_channels = windows[0].features.shape[2]
-    return PreparedWindows(
-        windows,
-        torch.zeros(n_channels),
-        torch.ones(n_channels),
-        tokens_per_window,
-        seed,
-    )
+def plain(n_channels):
+    return Units(np.zeros(n_channels, np.float32), np.ones(n_channels, np.float32))
 
 
-def sample_of(windows, max_tokens=1000, pixel_weight=0.3, seed=0, n_graph_channels=3):
-    rules = SampleRules(None, max_tokens, n_graph_channels, 64, pixel_weight, CPU)
-    return rules.draw(windows, seed)
+def prepared(windows, tokens_per_window, seed=0, max_tokens=1000):
+    units = plain(windows[0].features.shape[2])
+    return PreparedWindows(windows, units, tokens_per_window, max_tokens, seed)
+
+
+def sample_of(windows, max_tokens=1000, seed=0):
+    return prepared(windows, 1000, max_tokens=max_tokens).sample(seed)
 
 
 class TestPreparedWindows:
@@ -63,8 +63,7 @@ class TestPreparedWindows:
 
     def test_features_are_standardised_and_colours_are_not(self):
         windows = make_windows()
-        shift, scale = channel_units(windows, 0)
-        found = PreparedWindows(windows, shift, scale, 1000, 0)
+        found = PreparedWindows(windows, Units.of(windows, 0), 1000, 1000, 0)
         rows = torch.cat([found[i].features.flatten(0, 1) for i in range(len(SIZES))])
         torch.testing.assert_close(rows.mean(dim=0), torch.zeros(5), atol=1e-5, rtol=0)
         deviation = rows.std(dim=0, correction=0)
@@ -79,7 +78,7 @@ class TestPreparedWindows:
         grid = torch.stack(
             torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"), 2
         ).float()
-        windows = HeldWindows([TokenWindow(grid, torch.zeros(height, width, 3))])
+        windows = Held([TokenWindow(grid, torch.zeros(height, width, 3))])
         found = prepared(windows, tokens_per_window, seed)
         (size,) = found.sizes
         features, colors = found[0]
@@ -101,6 +100,15 @@ class TestPreparedWindows:
                 ((height, width),) = prepared(windows, wanted).sizes
                 assert 0.6 * wanted < height * width < 1.6 * wanted
 
+    @pytest.mark.parametrize(
+        ("n_windows", "expected"), [(1, 400), (90, 333), (400, 100)]
+    )
+    def test_as_many_as_let_all_windows_take_part(self, n_windows, expected):
+        windows = make_windows([(60, 60)] * n_windows, n_channels=1)
+        sizes = prepared(windows, None, max_tokens=30_000).sizes
+        found = np.mean([height * width for height, width in sizes])
+        assert found == pytest.approx(expected, rel=0.15)
+
     def test_windows_begin_at_different_tokens(self):
         windows = make_windows([(12, 12)] * 40)
         found = prepared(windows, 16)
@@ -111,131 +119,81 @@ class TestPreparedWindows:
         assert all(torch.equal(found[i].features, again[i].features) for i in range(40))
 
 
-class TestChannelUnits:
+class TestUnits:
     def test_mean_and_deviation_of_all_tokens(self):
         windows = make_windows()
-        shift, scale = channel_units(windows, 0)
+        units = Units.of(windows, 0)
         rows = torch.cat([windows[i].features.flatten(0, 1) for i in range(len(SIZES))])
-        torch.testing.assert_close(shift, rows.mean(dim=0))
-        torch.testing.assert_close(scale, rows.std(dim=0, correction=0))
+        np.testing.assert_allclose(units.mean, rows.mean(dim=0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(units.scale, rows.std(dim=0, correction=0), 1e-5)
 
     def test_channels_that_do_not_vary(self):
         window = TokenWindow(torch.full((3, 3, 2), 0.1), torch.zeros(3, 3, 3))
-        shift, scale = channel_units(HeldWindows([window]), 0)
-        torch.testing.assert_close(shift, torch.full((2,), 0.1))
-        assert scale.tolist() == [1.0, 1.0]
+        units = Units.of(Held([window]), 0)
+        np.testing.assert_allclose(units.mean, 0.1)
+        assert units.scale.tolist() == [1.0, 1.0]
 
     def test_units_and_shifts_of_channels(self):
         windows = make_windows()
-        moved = HeldWindows(
-            [
-                TokenWindow(1000 + 3 * windows[i].features, windows[i].colors)
-                for i in range(len(SIZES))
-            ]
+        moved = Held(
+            [TokenWindow(1000 + 3 * w.features, w.colors) for w in windows.windows]
         )
-        shift, scale = channel_units(windows, 0)
-        other_shift, other_scale = channel_units(moved, 0)
-        torch.testing.assert_close(other_shift, 1000 + 3 * shift)
-        torch.testing.assert_close(other_scale, 3 * scale, rtol=1e-3, atol=0)
+        units, other = Units.of(windows, 0), Units.of(moved, 0)
+        np.testing.assert_allclose(other.mean, 1000 + 3 * units.mean)
+        np.testing.assert_allclose(other.scale, 3 * units.scale, rtol=1e-3)
 
     def test_some_of_many_windows(self):
         read = set()
 
-        class Watched(HeldWindows):
+        class Watched(Held):
             def __getitem__(self, index):
                 read.add(index)
                 return super().__getitem__(index)
 
         windows = make_windows([(1, 2)] * 300)
-        channel_units(Watched([windows[i] for i in range(300)]), 0)
+        Units.of(Watched(windows.windows), 0)
         assert len(read) == 256
 
 
-class TestDrawSample:
-    def test_nodes_are_tokens_in_order(self):
+class TestSample:
+    def test_rows_are_tokens_in_order(self):
         windows = make_windows()
         sample = sample_of(windows)
-        assert sample.windows.sizes == windows.sizes
-        n_tokens = sum(h * w for h, w in SIZES)
-        assert sample.graph.n_nodes == n_tokens
-        np.testing.assert_array_equal(sample.graph.index, np.arange(n_tokens))
+        assert sample.sizes == windows.sizes
+        expected = torch.cat([w.features.flatten(0, 1) for w in windows.windows])
+        np.testing.assert_array_equal(sample.rows, expected)
+        counts = [height * width for height, width in SIZES]
+        np.testing.assert_array_equal(sample.pictures, np.repeat(range(4), counts))
+        for number in range(len(SIZES)):
+            assert torch.equal(sample[number].features, windows[number].features)
+            assert torch.equal(sample[number].colors, windows[number].colors)
+
+    def test_windows_are_views_of_the_rows(self):
+        sample = sample_of(make_windows())
+        sample.rows[0, 0] = 7.0
+        assert float(sample[0].features[0, 0, 0]) == 7.0
 
     @pytest.mark.parametrize("max_tokens", [2, 20, 40, 60, 76])
     def test_no_more_tokens_than_allowed(self, max_tokens):
         for seed in range(5):
             sample = sample_of(make_windows(), max_tokens, seed=seed)
-            sizes = sample.windows.sizes
-            n_tokens = sum(h * w for h, w in sizes)
-            assert n_tokens <= max_tokens or len(sizes) == 1
-            assert sample.graph.n_nodes == n_tokens
+            n_tokens = sum(h * w for h, w in sample.sizes)
+            assert n_tokens <= max_tokens or len(sample.sizes) == 1
+            assert len(sample.rows) == len(sample.pictures) == n_tokens
 
     def test_other_seeds_draw_other_windows(self):
         windows = make_windows([(2, 2)] * 30)
-        drawn = {
-            float(sample_of(windows, 8, seed=seed).windows[0].features[0, 0, 0])
-            for seed in range(10)
-        }
+        drawn = {float(sample_of(windows, 8, seed).rows[0, 0]) for seed in range(10)}
         assert len(drawn) > 3
 
-    def test_the_graph_is_an_affinity(self):
-        weights = sample_of(make_windows()).graph.weights
-        np.testing.assert_allclose(weights.toarray(), weights.T.toarray(), rtol=1e-12)
-        assert weights.data.min() > 0
-        assert not weights.diagonal().any()
-
-    def test_it_is_the_sum_of_two_graphs(self):
+    def test_the_graph_of_pixels_is_that_of_every_window(self):
         windows = make_windows()
-        features = sample_of(windows, pixel_weight=0).graph.weights
-        both = sample_of(windows, pixel_weight=0.3).graph.weights
-        blocks = [
-            normalized(matrix_of(pixel_grid_edges(windows[i].colors))).toarray()
-            for i in range(len(SIZES))
-        ]
-        expected = normalized(features) + 0.3 * sp.block_diag(blocks)
-        np.testing.assert_allclose(both.toarray(), expected.toarray(), atol=1e-6)
-
-    def test_only_the_last_channels_are_compared(self):
-        windows = make_windows()
-        other = make_windows(seed=1)
-        mixed = HeldWindows(
-            [
-                TokenWindow(
-                    torch.cat(
-                        [other[i].features[..., :2], windows[i].features[..., 2:]], 2
-                    ),
-                    windows[i].colors,
-                )
-                for i in range(len(SIZES))
-            ]
-        )
-        one, two = (sample_of(w).graph.weights.toarray() for w in (windows, mixed))
-        np.testing.assert_array_equal(one, two)
-        changed = sample_of(mixed, n_graph_channels=5).graph.weights.toarray()
-        assert not np.allclose(one, changed)
-
-    @pytest.mark.parametrize("pixel_weight", [0.0, 0.3])
-    def test_a_single_token(self, pixel_weight):
-        sample = sample_of(make_windows([(1, 1)]), pixel_weight=pixel_weight)
-        assert sample.graph.n_nodes == 1
-        assert sample.graph.weights.nnz == 0
-
-
-class TestMatrices:
-    def test_normalised_affinities_have_the_eigenvalue_one(self, dense_affinity):
-        weights = sp.csr_array(dense_affinity(12))
-        found = normalized(weights).toarray()
-        np.testing.assert_allclose(found, found.T)
-        values = np.linalg.eigvalsh(found)
-        assert values[-1] == pytest.approx(1)
-        assert values[0] >= -1 - 1e-12
-
-    def test_nodes_without_edges_stay_without(self):
-        weights = np.zeros((3, 3))
-        weights[0, 1] = weights[1, 0] = 4.0
-        found = normalized(sp.csr_array(weights)).toarray()
-        np.testing.assert_array_equal(found, weights / 4)
-
-    def test_pairs_are_listed_once(self, dense_affinity):
-        dense = dense_affinity(7)
-        edges = Edges.from_dense(torch.from_numpy(dense))
-        np.testing.assert_allclose(matrix_of(edges).toarray(), dense)
+        found = sample_of(windows).pixel_graph().toarray()
+        start = 0
+        for window in windows.windows:
+            alone = matrix_of(pixel_grid_edges(window.colors)).toarray()
+            own = slice(start, start + len(alone))
+            np.testing.assert_array_equal(found[own, own], alone)
+            found[own, own] = 0
+            start += len(alone)
+        assert not found.any()

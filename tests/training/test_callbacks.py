@@ -11,10 +11,9 @@ from neuraleig.training import (
     EarlyStopping,
     TemperatureSchedule,
     TrainingState,
-    check_callbacks,
     cosine_schedule,
 )
-from neuraleig.training._callbacks import HOOKS
+from neuraleig.training._callbacks import HOOKS, check_callbacks
 
 BATCH = Batch(torch.zeros(2, 1), Edges.paired(1), torch.arange(2))
 

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuraleig.training import NOTHING_KEPT, CheckpointError, CheckpointFolder
+from neuraleig.training import CheckpointError
 from neuraleig.training import _checkpoint as module
+from neuraleig.training._checkpoint import NOTHING_KEPT, CheckpointFolder
 
 IDENTITY = {"n_clusters": 3, "X": "abc", "temperature": (1.0, 0.5)}
 TREE = {

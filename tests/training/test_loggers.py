@@ -14,14 +14,9 @@ from sklearn.datasets import make_moons
 from torch import nn
 
 from neuraleig import NeuralEigenSpectralClustering
-from neuraleig.fit import _teach
-from neuraleig.training import (
-    MLflowLogger,
-    TensorBoardLogger,
-    Training,
-    TrainingState,
-    begin_histories,
-)
+from neuraleig._fit import _teach
+from neuraleig.training import MLflowLogger, TensorBoardLogger, Training, TrainingState
+from neuraleig.training._history import begin_histories
 
 X, _ = make_moons(300, noise=0.05, random_state=0)
 PARAMS = {

@@ -8,14 +8,10 @@ import torch
 from torch import nn
 
 from neuraleig._batch import Batch, Edges, Outputs
-from neuraleig.training import (
-    BaseCallback,
-    CheckpointFolder,
-    SavedTraining,
-    Schedule,
-    train,
-)
+from neuraleig.training import BaseCallback, Schedule, train
 from neuraleig.training._callbacks import HOOKS
+from neuraleig.training._checkpoint import CheckpointFolder
+from neuraleig.training._resume import SavedTraining
 
 CPU = torch.device("cpu")
 TARGET = torch.tensor([[1.0, -2.0, 0.5]])

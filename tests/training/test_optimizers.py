@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from neuraleig.training import OPTIMIZERS, Muon, make_optimizers
-from neuraleig.training._optimizers import orthogonalized
+from neuraleig.training import Muon
+from neuraleig.training._optimizers import OPTIMIZERS, make_optimizers, orthogonalized
 
 
 def matrix_of(*shape, seed=0):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from neuraleig.networks import make_network
-from neuraleig.training import PRECISIONS, MixedPrecision, resolve_precision
+from neuraleig.training._precision import PRECISIONS, MixedPrecision, resolve_precision
 
 CPU = torch.device("cpu")
 

@@ -1,4 +1,4 @@
-"""Frozen feature extractors: what they promise, and how their features are read."""
+"""Frozen feature extractors, and how their features are computed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from os import PathLike
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from contextlib import nullcontext
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 Maps = Tensor | Sequence[Tensor]
-Layers = Literal["auto"] | Sequence[int]
 Sizes = tuple[tuple[int, int], tuple[int, int]]
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -30,7 +27,8 @@ CUDA_TOKENS = 16384
 class Backbone(nn.Module, ABC):
     """Frozen network from images to maps of features, coarser by its patch size.
 
-    It is never trained: it stays in evaluation mode whatever contains it.
+    It stays in evaluation mode, also inside of other modules. Subclasses set the
+    attributes in ``__init__`` and implement :meth:`forward`.
 
     Attributes
     ----------
@@ -40,12 +38,26 @@ class Backbone(nn.Module, ABC):
         Features per token of every level, lowest first. Token graphs are built on
         the last level.
     identity : str
-        What decides the features: kind, weights and layers.
+        Kind, weights and layers: equal for equal features.
+    products : torch.dtype
+        Type of the products on CUDA; float32 on other devices.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neuraleig.segmentation import Backbone
+    >>> class MeanColor(Backbone):
+    ...     patch_size, n_channels, identity = 8, (3,), "mean colour of 8 pixels"
+    ...     def forward(self, images):
+    ...         return [torch.nn.functional.avg_pool2d(images, 8)]
+    >>> MeanColor()(torch.rand(1, 3, 16, 24))[0].shape
+    torch.Size([1, 3, 2, 3])
     """
 
     patch_size: int
     n_channels: tuple[int, ...]
     identity: str
+    products: torch.dtype = torch.float32
 
     @abstractmethod
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -64,7 +76,18 @@ class Backbone(nn.Module, ABC):
         """
 
     def train(self, mode: bool = True) -> Backbone:
-        """Stay in evaluation mode."""
+        """Stay in evaluation mode.
+
+        Parameters
+        ----------
+        mode : bool, default=True
+            Ignored.
+
+        Returns
+        -------
+        self : Backbone
+            In evaluation mode.
+        """
         super().train(False)
         return self
 
@@ -72,22 +95,9 @@ class Backbone(nn.Module, ABC):
 class CallableBackbone(Backbone):
     """A user's callable, whose patch size and channels are found by trying it.
 
-    Parameters
-    ----------
-    function : callable
-        Maps images of shape (N, 3, H, W), RGB in [0, 1], to features of shape
-        (N, C, H / patch, W / patch), or to a list of such maps, lowest level first.
-        A module is copied: the user's own keeps its mode, device and gradients.
-    device : torch.device
-        Where it runs.
-
-    Raises
-    ------
-    TypeError
-        If what it returns are no float tensors, or a module cannot be copied.
-    ValueError
-        If it fails on images of common sizes, or its maps have other shapes or are
-        not finite.
+    A module is copied, so that the user's own keeps its mode, device and gradients.
+    Refuses, by TypeError or ValueError, a callable that fails on images of common
+    sizes, and maps that are not finite float tensors of one resolution.
     """
 
     def __init__(
@@ -95,7 +105,7 @@ class CallableBackbone(Backbone):
     ) -> None:
         super().__init__()
         if isinstance(function, nn.Module):
-            function = _copied(function).to(device)
+            function = copied(function).to(device)
         self.function = function
         self.eval()
         self.patch_size, maps = self._probe(device)
@@ -118,14 +128,14 @@ class CallableBackbone(Backbone):
 
     def _probe(self, device: torch.device) -> tuple[int, list[Tensor]]:
         """Patch size, and the maps of images that fit it."""
-        failure: ValueError | None = None
-        for sizes in PROBE_SIZES:
+        first, second = PROBE_SIZES
+        try:
+            return self._tried(first, device)
+        except ValueError as error:
             try:
-                return self._tried(sizes, device)
-            except ValueError as error:
-                failure = failure or error
-        assert failure is not None
-        raise failure
+                return self._tried(second, device)
+            except ValueError:
+                raise error from None
 
     def _tried(self, sizes: Sizes, device: torch.device) -> tuple[int, list[Tensor]]:
         generator = torch.Generator().manual_seed(0)
@@ -153,79 +163,11 @@ class CallableBackbone(Backbone):
         return patch, maps
 
 
-def make_backbone(
-    backbone: str | Callable[[Tensor], Maps],
-    *,
-    device: torch.device,
-    pretrained: bool = True,
-    checkpoint: str | PathLike[str] | None = None,
-    layers: Layers = "auto",
-    seed: int = 0,
-) -> Backbone:
-    """Make the backbone that a user names or brings.
+def extract(backbone: Backbone, windows: Tensor, device: torch.device) -> Tensor:
+    """Compute the token features of windows, all levels side by side.
 
-    Parameters
-    ----------
-    backbone : str or callable
-        Name of a vision transformer of timm, ``"color_texture"``, or what
-        :class:`CallableBackbone` takes. A :class:`Backbone` is copied.
-    device : torch.device
-        Where it runs.
-    pretrained : bool, default=True
-        Whether timm's weights are fetched from the hub; random weights otherwise.
-    checkpoint : path or None, default=None
-        File of weights to use instead.
-    layers : "auto" or sequence of int, default="auto"
-        Blocks of a transformer, see :class:`TimmBackbone`.
-    seed : int, default=0
-        Seed of random weights.
-
-    Returns
-    -------
-    backbone : Backbone
-        On the device.
-
-    Raises
-    ------
-    TypeError
-        If ``backbone`` is neither a name nor callable.
-    ValueError
-        If arguments do not go together, or as the backbones say.
-    OSError
-        If weights cannot be read or fetched.
-    """
-    # Both import this module.
-    from neuraleig.segmentation.backbones._color_texture import ColorTexture
-    from neuraleig.segmentation.backbones._timm_backbone import TimmBackbone
-
-    if isinstance(backbone, str) and backbone != "color_texture":
-        return TimmBackbone(
-            backbone,
-            pretrained=pretrained,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
-            layers=layers,
-            seed=seed,
-        ).to(device)
-    if not (isinstance(backbone, str) or callable(backbone)):
-        raise TypeError(
-            f"backbone={backbone!r} must be the name of a timm model, 'color_texture' "
-            "or a callable that maps images to features."
-        )
-    _refuse_options(backbone, checkpoint, layers)
-    if isinstance(backbone, str):
-        return ColorTexture().to(device)
-    if isinstance(backbone, Backbone):
-        return _copied(backbone).eval().to(device)
-    return CallableBackbone(backbone, device)
-
-
-def extract(
-    backbone: Backbone,
-    windows: Tensor,
-    device: torch.device,
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """Token features of windows, all levels side by side.
+    Windows pass through the backbone in slices of a fixed number of tokens: the
+    memory beside the result does not grow with their number.
 
     Parameters
     ----------
@@ -234,24 +176,17 @@ def extract(
     windows : Tensor of shape (n_windows, 3, height, width)
         RGB in [0, 1]; the sides are multiples of the patch size.
     device : torch.device
-        Where the backbone is.
-    dtype : torch.dtype, default=torch.float32
-        Type of its products on CUDA; on other devices they are always float32.
+        Device of the backbone.
 
     Returns
     -------
     features : Tensor of shape (n_windows, rows, columns, sum(n_channels))
-        Float32, on ``device``, fit for training networks on.
+        Float32, on ``device``; networks can be trained on it.
 
     Raises
     ------
     ValueError
-        If a side is no multiple of the patch size.
-
-    Notes
-    -----
-    Windows go through in slices of a fixed number of tokens, so that the memory
-    beside the result does not grow with their number.
+        If a side is not a multiple of the patch size.
     """
     n_windows, _, height, width = windows.shape
     patch = backbone.patch_size
@@ -264,32 +199,24 @@ def extract(
     # Made outside of inference mode, whose tensors no network can be trained on.
     shape = n_windows, rows, columns, sum(backbone.n_channels)
     features = torch.empty(shape, dtype=torch.float32, device=device)
-    ends = [sum(backbone.n_channels[: i + 1]) for i in range(len(backbone.n_channels))]
-    budget = CUDA_TOKENS if device.type == "cuda" else CPU_TOKENS
-    step = max(1, budget // (rows * columns))
-    with torch.inference_mode(), _products_in(dtype, device):
+    on_cuda, dtype = device.type == "cuda", backbone.products
+    lower = on_cuda and dtype != torch.float32
+    products = torch.autocast(device.type, dtype) if lower else nullcontext()
+    step = max(1, (CUDA_TOKENS if on_cuda else CPU_TOKENS) // (rows * columns))
+    with torch.inference_mode(), products:
         for start in range(0, n_windows, step):
-            part = windows[start : start + step].to(device)
-            for end, level in zip(ends, backbone(part), strict=True):
-                place = features[start : start + step, ..., end - level.shape[1] : end]
+            own = slice(start, start + step)
+            maps = backbone(windows[own].to(device))
+            places = torch.split(features[own], list(backbone.n_channels), dim=3)
+            for place, level in zip(places, maps, strict=True):
                 place.copy_(level.permute(0, 2, 3, 1))
     return features
 
 
 def digest(state: dict[str, Any], *tensors: Tensor) -> str:
-    """Fingerprint of weights and other tensors, 32 hexadecimal digits.
+    """Fingerprint of a ``state_dict()`` and of other tensors, 32 hexadecimal digits.
 
-    Parameters
-    ----------
-    state : dict
-        A module's ``state_dict()``.
-    *tensors : Tensor
-        What else is to count.
-
-    Returns
-    -------
-    fingerprint : str
-        Equal for equal bytes, shapes, types and names.
+    Equal for equal bytes, shapes, types and names.
     """
     total = hashlib.blake2b(digest_size=16)
     for name, value in [*state.items(), *(("", t) for t in tensors)]:
@@ -302,29 +229,8 @@ def digest(state: dict[str, Any], *tensors: Tensor) -> str:
     return total.hexdigest()
 
 
-def _products_in(
-    dtype: torch.dtype, device: torch.device
-) -> AbstractContextManager[None]:
-    if device.type != "cuda" or dtype == torch.float32:
-        return nullcontext()
-    return torch.autocast(device.type, dtype)
-
-
-def _refuse_options(backbone: object, checkpoint: object, layers: object) -> None:
-    """Refuse options of timm's models for any other."""
-    kind = repr(backbone) if isinstance(backbone, str) else type(backbone).__name__
-    for name, value, default in (
-        ("checkpoint", checkpoint, None),
-        ("layers", layers, "auto"),
-    ):
-        if value is not default and value != default:
-            raise ValueError(
-                f"{name}={value!r} is for the names of timm models, and backbone is "
-                f"{kind}; leave {name}={default!r}."
-            )
-
-
-def _copied(module: ModuleT) -> ModuleT:
+def copied(module: ModuleT) -> ModuleT:
+    """Copy a user's module; TypeError if that fails."""
     try:
         return copy.deepcopy(module)
     except Exception as error:
@@ -335,7 +241,7 @@ def _copied(module: ModuleT) -> ModuleT:
 
 
 def _checked(outputs: Maps, images: Tensor) -> list[Tensor]:
-    """Refuse what are not finite maps of one resolution, one row per image."""
+    """Refuse all but finite maps of one resolution, one row per image."""
     maps = [outputs] if isinstance(outputs, Tensor) else outputs
     if not isinstance(maps, list | tuple) or not maps:
         raise TypeError(
@@ -383,5 +289,5 @@ def _patch_size(images: Tensor, features: Tensor) -> int:
     return patch
 
 
-def _size(tensor: Tensor) -> str:
-    return f"{tensor.shape[2]} x {tensor.shape[3]}"
+def _size(maps: Tensor) -> str:
+    return f"{maps.shape[2]} x {maps.shape[3]}"

@@ -1,4 +1,4 @@
-"""A backbone without weights: colour and texture of patches, by hand."""
+"""Backbone without weights: colour and texture of patches by fixed filters."""
 
 from __future__ import annotations
 
@@ -35,21 +35,11 @@ COLOR_EDGES = (0.1, 0.95)
 
 
 def gaussian_derivatives(sigma: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Gaussian and its first two derivatives, sampled.
+    """Gaussian of a width in pixels and its first two derivatives, to be correlated.
 
-    They are scaled so that they give 1 for constants, ramps of slope ``1 / sigma``
-    and parabolas ``(x / sigma)^2 / 2``, and 0 for lower powers: what they measure is
-    of one size at all scales.
-
-    Parameters
-    ----------
-    sigma : float
-        Width in pixels.
-
-    Returns
-    -------
-    filters : tuple of three Tensors of shape (2 * radius + 1,)
-        Smoothing, first and second derivative, to be correlated with the signal.
+    Scaled to give 1 for constants, ramps of slope ``1 / sigma`` and parabolas
+    ``(x / sigma)^2 / 2``, and 0 for lower powers: responses are of one size at all
+    scales.
     """
     radius = math.ceil(3 * sigma)
     x = torch.arange(-radius, radius + 1, dtype=torch.float64) / sigma
@@ -65,8 +55,8 @@ def gaussian_derivatives(sigma: float) -> tuple[Tensor, Tensor, Tensor]:
 class ColorTexture(Backbone):
     """Colour and texture of patches, without weights and without a download.
 
-    A baseline, and a stand-in for a pretrained network in examples and tests. It
-    knows no objects, only how places look. Levels:
+    A baseline, and a stand-in for a pretrained network in examples and tests: it
+    describes the look of places and recognises no objects. Levels:
 
     * low: mean and standard deviation of Lab colour over the patch;
     * mid: energies of oriented first and second derivatives of lightness (edges,
@@ -79,7 +69,7 @@ class ColorTexture(Backbone):
     Parameters
     ----------
     patch_size : int, default=8
-        Pixels per token, at least 4. The filters are as wide as it says.
+        Pixels per token, at least 4. Filters are scaled with it.
 
     Attributes
     ----------
@@ -99,7 +89,6 @@ class ColorTexture(Backbone):
     -----
     At borders squares are cut off and pixels repeated, so that features there are of
     the same size as inside. Moving an image by whole patches moves its tokens.
-    Mirroring it mirrors them and swaps the channels of the two diagonals.
 
     Examples
     --------
@@ -130,7 +119,18 @@ class ColorTexture(Backbone):
         self.eval()
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Features of images, lowest level first."""
+        """Compute the features of images.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n_images, 3, height, width)
+            RGB in [0, 1]; the sides are multiples of ``patch_size``.
+
+        Returns
+        -------
+        maps : list of three Tensors of shape (n_images, n_channels[l], rows, columns)
+            Lowest level first.
+        """
         # Squares of small differences, and logarithms: no place for half precision.
         with torch.autocast(images.device.type, enabled=False):
             lab = rgb_to_lab(images.float())
@@ -160,12 +160,14 @@ class ColorTexture(Backbone):
             filters = gaussian_derivatives(scale * self.patch_size / step)
             channels = lab if number < N_COLOR_SCALES else lab[:, :1]
             channels = F.avg_pool2d(channels, step)
-            x, y = _gradients(channels, filters)
+            smooth, first, _ = filters
+            x = _filtered(channels, first, smooth)
+            y = _filtered(channels, smooth, first)
             patch = self.patch_size // step
             xx, yy, xy = (
                 F.avg_pool2d(a * b, patch) for a, b in ((x, x), (y, y), (x, y))
             )
-            # Energy along an angle, of which the patch's three sums say all.
+            # Energy along an angle, from three sums over the patch.
             slopes.append(
                 _along([c * c, 2 * c * s, s * s], [xx[:, :1], xy[:, :1], yy[:, :1]])
             )
@@ -189,11 +191,6 @@ def _step(patch_size: int, sigma: float) -> int:
     )
 
 
-def _gradients(channels: Tensor, filters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    smooth, first, _ = filters
-    return _filtered(channels, first, smooth), _filtered(channels, smooth, first)
-
-
 def _bends(
     lightness: Tensor, filters: tuple[Tensor, ...], patch_size: int, angles: Tensor
 ) -> Tensor:
@@ -210,10 +207,10 @@ def _bends(
 
 
 def _constants() -> tuple[Tensor, Tensor]:
-    """Centre of every channel, and the factor that gives its kind its weight.
+    """Centre and factor of every channel.
 
     Kinds are mean colour, contrast (deviations and edges of colour) and texture. A
-    channel of a kind of n channels has a variance of about 1 / n.
+    channel of a kind of n channels gets a variance of about 1 / n.
     """
     mean = [LIGHTNESS, COLOR, COLOR]
     deviation = [LIGHTNESS_DEVIATION, COLOR_DEVIATION, COLOR_DEVIATION]

@@ -1,33 +1,33 @@
-"""Vision transformers of timm, the one file that imports it."""
+"""Vision transformers of timm; the one module that imports it."""
 
 from __future__ import annotations
 
 import difflib
-import pickle
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from neuraleig._components import Component
 from neuraleig._extras import missing
 from neuraleig._random import seeded_torch
-from neuraleig.segmentation.backbones._backbones import Backbone, Layers, digest
+from neuraleig._sklearn import StrOptions
+from neuraleig.segmentation.backbones._backbones import Backbone, digest
+from neuraleig.segmentation.backbones._weight_files import read_weights
+from neuraleig.training._precision import PRECISIONS, Precision, resolve_precision
+
+Layers = Literal["auto"] | Sequence[int]
 
 # timm's modules of plain transformers: one resolution, global attention, and levels
 # that forward_intermediates reads.
 PLAIN_TRANSFORMERS = ["vision_transformer", "deit", "eva"]
-# Under what training scripts store the weights, and what they put before the names.
-# What has no such prefix beside weights that do (heads, the student) is left out.
-WRAPPERS = ("state_dict", "model", "teacher")
-PREFIXES = ("module.", "_orig_mod.", "teacher.", "backbone.")
 # Parts that no token passes through.
 UNUSED = ("head", "attn_pool.", "mask_token")
 # Share of DINOv3's blocks after which its tokens are read: the last ones serve its
@@ -38,16 +38,17 @@ DINOV3_DEPTH = 10 / 12
 SHOWN = 3
 
 
-class TimmBackbone(Backbone):
-    r"""Vision transformer of timm, any by name: supervised, DeiT, DINO, CLIP, ...
+class TimmBackbone(Component):
+    r"""Vision transformer of timm by its name: supervised, DeiT, DINO, CLIP and others.
 
+    Pass it as ``backbone`` of a :class:`~neuraleig.segmentation.DenseSegmenter`.
     Levels are the tokens of three blocks: the first, the middle one and, normalised,
-    the last. Where other features are known to cluster better they take the place
-    of the last: the keys of the last block for the first DINO, and block
+    the last. Other features are known to cluster better in two families and take the
+    place of the last block: its keys for the first DINO, and block
     :math:`\mathrm{round}(10 L / 12)` of :math:`L` for DINOv3 [1]_. Class and register
-    tokens are left out. Images are standardised by the model's own mean and standard
-    deviation, and may be of any size that is a multiple of the patch size: position
-    embeddings are resampled.
+    tokens are left out. Images are standardised by the mean and the standard
+    deviation of the model, and may have any size that is a multiple of the patch
+    size: position embeddings are resampled.
 
     Parameters
     ----------
@@ -55,114 +56,160 @@ class TimmBackbone(Backbone):
         One of ``timm.list_models("*vit*")``, with or without the tag of its weights,
         such as ``"vit_small_patch14_reg4_dinov2.lvd142m"``.
     pretrained : bool, default=True
-        Whether the weights are fetched from the hub (once: it keeps them on disk);
-        random weights otherwise.
-    checkpoint : path or None, default=None
+        Fetch the weights from the hub of timm (once: it keeps them on disk). Random
+        weights otherwise.
+    weights : str, PathLike or None, default=None
         File to take the weights from instead: safetensors, or a state dict saved by
         torch. Weights under ``"state_dict"``, ``"model"`` or ``"teacher"`` and with
-        prefixes such as ``"module."`` and ``"backbone."`` are found; position
+        prefixes such as ``"module."`` and ``"backbone."`` are found. Position
         embeddings of another size are resampled.
     layers : "auto" or sequence of int, default="auto"
-        Numbers of the blocks, ascending, negative ones from the end. Token graphs
-        are built on the last one, which goes through the model's final norm.
-    seed : int, default=0
-        Seed of random weights. torch's global generators are left alone.
-    weights : mapping of str to Tensor or None, default=None
-        The model's ``state_dict()`` of before: nothing is then fetched or read.
-
-    Attributes
-    ----------
-    patch_size : int
-        Pixels per token, along both sides.
-    n_channels : tuple of int
-        Features per token of every level, lowest first.
-    identity : str
-        Name, levels and a fingerprint of the weights.
-    layers : tuple of int
-        Blocks of the levels.
-    uses_keys : bool
-        Whether the last level are keys rather than tokens.
-    options : dict
-        What it was made of, in plain JSON: ``TimmBackbone(**options)`` makes it anew.
-
-    Raises
-    ------
-    ImportError
-        If timm is not installed.
-    ValueError
-        If the name is unknown, not that of a plain transformer or without weights,
-        if ``layers`` do not exist or ``checkpoint`` does not fit.
-    OSError
-        If the weights cannot be fetched, or there is no such file.
+        Numbers of the blocks, ascending; negative ones count from the end. The graph
+        of tokens is built on the last one, which passes the final norm of the model.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
+        Type of the products on CUDA; ``"auto"`` is bfloat16. Float32 on other devices.
 
     References
     ----------
     .. [1] O. Siméoni et al., "DINOv3", arXiv 2508.10104, 2025.
+
+    Examples
+    --------
+    >>> from neuraleig import DenseSegmenter
+    >>> from neuraleig.segmentation import TimmBackbone
+    >>> backbone = TimmBackbone("vit_small_patch16_224.dino", layers=(5, 11))
+    >>> DenseSegmenter(backbone=backbone).set_params(backbone__precision="float32")
+    DenseSegmenter(backbone=TimmBackbone(layers=(5, 11),
+                                         name='vit_small_patch16_224.dino',
+                                         precision='float32'))
     """
 
-    mean: Tensor
-    std: Tensor
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "name": [str],
+        "pretrained": ["boolean"],
+        "weights": [str, PathLike, None],
+        "layers": [StrOptions({"auto"}), tuple, list],
+        "precision": [StrOptions(set(PRECISIONS))],
+    }
 
     def __init__(
         self,
         name: str,
         *,
         pretrained: bool = True,
-        checkpoint: str | Path | None = None,
+        weights: str | PathLike[str] | None = None,
         layers: Layers = "auto",
-        seed: int = 0,
-        weights: Mapping[str, Tensor] | None = None,
+        precision: Precision = "auto",
     ) -> None:
-        super().__init__()
+        self.name = name
+        self.pretrained = pretrained
+        self.weights = weights
+        self.layers = layers
+        self.precision = precision
+
+    def make(
+        self,
+        device: torch.device,
+        *,
+        seed: int = 0,
+        state: Mapping[str, Tensor] | None = None,
+    ) -> VisionTransformer:
+        """Make the frozen network.
+
+        Parameters
+        ----------
+        device : torch.device
+            Device for the network.
+        seed : int, default=0
+            Seed of random weights. The global generators of torch are left alone.
+        state : mapping of str to Tensor or None, default=None
+            ``state_dict()`` of the model of an earlier network: nothing is fetched
+            or read.
+
+        Returns
+        -------
+        backbone : VisionTransformer
+            On the device.
+
+        Raises
+        ------
+        ImportError
+            If timm is not installed.
+        ValueError
+            If the name is unknown, not that of a plain transformer or without
+            weights, or if ``layers``, ``weights`` or ``precision`` do not fit.
+        OSError
+            If the weights cannot be fetched, or there is no such file.
+        """
         timm = _timm()
-        _check_name(timm, name)
-        if weights is not None:
-            _check_weights(timm, name, weights)
-        fetched = pretrained and checkpoint is None and weights is None
+        _check_name(timm, self.name)
+        auto = self.precision == "auto" and device.type == "cuda"
+        products = torch.bfloat16 if auto else resolve_precision(self.precision, device)
+        if state is not None:
+            _check_weights(timm, self.name, state)
+        fetched = self.pretrained and self.weights is None and state is None
         # timm draws the weights that it then replaces.
         with seeded_torch(seed, torch.device("cpu")):
-            model = _created(timm, name, fetched)
-        if weights is not None:
-            model.load_state_dict(weights)
-        elif checkpoint is not None:
-            _load(timm, model, Path(checkpoint))
-        self.model = model.requires_grad_(False)
+            model = _created(timm, self.name, fetched)
+        if state is not None:
+            model.load_state_dict(state)
+        elif self.weights is not None:
+            _load(timm, model, Path(self.weights))
         config = timm.data.resolve_model_data_config(model)
-        for key in ("mean", "std"):
-            value = torch.tensor(config[key]).reshape(3, 1, 1)
-            self.register_buffer(key, value, persistent=False)
-        self._describe(name, layers)
-        self.options = {
-            "name": name,
-            "pretrained": bool(pretrained),
-            "checkpoint": None
-            if checkpoint is None
-            else str(Path(checkpoint).resolve()),
-            "layers": layers if isinstance(layers, str) else [int(n) for n in layers],
-            "seed": int(seed),
-        }
-        self.eval()
+        made = VisionTransformer(self, model, config["mean"], config["std"])
+        made.products = products
+        made.seed = seed
+        return made.to(device)
 
-    def _describe(self, name: str, layers: Layers) -> None:
-        """Set what the model decides."""
-        model, depth = self.model, len(self.model.blocks)
-        automatic = isinstance(layers, str) and layers == "auto"
+
+class VisionTransformer(Backbone):
+    """Frozen transformer that a :class:`TimmBackbone` makes.
+
+    Attributes
+    ----------
+    layers : tuple of int
+        Blocks of the levels.
+    uses_keys : bool
+        Whether the last level are keys rather than tokens.
+    seed : int
+        Seed of random weights.
+    """
+
+    mean: Tensor
+    std: Tensor
+    seed: int = 0
+
+    def __init__(
+        self,
+        settings: TimmBackbone,
+        model: Any,  # noqa: ANN401 - a model of timm
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.model = model.requires_grad_(False)
+        for key, value in (("mean", mean), ("std", std)):
+            constant = torch.tensor(value).reshape(3, 1, 1)
+            self.register_buffer(key, constant, persistent=False)
+        depth = len(model.blocks)
+        automatic = isinstance(settings.layers, str) and settings.layers == "auto"
         # Of names without a tag timm takes the first.
-        tag = model.pretrained_cfg.get("tag") or ""
-        self.uses_keys = automatic and tag == "dino"
+        self.uses_keys = automatic and model.pretrained_cfg.get("tag") == "dino"
         last = depth - 1
-        if "dinov3" in name:
+        if "dinov3" in settings.name:
             last = max(0, round(depth * DINOV3_DEPTH) - 1)
         self.layers = (
             tuple(sorted({0, min(depth // 2, last), last}))
             if automatic
-            else _check_layers(layers, depth)
+            else _check_layers(settings.layers, depth)
         )
         self.patch_size = int(model.patch_embed.patch_size[0])
         self.n_channels = (int(model.embed_dim),) * len(self.layers)
         levels = ",".join(map(str, self.layers)) + ("k" if self.uses_keys else "")
         weights = digest({**model.state_dict(), "mean": self.mean, "std": self.std})
-        self.identity = f"timm/{name}/{levels}/{weights}"
+        self.identity = f"timm/{settings.name}/{levels}/{weights}"
+        self.eval()
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Features of images, lowest level first."""
@@ -220,7 +267,7 @@ def _check_name(timm: ModuleType, name: str) -> None:
         hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ValueError(
             f"backbone={name!r} is not a model of timm; {hint}timm.list_models('vit*') "
-            "lists them; weights of your own go into checkpoint=."
+            "lists them. For weights of your own pass TimmBackbone(name, weights=...)."
         )
     if not timm.models.is_model_in_modules(architecture, PLAIN_TRANSFORMERS):
         raise ValueError(
@@ -238,22 +285,23 @@ def _check_name(timm: ModuleType, name: str) -> None:
 
 def _created(timm: ModuleType, name: str, fetched: bool) -> Any:  # noqa: ANN401
     """Model of timm without a classifier, for images of any size."""
+    otherwise = (
+        f"TimmBackbone({name!r}, weights=...) with a file of them, or pretrained=False "
+        "for random ones."
+    )
     if fetched and not timm.models.get_pretrained_cfg(name).has_weights:
-        raise ValueError(
-            f"timm has no weights for backbone={name!r}; pass checkpoint= with a file "
-            "of them, or pretrained=False for random ones."
-        )
-    options = {"num_classes": 0, "dynamic_img_size": True}
-    if not fetched:
-        return timm.create_model(name, pretrained=False, **options)
+        raise ValueError(f"timm has no weights for backbone={name!r}; pass {otherwise}")
     try:
-        return timm.create_model(name, pretrained=True, **options)
+        return timm.create_model(
+            name, pretrained=fetched, num_classes=0, dynamic_img_size=True
+        )
     except Exception as error:
+        if not fetched:
+            raise
         # Clients of the hub fail in many ways, and in other ones every year.
         raise OSError(
             f"the weights of backbone={name!r} could not be fetched from the hub "
-            f"({type(error).__name__}: {error}). Without a network, pass checkpoint= "
-            "with a file of them, or pretrained=False for random ones."
+            f"({type(error).__name__}: {error}). Without a network, pass {otherwise}"
         ) from error
 
 
@@ -288,7 +336,7 @@ def _check_layers(layers: Layers, depth: int) -> tuple[int, ...]:
 
 def _load(timm: ModuleType, model: Any, path: Path) -> None:  # noqa: ANN401
     """Fill a model from a file, completely or not at all."""
-    state = _translated(timm, model, _unwrapped(_read(path)), path)
+    state = _translated(timm, model, read_weights(path), path)
     own = model.state_dict()
     used = {k: v for k, v in state.items() if not k.startswith(UNUSED)}
     problems = {
@@ -300,22 +348,20 @@ def _load(timm: ModuleType, model: Any, path: Path) -> None:  # noqa: ANN401
     }
     if any(problems.values()):
         details = "; ".join(
-            f"{len(keys)} {kind} ({_brief(keys)})"
+            f"{len(keys)} {kind} ({', '.join(keys[:SHOWN])}"
+            f"{', ...' if len(keys) > SHOWN else ''})"
             for kind, keys in problems.items()
             if keys
         )
         raise ValueError(
-            f"checkpoint={str(path)!r} does not fit the backbone: {details}. Is it of "
+            f"weights={str(path)!r} does not fit the backbone: {details}. Is it of "
             "another model?"
         )
     model.load_state_dict({k: v for k, v in used.items() if k in own}, strict=False)
 
 
 def _translated(
-    timm: ModuleType,
-    model: nn.Module,
-    state: dict[str, Tensor],
-    path: Path,
+    timm: ModuleType, model: nn.Module, state: dict[str, Tensor], path: Path
 ) -> dict[str, Tensor]:
     """Weights under timm's names where the authors' own files have others.
 
@@ -325,55 +371,10 @@ def _translated(
     try:
         if isinstance(model, models.eva.Eva):
             return dict(models.eva.checkpoint_filter_fn(state, model))
-        return dict(
-            models.vision_transformer.checkpoint_filter_fn(
-                state, model, adapt_layer_scale=True
-            )
-        )
+        translate = models.vision_transformer.checkpoint_filter_fn
+        return dict(translate(state, model, adapt_layer_scale=True))
     except Exception as error:
         raise ValueError(
-            f"checkpoint={str(path)!r} does not fit the backbone "
+            f"weights={str(path)!r} does not fit the backbone "
             f"({type(error).__name__}: {error})."
         ) from error
-
-
-def _read(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
-    """Contents of a file of weights, without running code from it."""
-    if not path.is_file():
-        raise FileNotFoundError(f"checkpoint={str(path)!r} is not a file.")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"checkpoint={str(path)!r} is no state dict: reading it would run code. "
-            "Save model.state_dict() by torch.save or as safetensors."
-        ) from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"checkpoint={str(path)!r} cannot be read ({error}); it must be "
-            "safetensors (by its suffix) or a state dict saved by torch."
-        ) from error
-
-
-def _unwrapped(content: Any) -> dict[str, Tensor]:  # noqa: ANN401
-    """Weights of a backbone in what a training script stored."""
-    while isinstance(content, Mapping):
-        inner = [content[key] for key in WRAPPERS if key in content]
-        if not inner or not isinstance(inner[0], Mapping):
-            break
-        content = inner[0]
-    state = dict(content) if isinstance(content, Mapping) else {}
-    state = {k: v for k, v in state.items() if isinstance(v, Tensor)}
-    while found := [p for p in PREFIXES if any(k.startswith(p) for k in state)]:
-        prefix = found[0]
-        state = {
-            k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)
-        }
-    return state
-
-
-def _brief(keys: Sequence[str]) -> str:
-    more = ", ..." if len(keys) > SHOWN else ""
-    return ", ".join(keys[:SHOWN]) + more

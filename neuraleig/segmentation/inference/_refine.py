@@ -57,7 +57,7 @@ def refined_labels(
     radius: float = 1.0,
     eps: float = 1e-3,
 ) -> Labels:
-    r"""Labels of an image by a guided filter of the clusters' probabilities.
+    r"""Label an image by a guided filter of the probabilities of the clusters.
 
     Within each square window, the probability of a cluster is fitted as a linear
     function of colour, :math:`a^T I + b` with a ridge ``eps`` on :math:`a`; a pixel
@@ -87,13 +87,25 @@ def refined_labels(
     Notes
     -----
     The functions are fitted on cells of a quarter of a patch (the fast filter [2]_),
-    tile by tile and for the clusters that are probable there. Memory is the labels, the
-    probabilities of the tokens and a constant.
+    tile by tile and for the clusters that are probable there. Memory is the labels,
+    the probabilities of the tokens and a constant.
 
     References
     ----------
     .. [1] K. He, J. Sun and X. Tang, "Guided image filtering", TPAMI, 2013.
     .. [2] K. He and J. Sun, "Fast guided filter", arXiv:1505.00996, 2015.
+
+    Examples
+    --------
+    The token to the right of the edge is unsure, its colours are not:
+
+    >>> import numpy as np, torch
+    >>> from neuraleig.segmentation.inference import Lattice, refined_labels
+    >>> rgb = np.zeros((8, 24, 3), np.uint8)
+    >>> rgb[:, 8:] = 200
+    >>> scores = torch.tensor([[[2.0, -2.0], [0.1, 0.0], [-2.0, 2.0]]])
+    >>> refined_labels(scores, rgb, Lattice.of(8, 24, 8))[0].tolist().index(1)
+    8
     """
     size = rgb.shape[:2]
     n_clusters = scores.shape[2]

@@ -21,20 +21,10 @@ WEIGHT_FLOOR = 0.05
 
 
 def window_weights(height: int, width: int) -> Tensor:
-    """Weights of the tokens of a window, where it overlaps others.
+    """Weights (height, width) of the tokens of a window, where it overlaps others.
 
     A raised cosine in each direction: tokens near the border of a window see little
     of their surroundings, and sums of overlapping windows have no seams.
-
-    Parameters
-    ----------
-    height, width : int
-        Tokens of a window.
-
-    Returns
-    -------
-    weights : Tensor of shape (height, width), float32
-        Positive, symmetric, at most 1.
     """
     rows, columns = (
         WEIGHT_FLOOR
@@ -52,12 +42,11 @@ def scores_on_lattice(
     *,
     batch_size: int,
 ) -> Tensor:
-    """Scores of all tokens of one image: means of those of the windows.
-
-    Their weights are :func:`window_weights`.
+    """Scores (h, w, k) of all tokens of one image: weighted means over the windows.
 
     Windows are taken row by row in batches that hold no other image, so that an image
-    has the same scores in any company.
+    has the same scores in any company. Scores of a single window stay as they are.
+    Beside one batch, memory holds two arrays of the size of the result at most.
 
     Parameters
     ----------
@@ -66,20 +55,9 @@ def scores_on_lattice(
     lattice : Lattice
         Its tokens and windows.
     score : callable
-        Takes windows (n, 3, height, width) and returns scores (n, h, w, k) of their
-        tokens, on any device.
+        Scores of windows, on any device, where the result is as well.
     batch_size : int
         Windows at a time.
-
-    Returns
-    -------
-    scores : Tensor of shape (h, w, k), float32
-        On the device that ``score`` returned its own on. Those of a single window as
-        they were.
-
-    Notes
-    -----
-    Beside one batch, memory holds two arrays of the size of the result at most.
     """
     windows = lattice.windows
     if len(windows) == 1:
@@ -111,29 +89,11 @@ def averaged_scores(
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
 ) -> Tensor:
-    """Mean scores of an image seen at several sizes, and mirrored.
+    """Mean scores (h, w, k) of an image seen at several sizes, and mirrored.
 
-    Parameters
-    ----------
-    rgb : ndarray of shape (height, width, 3), uint8
-        The image.
-    lattice : Lattice
-        Of that image; windows have its size at every scale.
-    score, batch_size
-        As in :func:`scores_on_lattice`.
-    scales : sequence of float, default=(1.0,)
-        Factors by which the image is resized.
-    flip : bool, default=False
-        Whether each of them is seen mirrored too (left to right).
-
-    Returns
-    -------
-    scores : Tensor of shape (h, w, k), float32
-        On the lattice given; those of another scale are interpolated.
-
-    Notes
-    -----
-    Time is that of one pass, times the sum of the squared scales, twice with ``flip``.
+    Scores of other scales are interpolated onto the lattice, and windows have the
+    same size at every scale. Other parameters are those of :func:`scores_on_lattice`.
+    Time grows with the sum of the squared scales, and doubles with ``flip``.
     """
     total, n_views = None, 0
     for scale in scales:

@@ -31,40 +31,19 @@ CUDA_BLOCK_PIXELS = 2**22
 
 
 def pixel_centers(n_pixels: int, n_seen: int, patch_size: int) -> Tensor:
-    """Where the pixels of one direction are on the lattice of tokens.
+    """Positions of ``n_pixels`` of one direction on the lattice, in float64.
 
-    Parameters
-    ----------
-    n_pixels : int
-        Pixels wanted.
-    n_seen : int
-        Pixels of the same extent that the lattice was made of, padding left out.
-    patch_size : int
-        Pixels of a token.
-
-    Returns
-    -------
-    coordinates : Tensor of shape (n_pixels,), float64
-        Token i has its centre at i.
+    Token i has its centre at i. The lattice was made of ``n_seen`` pixels of the same
+    extent, padding left out.
     """
     pixels = torch.arange(n_pixels, dtype=torch.float64) + 0.5
     return pixels * (n_seen / (n_pixels * patch_size)) - 0.5
 
 
 def resampled(scores: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Scores at the points of a grid, interpolated bilinearly.
+    """Scores (n_rows, n_columns, k) at the points of a grid, bilinearly.
 
-    Parameters
-    ----------
-    scores : Tensor of shape (h, w, k)
-        Scores of tokens.
-    rows, columns : Tensor of shape (n_rows,) and (n_columns,)
-        Coordinates in tokens; those outside the lattice are moved to its border.
-
-    Returns
-    -------
-    scores : Tensor of shape (n_rows, n_columns, k)
-        In the type of the input.
+    Coordinates are in tokens; those outside the lattice are moved to its border.
     """
     for dim, coordinates in enumerate((rows, columns)):
         n_tokens = scores.shape[dim]
@@ -81,7 +60,7 @@ def resampled(scores: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 def labels_from_scores(
     scores: Tensor, lattice: Lattice, size: tuple[int, int] | None = None
 ) -> Labels:
-    """Cluster of highest interpolated score of every pixel.
+    """Label every pixel with the cluster of highest interpolated score.
 
     Parameters
     ----------
@@ -90,7 +69,7 @@ def labels_from_scores(
     lattice : Lattice
         Lattice of the image as it was seen, perhaps resized.
     size : (int, int) or None, default=None
-        Height and width wanted: the image's own. None: as it was seen.
+        Height and width of the result; ``None``: those of the image as it was seen.
 
     Returns
     -------
@@ -100,10 +79,18 @@ def labels_from_scores(
 
     Notes
     -----
-    Between four tokens whose highest cluster is the same no other one can win, so
-    that only blocks of pixels on boundaries are computed, for the clusters that can
-    win there: time is O(H W + h w k) and hardly depends on k. Memory is the labels and
-    a constant.
+    Between four tokens whose highest cluster is the same no other one can win.
+    Therefore only blocks of pixels on boundaries are computed, for the clusters that
+    can win there: time is O(H W + h w k). Memory is the labels and a constant.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neuraleig.segmentation.inference import Lattice, labels_from_scores
+    >>> scores = torch.eye(2)[None]  # two tokens, two clusters
+    >>> labels_from_scores(scores, Lattice.of(2, 4, 2))
+    array([[0, 0, 1, 1],
+           [0, 0, 1, 1]], dtype=uint8)
     """
     scores, n_clusters = scores.float(), scores.shape[2]
     rows, columns = _blocks(scores, lattice, size)
@@ -138,38 +125,20 @@ def labels_array(labels: Tensor, n_clusters: int) -> Labels:
 def probabilities_in_strips(
     scores: Tensor, lattice: Lattice, size: tuple[int, int] | None = None
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Probabilities of all clusters, a strip of rows at a time.
+    """Probabilities (n_rows, width, k) of all clusters, a strip of rows at a time.
 
-    The softmax of the interpolated scores, whose argmax are the labels.
-
-    Parameters
-    ----------
-    scores, lattice, size
-        As in :func:`labels_from_scores`.
-
-    Yields
-    ------
-    rows : slice
-        Rows of the image, from the top.
-    probabilities : ndarray of shape (n_rows, width, k), float32
-        An array of its own.
+    The softmax of the interpolated scores, whose argmax are the labels. Yields the
+    rows of the image, from the top, and an array of its own.
     """
-    for rows, values in _strips(scores, lattice, size):
-        shifted = values.sub_(values.amax(dim=2, keepdim=True)).exp_()
-        yield rows, shifted.div_(shifted.sum(dim=2, keepdim=True)).cpu().numpy()
-
-
-def _strips(
-    scores: Tensor, lattice: Lattice, size: tuple[int, int] | None
-) -> Iterator[tuple[slice, Tensor]]:
-    """Interpolated scores of strips of rows."""
     height, width = size or (lattice.height, lattice.width)
     rows = pixel_centers(height, lattice.height, lattice.patch_size)
     columns = pixel_centers(width, lattice.width, lattice.patch_size)
     step = max(1, STRIP_BYTES // (4 * width * scores.shape[2]))
     for start in range(0, height, step):
         part = slice(start, min(start + step, height))
-        yield part, resampled(scores.float(), rows[part], columns)
+        values = resampled(scores.float(), rows[part], columns)
+        values = values.sub_(values.amax(dim=2, keepdim=True)).exp_()
+        yield part, values.div_(values.sum(dim=2, keepdim=True)).cpu().numpy()
 
 
 def _neighbors(
@@ -275,35 +244,21 @@ def _fill(
     for step, n in enumerate(n_left):
         candidate = cluster[start[:n] + step]
         values = _interpolated(corners[:n], candidate, rows.share, columns.share)
+        candidate = candidate.to(torch.int32)[:, None, None]
         if step == 0:
-            best = values
-            found = candidate[:, None, None].expand_as(values).to(torch.int32)
+            best, found = values, candidate.expand_as(values).contiguous()
         else:
-            better = values > best[:n]
-            candidate = candidate.to(torch.int32)[:, None, None]
-            found[:n] = torch.where(better, candidate, found[:n])
+            found[:n] = torch.where(values > best[:n], candidate, found[:n])
             best[:n] = torch.maximum(values, best[:n])
     where = rows.pixels[:, :, None] * labels.shape[1] + columns.pixels[:, None]
     labels.view(-1)[where] = found.to(labels.dtype)
 
 
 def _candidates(corners: Tensor, winners: Tensor) -> Tensor:
-    """Clusters that can be the highest somewhere between four tokens.
+    """Clusters (n, k) that can be the highest somewhere between four tokens.
 
     One that is below the mean of the winners of the tokens at every token is below it
     everywhere between them, and so below one of those winners.
-
-    Parameters
-    ----------
-    corners : Tensor of shape (n, 4, k)
-        Scores of the tokens.
-    winners : Tensor of shape (n, 4)
-        Their highest clusters.
-
-    Returns
-    -------
-    possible : Tensor of shape (n, k), bool
-        At least the winners.
     """
     highest = corners.gather(2, winners[:, None, :].expand(-1, 4, -1))
     mean = highest.mean(dim=2, keepdim=True)

@@ -22,15 +22,7 @@ UNLIMITED = 2**31
 
 @dataclass(frozen=True)
 class Window:
-    """Rectangle of tokens.
-
-    Parameters
-    ----------
-    top, left : int
-        First token of each direction.
-    height, width : int
-        Tokens in each direction.
-    """
+    """Rectangle of tokens: its first token, and its size in tokens."""
 
     top: int
     left: int
@@ -40,10 +32,8 @@ class Window:
     @property
     def tokens(self) -> tuple[slice, slice]:
         """Its part of an array of shape (h, w, ...)."""
-        return (
-            slice(self.top, self.top + self.height),
-            slice(self.left, self.left + self.width),
-        )
+        rows = slice(self.top, self.top + self.height)
+        return rows, slice(self.left, self.left + self.width)
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,7 @@ class Lattice:
 
     Examples
     --------
-    >>> from neuraleig.segmentation.inference._windows import Lattice
+    >>> from neuraleig.segmentation.inference import Lattice
     >>> lattice = Lattice.of(360, 480, 14, window_size=320, stride=200)
     >>> lattice.shape, lattice.padded_shape, len(lattice.windows)
     ((26, 35), (364, 490), 4)
@@ -87,15 +77,23 @@ class Lattice:
         window_size: int | None = None,
         stride: int | None = None,
     ) -> Lattice:
-        """Lattice of an image of that size.
+        """Make the lattice of an image.
 
         Parameters
         ----------
         height, width, patch_size : int
-            As above.
-        window_size, stride : int or None, default=None
-            In pixels, rounded by :func:`window_in_tokens`. Without a window size the
-            image is one window.
+            Size of the image and side of a patch, in pixels.
+        window_size : int or None, default=None
+            Side of a window in pixels, rounded to whole patches; ``None``: the image
+            is one window.
+        stride : int or None, default=None
+            Distance of neighbouring windows in pixels; ``None``: two thirds of a
+            window.
+
+        Returns
+        -------
+        lattice : Lattice
+            At least one token and one window.
 
         Raises
         ------
@@ -131,7 +129,7 @@ class Lattice:
         )
 
     def pad(self, rgb: RGB) -> Tensor:
-        """Image as a tensor whose sides are whole patches.
+        """Make a tensor of an image, with sides of whole patches.
 
         Parameters
         ----------
@@ -150,17 +148,28 @@ class Lattice:
         return F.pad(image[None], padding, mode="replicate")[0]
 
     def window(self, padded: Tensor, index: int) -> Tensor:
-        """Pixels of a window: a view of the padded image."""
-        rows, columns = self.windows[index].tokens
-        patch = self.patch_size
-        return padded[
-            :,
-            rows.start * patch : rows.stop * patch,
-            columns.start * patch : columns.stop * patch,
-        ]
+        """Cut a window out of a padded image.
+
+        Parameters
+        ----------
+        padded : Tensor of shape (3, height, width)
+            As :meth:`pad` returns it.
+        index : int
+            Number of the window.
+
+        Returns
+        -------
+        pixels : Tensor of shape (3, window height, window width)
+            A view of the padded image.
+        """
+        pixels = (
+            slice(part.start * self.patch_size, part.stop * self.patch_size)
+            for part in self.windows[index].tokens
+        )
+        return padded[(slice(None), *pixels)]
 
     def token_colors(self, padded: Tensor) -> Tensor:
-        """Mean colour of the pixels of every token, those of the padding left out.
+        """Compute the mean colour of every token, padding left out.
 
         Parameters
         ----------
@@ -177,37 +186,20 @@ class Lattice:
         real = padded[:, : self.height, : self.width]
         zeros = F.pad(real, (0, right - self.width, 0, bottom - self.height))
         sums = zeros.reshape(3, h, patch, w, patch).sum(dim=(2, 4))
-        rows = _pixels_of_tokens(self.height, h, patch).to(padded.device)
-        columns = _pixels_of_tokens(self.width, w, patch).to(padded.device)
-        return (sums / (rows[:, None] * columns)).permute(1, 2, 0).contiguous()
+        pixels = torch.ones_like(real[:1])
+        pixels = F.pad(pixels, (0, right - self.width, 0, bottom - self.height))
+        counts = pixels.reshape(1, h, patch, w, patch).sum(dim=(2, 4))
+        return (sums / counts).permute(1, 2, 0).contiguous()
 
 
 def window_in_tokens(
     window_size: int, stride: int | None, patch_size: int
 ) -> tuple[int, int]:
-    """Window and stride as whole numbers of tokens.
+    """Window and stride in pixels as whole numbers of tokens.
 
     Both are rounded to the nearest multiple of the patch size, halves up, and are at
-    least one patch; the stride is at most the window.
-
-    Parameters
-    ----------
-    window_size : int
-        Side of a window in pixels.
-    stride : int or None
-        Distance of neighbouring windows in pixels; None: two thirds of a window.
-    patch_size : int
-        Side of a patch in pixels.
-
-    Returns
-    -------
-    window_tokens, stride_tokens : int
-        Sides in tokens.
-
-    Raises
-    ------
-    ValueError
-        If the stride is larger than the window, or one of them is not positive.
+    least one patch; the stride is at most the window. ValueError if the stride is
+    larger than the window, or one of them is not positive.
     """
     for name, value in (("window_size", window_size), ("stride", stride)):
         if value is not None and not (isinstance(value, Integral) and value > 0):
@@ -230,10 +222,3 @@ def _starts(n_tokens: int, window: int, stride: int) -> list[int]:
     """First tokens of the windows of one direction."""
     last = n_tokens - window
     return [*range(0, last, stride), last]
-
-
-def _pixels_of_tokens(n_pixels: int, n_tokens: int, patch_size: int) -> Tensor:
-    """Real pixels that each token of one direction has."""
-    counts = torch.full((n_tokens,), float(patch_size))
-    counts[-1] = n_pixels - (n_tokens - 1) * patch_size
-    return counts

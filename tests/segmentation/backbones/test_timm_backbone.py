@@ -7,7 +7,9 @@ import sys
 import pytest
 import torch
 from safetensors.torch import save_file
+from sklearn.base import clone
 
+from neuraleig import DenseSegmenter
 from neuraleig.segmentation.backbones import TimmBackbone, extract, make_backbone
 
 timm = pytest.importorskip("timm")
@@ -23,8 +25,12 @@ HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 CLIP = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
+def made(name=TINY, seed=0, **options):
+    return TimmBackbone(name, **options).make(CPU, seed=seed)
+
+
 def random_backbone(name=TINY, **options):
-    return TimmBackbone(name, pretrained=False, **options)
+    return made(name, pretrained=False, **options)
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +156,47 @@ def test_layers_are_ascending_blocks(layers):
         random_backbone(layers=layers)
 
 
+class TestComponent:
+    def test_it_is_cloned_and_set(self):
+        settings = TimmBackbone(TINY, pretrained=False, layers=(0, 2))
+        copied = clone(settings).set_params(layers="auto")
+        assert copied.get_params() == settings.get_params() | {"layers": "auto"}
+        assert copied.make(CPU).identity != settings.make(CPU).identity
+
+    def test_a_name_becomes_one_when_its_parameters_are_set(self):
+        model = DenseSegmenter(backbone=TINY).set_params(backbone__layers=(0, 2))
+        assert (
+            model.backbone.get_params()
+            == TimmBackbone(TINY, layers=(0, 2)).get_params()
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("name", 3),
+            ("pretrained", "yes"),
+            ("weights", 3),
+            ("layers", "all"),
+            ("precision", "float8"),
+        ],
+    )
+    def test_parameters_are_checked_by_their_path(self, name, value):
+        parameters = {"name": TINY, name: value}
+        model = DenseSegmenter(backbone=TimmBackbone(**parameters))
+        with pytest.raises(ValueError, match=f"'backbone__{name}' parameter of Dense"):
+            model.fit([])
+
+    def test_half_precision_needs_a_gpu(self):
+        with pytest.raises(ValueError, match="precision='float16' needs a CUDA"):
+            random_backbone(precision="float16")
+
+    def test_weights_at_hand_are_neither_fetched_nor_drawn(self, tiny):
+        again = TimmBackbone(TINY).make(CPU, state=tiny.model.state_dict())
+        assert again.identity == tiny.identity
+        with pytest.raises(ValueError, match="not those of backbone='test_vit2'"):
+            TimmBackbone(POOLED).make(CPU, state=tiny.model.state_dict())
+
+
 def test_random_weights_follow_the_seed_alone(tiny):
     before = torch.get_rng_state()
     assert random_backbone().identity == tiny.identity
@@ -212,7 +259,7 @@ def test_checkpoints_are_read(tiny, tmp_path, stored, write, suffix):
     path = tmp_path / f"weights{suffix}"
     write(stored(dict(tiny.model.state_dict())), path)
     # Another seed: all of it must come from the file. Pretrained is the default.
-    backbone = TimmBackbone(TINY, checkpoint=path, seed=1)
+    backbone = made(TINY, weights=path, seed=1)
     assert backbone.identity == tiny.identity
 
 
@@ -223,7 +270,7 @@ def test_positions_of_another_size_are_resampled(tiny, tmp_path):
     state["pos_embed"] = torch.cat([torch.full((1, 1, 64), 7.0), ramp], dim=1)
     path = tmp_path / "large.pth"
     torch.save(state, path)
-    found = TimmBackbone(TINY, checkpoint=path).model.pos_embed
+    found = made(TINY, weights=path).model.pos_embed
     assert found.shape == tiny.model.pos_embed.shape
     assert (found[:, 0] == 7).all()
     expected = ((torch.arange(10) + 0.5) / 10).expand(10, 10)[:, 2:-2]
@@ -243,7 +290,7 @@ def test_files_of_dinov2s_authors_are_read(tmp_path):
     state["mask_token"] = torch.zeros(1, 384)
     path = tmp_path / "dinov2.pth"
     torch.save(state, path)
-    loaded = TimmBackbone(name, checkpoint=path)
+    loaded = made(name, weights=path)
     images = torch.rand(1, 3, 28, 28)
     torch.testing.assert_close(loaded(images), backbone(images))
 
@@ -262,7 +309,7 @@ def test_files_of_deit3s_authors_are_read(tmp_path):
         },
         path,
     )
-    assert TimmBackbone(name, checkpoint=path, seed=1).identity == backbone.identity
+    assert made(name, weights=path, seed=1).identity == backbone.identity
 
 
 @pytest.mark.parametrize(
@@ -280,7 +327,7 @@ def test_checkpoints_must_fit(tiny, tmp_path, change, message):
     path = tmp_path / "weights.pth"
     torch.save(state, path)
     with pytest.raises(ValueError, match="does not fit the backbone") as caught:
-        TimmBackbone(TINY, checkpoint=path)
+        made(TINY, weights=path)
     assert caught.match(message.removesuffix("$"))
 
 
@@ -288,7 +335,7 @@ def test_checkpoints_of_other_models_are_refused(tmp_path, tiny):
     path = tmp_path / "weights.safetensors"
     save_file(random_backbone("test_vit3").model.state_dict(), path)
     with pytest.raises(ValueError, match="Is it of another model"):
-        TimmBackbone(TINY, checkpoint=path)
+        made(TINY, weights=path)
 
 
 class Code:
@@ -310,13 +357,13 @@ def test_other_files_are_refused(tmp_path, name, write, message):
     path = tmp_path / name
     write(path)
     with pytest.raises(ValueError, match=message) as caught:
-        TimmBackbone(TINY, checkpoint=path)
-    assert "checkpoint=" in str(caught.value)
+        made(TINY, weights=path)
+    assert "weights=" in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="checkpoint="):
-        TimmBackbone(TINY, checkpoint=tmp_path / "none.pth")
+    with pytest.raises(FileNotFoundError, match="weights="):
+        made(TINY, weights=tmp_path / "none.pth")
 
 
 @pytest.mark.parametrize(
@@ -332,12 +379,12 @@ def test_a_file_that_is_not_there(tmp_path):
 )
 def test_names_are_those_of_transformers(name, message):
     with pytest.raises(ValueError, match=message):
-        TimmBackbone(name)
+        made(name)
 
 
 def test_a_model_without_weights_says_so():
-    with pytest.raises(ValueError, match=r"no weights .*checkpoint=") as caught:
-        TimmBackbone("vit_base_patch16_xp_224")
+    with pytest.raises(ValueError, match=r"no weights .*weights=") as caught:
+        made("vit_base_patch16_xp_224")
     assert "pretrained=False" in str(caught.value)
 
 
@@ -357,7 +404,7 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch, make_error):
         raise error
 
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", fail)
-    with pytest.raises(OSError, match=r"could not be fetched .*checkpoint=") as caught:
+    with pytest.raises(OSError, match=r"could not be fetched .*weights=") as caught:
         make_backbone(TINY, device=CPU)
     assert caught.value.__cause__ is error
 
@@ -366,7 +413,7 @@ def test_offline_mode_of_the_hub(tmp_path):
     # The hub's client reads its environment when it is imported: another process.
     lines = [
         "import torch",
-        "from neuraleig.segmentation.backbones._backbones import make_backbone",
+        "from neuraleig.segmentation.backbones import make_backbone",
         f"make_backbone({TINY!r}, device=torch.device('cpu'))",
     ]
     run = subprocess.run(
@@ -379,7 +426,7 @@ def test_offline_mode_of_the_hub(tmp_path):
     assert run.returncode == 1
     last = run.stderr.strip().splitlines()[-1]
     assert last.startswith("OSError: ")
-    assert "checkpoint=" in last
+    assert "weights=" in last
 
 
 def test_without_timm_the_error_names_the_extra(monkeypatch):
@@ -399,7 +446,7 @@ def test_without_timm_the_error_names_the_extra(monkeypatch):
     ],
 )
 def test_real_weights(name, constants, high):
-    backbone = TimmBackbone(name)
+    backbone = made(name)
     assert backbone.identity != random_backbone(name).identity
     images = torch.rand(1, 3, 4 * backbone.patch_size, 6 * backbone.patch_size)
     expected = reference(backbone, name, images, *constants)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 Image = pytest.importorskip("PIL.Image")
 
-from neuraleig.segmentation.images import # noqa: E402     ImageError, read_image, read_mask
+from neuraleig.segmentation.images import ImageError, read_image, read_mask  # noqa: E402
 from neuraleig.segmentation.images._image_arrays import label_dtype  # noqa: E402
 from neuraleig.segmentation.images._image_files import (  # noqa: E402
     write_image,

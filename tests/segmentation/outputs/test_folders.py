@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 Image = pytest.importorskip("PIL.Image")
 
-from neuraleig.segmentation.images import # noqa: E402     ImageWarning, _image_files, read_mask
-from neuraleig.segmentation.images._image_files import write_image
+from neuraleig.segmentation.images import ImageWarning, _image_files, read_mask  # noqa: E402
+from neuraleig.segmentation.images._image_files import write_image  # noqa: E402
 from neuraleig.segmentation.images._image_paths import image_files  # noqa: E402
-from neuraleig.segmentation.outputs import # noqa: E402     _folders, label_colors
-from neuraleig.segmentation.outputs._folders import predict_folder
-from neuraleig.segmentation.outputs._names import names_of_clusters
+from neuraleig.segmentation.outputs import _folders, label_colors  # noqa: E402
+from neuraleig.segmentation.outputs._folders import predict_folder  # noqa: E402
 from neuraleig.segmentation.outputs._label_files import label_names  # noqa: E402
+from neuraleig.segmentation.outputs._names import names_of_clusters  # noqa: E402
 
 NAMES = ["a/1.png", "a/2.png", "b.png", "c.png", "d/e/f.png"]
 

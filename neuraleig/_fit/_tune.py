@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 
 from neuraleig._batch import Objective
-from neuraleig.fit._problem import Problem, Sampler
-from neuraleig.fit._run import Run
-from neuraleig.fit._settings import Settings
-from neuraleig.fit._targets import Targets
+from neuraleig._fit._problem import Problem, Sampler
+from neuraleig._fit._run import Run
+from neuraleig._fit._settings import Settings
+from neuraleig._fit._targets import Targets
 from neuraleig.networks import EigenNetwork
 from neuraleig.objectives import SumObjective
 from neuraleig.objectives._named import function_objective, label_objective
 from neuraleig.training import (
-    EPOCH_STEPS,
     EarlyStopping,
-    SavedTraining,
     Schedule,
     TemperatureSchedule,
     TrainingState,
-    make_optimizers,
     train,
 )
+from neuraleig.training._loop import EPOCH_STEPS
+from neuraleig.training._optimizers import make_optimizers
+from neuraleig.training._resume import SavedTraining
 
 # Share of the warm start's loss that goes on in fine-tuning: the cut alone would
 # trade the clusters for smaller ones.

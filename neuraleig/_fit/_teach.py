@@ -12,22 +12,18 @@ import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
+from neuraleig._fit._problem import Inputs, Problem
+from neuraleig._fit._run import Run
+from neuraleig._fit._settings import Settings
+from neuraleig._fit._targets import Targets
 from neuraleig._shard import Shard
 from neuraleig._typing import IntArray
-from neuraleig.fit._problem import Inputs, Problem
-from neuraleig.fit._run import Run
-from neuraleig.fit._settings import Settings
-from neuraleig.fit._targets import Targets
 from neuraleig.networks import EigenNetwork, RowLinear, least_squares
-from neuraleig.reading import MIN_GAIN, judge_labels
-from neuraleig.training import (
-    BaseCallback,
-    SavedTraining,
-    Schedule,
-    TrainingState,
-    make_optimizers,
-    train,
-)
+from neuraleig.reading import judge_labels
+from neuraleig.reading._centroids import MIN_GAIN
+from neuraleig.training import BaseCallback, Schedule, TrainingState, train
+from neuraleig.training._optimizers import make_optimizers
+from neuraleig.training._resume import SavedTraining
 
 # Rounds of training, of so many steps or of one pass over large data. They end once
 # the network knows its targets; or after so many steps, which are fewer passes over

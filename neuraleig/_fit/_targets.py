@@ -12,7 +12,8 @@ from neuraleig._random import Seeds
 from neuraleig._typing import FloatArray
 from neuraleig.affinity import Graph
 from neuraleig.objectives import SpectralRegression
-from neuraleig.reading import judge_labels, judged_graph, read_clusters
+from neuraleig.reading import judge_labels, read_clusters
+from neuraleig.reading._judge import judged_graph
 from neuraleig.spectrum import Spectrum, graph_spectrum
 from neuraleig.spectrum._filter import CPU
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from neuraleig._batch import Batch
+from neuraleig._fit._settings import Settings
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, FloatArray
 from neuraleig.affinity import Graph
 from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.fit._settings import Settings
 from neuraleig.networks import EigenNetwork
 
 

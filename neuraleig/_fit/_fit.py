@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import torch
 
+from neuraleig._fit._problem import Problem
+from neuraleig._fit._run import Run
+from neuraleig._fit._settings import Settings
+from neuraleig._fit._targets import Targets, solve_targets
+from neuraleig._fit._teach import refit_labels, teach
+from neuraleig._fit._tune import tune
 from neuraleig._random import seeded_torch
 from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.fit._problem import Problem
-from neuraleig.fit._run import Run
-from neuraleig.fit._settings import Settings
-from neuraleig.fit._targets import Targets, solve_targets
-from neuraleig.fit._teach import refit_labels, teach
-from neuraleig.fit._tune import tune
 from neuraleig.networks import EigenNetwork, RowLinear
-from neuraleig.reading import nearest_centre_scores
+from neuraleig.reading._hidden_centres import nearest_centre_scores
 
 MakeNetwork = Callable[[Problem, int, int], EigenNetwork]
 """Takes the problem, and the numbers of functions and of clusters."""

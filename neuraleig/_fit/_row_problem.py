@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from neuraleig._batch import Edges
+from neuraleig._fit._problem import Inputs, Problem, Sampler
+from neuraleig._fit._run import Run
+from neuraleig._fit._settings import BATCH_ROWS, Settings
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, IntArray
 from neuraleig._warnings import warn_user
 from neuraleig.affinity import Affinity, Graph, GraphWarning
 from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.fit._problem import Inputs, Problem, Sampler
-from neuraleig.fit._run import Run
-from neuraleig.fit._settings import BATCH_ROWS, Settings
 from neuraleig.sampling import EdgeSampler, NodeSampler
 
 # A component below this share of the mean cluster size is an outlier where there are

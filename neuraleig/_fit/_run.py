@@ -8,10 +8,11 @@ from typing import TypeVar
 
 import torch
 
+from neuraleig._fit._progress import Progress
 from neuraleig._random import Seeds
 from neuraleig._shard import ALONE, Shard
-from neuraleig.fit._progress import Progress
-from neuraleig.training import NOTHING_KEPT, Callback, Checkpoint
+from neuraleig.training import Callback
+from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint
 
 Record = TypeVar("Record")
 

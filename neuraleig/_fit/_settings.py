@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from neuraleig.networks import Assignment, Head
-from neuraleig.training import OptimizerName, Training, resolve_precision
+from neuraleig.training import Training
+from neuraleig.training._optimizers import OptimizerName
+from neuraleig.training._precision import resolve_precision
 
 # Most steps of fine-tuning where max_iter is None.
 MAX_ITER = {"spectral": 300, "random": 1_000}

@@ -1,0 +1,241 @@
+"""Commands for files of rows: ``fit``, ``predict`` and ``transform``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typer import BadParameter
+
+from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, save
+from neuraleig._cli._command import UsageError
+from neuraleig._cli._models import load_row_model
+from neuraleig._cli._options import (
+    Columns,
+    ModelName,
+    Verbosity,
+    check_output,
+    progress_bar,
+)
+from neuraleig._cli._settings import DEFAULTS, ROWS
+from neuraleig._tables import (
+    FORMATS_WRITTEN,
+    STANDARD_INPUT,
+    Table,
+    read_labels,
+    write_csv,
+    write_npy,
+    write_text,
+)
+from neuraleig._words import count_text, suggestion_text
+from neuraleig.training._checkpoint import clearing_deferred
+
+
+def _result(text: str) -> Path:
+    if text != STANDARD_INPUT and Path(text).suffix.lower() not in FORMATS_WRITTEN:
+        raise BadParameter(f"{text!r} must end in {' or '.join(FORMATS_WRITTEN)}")
+    return Path(text)
+
+
+Result = Annotated[Path | None, _result]
+
+
+def fit(
+    data: str,
+    *,
+    output: ModelName,
+    embedding: bool = False,
+    verbosity: Verbosity,
+    columns: Columns,
+    group_column: str | None = None,
+    parameters: Annotated[dict[str, Any], ROWS],
+) -> None:
+    """Learn clusters from the rows of a file, and save a model.
+
+    With --embedding, learn eigenfunctions alone. On a terminal, a line per stage goes
+    to stderr.
+
+    A model scales all columns by one unit. Scale columns in different units before:
+    divide each by its standard deviation, and later rows by the same.
+
+    Parameters
+    ----------
+    output : MODEL
+        Model file.
+    embedding
+        Fit NeuralSpectralEmbedding: eigenfunctions without clusters.
+    group_column : NAME
+        Column of the groups, for --affinity.across-groups.
+
+    Examples
+    --------
+    neuraleig fit rows.npy -o model.safetensors --n-clusters 3
+    neuraleig fit flowers.csv -o flowers.safetensors --n-clusters 3 --drop species
+    neuraleig fit rows.npy -o map.safetensors --embedding --n-components 2
+    neuraleig fit rows.npy -o m.safetensors --affinity rbf --training.max-iter 5
+    """
+    estimator = new_estimator(embedding, {"verbose": verbosity.level, **parameters})
+    check_output(output, data)
+    groups = None
+    if group_column is not None:
+        if data == STANDARD_INPUT:
+            raise UsageError("--group-column reads DATA more than once; pass a file")
+        groups = read_labels(data, group_column, columns.reading())
+    table = columns.table(data, [] if group_column is None else [group_column])
+    table.check_names()
+    mapped = table.spooled() if data == STANDARD_INPUT else table.on_disk()
+    # A model that cannot be written is not lost: its checkpoint is still there.
+    with clearing_deferred():
+        with ROWS.as_options():
+            model = estimator.fit(table if mapped is None else mapped, groups=groups)
+        if table.feature_names is not None:
+            model.feature_names_in_ = np.array(table.feature_names, dtype=object)
+        # The model does not keep how much its fit reported.
+        save(model.set_params(verbose=0), output)
+    sys.stdout.write(f"{output}: {_summary(model)}\n")
+
+
+def new_estimator(embedding: bool, parameters: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Make the estimator that options describe."""
+    kind = NeuralSpectralEmbedding if embedding else NeuralEigenSpectralClustering
+    estimator = kind().set_params(**DEFAULTS)
+    for name in parameters:
+        if name.partition("__")[0] not in estimator.get_params(deep=False):
+            raise UsageError(
+                f"{ROWS[name].option} is for clusters, and --embedding finds none"
+            )
+    try:
+        return estimator.set_params(**parameters)
+    except ValueError as error:
+        affinity = parameters.get("affinity", estimator.affinity)
+        foreign = [
+            ROWS[name].option
+            for name in parameters
+            if name.startswith("affinity__") and f"'{name[10:]}'" in str(error)
+        ]
+        raise UsageError(
+            f"{', '.join(foreign)} is not an option of --affinity {affinity}"
+        ) from error
+
+
+def _summary(model: Any) -> str:  # noqa: ANN401 - either estimator
+    if not isinstance(model, NeuralEigenSpectralClustering):
+        n_rows, n_columns = model.embedding_.shape
+        columns = count_text(n_columns, "eigenfunction")
+        return f"{columns} of {count_text(n_rows, 'row')}"
+    clusters = count_text(np.unique(model.labels_).size, "cluster")
+    rows = count_text(model.labels_.size, "row")
+    return (
+        f"{clusters} of {rows}, normalised cut {model.ncut_:.3f}"
+        f"{suggestion_text(model.suggested_n_clusters_)}"
+    )
+
+
+def predict(
+    model: Path,
+    data: str,
+    *,
+    output: Result = None,
+    proba: bool = False,
+    columns: Columns,
+    device: str = "auto",
+) -> None:
+    """Label the rows of a file: numbers of clusters from 0.
+
+    Files of any size are read and written part by part. Columns are matched by the
+    names that the model was fitted with, if both have names; others are left out.
+
+    Parameters
+    ----------
+    output : FILE
+        Labels: .npy or .csv (default: - for .csv to stdout).
+    proba
+        Write the probability of every cluster.
+
+    Examples
+    --------
+    neuraleig predict model.safetensors rows.npy -o labels.npy
+    neuraleig predict flowers.safetensors flowers.csv -o labels.csv
+    neuraleig predict flowers.safetensors flowers.csv --proba -o shares.csv
+    neuraleig predict flowers.safetensors - < flowers.csv > labels.csv
+    """
+    check_output(output, data, model)
+    loaded = load_row_model(model, device, with_clusters=True)
+    table = loaded.columns_of(columns.table(data))
+    parts: Iterator[NDArray[Any]]
+    if proba:
+        parts = (loaded.estimator.predict_proba(rows) for rows in table)
+    else:
+        parts = loaded.estimator.iter_predict(table)
+
+    def header(n_columns: int) -> list[str]:
+        clusters = [f"cluster_{cluster}" for cluster in range(n_columns)]
+        return clusters if proba else ["label"]
+
+    write_results(output, header, parts, table)
+
+
+def transform(
+    model: Path,
+    data: str,
+    *,
+    output: Result = None,
+    columns: Columns,
+    device: str = "auto",
+) -> None:
+    """Evaluate eigenfunctions at the rows of a file.
+
+    Files of any size are read and written part by part. Columns are matched by the
+    names that the model was fitted with, if both have names; others are left out.
+
+    Parameters
+    ----------
+    output : FILE
+        Eigenfunctions: .npy or .csv (default: - for .csv to stdout).
+
+    Examples
+    --------
+    neuraleig transform map.safetensors rows.npy -o map.npy
+    neuraleig transform model.safetensors rows.npy -o functions.csv
+    """
+    check_output(output, data, model)
+    loaded = load_row_model(model, device)
+    table = loaded.columns_of(columns.table(data))
+    titles = loaded.estimator.get_feature_names_out().tolist()
+    parts = loaded.estimator.iter_transform(table)
+    write_results(output, lambda n_columns: titles, parts, table)
+
+
+def write_results(
+    path: Path | None,
+    header: Callable[[int], Sequence[str]],
+    parts: Iterator[NDArray[Any]],
+    table: Table,
+) -> None:
+    """Write results of the rows of a table to a file, or as text to stdout.
+
+    ``header`` makes the names of so many columns.
+    """
+    first = next(parts)
+    titles = header(1 if first.ndim == 1 else first.shape[1])
+    together = chain([first], parts)
+    if path is None or str(path) == STANDARD_INPUT:
+        write_text(sys.stdout.write, titles, together)
+        return
+    with progress_bar(table.source.n_rows, "rows", "row") as advance:
+
+        def counted() -> Iterator[NDArray[Any]]:
+            for part in together:
+                yield part
+                advance(len(part))
+
+        is_npy = path.suffix.lower() == ".npy"
+        n_rows = (
+            write_npy(path, counted()) if is_npy else write_csv(path, titles, counted())
+        )
+    sys.stdout.write(f"{path}: {n_rows} rows\n")

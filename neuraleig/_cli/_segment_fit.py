@@ -1,0 +1,109 @@
+"""``neuraleig segment fit`` and ``predict``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from neuraleig import DenseSegmenter, save
+from neuraleig._cli._models import load_segmenter
+from neuraleig._cli._options import ModelName, Verbosity, check_output, one_of
+from neuraleig._cli._settings import DEFAULTS, IMAGES
+from neuraleig._words import count_text, suggestion_text
+from neuraleig.segmentation._presets import PRESETS
+
+# Parameters that may differ between predictions of one model.
+OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales")
+
+Preset = Annotated[str | None, one_of([*PRESETS, "none"])]
+
+
+def fit(
+    images: str,
+    *,
+    output: ModelName,
+    verbosity: Verbosity,
+    preset: Preset = None,
+    parameters: Annotated[dict[str, Any], IMAGES],
+) -> None:
+    """Learn clusters from the images of a folder and all below it, and save a model.
+
+    On a terminal, a line per stage goes to stderr.
+
+    Parameters
+    ----------
+    output : MODEL
+        Model file.
+    preset : NAME
+        Published settings: pascal_context, cityscapes, ade20k or none.
+
+    Examples
+    --------
+    neuraleig segment fit photos -o model.safetensors
+    neuraleig segment fit photos -o m.safetensors --n-clusters 12 --refine guided
+    neuraleig segment fit photos -o m.safetensors --backbone color_texture
+    neuraleig segment fit photos -o m.safetensors --backbone.weights dinov2.pth
+    """
+    check_output(output)
+    segmenter = new_segmenter(preset, {"verbose": verbosity.level, **parameters})
+    with IMAGES.as_options():
+        model = segmenter.fit(images)
+    # The model does not keep how much its fit reported.
+    save(model.set_params(verbose=0), output)
+    clusters = count_text(model.n_clusters_, "cluster")
+    sys.stdout.write(
+        f"{output}: {clusters} of {count_text(model.n_images_, 'image')}, "
+        f"modularity {model.modularity_:.3f}"
+        f"{suggestion_text(model.suggested_n_clusters_)}\n"
+    )
+
+
+def new_segmenter(preset: str | None, parameters: dict[str, Any]) -> DenseSegmenter:
+    """Make the segmenter that options describe."""
+    segmenter = DenseSegmenter()
+    if preset is not None and preset != "none":
+        segmenter = DenseSegmenter.from_preset(preset)
+    changed: DenseSegmenter = segmenter.set_params(**DEFAULTS, **parameters)
+    return changed
+
+
+def predict(
+    model: Path,
+    images: str,
+    *,
+    output: Path,
+    overlays: bool = False,
+    overwrite: bool = False,
+    parameters: Annotated[dict[str, Any], IMAGES.only(OF_PREDICTIONS)],
+    device: str = "auto",
+    weights: str | None = None,
+) -> int:
+    """Write a PNG file of labels for every image of a folder, and manifest.json.
+
+    A run that was stopped goes on where it was.
+
+    Parameters
+    ----------
+    output : DIR
+        Folder of the labels.
+    overlays
+        Write coloured images as well.
+    overwrite
+        Begin anew.
+
+    Examples
+    --------
+    neuraleig segment predict model.safetensors photos -o labels
+    neuraleig segment predict model.safetensors photos -o labels --overlays
+    """
+    segmenter = load_segmenter(model, device, weights).set_params(**parameters)
+    report = segmenter.predict_folder(
+        images, output, overlays=overlays, overwrite=overwrite
+    )
+    written, skipped = len(report.written), len(report.skipped)
+    sys.stdout.write(
+        f"{report.manifest}: {count_text(written, 'image')} labelled, "
+        f"{skipped:,} done before, {len(report.unreadable)} unreadable\n"
+    )
+    return 0 if written + skipped else 1

@@ -1,0 +1,235 @@
+"""Parameters of the estimators and of their parts as options.
+
+Names and defaults come from signatures, ranges from scikit-learn's constraints, and
+help from docstrings.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Annotated, Any
+
+from typer import BadParameter, Option
+
+from neuraleig import DenseSegmenter
+from neuraleig._sklearn import Interval, StrOptions
+from neuraleig._tables import TableError
+from neuraleig.affinity import CosineAffinity, NeighborAffinity, RBFAffinity
+from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.training import Training
+
+# Parts of the estimators, by the parameter that holds them.
+PARTS: dict[str, tuple[type, ...]] = {
+    "training": (Training,),
+    "affinity": (NeighborAffinity, RBFAffinity, CosineAffinity),
+    "clusterer": (NeuralEigenSpectralClustering,),
+}
+# Parameters whose values are objects of Python, and what has options of its own.
+LEFT_OUT = ("callbacks", "verbose", "network", "training", "clusterer")
+# Help where the docstring is about objects.
+TEXTS = {
+    "affinity": "Weights between rows",
+    "affinity__approximate": "Search neighbours approximately, or else exactly",
+    "backbone": "Model of timm, or color_texture",
+}
+# Seeds of commands are fixed: equal commands make equal files.
+DEFAULTS = {"random_state": 0}
+# scikit-learn's generators take seeds of 32 bits.
+SEEDS = Interval(Integral, 0, 2**32 - 1, closed="both")
+# Most words that help lists.
+LISTED = 6
+
+
+@dataclass(frozen=True)
+class Given:
+    """Value of an option; a wrapper, since the value may be None."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Kind of values: its name in errors and in help, and what reads one."""
+
+    expected: str
+    metavar: str
+    read: Callable[[str], Any]
+
+
+class Setting:
+    """Parameter as an option.
+
+    Parameters
+    ----------
+    name : str
+        As ``set_params`` takes it, such as ``training__lr``.
+    rules : list
+        Values that it may have, as scikit-learn's constraints.
+    text : str
+        What it is.
+    default : object
+        Value without the option.
+    """
+
+    def __init__(self, name: str, rules: list[Any], text: str, default: Any) -> None:  # noqa: ANN401
+        self.option = "--" + name.replace("__", ".").replace("_", "-")
+        self._rules = rules
+        self._kinds = list(_kinds(rules))
+        words = [kind.expected for kind in self._kinds if kind.metavar == "NAME"]
+        listed = f": {words[0]}" if words and words[0].count(",") < LISTED else ""
+        if isinstance(default, tuple):
+            default = ",".join(map(str, default))
+        elif isinstance(default, bool):
+            default = "yes" if default else "no"
+        shown = "" if default is None else f" (default: {default})"
+        self.help = f"{text}{listed}{shown}"
+
+    @property
+    def annotation(self) -> Any:  # noqa: ANN401 - a type with its option
+        """Type for typer; None stands for an option that was not given."""
+        if "boolean" in self._rules:
+            part, dot, name = self.option.removeprefix("--").rpartition(".")
+            switch = f"{self.option}/--{part}{dot}no-{name}"
+            return Annotated[
+                bool | None, Option(switch, help=self.help, show_default=False)
+            ]
+        metavar = self._kinds[-1].metavar
+        return Annotated[
+            Any,
+            Option(self.option, parser=self.read, metavar=metavar, help=self.help),
+        ]
+
+    def read(self, text: str) -> Given:
+        """Value that a text stands for."""
+        for kind in self._kinds:
+            try:
+                return Given(kind.read(text))
+            except ValueError:
+                continue
+        expected = " or ".join(kind.expected for kind in self._kinds)
+        raise BadParameter(f"{text!r} is not {expected}")
+
+
+class Settings(dict[str, Setting]):
+    """Parameters of estimators, by their names."""
+
+    @classmethod
+    def of(cls, *estimators: type) -> Settings:
+        """Parameters of some estimators, and of their parts."""
+        return cls(_settings(estimators, "", ()))
+
+    def only(self, names: Iterable[str]) -> Settings:
+        """Some of them."""
+        return Settings({name: self[name] for name in names})
+
+    def given(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Parameters of options that were given."""
+        return {
+            name: value.value if isinstance(value, Given) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
+    @contextmanager
+    def as_options(self) -> Iterator[None]:
+        """Name options instead of parameters in the errors of a fit."""
+        try:
+            yield
+        except TableError:
+            raise
+        except ValueError as error:
+            text = str(error)
+            for name in sorted(self, key=len, reverse=True):
+                # Short names may be words.
+                end = r"\b(?![-_'])" if "_" in name else r"(?==)"
+                text = re.sub(rf"(?<![-_.\w]){name}{end}", self[name].option, text)
+            raise ValueError(text) from error
+
+
+def _settings(
+    kinds: Iterable[type], prefix: str, of_owner: Iterable[str]
+) -> Iterator[tuple[str, Setting]]:
+    found = set(of_owner)
+    for kind in kinds:
+        texts = described(kind)
+        rules = kind._parameter_constraints  # type: ignore[attr-defined]
+        parameters = inspect.signature(kind).parameters
+        for name, parameter in parameters.items():
+            if name in found:
+                continue
+            found.add(name)
+            path = prefix + name
+            if name not in LEFT_OUT:
+                sentence = re.split(r"[.;:](?: |$)", texts.get(name, ("", name))[1])
+                text = TEXTS.get(path, sentence[0].partition(", see ")[0])
+                default = DEFAULTS.get(name, parameter.default)
+                yield path, Setting(path, rules[name], text, default)
+            # What the owner has itself is left to it.
+            yield from _settings(PARTS.get(name, ()), f"{path}__", parameters)
+
+
+def described(documented: Any) -> dict[str, tuple[str, str]]:  # noqa: ANN401
+    """Type and text of the parameters in docstrings of numpydoc's form, in plain text.
+
+    Those of a class are completed by its bases.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for base in reversed(getattr(documented, "__mro__", [documented])):
+        doc = inspect.cleandoc((base.__doc__ or "").replace("\\\n", ""))
+        section = re.search(r"Parameters\n-+\n(.*?)(\n\n|\Z)", doc, re.DOTALL)
+        for name, kind, text in re.findall(
+            r"^(\w+)(?: : (.*))?\n((?: +.*(?:\n|\Z))+)",
+            section[1] if section else "",
+            re.MULTILINE,
+        ):
+            plain = re.sub(r":\w+:|[`$\\]", "", " ".join(text.split()))
+            found[name] = (kind, plain)
+    return found
+
+
+def _kinds(rules: list[Any]) -> Iterator[_Kind]:
+    """Kinds of values that rules allow and a command can say."""
+    if None in rules:
+        yield _Kind("none", "none", lambda text: _word(["none"], text) and None)
+    for rule in rules:
+        if isinstance(rule, StrOptions):
+            # A graph has no file.
+            words = sorted(w for w in rule.options if not w.startswith("precomputed"))
+            yield _Kind(", ".join(words), "NAME", lambda t, w=words: _word(w, t))  # type: ignore[misc]
+        elif isinstance(rule, Interval):
+            metavar = "N" if rule.type is Integral else "X"
+            yield _Kind(str(rule), metavar, lambda t, r=rule: _number(r, t))  # type: ignore[misc]
+        elif rule == "random_state":
+            yield _Kind(str(SEEDS), "N", lambda text: _number(SEEDS, text))
+        elif rule is Integral:
+            yield _Kind("an int", "N", int)
+        elif rule is tuple:
+            yield _Kind("numbers with commas between", "N,N", _numbers)
+        elif rule is str:
+            yield _Kind("text", "TEXT", str)
+
+
+def _word(words: list[str], text: str) -> str:
+    if text not in words:
+        raise ValueError
+    return text
+
+
+def _number(interval: Interval, text: str) -> float:
+    number: float = int(text) if interval.type is Integral else float(text)
+    if number not in interval:
+        raise ValueError
+    return number
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(t) if "." in t or "e" in t else int(t) for t in text.split(","))
+
+
+ROWS = Settings.of(NeuralEigenSpectralClustering, NeuralSpectralEmbedding)
+IMAGES = Settings.of(DenseSegmenter)
