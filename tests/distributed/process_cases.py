@@ -39,6 +39,10 @@ def blobs(n_rows=N_ROWS, n_features=5):
     return X
 
 
+def groups_of(n_rows, n_groups=2):
+    return np.arange(n_rows) % n_groups
+
+
 def moons():
     return make_moons(N_ROWS, noise=0.06, random_state=0)[0]
 
@@ -98,6 +102,9 @@ FITS = {
         training__optimizer="adam",
         training__max_iter=10,
     ).fit(blobs()),
+    "across groups": lambda: clustering(3, affinity__across_groups=True).fit(
+        blobs(), groups=groups_of(N_ROWS)
+    ),
     "embedding": lambda: embedding(3, training__max_iter=5).fit(moons()),
     "embedding by Adam": lambda: embedding(
         2, training__max_iter=10, training__optimizer="adam", training__init="random"
@@ -111,7 +118,14 @@ FITS = {
 LONG = ("rounds of the warm start", "brute force", "embedding")
 # Weights that no objective looks at (the constant part of a function, the scores of a
 # single cluster) follow the rounding where they are trained: here they are not.
-SETTLED = ("nothing to train", "cluster QR", "regularised", "manhattan", "published")
+SETTLED = (
+    "nothing to train",
+    "cluster QR",
+    "regularised",
+    "manhattan",
+    "across groups",
+    "published",
+)
 
 
 def weights(model):
@@ -188,6 +202,12 @@ PARTS = {
     "neighbours by trees": lambda: neighbours_of(3),
     "neighbours by brute force": lambda: neighbours_of(20),
     "neighbours by cosine": lambda: neighbours_of(20, metric="cosine"),
+    "neighbours across groups by trees": lambda: neighbours_of(
+        3, groups=groups_of(N_ROWS)
+    ),
+    "neighbours across groups by brute force": lambda: neighbours_of(
+        20, groups=groups_of(N_ROWS)
+    ),
 }
 
 
@@ -276,6 +296,7 @@ def only_together(rank):
         network=lambda n: nn.Sequential(nn.Linear(n, 16), nn.GELU(), nn.Dropout(0.5)),
     )
     differing = clustering(3, random_state=np.random.RandomState(rank))
+    across = clustering(3, affinity__across_groups=True)
     with fit_alone():
         alone = clustering(3).fit(own)
     return {
@@ -289,6 +310,9 @@ def only_together(rank):
         "diverging": error_of(lambda: diverging.fit(blobs())),
         "differing rows": error_of(lambda: clustering(3).fit(own)),
         "differing parameters": error_of(lambda: clustering(2 + rank).fit(blobs())),
+        "differing groups": error_of(
+            lambda: across.fit(blobs(), groups=groups_of(N_ROWS, 2 + rank))
+        ),
         "failing score": error_of(failing_score),
         "first": error_of(lambda: current_shard().first(lambda: [][rank])),
         "rows alone": len(alone.labels_),
