@@ -472,7 +472,7 @@ def test_a_fit_that_is_interrupted_leaves_nothing(photos, tmp_path):
 DROPPED = """
 import signal, sys, weakref
 from neuraleig.cli import main
-from neuraleig.fit import _fit
+from neuraleig._fit import _fit
 
 class Thing:
     pass
