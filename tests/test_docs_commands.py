@@ -198,7 +198,7 @@ def test_images_by_another_backbone(block, tmp_path, monkeypatch):
 
     class Quick(neuraleig.DenseSegmenter):
         def fit(self, images, y=None):
-            self.set_params(backbone="color_texture", hidden_size=16, n_heads=1)
+            self.set_params(backbone="color_texture")
             return super().fit(images)
 
     monkeypatch.setattr(neuraleig, "DenseSegmenter", Quick)
