@@ -15,11 +15,15 @@ import torch.distributed as dist
 from sklearn.datasets import make_blobs, make_moons
 from torch import nn
 
-from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig import (
+    DenseSegmenter,
+    NeuralEigenSpectralClustering,
+    NeuralSpectralEmbedding,
+)
 from neuraleig._batch import Batch, Edges
 from neuraleig.affinity import nearest_neighbors
 from neuraleig.eigenfunctions import Eigenfunctions, Standardization
-from neuraleig.networks import least_squares, make_network
+from neuraleig.networks import TokenAttention, least_squares, make_network
 from neuraleig.training import BaseCallback, EarlyStopping, Schedule, fit_alone, train
 from neuraleig.training._distributed import current_shard
 
@@ -49,6 +53,14 @@ def clustering(n_clusters, **parameters):
 
 def embedding(n_components, **parameters):
     return NeuralSpectralEmbedding(n_components).set_params(**SMALL | parameters)
+
+
+def segmenter(**parameters):
+    """Clusterer of the tokens of two images of halves."""
+    images = np.random.default_rng(0).integers(0, 60, (2, 48, 72, 3), dtype=np.uint8)
+    images[:, :, 40:] += np.uint8(180)
+    model = DenseSegmenter(2, backbone="color_texture", random_state=0)
+    return model.set_params(**parameters).fit(images).clusterer_
 
 
 # Most take few steps: rounding differs between numbers of processes, as between numbers
@@ -98,6 +110,8 @@ FITS = {
         2, training__max_iter=10, training__optimizer="adam", training__init="random"
     ).fit(moons()),
     "two rows": lambda: embedding(1, n_neighbors=1, training__max_iter=3).fit(blobs(2)),
+    "tokens of images": lambda: segmenter(clusterer__training__max_iter=5),
+    "windows of images": lambda: segmenter(clusterer__network=TokenAttention(16, 1, 2)),
 }
 
 # Trained for so long that rounding shows: the labels are the same nevertheless.
