@@ -27,7 +27,7 @@ NEEDED += ["tests/conftest.py", "docs/index.md", "examples/benchmarks/compare.py
 NEEDED += [".ci/run", ".ci/run-minimal", "neuraleig/py.typed"]
 # Packages of extras, and those of tests.
 OPTIONAL = {"PIL", "dask", "faiss", "matplotlib", "mlflow", "onnx", "polars"}
-OPTIONAL |= {"tensorboard", "timm", "torchvision"}
+OPTIONAL |= {"tensorboard", "timm", "torchvision", "typer"}
 
 
 def built(builder, source, folder):

@@ -213,10 +213,11 @@ def test_every_parameter_is_an_option_and_takes_its_default(settings, estimator)
         assert name in settings or name in _settings.LEFT_OUT, name
     for name, setting in settings.items():
         assert "None" not in setting.help, name
-        part, _, rest = name.partition("__")
-        holder = _settings.PARTS[part][0]() if rest and part in _settings.PARTS else own
-        value = holder.get_params().get(rest or name)
-        if value is None or isinstance(value, bool) or name == "random_state":
+        holder, (*parts, own_name) = own, name.split("__")
+        for part in parts:
+            holder = holder._component(part, getattr(holder, part))
+        value = holder.get_params(deep=False).get(own_name)
+        if value is None or isinstance(value, bool) or own_name == "random_state":
             continue
         said = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         assert setting.read(said).value == value, name
@@ -484,9 +485,9 @@ def test_models_of_images_are_told_apart_before_anything_is_fetched(
     folder, tmp_path, capsys, monkeypatch
 ):
     image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
-    model = neuraleig.DenseSegmenter(
-        2, backbone="color_texture", hidden_size=16, n_heads=1, random_state=0
-    ).fit([image])
+    model = neuraleig.DenseSegmenter(2, backbone="color_texture", random_state=0).fit(
+        [image]
+    )
     neuraleig.save(model, tmp_path / "s")
     assert call("info", tmp_path / "s")[1].startswith(f"{tmp_path / 's'}: Dense")
     monkeypatch.setattr("neuraleig._cli._models.load", None)

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 import neuraleig
+from neuraleig.cli import main
 
-OPTIONAL = ("PIL", "dask", "faiss", "matplotlib", "mlflow", "pandas", "timm")
+OPTIONAL = ("PIL", "dask", "faiss", "matplotlib", "mlflow", "pandas", "timm", "typer")
 
 present = [name for name in OPTIONAL if find_spec(name)]
 assert not present, f"installed without an extra: {present}"
@@ -37,3 +38,6 @@ with tempfile.TemporaryDirectory() as folder:
     neuraleig.save(segmenter, path)
     loaded = neuraleig.load(path)
 assert (loaded.predict(image) == segmenter.predict(image)).all()
+
+# The command says what to install.
+assert main(["--version"]) == 1

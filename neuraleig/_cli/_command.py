@@ -133,7 +133,7 @@ def _option(
         kind = list[Any] | None if is_list else Any
     if parameter.kind is not KEYWORD:
         return _keyword(name, Annotated[kind, Argument(help=text, **how)], default)
-    if default not in (inspect.Parameter.empty, None, False):
+    if default is not inspect.Parameter.empty and str(default) not in ("None", "False"):
         text = f"{text[:-1]} (default: {default})."
     words = "--" + name.strip("_").replace("_", "-")
     if kind == bool | None:

@@ -12,15 +12,17 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Annotated, Any, TextIO
 
 import torch
-from typer import Exit, Option, TyperException
+from typer import Exit, Option, Typer, TyperException
 
 from neuraleig import __version__
-from neuraleig._cli import _segment_evaluate, _segment_fit, _segment_name
+from neuraleig._cli import _segment_fit as images
 from neuraleig._cli._command import Command, add_command, make_app
 from neuraleig._cli._demo import demo
 from neuraleig._cli._evaluate import evaluate
 from neuraleig._cli._models import export, info, report
 from neuraleig._cli._rows import fit, predict, transform
+from neuraleig._cli._segment_evaluate import evaluate as evaluate_images
+from neuraleig._cli._segment_name import name
 from neuraleig.training import CheckpointError
 
 # Status that a shell reports for a process that was interrupted.
@@ -55,28 +57,15 @@ neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
 neuraleig segment fit --help             options of a command
 """
 
-OF_ROWS: tuple[Command, ...] = (
-    demo,
-    fit,
-    predict,
-    transform,
-    evaluate,
-    info,
-    report,
-    export,
-)
 app = make_app("Spectral clustering that predicts.", EXAMPLES)
 segment = make_app("Segment images without labels.", SEGMENT)
-OF_IMAGES: tuple[Command, ...] = (
-    _segment_fit.fit,
-    _segment_fit.predict,
-    _segment_evaluate.evaluate,
-    _segment_name.name,
-)
-for command in OF_ROWS:
-    add_command(app, command)
-for command in OF_IMAGES:
-    add_command(segment, command)
+COMMANDS: dict[Typer, tuple[Command, ...]] = {
+    app: (demo, fit, predict, transform, evaluate, info, report, export),
+    segment: (images.fit, images.predict, evaluate_images, name),
+}
+for group, functions in COMMANDS.items():
+    for function in functions:
+        add_command(group, function)
 app.add_typer(segment, name="segment")
 
 
@@ -103,21 +92,7 @@ def parse(argv: Sequence[str] | None = None) -> Callable[[], Any] | int:
 
 
 def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
-    """Run one command.
-
-    Parameters
-    ----------
-    argv : sequence of str or None, default=None
-        Arguments after the program's name; ``None``: those of the process.
-    out : text stream or None, default=None
-        Where results are written; ``None``: standard output.
-
-    Returns
-    -------
-    status : int
-        0; 1 after an error, which is one line on standard error; 2 after wrong
-        arguments, likewise; 130 if interrupted.
-    """
+    """Run one command; see :func:`neuraleig.cli.main`."""
     argv = sys.argv[1:] if argv is None else argv
     try:
         with nullcontext() if out is None else redirect_stdout(out):
@@ -147,18 +122,15 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
 
 def _report_wrong_line(error: TyperException, argv: Sequence[str]) -> None:
     """Write one line about wrong arguments."""
-    context = getattr(error, "ctx", None)
-    n_words = 2 if argv[:1] == ["segment"] else 1
-    program = " ".join(["neuraleig", *argv[:n_words]])
-    if context is not None:
-        program = context.command_path
+    program = " ".join(["neuraleig", *argv[: 2 if argv[:1] == ["segment"] else 1]])
     message = _first_line(error.format_message())
-    wrong = getattr(error, "option_name", None)
-    if context is not None and wrong is not None:
+    if (context := getattr(error, "ctx", None)) is not None:
+        program = context.command_path
         # Options of a part, such as --training.lr for --lr.
+        wrong = str(getattr(error, "option_name", "")).removeprefix("--")
         options = [option for p in context.command.params for option in p.opts]
-        found = [o for o in options if o.endswith(f".{wrong.removeprefix('--')}")]
-        message = f"No such option: {wrong}; use {found[0]}" if found else message
+        found = [option for option in options if option.endswith(f".{wrong}")]
+        message = f"No such option: --{wrong}; use {found[0]}" if found else message
     sys.stderr.write(f"{program}: error: {message} (see {program} --help)\n")
 
 

@@ -133,21 +133,22 @@ def evaluate(
     neuraleig segment evaluate --layouts
                                      folders in which the sets are expected
     """
+    if model is not None:
+        _check_fitted(parameters, preset, save_)
     scored = scoring.load(scoring.split)
     mapped = None
     if scoring.map_split not in (None, scoring.split):
         mapped = scoring.load(str(scoring.map_split))
     published_preset, published_protocol = PUBLISHED.get(scoring.dataset, UNPUBLISHED)
     if model is None:
+        check_output(save_, option="--save")
         parameters = {"verbose": verbosity.level, **parameters}
         segmenter = new_segmenter(preset or published_preset, parameters)
-        check_output(save_, option="--save")
         with IMAGES.as_options():
             segmenter.fit(scoring.load("train").images)
         if save_ is not None:
             save(segmenter.set_params(verbose=0), save_)
     else:
-        _check_fitted(parameters, preset, save_)
         device = parameters.pop("device", "auto")
         segmenter = load_segmenter(model, device, weights).set_params(**parameters)
     found, segmenter = _scores(segmenter, scoring, published_protocol, scored, mapped)

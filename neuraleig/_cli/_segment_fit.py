@@ -64,7 +64,7 @@ def new_segmenter(preset: str | None, parameters: dict[str, Any]) -> DenseSegmen
     segmenter = DenseSegmenter()
     if preset is not None and preset != "none":
         segmenter = DenseSegmenter.from_preset(preset)
-    changed: DenseSegmenter = segmenter.set_params(**DEFAULTS, **parameters)
+    changed: DenseSegmenter = segmenter.set_params(**{**DEFAULTS, **parameters})
     return changed
 
 

@@ -21,21 +21,24 @@ from neuraleig._sklearn import Interval, StrOptions
 from neuraleig._tables import TableError
 from neuraleig.affinity import CosineAffinity, NeighborAffinity, RBFAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.segmentation import TimmBackbone
 from neuraleig.training import Training
 
 # Parts of the estimators, by the parameter that holds them.
 PARTS: dict[str, tuple[type, ...]] = {
     "training": (Training,),
     "affinity": (NeighborAffinity, RBFAffinity, CosineAffinity),
+    "backbone": (TimmBackbone,),
     "clusterer": (NeuralEigenSpectralClustering,),
 }
 # Parameters whose values are objects of Python, and what has options of its own.
-LEFT_OUT = ("callbacks", "verbose", "network", "training", "clusterer")
+LEFT_OUT = ("callbacks", "verbose", "network", "training", "clusterer", "name")
 # Help where the docstring is about objects.
 TEXTS = {
     "affinity": "Weights between rows",
     "affinity__approximate": "Search neighbours approximately, or else exactly",
     "backbone": "Model of timm, or color_texture",
+    "clusterer__n_neighbors": "Neighbours of a token; 64 where left at the default",
 }
 # Seeds of commands are fixed: equal commands make equal files.
 DEFAULTS = {"random_state": 0}
@@ -121,7 +124,7 @@ class Settings(dict[str, Setting]):
     @classmethod
     def of(cls, *estimators: type) -> Settings:
         """Parameters of some estimators, and of their parts."""
-        return cls(_settings(estimators, "", ()))
+        return cls(_settings((kind() for kind in estimators), "", ()))
 
     def only(self, names: Iterable[str]) -> Settings:
         """Some of them."""
@@ -152,39 +155,61 @@ class Settings(dict[str, Setting]):
 
 
 def _settings(
-    kinds: Iterable[type], prefix: str, of_owner: Iterable[str]
+    holders: Iterable[Any], prefix: str, of_owner: Iterable[str]
 ) -> Iterator[tuple[str, Setting]]:
+    """Parameters of estimators or parts, but for those that their owner has."""
     found = set(of_owner)
-    for kind in kinds:
-        texts = described(kind)
-        rules = kind._parameter_constraints  # type: ignore[attr-defined]
-        parameters = inspect.signature(kind).parameters
-        for name, parameter in parameters.items():
+    for holder in holders:
+        texts = described(type(holder))
+        values = holder.get_params(deep=False)
+        for name in inspect.signature(type(holder)).parameters:
             if name in found:
                 continue
             found.add(name)
             path = prefix + name
             if name not in LEFT_OUT:
-                sentence = re.split(r"[.;:](?: |$)", texts.get(name, ("", name))[1])
-                text = TEXTS.get(path, sentence[0].partition(", see ")[0])
-                default = DEFAULTS.get(name, parameter.default)
-                yield path, Setting(path, rules[name], text, default)
-            # What the owner has itself is left to it.
-            yield from _settings(PARTS.get(name, ()), f"{path}__", parameters)
+                rules = holder._parameter_constraints[name]
+                default = DEFAULTS.get(name, values[name])
+                yield path, Setting(path, rules, _help(path, texts), default)
+            # A segmenter passes what it has itself to its clusterer.
+            of_owner = values if name == "clusterer" else ()
+            yield from _settings(_parts(holder, name), f"{path}__", of_owner)
+
+
+def _parts(holder: Any, name: str) -> Iterator[Any]:  # noqa: ANN401
+    """Parts that a parameter may hold: the usual one as its owner makes it."""
+    for kind in PARTS.get(name, ()):
+        usual = holder._component(name, getattr(holder, name))
+        yield usual if isinstance(usual, kind) else kind()
+
+
+def _help(path: str, texts: dict[str, tuple[str, str]]) -> str:
+    """First sentence about a parameter."""
+    for name, text in TEXTS.items():
+        if f"__{path}".endswith(f"__{name}"):
+            return text
+    text = texts[path.rpartition("__")[2]][1]
+    for end in re.finditer(r"[.;:](?: |$)", text):
+        sentence = text[: end.start()]
+        if sentence.count("(") == sentence.count(")"):
+            return sentence.partition(", see ")[0]
+    return text
 
 
 def described(documented: Any) -> dict[str, tuple[str, str]]:  # noqa: ANN401
     """Type and text of the parameters in docstrings of numpydoc's form, in plain text.
 
-    Those of a class are completed by its bases.
+    Those of a class are completed by its bases, whose attributes they may be.
     """
     found: dict[str, tuple[str, str]] = {}
     for base in reversed(getattr(documented, "__mro__", [documented])):
         doc = inspect.cleandoc((base.__doc__ or "").replace("\\\n", ""))
-        section = re.search(r"Parameters\n-+\n(.*?)(\n\n|\Z)", doc, re.DOTALL)
+        sections = re.findall(
+            r"(?:Attributes|Parameters)\n-+\n(.*?)(?:\n\n|\Z)", doc, re.DOTALL
+        )
         for name, kind, text in re.findall(
             r"^(\w+)(?: : (.*))?\n((?: +.*(?:\n|\Z))+)",
-            section[1] if section else "",
+            "\n".join(sections),
             re.MULTILINE,
         ):
             plain = re.sub(r":\w+:|[`$\\]", "", " ".join(text.split()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from sklearn.base import clone
 
 from neuraleig._shard import Shard
 from neuraleig._typing import Array, FloatArray, IntArray
@@ -14,6 +16,12 @@ from neuraleig.affinity._units import unit_rows
 
 if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
+
+# Rows of any group that are searched first, per neighbour of another group. Not tuned:
+# groups that mix take the first or the second, others have a tree each.
+MET_PER_NEIGHBOR = (2, 4, 8)
+# Queries that are searched at once.
+SLICE_ROWS = 65_536
 
 
 def tree_neighbors(
@@ -66,22 +74,35 @@ def _across(
 ) -> tuple[FloatArray, IntArray]:
     """Neighbours among the rows of other groups.
 
-    The number of rows that are searched doubles until each query has enough rows of
-    other groups among them.
+    Where groups mix, they are among a few times as many rows of any group. The
+    remaining queries are searched group by group, in a tree of all other groups.
     """
     distances = np.empty((len(queries), n_neighbors))
     indices = np.empty((len(queries), n_neighbors), dtype=np.int64)
     waiting = np.arange(len(queries))
-    n_met = min(2 * n_neighbors, len(X))
-    while waiting.size:
-        rows = queries[waiting]
-        apart, met = search.kneighbors(X[rows], n_met)
-        others = groups[met] != groups[rows][:, None]
-        done = others.sum(axis=1) >= n_neighbors
-        # Stable: rows of other groups first, the nearest before the others.
-        order = np.argsort(~others[done], axis=1, kind="stable")[:, :n_neighbors]
-        distances[waiting[done]] = np.take_along_axis(apart[done], order, axis=1)
-        indices[waiting[done]] = np.take_along_axis(met[done], order, axis=1)
-        waiting = waiting[~done]
-        n_met = min(2 * n_met, len(X))
+    for factor in MET_PER_NEIGHBOR:
+        n_met, left = min(factor * n_neighbors, len(X)), []
+        for part in _slices(waiting):
+            rows = queries[part]
+            apart, met = search.kneighbors(X[rows], n_met)
+            others = groups[met] != groups[rows][:, None]
+            done = others.sum(axis=1) >= n_neighbors
+            # Stable: rows of other groups first, the nearest before the others.
+            order = np.argsort(~others[done], axis=1, kind="stable")[:, :n_neighbors]
+            distances[part[done]] = np.take_along_axis(apart[done], order, axis=1)
+            indices[part[done]] = np.take_along_axis(met[done], order, axis=1)
+            left.append(part[~done])
+        waiting = np.concatenate(left) if left else waiting
+    of_waiting = groups[queries[waiting]]
+    for group in np.unique(of_waiting):
+        others = np.flatnonzero(groups != group)
+        own, among = waiting[of_waiting == group], clone(search).fit(X[others])
+        distances[own], met = among.kneighbors(X[queries[own]], n_neighbors)
+        indices[own] = others[met]
     return distances, indices
+
+
+def _slices(rows: IntArray) -> Iterator[IntArray]:
+    """Rows in parts, whose results are in memory one at a time."""
+    for start in range(0, len(rows), SLICE_ROWS):
+        yield rows[start : start + SLICE_ROWS]

@@ -1,4 +1,4 @@
-"""What the file of a model says, without making the model."""
+"""Descriptions of model files, without making the models."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ FORMS = {
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What the file of a model says.
+    """Description of a model in a file.
 
     Parameters
     ----------
     class_name : str
         Class of the estimator.
     versions : dict of str to str
-        Libraries that wrote it.
+        Versions of the libraries that wrote it.
     parameters : dict of str to object
-        Parameters of the estimator; of functions the names.
+        Parameters of the estimator, those of components as ``training__lr``; names of
+        functions and of the classes of components.
     n_features : int or None
         Features of a row; ``None`` for images.
     feature_names : list of str or None
@@ -48,8 +49,8 @@ class ModelDescription:
     n_components : int
         Number of eigenfunctions, the constant one included.
     suggested_n_clusters : int or None
-        Clusters before the largest gap of the graph's eigenvalues, where the fit
-        looked for it.
+        Number of clusters before the largest gap of the graph's eigenvalues; ``None``
+        for an embedding.
     eigenvalues : list of float
         Rayleigh quotients of the learned functions.
     graph_eigenvalues : list of float
@@ -81,18 +82,17 @@ def describe(path: str | PathLike[str]) -> ModelDescription:
     Parameters
     ----------
     path : str or PathLike
-        What :func:`save` wrote.
+        File that :func:`save` wrote.
 
     Returns
     -------
     description : ModelDescription
-        What can be said without making the model: no backbone is read or fetched, and
-        functions of the fit need not be there.
+        No backbone is read or fetched, and no function of the fit is needed.
 
     Raises
     ------
     ModelFileError
-        If the file is not one of a model, is damaged or of another version.
+        If the file is not a model, is damaged or of another schema.
     OSError
         If it cannot be read.
 

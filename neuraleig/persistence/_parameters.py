@@ -170,11 +170,12 @@ def packed_value(value: object, path: str) -> Any:  # noqa: ANN401
         return None
     if isinstance(value, tuple | list):
         parts = [packed_value(part, path) for part in value]
-        return tuple(parts) if isinstance(value, tuple) else parts
-    if kind is COMPONENTS.get(kind.__name__):
+        if not any(isinstance(part, dict) for part in parts):
+            return tuple(parts) if isinstance(value, tuple) else parts
+    elif kind is COMPONENTS.get(kind.__name__):
         inside = packed_parameters(value, f"{path}__")
         return {"class": kind.__name__, "parameters": inside}
-    if callable(value) and _argument(path) is not None:
+    elif callable(value) and _argument(path) is not None:
         return {"function": name_of(value)}
     raise TypeError(
         f"{path} is a {kind.__name__}, and files hold plain parameters alone; "
@@ -185,6 +186,8 @@ def packed_value(value: object, path: str) -> Any:  # noqa: ANN401
 def value_of(value: Any, path: str, brought: Brought) -> Any:  # noqa: ANN401
     """Parameter at a path of a packed value, checked."""
     if isinstance(value, tuple | list):
+        if any(isinstance(part, dict) for part in value):
+            raise ValueError(f"{path} is a list of records")
         return type(value)(value_of(part, path, brought) for part in value)
     if not isinstance(value, dict):
         is_finite = not isinstance(value, float) or math.isfinite(value)

@@ -70,13 +70,12 @@ def save(
 
     Notes
     -----
-    The file is one of safetensors with JSON in its header: the network, what reads
-    labels off it, names, fitted numbers and parameters. It holds neither code nor data:
-    not ``labels_`` and ``embedding_`` of the training rows, not the rows that
-    ``partial_fit`` keeps of its stream. Of functions (``affinity``, ``network``,
-    ``backbone``) it has the names, see :func:`load`. ``callbacks`` are left out, as is
-    a ``random_state`` that is a generator; both load as ``None``. Equal models are
-    equal files.
+    The safetensors file holds the network, the reading of labels, names, fitted numbers
+    and parameters. It holds neither code nor data: not ``labels_`` and ``embedding_``
+    of the training rows, not the rows that ``partial_fit`` keeps. Functions
+    (``affinity``, ``network``, ``backbone``) are stored by name, see :func:`load`.
+    ``callbacks`` and a ``random_state`` that is a generator load as ``None``. Equal
+    models are equal files. Memory: twice the weights.
 
     Examples
     --------
@@ -126,22 +125,21 @@ def load(
     Parameters
     ----------
     path : str or PathLike
-        What :func:`save` wrote.
+        File that :func:`save` wrote.
     affinity : callable or None, default=None
-        The affinity of the fit, where it was a function of your own. It is needed by
-        ``score``, ``fit`` and ``partial_fit``, which raise without it; nothing else
-        looks at it.
+        Affinity function of the fit, if it was your own. ``score``, ``fit`` and
+        ``partial_fit`` raise without it; predictions do not need it.
     network : callable or None, default=None
-        What made the network of the fit, where that was one of your own.
+        Callable that made the network of the fit, if it was your own.
     backbone : callable, Backbone or None, default=None
-        The backbone of the fit, where it was one of your own. Others are made anew:
-        weights of timm models are those of the file, fetched, read from the file that
-        the fit read, or drawn from the same seed.
+        Backbone of the fit, if it was your own. Others are made again: the weights of
+        timm models are those in the file, or are fetched, read from the same file as in
+        the fit, or drawn from the same seed.
     device : str, default="auto"
-        ``"auto"`` (CUDA where present) or a name that torch knows: where the estimator
-        is to run from now on, whatever it was fitted on; its parameter ``device``.
+        Parameter ``device`` of the loaded estimator, whatever that of the fit:
+        ``"auto"`` (CUDA where present) or a name that torch knows.
     weights : str, PathLike or None, default=None
-        File of the weights of a timm model to read instead.
+        File to read the weights of a timm model from instead.
 
     Returns
     -------
@@ -153,9 +151,8 @@ def load(
     Raises
     ------
     ModelFileError
-        A :class:`ValueError`: if the file is not one of a model, is damaged or of
-        another version, or what is brought is missing, not needed, or not that of the
-        fit.
+        A :class:`ValueError`: the file is not a model, is damaged or of another schema;
+        or an argument is missing, not needed, or not that of the fit.
     OSError
         If the file or the weights of the backbone cannot be read or fetched.
     ImportError
@@ -163,14 +160,14 @@ def load(
 
     Notes
     -----
-    Loading runs no code from the file, and sets aside no more than a multiple of its
-    bytes, but for the backbone of a segmenter: a model of timm is made by the name that
-    the file gives, of whatever size, and its weights are read or fetched. Files of
-    strangers are better loaded with ``backbone=``, by which that name is not used.
+    Loading runs no code from the file, and takes no more memory than a multiple of its
+    bytes, except for the backbone of a segmenter: a timm model of the name in the file
+    is made, of any size, and its weights are read or fetched. Pass ``backbone=`` for
+    files of strangers; the name is then not used.
 
     Examples
     --------
-    A network of one's own is passed again:
+    Pass a network of your own again:
 
     >>> import tempfile
     >>> from pathlib import Path

@@ -12,7 +12,7 @@ from neuraleig.metrics import (
     cut_of_transitions,
     modularity_of_transitions,
 )
-from neuraleig.reading._centroids import Judgement
+from neuraleig.reading._read_clusters import Judgement
 
 # Readings of graphs with more edges are judged by as many of them, drawn by weight:
 # cuts come out within a few percent, and differences between readings far closer.

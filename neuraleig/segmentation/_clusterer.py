@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.networks import TokenAttention
 from neuraleig.segmentation._token_sample import PreparedWindows, TokenSample
-from neuraleig.training import Training
+from neuraleig.training import Training, fit_alone
 
 if TYPE_CHECKING:
     from neuraleig.segmentation._parameters import SegmenterParameters
@@ -132,12 +133,14 @@ def fit_to_tokens(
         graphs.append(problem.graph)
         return problem
 
-    clusterer._fit(
-        sample.rows,
-        sample.pixel_graph() if affinity.pixel_weight > 0 else None,
-        sample.pictures if affinity.takes_groups else None,
-        make_problem,
-    )
+    # Processes divide rows among them, not windows.
+    with fit_alone() if sees_windows(clusterer) else nullcontext():
+        clusterer._fit(
+            sample.rows,
+            sample.pixel_graph() if affinity.pixel_weight > 0 else None,
+            sample.pictures if affinity.takes_groups else None,
+            make_problem,
+        )
     return graphs[0]
 
 

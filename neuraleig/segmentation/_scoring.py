@@ -26,7 +26,6 @@ from neuraleig.segmentation.evaluation import (
 from neuraleig.segmentation.evaluation._confusion import IGNORE_INDEX
 from neuraleig.segmentation.evaluation._matching import Matching
 from neuraleig.segmentation.images import read_mask
-from neuraleig.segmentation.images._image_arrays import Labels
 from neuraleig.segmentation.images._image_sets import (
     is_one_image,
     mask_sequence,
@@ -204,17 +203,14 @@ class ClusterScoring(ImagePredictor):
 
 
 def _number_of_classes(masks: Sequence[Any], ignore_index: int | None) -> int:
-    """One more than the largest class."""
-    largest = max(_largest(read_mask(mask), ignore_index) for mask in masks)
+    """One more than the largest class; 1 where the masks have none."""
+    largest = 0
+    for mask in map(read_mask, masks):
+        classes = mask if ignore_index is None else mask[mask != ignore_index]
+        largest = max(largest, int(classes.max(initial=0)))
     if largest >= MOST_CLASSES:
         raise ValueError(
             f"masks have the value {largest}, which would make {largest + 1} classes; "
             f"pass ignore_index={largest} if it stands for no class, or n_classes."
         )
     return largest + 1
-
-
-def _largest(mask: Labels, ignore_index: int | None) -> int:
-    """Largest class of a mask; 0 where it has none."""
-    classes = mask[mask != ignore_index] if ignore_index is not None else mask
-    return int(classes.max(initial=0))

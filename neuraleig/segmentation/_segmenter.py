@@ -249,11 +249,12 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             with Progress(verbose, fit_task).stage("features") as stage:
                 self._fill(windows, backbone)
                 stage.result = f"{len(windows)} windows of {len(found)} images"
-            units = Units.of(windows, seeds.rows)
+            # Features of several devices may differ by their rounding.
+            units = shard.first(lambda: Units.of(windows, seeds.rows))
             prepared = PreparedWindows(
                 windows, units, self.tokens_per_window, self.max_tokens, seeds.rows
             )
-            sample = prepared.sample(seeds.graph)
+            sample = shard.first(lambda: prepared.sample(seeds.graph))
             state = self.random_state
             seed = int(state) if isinstance(state, Integral) else seeds.sampling
             with fit_task.handed_on("clusters", clusterer):

@@ -65,7 +65,7 @@ class Units:
     def standardized(self, features: Tensor) -> Tensor:
         """Features (..., n_channels) in these units, on their device."""
         mean, scale = (
-            torch.from_numpy(part).to(features.device)
+            torch.tensor(part, device=features.device)
             for part in (self.mean, self.scale)
         )
         return (features - mean) / scale

@@ -15,11 +15,15 @@ import torch.distributed as dist
 from sklearn.datasets import make_blobs, make_moons
 from torch import nn
 
-from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig import (
+    DenseSegmenter,
+    NeuralEigenSpectralClustering,
+    NeuralSpectralEmbedding,
+)
 from neuraleig._batch import Batch, Edges
 from neuraleig.affinity import nearest_neighbors
 from neuraleig.eigenfunctions import Eigenfunctions, Standardization
-from neuraleig.networks import least_squares, make_network
+from neuraleig.networks import TokenAttention, least_squares, make_network
 from neuraleig.training import BaseCallback, EarlyStopping, Schedule, fit_alone, train
 from neuraleig.training._distributed import current_shard
 
@@ -35,6 +39,10 @@ def blobs(n_rows=N_ROWS, n_features=5):
     return X
 
 
+def groups_of(n_rows, n_groups=2):
+    return np.arange(n_rows) % n_groups
+
+
 def moons():
     return make_moons(N_ROWS, noise=0.06, random_state=0)[0]
 
@@ -45,6 +53,14 @@ def clustering(n_clusters, **parameters):
 
 def embedding(n_components, **parameters):
     return NeuralSpectralEmbedding(n_components).set_params(**SMALL | parameters)
+
+
+def segmenter(**parameters):
+    """Clusterer of the tokens of two images of halves."""
+    images = np.random.default_rng(0).integers(0, 60, (2, 48, 72, 3), dtype=np.uint8)
+    images[:, :, 40:] += np.uint8(180)
+    model = DenseSegmenter(2, backbone="color_texture", random_state=0)
+    return model.set_params(**parameters).fit(images).clusterer_
 
 
 # Most take few steps: rounding differs between numbers of processes, as between numbers
@@ -86,18 +102,30 @@ FITS = {
         training__optimizer="adam",
         training__max_iter=10,
     ).fit(blobs()),
+    "across groups": lambda: clustering(3, affinity__across_groups=True).fit(
+        blobs(), groups=groups_of(N_ROWS)
+    ),
     "embedding": lambda: embedding(3, training__max_iter=5).fit(moons()),
     "embedding by Adam": lambda: embedding(
         2, training__max_iter=10, training__optimizer="adam", training__init="random"
     ).fit(moons()),
     "two rows": lambda: embedding(1, n_neighbors=1, training__max_iter=3).fit(blobs(2)),
+    "tokens of images": lambda: segmenter(clusterer__training__max_iter=5),
+    "windows of images": lambda: segmenter(clusterer__network=TokenAttention(16, 1, 2)),
 }
 
 # Trained for so long that rounding shows: the labels are the same nevertheless.
 LONG = ("rounds of the warm start", "brute force", "embedding")
 # Weights that no objective looks at (the constant part of a function, the scores of a
 # single cluster) follow the rounding where they are trained: here they are not.
-SETTLED = ("nothing to train", "cluster QR", "regularised", "manhattan", "published")
+SETTLED = (
+    "nothing to train",
+    "cluster QR",
+    "regularised",
+    "manhattan",
+    "across groups",
+    "published",
+)
 
 
 def weights(model):
@@ -174,6 +202,12 @@ PARTS = {
     "neighbours by trees": lambda: neighbours_of(3),
     "neighbours by brute force": lambda: neighbours_of(20),
     "neighbours by cosine": lambda: neighbours_of(20, metric="cosine"),
+    "neighbours across groups by trees": lambda: neighbours_of(
+        3, groups=groups_of(N_ROWS)
+    ),
+    "neighbours across groups by brute force": lambda: neighbours_of(
+        20, groups=groups_of(N_ROWS)
+    ),
 }
 
 
@@ -262,6 +296,7 @@ def only_together(rank):
         network=lambda n: nn.Sequential(nn.Linear(n, 16), nn.GELU(), nn.Dropout(0.5)),
     )
     differing = clustering(3, random_state=np.random.RandomState(rank))
+    across = clustering(3, affinity__across_groups=True)
     with fit_alone():
         alone = clustering(3).fit(own)
     return {
@@ -275,6 +310,9 @@ def only_together(rank):
         "diverging": error_of(lambda: diverging.fit(blobs())),
         "differing rows": error_of(lambda: clustering(3).fit(own)),
         "differing parameters": error_of(lambda: clustering(2 + rank).fit(blobs())),
+        "differing groups": error_of(
+            lambda: across.fit(blobs(), groups=groups_of(N_ROWS, 2 + rank))
+        ),
         "failing score": error_of(failing_score),
         "first": error_of(lambda: current_shard().first(lambda: [][rank])),
         "rows alone": len(alone.labels_),

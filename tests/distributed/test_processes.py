@@ -20,6 +20,7 @@ TOLERANCE = 1e-5
 AFTER_LONG = 0.05
 # Long since a busy machine takes its time to start processes.
 MAX_SECONDS = 300
+DIFFERENT = "ValueError: X, affinity_matrix, groups or the parameters differ"
 
 
 def launched(what, folder):
@@ -114,11 +115,9 @@ def test_what_is_drawn_is_the_same_in_all_processes(found, name):
     ("name", "message"),
     [
         ("diverging", "FloatingPointError: the loss is"),
-        ("differing rows", "ValueError: X, affinity_matrix or the parameters differ"),
-        (
-            "differing parameters",
-            "ValueError: X, affinity_matrix or the parameters differ",
-        ),
+        ("differing rows", DIFFERENT),
+        ("differing parameters", DIFFERENT),
+        ("differing groups", DIFFERENT),
         ("failing score", "ArithmeticError: the score failed"),
         ("first", "IndexError"),
     ],

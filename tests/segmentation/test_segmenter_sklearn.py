@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils import get_tags
 
 from neuraleig import DenseSegmenter
+from neuraleig.networks import TokenAttention
 from neuraleig.segmentation.images._image_files import write_image
 
 
@@ -110,6 +111,20 @@ def test_a_search_with_masks_takes_the_best_iou(make_segmenter, images, masks):
     assert search.best_params_ == {"n_clusters": 2}
     one, two = search.cv_results_["mean_test_score"]
     assert one < 0.5 < two
+
+
+def test_a_search_over_nested_names(make_segmenter, images, masks):
+    grid = {
+        "clusterer__n_neighbors": [3, 64],
+        "clusterer__training__max_iter": [0, 2],
+        "clusterer__network": ["mlp", TokenAttention(16, 1, 2)],
+    }
+    search = GridSearchCV(make_segmenter(), grid, cv=2).fit(images, masks)
+    assert len(search.cv_results_["params"]) == 8
+    assert search.best_params_["clusterer__n_neighbors"] == 64
+    assert search.best_score_ > 0.75
+    # Nothing is set on the one that was passed.
+    assert search.estimator.clusterer is None
 
 
 def test_folds_of_files(make_segmenter, images, tmp_path):
