@@ -39,10 +39,10 @@ NOT_RUN = {
     ("docs/distributed.md", "from dask_ml.wrappers import ParallelPostFit"): (
         "dask-ml is no dependency; the page says that it is not run"
     ),
-    ("docs/distributed.md", "import numpy as np, pickle, ray"): (
+    ("docs/distributed.md", "import neuraleig, ray"): (
         "Ray is no dependency; the page says that it is not run"
     ),
-    ("docs/distributed.md", "import pickle"): (
+    ("docs/distributed.md", "import neuraleig"): (
         "Spark is no dependency; the page says that it is not run"
     ),
     ("docs/extending.md", "class Affinity(ABC):"): (
