@@ -291,10 +291,14 @@ class NeighborAffinity(Affinity):
         largest = 1 if groups is None else int(np.bincount(groups).max())
         others = n_samples - largest
         if self.n_neighbors > others:
-            where = "" if groups is None else ", of which those of other groups count,"
+            limit = f"not below the number of distinct rows ({n_samples})"
+            if groups is not None:
+                limit = (
+                    f"more than the distinct rows outside the largest group ({others})"
+                )
             warn_user(
-                f"n_neighbors={self.n_neighbors} is not below the number of distinct "
-                f"rows ({n_samples}){where}; {others} neighbours are used instead.",
+                f"n_neighbors={self.n_neighbors} is {limit}; {others} neighbours are "
+                "used instead.",
                 GraphWarning,
             )
         return min(self.n_neighbors, others)
