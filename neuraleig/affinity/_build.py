@@ -50,6 +50,13 @@ def make_affinity(
     affinity : Affinity
         Not yet built.
 
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If ``affinity`` is a class.
+
     Examples
     --------
     >>> from neuraleig.affinity import make_affinity
@@ -59,8 +66,18 @@ def make_affinity(
     if isinstance(affinity, Affinity):
         copied: Affinity = clone(affinity)
         return copied
+    if isinstance(affinity, type):
+        raise TypeError(
+            f"affinity={affinity.__name__} is a class; pass an instance, such as "
+            f"{affinity.__name__}()."
+        )
     if callable(affinity):
         return CallableAffinity(affinity)
+    if affinity not in AFFINITIES:
+        raise ValueError(
+            f"affinity={affinity!r} must be one of {', '.join(AFFINITIES)}, a callable "
+            "or an Affinity."
+        )
     if affinity == "rbf":
         return RBFAffinity(gamma)
     if affinity == "cosine":

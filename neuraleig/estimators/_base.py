@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
@@ -129,6 +129,31 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
             return make_affinity(value, **beside)
         return value
 
+    def set_params(self, **params: Any) -> Self:  # noqa: ANN401
+        """Set parameters, those of parts as ``<part>__<parameter>``.
+
+        Parameters
+        ----------
+        **params
+            Parameters by name. A part that is ``None`` or a name is made first;
+            ``affinity__n_neighbors`` then takes the place of ``n_neighbors``.
+
+        Returns
+        -------
+        self : estimator
+            With these parameters.
+        """
+        super().set_params(**params)
+        for name, usual in self._usual_beside_affinity().items():
+            if f"affinity__{name}" in params and name not in params:
+                setattr(self, name, usual)
+        return self
+
+    def _usual_beside_affinity(self) -> dict[str, Any]:
+        """Defaults of the parameters beside ``affinity``."""
+        signature = inspect.signature(type(self).__init__)
+        return {name: signature.parameters[name].default for name in BESIDE_AFFINITY}
+
     def _check_parameters(self) -> tuple[Affinity, Training]:
         """Check parameters before any work, and return the components."""
         self._validate_params()
@@ -161,11 +186,10 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         """Refuse parameters that an affinity object contradicts."""
         if not isinstance(self.affinity, Affinity):
             return
-        usual = inspect.signature(type(self).__init__).parameters
         held = self.affinity.get_params(deep=False)
-        for name in BESIDE_AFFINITY:
+        for name, usual in self._usual_beside_affinity().items():
             own = getattr(self, name)
-            if name in held and own not in (held[name], usual[name].default):
+            if name in held and own not in (held[name], usual):
                 raise ValueError(
                     f"{name}={own!r} contradicts affinity={self.affinity!r}; set "
                     f"affinity__{name} instead."
