@@ -30,7 +30,6 @@ from neuraleig._standardize import FARTHEST, Standardization
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.onnx import _writer
 from neuraleig.onnx._heads import LABELS, Standardize
-from neuraleig.onnx._token_model import TokenModule
 from neuraleig.reading import Argmax, ClusterQR, NearestCentre, Renumbered
 from neuraleig.training import Training
 
@@ -239,18 +238,6 @@ def test_float64_holds_rows_far_from_zero(rows, run):
     assert (model.predict(X.astype(np.float32)) != labels).mean() > 0.05
     found = run(model, dtype="float64")(X)
     assert_same(found, model, X)
-
-
-def test_tokens_without_attention_are_rows(make_model, rows):
-    model, X = make_model(), rows[:24].astype(np.float32)
-    tokens = TokenModule(model.eigenfunctions_, np.arange(3)).eval()
-    with torch.no_grad():
-        _, probabilities, _, functions = tokens(
-            torch.from_numpy(X.reshape(2, 3, 4, -1))
-        )
-    assert probabilities.shape == (2, 3, 4, 3)
-    expected = model.transform(X)
-    np.testing.assert_allclose(functions.reshape(24, -1), expected, atol=CLOSE)
 
 
 def standardizing(shift, scale):

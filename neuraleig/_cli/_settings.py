@@ -199,15 +199,17 @@ def _help(path: str, texts: dict[str, tuple[str, str]]) -> str:
 def described(documented: Any) -> dict[str, tuple[str, str]]:  # noqa: ANN401
     """Type and text of the parameters in docstrings of numpydoc's form, in plain text.
 
-    Those of a class are completed by its bases.
+    Those of a class are completed by its bases, whose attributes they may be.
     """
     found: dict[str, tuple[str, str]] = {}
     for base in reversed(getattr(documented, "__mro__", [documented])):
         doc = inspect.cleandoc((base.__doc__ or "").replace("\\\n", ""))
-        section = re.search(r"Parameters\n-+\n(.*?)(\n\n|\Z)", doc, re.DOTALL)
+        sections = re.findall(
+            r"(?:Attributes|Parameters)\n-+\n(.*?)(?:\n\n|\Z)", doc, re.DOTALL
+        )
         for name, kind, text in re.findall(
             r"^(\w+)(?: : (.*))?\n((?: +.*(?:\n|\Z))+)",
-            section[1] if section else "",
+            "\n".join(sections),
             re.MULTILINE,
         ):
             plain = re.sub(r":\w+:|[`$\\]", "", " ".join(text.split()))

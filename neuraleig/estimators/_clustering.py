@@ -25,7 +25,7 @@ from neuraleig.estimators._base import (
 from neuraleig.estimators._stream import StreamClusterer
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import TrunkFactory
-from neuraleig.reading._labels import (
+from neuraleig.reading._fit_discretizer import (
     BY_HEAD,
     fit_discretizer,
     labels_of,

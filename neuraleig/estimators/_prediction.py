@@ -14,7 +14,7 @@ from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
 from neuraleig.metrics import modularity
 from neuraleig.reading import Discretizer
-from neuraleig.reading._labels import labels_of
+from neuraleig.reading._fit_discretizer import labels_of
 from neuraleig.training._device import resolve_device
 
 

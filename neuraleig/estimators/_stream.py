@@ -14,7 +14,7 @@ from neuraleig.estimators._base import unchanged_on_failure
 from neuraleig.estimators._evaluation import joined
 from neuraleig.estimators._prediction import ClusterPredictor
 from neuraleig.reading import Renumbered
-from neuraleig.reading._labels import labels_of
+from neuraleig.reading._fit_discretizer import labels_of
 from neuraleig.reading._renumbered import order_of_former
 from neuraleig.training._distributed import current_shard
 

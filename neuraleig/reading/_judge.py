@@ -12,7 +12,7 @@ from neuraleig.metrics import (
     cut_of_transitions,
     modularity_of_transitions,
 )
-from neuraleig.reading._centroids import Judgement
+from neuraleig.reading._read_clusters import Judgement
 
 # Readings of graphs with more edges are judged by as many of them, drawn by weight:
 # cuts come out within a few percent, and differences between readings far closer.
@@ -25,7 +25,20 @@ LEAST_JUDGED = 0.1
 
 
 def judge_labels(graph: Graph, labels: IntArray) -> Judgement:
-    """What labels of the nodes are worth on the graph."""
+    """Score labels by the graph of their nodes.
+
+    Parameters
+    ----------
+    graph : Graph
+        Its uniform weight counts as well.
+    labels : ndarray of shape (n_nodes,), int64
+        Cluster of every node, from 0.
+
+    Returns
+    -------
+    judgement : Judgement
+        Normalised cut and modularity.
+    """
     transitions = cluster_transitions(graph.weights, labels, uniform=graph.uniform)
     return Judgement(
         cut_of_transitions(transitions), modularity_of_transitions(transitions)

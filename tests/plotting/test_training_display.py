@@ -244,7 +244,7 @@ def test_a_fit_without_any_step_has_none_of_the_fit_before(recorded, ax):
     later = copy.deepcopy(recorded)
     blobs = np.repeat([[0.0], [9.0]], 40, axis=0)
     blobs = blobs + np.random.default_rng(0).normal(size=(80, 1), scale=0.1)
-    later.set_params(n_clusters=2, max_iter=None).fit(blobs)
+    later.set_params(n_clusters=2, training__max_iter=None).fit(blobs)
     assert (later.loss_curve_, later.n_iter_) == ([], 1)
     assert later.callbacks[0].phases == {}
     display = TrainingDisplay.from_estimator(later, phase="warm_start", ax=ax)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
 from neuraleig.reading import NearestCentre, diffused_rows, diffusion_weights
-from neuraleig.reading._centroids import candidate_sizes
+from neuraleig.reading._read_clusters import candidate_sizes
 
 
 def test_weights_are_powers_of_the_eigenvalues():

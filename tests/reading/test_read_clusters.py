@@ -9,8 +9,8 @@ from neuraleig.reading import (
     diffused_rows,
     read_clusters,
 )
-from neuraleig.reading import _centroids as centroids
-from neuraleig.reading._centroids import best_reading
+from neuraleig.reading import _read_clusters as centroids
+from neuraleig.reading._read_clusters import best_reading
 
 TRUTH = np.repeat(np.arange(3), 20)
 

@@ -10,9 +10,9 @@ from neuraleig._warnings import warn_user
 from neuraleig.affinity import Graph
 from neuraleig.reading._argmax import Argmax
 from neuraleig.reading._base import Discretizer
-from neuraleig.reading._centroids import NearestCentre, read_clusters
 from neuraleig.reading._cluster_qr import ClusterQR
 from neuraleig.reading._judge import judge_labels, judged_graph
+from neuraleig.reading._read_clusters import NearestCentre, read_clusters
 
 # Rows that are labelled at once: probabilities are of float64.
 SLICE_ROWS = 65_536
