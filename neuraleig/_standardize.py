@@ -38,7 +38,18 @@ class Standardization(NamedTuple):
 
     @classmethod
     def of(cls, X: Array) -> Standardization:
-        """Standardisation of the rows of ``X``."""
+        """Compute the standardisation of some rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Finite rows, in any unit.
+
+        Returns
+        -------
+        standardization : Standardization
+            Of scale 1 where all rows are equal.
+        """
         shift = X.mean(axis=0, dtype=np.float64)
         step = max(1, SLICE_ELEMENTS // X.shape[1])
         # Relative to the largest deviation: squares of large values overflow.
@@ -50,7 +61,18 @@ class Standardization(NamedTuple):
         return cls(shift, reach * float(np.sqrt(np.sum(squares) / X.size)))
 
     def apply(self, X: Array) -> Tensor:
-        """Standardised rows of ``X`` in float32, clipped to ``FARTHEST``."""
+        """Standardise rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows, in the units of the data.
+
+        Returns
+        -------
+        rows : Tensor of shape (n_samples, n_features), float32
+            On the CPU, clipped to absolute values of 1e15.
+        """
         rows = np.empty(X.shape, dtype=np.float32)
         step = max(1, CACHED_ELEMENTS // X.shape[1])
         # Clipped before the division, which may overflow even float64.

@@ -177,12 +177,12 @@ def check_groups(
     n_samples: int,
     drawn: IntArray | None = None,
 ) -> IntArray:
-    """Check the groups of rows and number them from 0.
+    """Check the groups of rows and number them in the order in which they come.
 
     Parameters
     ----------
     groups : array-like of shape (n_samples,)
-        Numbers or strings.
+        Numbers, strings or other names.
     n_samples : int
         Number of rows of ``X``.
     drawn : ndarray of shape (n_drawn,), int64, or None, default=None
@@ -196,7 +196,7 @@ def check_groups(
     Raises
     ------
     ValueError
-        If there is not one group per row, or there is a single group.
+        If there is not one group per row, one is missing, or there is a single group.
     """
     values = column_or_1d(as_numpy(groups, "groups"))
     if len(values) != n_samples:
@@ -206,13 +206,27 @@ def check_groups(
         )
     if drawn is not None:
         values = values[drawn]
-    found, codes = np.unique(values, return_inverse=True)
-    if len(found) < 2:
+    numbers: dict[object, int] = {}
+    codes = [numbers.setdefault(value, len(numbers)) for value in values.tolist()]
+    missing = [value for value in numbers if _is_missing(value)]
+    if missing:
+        row = codes.index(numbers[missing[0]])
         raise ValueError(
-            f"groups has the single value {found[0]!r}, and neighbours are searched "
-            "in other groups; pass at least two groups, or set across_groups=False."
+            f"groups has missing values ({missing[0]!r} for row "
+            f"{row if drawn is None else drawn[row]}); pass a group for every row."
         )
-    return codes.astype(np.int64)
+    if len(numbers) < 2:
+        raise ValueError(
+            f"groups has the single value {next(iter(numbers))!r}, and neighbours are "
+            "searched in other groups; pass at least two groups, or set "
+            "affinity__across_groups=False."
+        )
+    return np.array(codes, dtype=np.int64)
+
+
+def _is_missing(value: Any) -> bool:  # noqa: ANN401
+    """Whether a value is None, NaN, or NA of pandas, which has no truth."""
+    return value is None or type(value).__name__ == "NAType" or value != value
 
 
 def check_n_clusters(

@@ -150,10 +150,12 @@ class Eigenfunctions(nn.Module):
 
         Parameters
         ----------
-        network, standardization, weights, degrees, uniform, n_components, known, shard
+        network, standardization
             As for :meth:`from_graph`.
         values : ndarray of shape (n_nodes, n_functions)
             The network's functions at every node.
+        weights, degrees, uniform, n_components, known, shard
+            As for :meth:`from_graph`.
 
         Returns
         -------

@@ -2,13 +2,11 @@
 
 import importlib
 import inspect
-import pkgutil
 import re
 from pathlib import Path
 
 import pytest
-
-import neuraleig
+from public_names import public_modules
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "api"
 MODULE = re.compile(r"\.\. module:: (\S+)")
@@ -30,15 +28,6 @@ def listed(text):
             in_summary = False
         elif in_summary and (found := ENTRY.fullmatch(line)):
             yield module, found[1]
-
-
-def public_modules():
-    yield neuraleig
-    for found in pkgutil.walk_packages(neuraleig.__path__, "neuraleig."):
-        if not any(part.startswith("_") for part in found.name.split(".")):
-            module = importlib.import_module(found.name)
-            if hasattr(module, "__all__"):
-                yield module
 
 
 LISTED = [

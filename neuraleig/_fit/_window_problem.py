@@ -31,17 +31,7 @@ SOLVE_TOKENS = 8_192
 
 @dataclass(frozen=True)
 class WindowInputs:
-    """Whole windows of tokens, one network input each.
-
-    Parameters
-    ----------
-    windows : Windows
-        Source of the tokens.
-    numbers : sequence of int
-        Windows, in the order of their tokens.
-    device : torch.device
-        Device of the network.
-    """
+    """Some windows of tokens, by their numbers, each one input of the network."""
 
     windows: Windows
     numbers: Sequence[int]
@@ -137,25 +127,9 @@ class WindowProblem(Problem):
         matrix: sp.csr_array | None = None,
         groups: IntArray | None = None,
     ) -> WindowProblem:
-        """Build the graph of the tokens, or recall it from the checkpoint.
+        """Build the graph of the tokens of the sample, or recall it.
 
-        Parameters
-        ----------
-        sample, windows : Windows
-            As of the class.
-        affinity : TokenAffinity
-            Of all tokens of the sample.
-        rows : ndarray of shape (n_tokens, n_channels)
-            The tokens of the sample.
-        run : Run
-            Circumstances.
-        n_jobs, matrix, groups
-            As for :meth:`~neuraleig.affinity.Affinity.build`.
-
-        Returns
-        -------
-        problem : WindowProblem
-            Ready for training.
+        ``rows`` are these tokens; see :meth:`~neuraleig.affinity.Affinity.build`.
         """
 
         def build() -> Graph:

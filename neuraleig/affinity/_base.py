@@ -74,12 +74,35 @@ class Graph:
         return int(self.component_labels.max()) + 1
 
     def subgraph(self, nodes: IntArray) -> Graph:
-        """Keep some nodes and the edges among them."""
+        """Keep some nodes and the edges among them.
+
+        Parameters
+        ----------
+        nodes : ndarray of shape (n_kept,), int64
+            Nodes to keep, in the order wanted.
+
+        Returns
+        -------
+        graph : Graph
+            With the same ``uniform`` weight.
+        """
         weights = sp.csr_array(self.weights[nodes][:, nodes])
         return replace(self, weights=weights, index=self.index[nodes])
 
     def regularized(self, share: float) -> Graph:
-        """Add a share of random pairs: ``share`` times the mean degree per node."""
+        """Add a share of random pairs: the same weight for every pair of nodes.
+
+        Parameters
+        ----------
+        share : float
+            Degree that every node gains, in mean degrees of the stored edges; 0 adds
+            nothing.
+
+        Returns
+        -------
+        graph : Graph
+            With the same stored edges, and another ``uniform`` weight.
+        """
         if share == 0.0:
             return self
         mean_degree = float(self.weights.sum()) / self.n_nodes

@@ -211,7 +211,10 @@ class NeighborAffinity(Affinity):
         return self.across_groups
 
     def check(self, path: str, owner: str) -> None:
-        """Check the parameters, and that the search has them together."""
+        """Check the parameters, and that the backend of the search supports them.
+
+        See :meth:`Affinity.check`.
+        """
         super().check(path, owner)
         check_search(
             self.backend,
@@ -264,7 +267,22 @@ class NeighborAffinity(Affinity):
         n_jobs: int | None = None,
         shard: Shard = ALONE,
     ) -> Graph:
-        """Graph whose nodes are all of some rows, also where they are identical."""
+        """Build the graph whose nodes are all given rows, identical ones included.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_nodes, n_features)
+            Row of every node.
+        index : ndarray of shape (n_nodes,), int64
+            Their positions in the data.
+        seed, groups, device, n_jobs, shard
+            As for :meth:`Affinity.build`; ``groups`` are those of the nodes.
+
+        Returns
+        -------
+        graph : Graph
+            Its nodes are in the order of ``rows``.
+        """
         groups = groups if self.across_groups else None
         n_neighbors = self._available(rows.shape[0], groups)
         if n_neighbors == 0:
@@ -291,10 +309,14 @@ class NeighborAffinity(Affinity):
         largest = 1 if groups is None else int(np.bincount(groups).max())
         others = n_samples - largest
         if self.n_neighbors > others:
-            where = "" if groups is None else ", of which those of other groups count,"
+            limit = f"not below the number of distinct rows ({n_samples})"
+            if groups is not None:
+                limit = (
+                    f"more than the distinct rows outside the largest group ({others})"
+                )
             warn_user(
-                f"n_neighbors={self.n_neighbors} is not below the number of distinct "
-                f"rows ({n_samples}){where}; {others} neighbours are used instead.",
+                f"n_neighbors={self.n_neighbors} is {limit}; {others} neighbours are "
+                "used instead.",
                 GraphWarning,
             )
         return min(self.n_neighbors, others)
@@ -307,7 +329,10 @@ class NeighborAffinity(Affinity):
         groups: IntArray | None = None,
         **given: Any,  # noqa: ANN401
     ) -> Edges:
-        """Graph of the neighbours within the batch, as in the published recipe."""
+        """Graph of the neighbours within the batch, as in the published recipe.
+
+        See :meth:`Affinity.among`.
+        """
         groups = None if not self.across_groups or groups is None else groups[index]
         largest = 1 if groups is None else int(np.bincount(groups).max())
         n_neighbors = min(self.n_neighbors, len(rows) - largest)

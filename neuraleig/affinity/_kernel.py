@@ -51,15 +51,36 @@ class KernelAffinity(Affinity):
 
     @abstractmethod
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
-        """Non-negative kernel of shape (n_left, n_right)."""
+        """Evaluate the kernel between two sets of rows.
+
+        Parameters
+        ----------
+        left : ndarray of shape (n_left, n_features), float64
+            Rows, in the units of the data.
+        right : ndarray of shape (n_right, n_features), float64
+            Rows as well.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_left, n_right), float64
+            Finite and non-negative.
+        """
 
     def prepare(self, landmarks: FloatArray) -> None:
-        """Resolve parameters that depend on the data."""
+        """Resolve parameters that depend on the data; by default there are none.
+
+        Parameters
+        ----------
+        landmarks : ndarray of shape (n_landmarks, n_features), float64
+            Rows on which the kernel is about to be evaluated.
+        """
 
     def build(self, X: Array, *, seed: int = 0, **given: Any) -> Graph:  # noqa: ANN401
         """Kernel graph of randomly drawn landmarks, by every process for itself.
 
         Time O(p^2 d) and memory O(p^2) for p = min(n_samples, n_landmarks).
+
+        See :meth:`Affinity.build`.
         """
         n_samples = X.shape[0]
         index = np.arange(n_samples, dtype=np.int64)
@@ -73,7 +94,7 @@ class KernelAffinity(Affinity):
         return Graph(weights, index).regularized(self.regularization)
 
     def among(self, rows: Array, index: IntArray, **given: Any) -> Edges:  # noqa: ANN401
-        """Kernel among the rows of the batch."""
+        """Kernel among the rows of the batch; see :meth:`Affinity.among`."""
         exact = rows.astype(np.float64)
         matrix = of_common_size(self.kernel(exact, exact))
         mean = ((matrix + matrix.T) / 2).astype(np.float32)
@@ -114,7 +135,7 @@ class RBFAffinity(KernelAffinity):
         self.n_landmarks = n_landmarks
 
     def prepare(self, landmarks: FloatArray) -> None:
-        """Choose the width where it was left open."""
+        """Choose an open width; see :meth:`KernelAffinity.prepare`."""
         if self.gamma is not None:
             self.gamma_ = float(self.gamma)
             return
@@ -130,7 +151,7 @@ class RBFAffinity(KernelAffinity):
         return copied
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
-        """Gaussian kernel of shape (n_left, n_right)."""
+        """Gaussian kernel; see :meth:`KernelAffinity.kernel`."""
         return np.asarray(np.exp(-self.gamma_ * squared_distances(left, right)))
 
 
@@ -150,7 +171,7 @@ class CosineAffinity(KernelAffinity):
         self.n_landmarks = n_landmarks
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
-        """Clamped cosine of shape (n_left, n_right)."""
+        """Clamped cosine; see :meth:`KernelAffinity.kernel`."""
         return np.asarray(np.maximum(unit_rows(left) @ unit_rows(right).T, 0.0))
 
 
@@ -184,7 +205,15 @@ class CallableAffinity(KernelAffinity):
         self.n_landmarks = n_landmarks
 
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
-        """Evaluate the user's function and check what it returns."""
+        """Evaluate the user's function; see :meth:`KernelAffinity.kernel`.
+
+        Raises
+        ------
+        TypeError
+            If the function returns values that are not real numbers.
+        ValueError
+            If it returns another shape, or negative or non-finite weights.
+        """
         matrix = np.asarray(self.function(left, right))
         if matrix.dtype.kind not in "biuf":
             raise TypeError(

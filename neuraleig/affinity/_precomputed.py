@@ -62,7 +62,7 @@ class PrecomputedAffinity(Affinity):
         matrix: sp.csr_array | None = None,
         **given: Any,  # noqa: ANN401
     ) -> Edges:
-        """Given affinity among the rows of the batch."""
+        """Given affinity among the rows of the batch; see :meth:`Affinity.among`."""
         return upper_edges(symmetrized(_given(matrix)[index][:, index]))
 
 

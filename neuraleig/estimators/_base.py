@@ -40,7 +40,8 @@ from neuraleig.estimators._start import (
     common_checkpoint,
     common_seeds,
 )
-from neuraleig.networks import EigenNetwork, make_network, refuse_module
+from neuraleig.networks import EigenNetwork, make_network
+from neuraleig.networks._build import refuse_module
 from neuraleig.training import Training
 from neuraleig.training._callbacks import check_callbacks
 from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder

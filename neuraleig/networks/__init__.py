@@ -4,7 +4,6 @@ from neuraleig.networks._build import (
     EigenNetwork,
     TrunkFactory,
     make_network,
-    refuse_module,
 )
 from neuraleig.networks._heads import (
     ASSIGNMENTS,
@@ -15,7 +14,6 @@ from neuraleig.networks._heads import (
     RowLinear,
     SoftAssignment,
     least_squares,
-    make_head,
 )
 from neuraleig.networks._mlp import MLP
 from neuraleig.networks._token_transformer import (
@@ -39,7 +37,5 @@ __all__ = [
     "TrunkFactory",
     "least_squares",
     "linear_attention",
-    "make_head",
     "make_network",
-    "refuse_module",
 ]

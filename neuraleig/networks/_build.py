@@ -75,7 +75,18 @@ class EigenNetwork(nn.Module):
         return [weight for weight in matrices if weight.requires_grad]
 
     def scores(self, inputs: Tensor) -> Tensor:
-        """Scores of clusters alone, of shape (n_rows, n_clusters)."""
+        """Compute the scores of the clusters alone.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n_rows, n_features)
+            Standardised rows.
+
+        Returns
+        -------
+        scores : Tensor of shape (n_rows, n_clusters)
+            Before the softmax.
+        """
         logits: Tensor = self.label_head(self.trunk(inputs))
         return logits
 

@@ -39,7 +39,18 @@ class RowLinear(nn.Linear):
         super().__init__(in_features, out_features)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Map of shape (n_rows, n_outputs)."""
+        """Map rows.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n_rows, in_features)
+            Activations of the layer before.
+
+        Returns
+        -------
+        outputs : Tensor of shape (n_rows, out_features)
+            Of the type of ``inputs``.
+        """
         return torch.addmm(self.bias[:, None], self.weight, inputs.mT).mT
 
 
@@ -71,7 +82,18 @@ class OrthogonalLinear(nn.Module):
         return weight
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Map of shape (n_rows, n_outputs)."""
+        """Map rows.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n_rows, n_inputs)
+            Activations of the layer before.
+
+        Returns
+        -------
+        outputs : Tensor of shape (n_rows, n_outputs)
+            Of the type of ``inputs``.
+        """
         # The weight on the left, see RowLinear.
         return (self.weight @ inputs.mT).mT
 
@@ -97,7 +119,18 @@ class SoftAssignment(nn.Module):
         self.temperature = 1.0
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Rows on the simplex, of the shape of ``logits``."""
+        """Turn scores into soft assignments.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (n_rows, n_clusters)
+            Scores.
+
+        Returns
+        -------
+        assignments : Tensor of shape (n_rows, n_clusters)
+            Non-negative; rows sum to 1.
+        """
         if not self.training:
             return F.softmax(logits, dim=1)
         if self.noise:

@@ -46,7 +46,18 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(map(RowLinear, widths[:-1], widths[1:]))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Activations of shape (n_rows, sum(hidden_sizes)); without layers the rows."""
+        """Compute the activations of all layers, side by side.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (n_rows, n_features)
+            Standardised rows.
+
+        Returns
+        -------
+        hidden : Tensor of shape (n_rows, sum(hidden_sizes))
+            The inputs themselves where there are no layers.
+        """
         hidden, outputs = inputs, []
         for layer in self.layers:
             hidden = F.gelu(layer(hidden))

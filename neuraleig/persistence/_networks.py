@@ -19,8 +19,8 @@ from neuraleig.networks import (
     OrthogonalLinear,
     SoftAssignment,
     TokenTransformer,
-    make_head,
 )
+from neuraleig.networks._heads import make_head
 from neuraleig.persistence._forms import (
     FLAG,
     RECORD,

@@ -25,10 +25,21 @@ class Argmax:
 
     @classmethod
     def from_scores(cls, logits: Array) -> Argmax:
-        """Keep the clusters that some row belongs to."""
+        """Keep the clusters that some row belongs to.
+
+        Parameters
+        ----------
+        logits : ndarray of shape (n_samples, n_scores)
+            Scores of the label head for the training rows.
+
+        Returns
+        -------
+        discretizer : Argmax
+            Labels count the clusters that are kept, from 0.
+        """
         # By the softmax: it may round scores that differ to a tie.
         return cls(np.unique(softmax(logits).argmax(axis=1)))
 
     def probabilities(self, functions: Array, logits: Array) -> FloatArray:
-        """Softmax of the scores."""
+        """Softmax of the scores; see :meth:`Discretizer.probabilities`."""
         return softmax(logits[:, self.clusters])

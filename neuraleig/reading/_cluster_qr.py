@@ -67,7 +67,24 @@ class ClusterQR:
         n_clusters: int,
         diffusion_time: float,
     ) -> ClusterQR:
-        """Find the rotation of some rows, and keep the clusters that they use."""
+        """Find the rotation of some rows, and keep the clusters that they use.
+
+        Parameters
+        ----------
+        functions : ndarray of shape (n_samples, n_components)
+            Eigenfunctions at the training rows, the constant one first.
+        eigenvalues : ndarray of shape (n_components,)
+            Their eigenvalues.
+        n_clusters : int
+            Most clusters.
+        diffusion_time : float
+            See :func:`diffused_rows`.
+
+        Returns
+        -------
+        discretizer : ClusterQR
+            Of at most ``min(n_clusters, n_components, n_samples)`` clusters.
+        """
         n_used = min(n_clusters, eigenvalues.size, functions.shape[0])
         rows = diffused_rows(
             functions[:, :n_used], eigenvalues[:n_used], diffusion_time
@@ -77,7 +94,10 @@ class ClusterQR:
         return cls(rotation[:, used], eigenvalues, diffusion_time)
 
     def probabilities(self, functions: Array, logits: Array) -> FloatArray:
-        """Squared coordinates of the unit row, over their sum."""
+        """Squared coordinates of the unit row, over their sum.
+
+        See :meth:`Discretizer.probabilities`.
+        """
         n_used = self.rotation.shape[0]
         rows = diffused_rows(
             functions[:, :n_used], self.eigenvalues[:n_used], self.diffusion_time

@@ -25,7 +25,20 @@ LEAST_JUDGED = 0.1
 
 
 def judge_labels(graph: Graph, labels: IntArray) -> Judgement:
-    """What labels of the nodes are worth on the graph."""
+    """Score labels by the graph of their nodes.
+
+    Parameters
+    ----------
+    graph : Graph
+        Its uniform weight counts as well.
+    labels : ndarray of shape (n_nodes,), int64
+        Cluster of every node, from 0.
+
+    Returns
+    -------
+    judgement : Judgement
+        Normalised cut and modularity.
+    """
     transitions = cluster_transitions(graph.weights, labels, uniform=graph.uniform)
     return Judgement(
         cut_of_transitions(transitions), modularity_of_transitions(transitions)

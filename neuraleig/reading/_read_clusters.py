@@ -240,7 +240,10 @@ class NearestCentre:
         self.diffusion_time = diffusion_time
 
     def probabilities(self, functions: Array, logits: Array) -> FloatArray:
-        """Posterior of equal round Gaussians at the centres."""
+        """Posterior of equal round Gaussians at the centres.
+
+        See :meth:`Discretizer.probabilities`.
+        """
         n_used = self.centres.shape[1]
         rows = diffused_rows(
             functions[:, :n_used], self.eigenvalues[:n_used], self.diffusion_time

@@ -30,7 +30,7 @@ class Renumbered:
         return self.discretizer.needs_functions
 
     def probabilities(self, functions: Array, logits: Array) -> FloatArray:
-        """Probability of every cluster, in the new order."""
+        """Probabilities in the new order; see :meth:`Discretizer.probabilities`."""
         return self.discretizer.probabilities(functions, logits)[:, self.order]
 
 

@@ -92,7 +92,9 @@ def _clusters(counts: Confidences, names: Mapping[int, str]) -> list[dict[str, A
 
 def spectrum_entry(step: Any) -> dict[str, Any]:  # noqa: ANN401 - estimator
     """Return a figure of the eigenvalues, and the number of clusters they suggest."""
-    note = "Eigenvalues of the training graph, from that of the constant function on."
+    note = (
+        "Eigenvalues of the training graph. The first belongs to the constant function."
+    )
     suggested = suggestion(getattr(step, "suggested_n_clusters_", None))
     if suggested is not None:
         note += (

@@ -148,7 +148,18 @@ class WindowSampler:
         return self.batches()
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
-        """Yield batches without end, from number ``start`` on."""
+        """Yield batches without end.
+
+        Parameters
+        ----------
+        start : int, default=0
+            Number of the first batch.
+
+        Yields
+        ------
+        batch : Batch
+            Windows in the order of a pass, with the graph of their tokens.
+        """
         for number in count(start):
             # Handed on at once: what is kept here would be held beside the next.
             yield self._batch(number, self._windows_of(number))

@@ -33,22 +33,10 @@ SHARED = ("device", "callbacks", "verbose")
 def clusterer_of_tokens(
     segmenter: SegmenterParameters,
 ) -> NeuralEigenSpectralClustering:
-    """Make the clusterer of a segmenter, with checked parameters.
+    """Make the unfitted clusterer of a segmenter, with a :class:`TokenAffinity`.
 
-    Parameters
-    ----------
-    segmenter : DenseSegmenter
-        Whose ``clusterer`` is cloned.
-
-    Returns
-    -------
-    clusterer : NeuralEigenSpectralClustering
-        Unfitted, with a :class:`~neuraleig.affinity.TokenAffinity`.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is invalid, contradicts the segmenter, or suits no tokens.
+    Raises ValueError if a parameter is invalid, contradicts the segmenter, or suits
+    no tokens.
     """
     usual = NeuralEigenSpectralClustering()
     given = segmenter.clusterer
@@ -94,7 +82,7 @@ def fit_to_tokens(
     clusterer : NeuralEigenSpectralClustering
         From :func:`clusterer_of_tokens`; fitted in place.
     sample : TokenSample
-        Tokens of the graph.
+        Tokens of the graph, which is returned.
     windows : PreparedWindows
         All windows, for a network that sees whole ones.
     n_channels : int
@@ -102,27 +90,21 @@ def fit_to_tokens(
         leaves it open.
     seed : int
         Seed of the clusterer, and of all attempts at its fit.
-
-    Returns
-    -------
-    graph : Graph
-        Of the sample.
     """
     affinity: Any = clusterer.affinity
     if affinity.n_channels is None:
         affinity.set_params(n_channels=n_channels)
     clusterer.set_params(random_state=seed)
     _check_sample(len(sample.rows), clusterer, affinity)
-    graphs = []
+    made: list[Problem] = []
 
     def make_problem(begun: RowFit, n_clusters: int) -> Problem:
-        problem: Problem
         if sees_windows(clusterer):
-            problem = WindowProblem.build(
+            problem: Problem = WindowProblem.build(
                 sample,
                 windows,
                 affinity,
-                sample.rows,
+                begun.drawn.rows,
                 begun.run,
                 n_jobs=clusterer.n_jobs,
                 matrix=begun.matrix,
@@ -130,18 +112,15 @@ def fit_to_tokens(
             )
         else:
             problem = clusterer._row_problem(begun, n_clusters)
-        graphs.append(problem.graph)
+        made.append(problem)
         return problem
 
+    pixels = sample.pixel_graph() if affinity.pixel_weight > 0 else None
+    groups = sample.pictures if affinity.takes_groups else None
     # Processes divide rows among them, not windows.
     with fit_alone() if sees_windows(clusterer) else nullcontext():
-        clusterer._fit(
-            sample.rows,
-            sample.pixel_graph() if affinity.pixel_weight > 0 else None,
-            sample.pictures if affinity.takes_groups else None,
-            make_problem,
-        )
-    return graphs[0]
+        clusterer._fit(sample.rows, pixels, groups, make_problem)
+    return made[0].graph
 
 
 def _check_sample(

@@ -43,13 +43,6 @@ class ImageWindows:
         The frozen backbone.
     store : FeatureCache or NoCache
         Keeps the features, with the colours of the tokens.
-
-    Attributes
-    ----------
-    sizes : list of (int, int)
-        Height and width of every window in tokens.
-    pictures : ndarray of shape (n_windows,), int64
-        Image of every window.
     """
 
     def __init__(
@@ -63,6 +56,7 @@ class ImageWindows:
         counts = [len(lattice.windows) for lattice in self._lattices]
         self._first = list(accumulate(counts, initial=0))
         self._identities: dict[int, str] = {}
+        # Image of every window, and its height and width in tokens.
         self.pictures: IntArray = np.repeat(np.arange(len(counts)), counts)
         self.sizes = [
             (window.height, window.width)

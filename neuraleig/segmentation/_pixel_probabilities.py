@@ -17,19 +17,10 @@ from neuraleig.segmentation.inference._upsample import probabilities_in_strips
 
 
 def merged_scores(scores: Tensor, groups: IntArray) -> Tensor:
-    """Scores of unions of clusters: their probabilities are the sums of the members'.
+    """Scores (..., n_groups) of unions of clusters, from scores (..., n_clusters).
 
-    Parameters
-    ----------
-    scores : Tensor of shape (..., n_clusters)
-        Scores whose softmax are probabilities.
-    groups : ndarray of shape (n_clusters,), int64
-        Union that each belongs to; consecutive from 0.
-
-    Returns
-    -------
-    scores : Tensor of shape (..., n_groups)
-        Those of single clusters as they were.
+    ``groups`` holds the union of every cluster, from 0. Probabilities of a union, by
+    the softmax of the scores, are the sums of its members'; other scores stay.
     """
     n_groups = int(groups.max()) + 1
     if n_groups == groups.size:

@@ -97,12 +97,14 @@ class ClusterScoring(ImagePredictor):
 
         Parameters
         ----------
-        images, masks, ignore_index
-            As for :meth:`match`; images that it did not see.
+        images, masks
+            As for :meth:`match`, of other images.
         matching : ClusterMatching
-            What it returned.
+            As from :meth:`match`.
         class_names : sequence of str or None, default=None
             Names of the ``matching.n_classes`` classes.
+        ignore_index : int or None, default=255
+            As for :meth:`match`.
 
         Returns
         -------

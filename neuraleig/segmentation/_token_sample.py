@@ -30,23 +30,14 @@ STANDARD, SAMPLE, OFFSETS = range(3)
 
 @dataclass(frozen=True)
 class Units:
-    """Mean and unit of every channel.
-
-    Parameters
-    ----------
-    mean, scale : ndarray of shape (n_channels,), float32
-        Taken off the features, and what is left is divided by.
-    """
+    """Mean and unit of every channel: float32 arrays of shape (n_channels,)."""
 
     mean: Array
     scale: Array
 
     @classmethod
     def of(cls, windows: ImageWindows, seed: int) -> Units:
-        """Mean and standard deviation over up to 256 windows.
-
-        A channel that does not vary has the unit 1.
-        """
+        """Mean and standard deviation over up to 256 windows; 1 for constants."""
         generator = numbered_generator(seed, STANDARD)
         drawn = generator.permutation(len(windows.sizes))[:STANDARD_WINDOWS]
         n_tokens, total, squares = 0, torch.zeros(()), torch.zeros(())
@@ -89,12 +80,7 @@ class PreparedWindows:
     max_tokens : int
         Tokens of a sample, see :meth:`sample`.
     seed : int
-        Seed of all draws.
-
-    Attributes
-    ----------
-    sizes : list of (int, int)
-        Height and width of every window in tokens.
+        Seed of the first token of every lattice.
     """
 
     def __init__(
@@ -146,21 +132,11 @@ class PreparedWindows:
 
 @dataclass(frozen=True)
 class TokenSample:
-    """Tokens of some windows, which are in memory.
+    """Tokens of some windows, in memory: window by window and row by row."""
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n_tokens, n_channels), float32
-        Features of the tokens, window by window and row by row.
-    pictures : ndarray of shape (n_tokens,), int64
-        Image of every token.
-    windows : list of TokenWindow
-        Views of the same features, with colours.
-    """
-
-    rows: Array
-    pictures: IntArray
-    windows: list[TokenWindow]
+    rows: Array  # (n_tokens, n_channels), float32
+    pictures: IntArray  # (n_tokens,), image of every token
+    windows: list[TokenWindow]  # views of the rows, with colours
 
     @property
     def sizes(self) -> list[tuple[int, int]]:

@@ -77,29 +77,71 @@ class Callback(Protocol):
     """Hooks of the training loop, under the names that skorch gave them."""
 
     def on_train_begin(self, state: TrainingState) -> None:
-        """Before the first step of a training, or of what is left of one."""
+        """Before the first step of a training, or of the rest of a resumed one.
+
+        Parameters
+        ----------
+        state : TrainingState
+            Of the running training.
+        """
 
     def on_epoch_begin(self, state: TrainingState) -> None:
-        """Before the first step of an epoch."""
+        """Before the first step of an epoch.
+
+        Parameters
+        ----------
+        state : TrainingState
+            Of the running training.
+        """
 
     def on_batch_begin(self, state: TrainingState) -> None:
-        """Before a step."""
+        """Before a step.
+
+        Parameters
+        ----------
+        state : TrainingState
+            Of the running training.
+        """
 
     def on_grad_computed(self, state: TrainingState) -> None:
-        """Between the gradients and the step that follows them."""
+        """Between the gradients and the step that follows them.
+
+        Parameters
+        ----------
+        state : TrainingState
+            Of the running training.
+        """
 
     def on_batch_end(self, state: TrainingState) -> None:
-        """After a step."""
+        """After a step.
+
+        Parameters
+        ----------
+        state : TrainingState
+            Of the running training.
+        """
 
     def on_epoch_end(self, state: TrainingState) -> None:
-        """After the last step of an epoch."""
+        """After the last step of an epoch.
+
+        Parameters
+        ----------
+        state : TrainingState
+            Of the running training.
+        """
 
     def on_train_end(self, state: TrainingState) -> None:
-        """After the last epoch, or after what made training fail."""
+        """After the last epoch, or after an error in training.
+
+        Parameters
+        ----------
+        state : TrainingState
+            Of the running training.
+        """
 
 
 class BaseCallback:
-    """Hooks that do nothing, to override."""
+    """Hooks that do nothing, to override; :class:`Callback` describes them."""
 
     def on_fit_begin(self, fit_id: str) -> None:
         """Do nothing when a fit begins, which may have no training at all.
@@ -167,7 +209,20 @@ def check_callbacks(callbacks: Sequence[Any] | None) -> tuple[Callback, ...]:
 
 
 def cosine_schedule(start: float, end: float, progress: float) -> float:
-    """Value on the half cosine from ``start`` to ``end`` at ``progress`` in [0, 1]."""
+    """Value on the half cosine between two values.
+
+    Parameters
+    ----------
+    start, end : float
+        Values at the beginning and at the end.
+    progress : float
+        Share of the way, in [0, 1].
+
+    Returns
+    -------
+    value : float
+        Between ``start`` and ``end``.
+    """
     return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
 
 
@@ -244,7 +299,13 @@ class EarlyStopping(BaseCallback):
             state.network.load_state_dict(self._best_weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a saved training needs to go on."""
+        """Evaluations so far, to be saved with a training.
+
+        Returns
+        -------
+        state : dict
+            Best objective, its weights, and the evaluations since then.
+        """
         return {
             "best": self._best,
             "best_weights": self._best_weights,
@@ -252,7 +313,13 @@ class EarlyStopping(BaseCallback):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what was saved."""
+        """Go on from a saved training.
+
+        Parameters
+        ----------
+        state : dict
+            As from :meth:`state_dict`.
+        """
         self._best = state["best"]
         self._best_weights = state["best_weights"]
         self._since_best = state["since_best"]

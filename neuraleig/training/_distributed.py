@@ -42,6 +42,11 @@ def fit_alone() -> Iterator[None]:
     candidates are divided among them. Holds for all threads of this process, and for
     the processes that it starts.
 
+    Yields
+    ------
+    None
+        The ``with`` statement needs no target.
+
     Examples
     --------
     >>> from sklearn.datasets import make_moons

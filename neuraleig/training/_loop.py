@@ -53,7 +53,18 @@ class Schedule:
     warmup: float = 0.0
 
     def lr_at(self, step: int) -> float:
-        """Learning rate of a step, counted from 0."""
+        """Learning rate of a step.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step, from 0.
+
+        Returns
+        -------
+        lr : float
+            Rises during the warm-up, and falls to ``final_lr`` afterwards.
+        """
         n_warmup = int(self.warmup * self.n_steps)
         if step < n_warmup:
             return self.lr * (step + 1) / n_warmup

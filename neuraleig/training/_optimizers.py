@@ -79,7 +79,19 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Take one step along the gradients that are there."""
+        """Take one step along the present gradients.
+
+        Parameters
+        ----------
+        closure : callable or None, default=None
+            Function without arguments that computes the loss and the gradients. It is
+            called first.
+
+        Returns
+        -------
+        loss : float or None
+            What ``closure`` returned; ``None`` without one.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -7,8 +7,8 @@ from neuraleig.networks import (
     OrthogonalLinear,
     SoftAssignment,
     least_squares,
-    make_head,
 )
+from neuraleig.networks._heads import make_head
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def overlay(
     ----------
     rgb : uint8 ndarray of shape (height, width, 3)
         Image.
-    labels : integer ndarray of shape (height, width)
+    labels : ndarray of shape (height, width), int
         Labels from 0 to ``n_labels - 1``.
     colors : uint8 ndarray of shape (n_labels, 3)
         RGB colour of each label, such as :func:`label_colors`.

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from neuraleig.segmentation.backbones import (
+from neuraleig.segmentation.backbones._feature_cache import (
     FeatureCache,
     FeatureCacheWarning,
     NoCache,
     cache_key,
+    half_precision,
     image_identity,
     stored_bytes,
 )
-from neuraleig.segmentation.backbones._feature_cache import half_precision
 
 KEY = cache_key("backbone", "float32", 48)
 

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuraleig.segmentation.inference import (
-    Lattice,
+from neuraleig.segmentation.inference import Lattice
+from neuraleig.segmentation.inference._sliding_window import (
     averaged_scores,
     scores_on_lattice,
     window_weights,

@@ -5,13 +5,12 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuraleig.segmentation.inference import (
-    Lattice,
-    _upsample,
-    labels_from_scores,
+from neuraleig.segmentation.inference import Lattice, _upsample, labels_from_scores
+from neuraleig.segmentation.inference._upsample import (
+    pixel_centers,
     probabilities_in_strips,
+    resampled,
 )
-from neuraleig.segmentation.inference._upsample import pixel_centers, resampled
 
 SIDES = st.integers(1, 60)
 

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuraleig.segmentation.inference import Lattice, window_in_tokens
+from neuraleig.segmentation.inference import Lattice
+from neuraleig.segmentation.inference._windows import window_in_tokens
 
 SIDES = st.integers(1, 90)
 
