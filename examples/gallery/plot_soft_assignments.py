@@ -73,7 +73,8 @@ plt.show()
 
 half = order[: order.size // 2]
 print(
-    f"right: {right.mean():.3f} of all rows, {right[half].mean():.3f} of the more certain half"
+    f"right: {right.mean():.3f} of all rows, "
+    f"{right[half].mean():.3f} of the more certain half"
 )
 
 # %%

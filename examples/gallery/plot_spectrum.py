@@ -3,8 +3,8 @@ Choosing the number of clusters
 ===============================
 
 A graph of neighbours separates into about as many clusters as it has eigenvalues before
-a large gap. This example shows the eigenvalues of clear and of overlapping clusters, and
-a search over the number of clusters where the gap does not decide.
+a large gap. This example shows the eigenvalues of clear and of overlapping clusters,
+and a search over the number of clusters where the gap does not decide.
 """
 
 # %%

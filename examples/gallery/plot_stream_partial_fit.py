@@ -60,7 +60,7 @@ plt.show()
 # What is seen
 # ------------
 #
-# Fifty or a hundred rows are too few for ten clusters, and many labels change. From five
-# hundred rows on, a new fit changes the labels of a few rows in a hundred, and between
-# fits none change. A stream that drifts is followed slowly, since old rows stay in the
-# sample with the same probability as new ones.
+# Fifty or a hundred rows are too few for ten clusters, and many labels change. From
+# five hundred rows on, a new fit changes the labels of a few rows in a hundred, and
+# between fits none change. A stream that drifts is followed slowly, since old rows stay
+# in the sample with the same probability as new ones.

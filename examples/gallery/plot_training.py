@@ -46,10 +46,10 @@ plt.show()
 # -----------
 #
 # Every step uses other edges of the graph, so that losses scatter; their exponential
-# mean shows the trend. Held-out edges are scored by the objective of the functions only,
-# and have their own axis. Early stopping keeps the state at the star; a star at step 0
-# means that fine-tuning did not improve on the warm start. Below is the temperature,
-# which follows a cosine.
+# mean shows the trend. Held-out edges are scored by the objective of the functions, on
+# their own axis. Early stopping keeps the state at the star; a star at step 0 means that
+# fine-tuning did not improve on the warm start. Below is the temperature, which follows
+# a cosine.
 
 TrainingDisplay.from_estimator(model, smoothing=0.9)
 plt.show()
@@ -74,8 +74,8 @@ plt.show()
 # A fit without steps
 # -------------------
 #
-# Without ``max_iter``, fine-tuning is left out if the warm start has learned its targets.
-# The display reports it.
+# Without ``max_iter``, fine-tuning is left out if the warm start has learned its
+# targets. The display reports it.
 
 blobs, _ = make_blobs(300, centers=3, cluster_std=0.5, random_state=0)
 easy = NeuralEigenSpectralClustering(3, random_state=0).fit(blobs)
