@@ -47,9 +47,9 @@ plt.show()
 #
 # Every step uses other edges of the graph, so that losses scatter; their exponential
 # mean shows the trend. Held-out edges are scored by the objective of the functions, on
-# their own axis. Early stopping keeps the state at the star; a star at step 0 means that
-# fine-tuning did not improve on the warm start. Below is the temperature, which follows
-# a cosine.
+# their own axis. Early stopping keeps the state at the star; a star at step 0 means
+# that fine-tuning did not improve on the warm start. Below is the temperature, which
+# follows a cosine.
 
 TrainingDisplay.from_estimator(model, smoothing=0.9)
 plt.show()
