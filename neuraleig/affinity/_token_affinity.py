@@ -32,7 +32,7 @@ class TokenAffinity(Affinity):
     with the graph :math:`W_F` of the features and the ``affinity_matrix``
     :math:`W_P` that is passed to ``fit``; without one, :math:`W = W_F`. Every row is
     a node, also where rows are identical.
-    :class:`~neuraleig.segmentation.DenseSegmenter` makes it, and passes the graphs
+    :class:`~neuraleig.DenseSegmenter` makes it, and passes the graphs
     of pixels within the windows.
 
     Parameters
