@@ -73,6 +73,7 @@ numpydoc_class_members_toctree = False
 # Blocks of a page share a namespace, as they do in the tests.
 codeautolink_concat_default = True
 codeautolink_autodoc_inject = False
+codeautolink_disable_link_titles = True  # they name private modules
 # The gallery links its blocks by itself, and flags of doctests are not shown.
 suppress_warnings = ["codeautolink.match_block", "codeautolink.match_name"]
 # Prompts of doctests and of shells are not copied, nor is their output.

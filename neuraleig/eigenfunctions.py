@@ -44,8 +44,8 @@ class Eigenfunctions(nn.Module):
     mean : Tensor of shape (n_functions,)
         Mean of the network's functions under the degrees.
     rotation : Tensor of shape (n_functions, n_components - 1)
-        From :func:`neuraleig.spectrum.rayleigh_ritz`, or
-        :func:`neuraleig.spectrum.nearest_to_known`.
+        From :func:`neuraleig.spectrum.rayleigh_ritz`, or the rotation that maps the
+        functions nearest to exact ones.
     eigenvalues : Tensor of shape (n_components,), float64
         Rayleigh quotients of the functions, that of the constant first.
     """

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from neuraleig.affinity import (
     PrecomputedAffinity,
     PrecomputedNeighborAffinity,
     RBFAffinity,
+    TokenAffinity,
     make_affinity,
 )
 from neuraleig.training import Training
@@ -438,3 +440,44 @@ class Lazy(KernelAffinity):
 def test_affinities_of_users_are_parts_as_well():
     found = search({"affinity__width": [0.5, 1.0]}, affinity=Lazy())
     assert found.best_estimator_[-1].affinity_.width in (0.5, 1.0)
+
+
+def test_a_refused_set_params_changes_nothing():
+    model = NeuralEigenSpectralClustering()
+    for names in ({"affinity__foo": 1}, {"network__width": 3}, {"n_clusters__a": 1}):
+        with pytest.raises(ValueError):
+            model.set_params(n_neighbors=20, **names)
+        assert model.get_params() == NeuralEigenSpectralClustering().get_params()
+
+
+def test_callables_are_shared_and_not_copied():
+    class Kernel:
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def __call__(self, left, right):
+            return np.exp(-((left[:, None] - right[None]) ** 2).sum(axis=2))
+
+    kernel, X = (
+        Kernel(),
+        np.repeat([0.0, 9.0], 20)[:, None] + np.linspace(0, 1, 40)[:, None],
+    )
+    model = NeuralEigenSpectralClustering(2, affinity=kernel, random_state=0).fit(X)
+    assert model.affinity_.function is kernel
+    assert model.score(X) > 0.4
+
+
+def test_derived_estimators_may_have_fewer_parameters():
+    class Pairs(NeuralEigenSpectralClustering):
+        def __init__(self, n_clusters=2, random_state=None):
+            super().__init__(n_clusters, random_state=random_state)
+
+    assert Pairs().set_params(random_state=3).random_state == 3
+
+
+def test_inner_affinities_of_tokens_are_reached():
+    affinity = TokenAffinity().set_params(affinity__n_neighbors=5)
+    assert affinity.affinity.get_params() == NeighborAffinity(5).get_params()
+    inner = TokenAffinity(RBFAffinity())
+    inner.build(np.random.default_rng(0).normal(size=(30, 3)))
+    assert inner.as_fitted().affinity.gamma == inner.affinity.gamma_

@@ -83,6 +83,7 @@ def test_names_in_code_are_linked_where_they_are_unambiguous():
             ("p.Model", "class", "a", "p.Model"),
             ("p.Model.fit", "method", "a", "p.Model.fit"),
             ("p.fit", "module", "b", "p.fit"),
+            ("p.parts", "module", "b", "p.parts"),
             ("p.q.load", "function", "c", "p.q.load"),
             ("p.r.scale", "function", "c", "p.r.scale"),
             ("p.s.scale", "function", "c", "p.s.scale"),
@@ -90,7 +91,7 @@ def test_names_in_code_are_linked_where_they_are_unambiguous():
         ]
     )
     assert set(names) == {
-        *("Model", "p.Model", "Model.fit", "p.Model.fit", "p.fit"),
+        *("Model", "p.Model", "Model.fit", "p.Model.fit", "p.fit", "p.parts"),
         *("load", "q.load", "p.q.load", "r.scale", "p.r.scale", "s.scale", "p.s.scale"),
     }
     assert names["Model.fit"] == ("a", "p.Model.fit")

@@ -5,6 +5,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.affinity import NeighborAffinity
 
 # The contract is fitted on tiny, shapeless data: eight clusters die there, and a graph
 # of ten rows has no ten neighbours. Both are said by a warning, as they should be.
@@ -17,11 +18,13 @@ SMALL = {"hidden_sizes": (32,), "training__max_iter": 10, "random_state": 0}
 
 CLUSTERINGS = [
     NeuralEigenSpectralClustering().set_params(**SMALL),
-    NeuralEigenSpectralClustering(assign_labels="kmeans").set_params(**SMALL),
+    NeuralEigenSpectralClustering(
+        assign_labels="kmeans", affinity=NeighborAffinity(weights="binary")
+    ).set_params(**SMALL),
     NeuralEigenSpectralClustering(assign_labels="cluster_qr").set_params(**SMALL),
     NeuralEigenSpectralClustering(affinity="rbf").set_params(**SMALL),
     # A random start learns from steps alone.
-    NeuralEigenSpectralClustering(assign_labels="kmeans").set_params(
+    NeuralEigenSpectralClustering(assign_labels="kmeans_hidden").set_params(
         training__init="random", **SMALL | {"training__max_iter": 100}
     ),
 ]

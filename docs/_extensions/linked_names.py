@@ -33,14 +33,17 @@ def unique_names(objects: Iterable[tuple[str, str, str, str]]) -> dict[str, tupl
     Returns
     -------
     places : dict of str to tuple of str
-        Page and anchor by name. A method is found as ``Class.method`` only.
+        Page and anchor by name. A method is found as ``Class.method`` only, and a
+        module by its full name.
     """
     found: dict[str, set[tuple[str, str]]] = {}
     methods = set()
     for name, kind, page, anchor in objects:
         parts = name.split(".")
         ends = {".".join(parts[start:]) for start in range(len(parts))}
-        if kind == "method":
+        if kind == "module":
+            ends = {name}  # the last parts are names of parameters as well
+        elif kind == "method":
             methods.add(parts[-1])
             ends.discard(parts[-1])
         if kind in LINKED_TYPES:

@@ -1,10 +1,10 @@
 """
-An affinity of your own
-=======================
+Your own affinity
+=================
 
 Distances between raw columns can be wrong: half past eleven at night and half past
-midnight are an hour apart, not 23. A callable ``affinity`` says what is alike. The
-network still gets the raw columns, and learns what the affinity says of them.
+midnight are an hour apart, not 23. A callable ``affinity`` computes the similarity of
+rows. The network still gets the raw columns, and learns eigenfunctions of the affinity.
 """
 
 # %%
@@ -12,7 +12,7 @@ network still gets the raw columns, and learns what the affinity says of them.
 # ---------------
 #
 # Each row is a time of the day and a direction of the wind in degrees. Two of the three
-# groups lie across midnight, one of them across north as well.
+# kinds extend across midnight, and one of them across north as well.
 
 import warnings
 
@@ -31,7 +31,7 @@ X, X_new, classes_new = rows[:800], rows[800:], classes[800:]
 
 
 def both_circles(left, right):
-    """Kernel that sees hours and degrees as places on circles."""
+    """Kernel of hours and degrees as points on circles."""
     turns = (left[:, None] - right[None]) / [24.0, 360.0]
     return np.exp(8.0 * (np.cos(2 * np.pi * turns) - 1).sum(axis=2))
 
@@ -44,8 +44,8 @@ circular = NeuralEigenSpectralClustering(3, affinity=both_circles, random_state=
 # Without it
 # ----------
 #
-# The same estimator by distances between the columns, brought to one scale. The fit
-# warns of what is wrong: at midnight and at north the graph is torn.
+# The same estimator with distances between the scaled columns. The fit warns: at
+# midnight and at north the graph has no edges.
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", GraphWarning)
@@ -75,8 +75,7 @@ plt.show()
 # What is seen
 # ------------
 #
-# By distances, what lies on either side of midnight goes to different clusters. With
-# the kernel the groups are whole, and the network labels new rows on both sides of the
-# seam. A callable is computed among at most 2,000 rows, drawn at random, however many
-# there are. Here the columns could have been replaced by sines and cosines as well; a
-# kernel also serves where no such columns exist.
+# By distances, rows before and after midnight get different clusters. With the kernel
+# the kinds are clusters, and the network labels new rows on both sides of midnight. A
+# callable is computed among at most 2,000 rows, drawn at random. Here sines and cosines
+# as columns would do as well; a kernel also helps where no such columns exist.

@@ -2,8 +2,8 @@
 Handwritten digits by their eigenfunctions
 ==========================================
 
-A fitted clustering puts any row at its values of the learned eigenfunctions of the
-graph. Rows of one cluster lie together there, seen in the fit or not.
+``transform`` returns the learned eigenfunctions of the graph at any rows. Rows of one
+cluster have similar values, whether they were in the fit or not.
 """
 
 # %%
@@ -11,7 +11,7 @@ graph. Rows of one cluster lie together there, seen in the fit or not.
 # ----------------------
 #
 # The model is fitted to half of scikit-learn's digits. The display evaluates it at the
-# other half, and colours each image by the cluster that is predicted for it.
+# other half, and colours each image by its predicted cluster.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -30,8 +30,8 @@ EmbeddingDisplay.from_estimator(model, X_new)
 plt.show()
 
 # %%
-# Two eigenfunctions tell some three or four clusters apart. The others are separated
-# by the functions that follow.
+# Two eigenfunctions separate three or four clusters. Further functions separate the
+# others.
 
 figure, axes = plt.subplots(2, 2, figsize=(9, 7), layout="constrained")
 for number, ax in enumerate(axes.flat):
@@ -45,9 +45,9 @@ plt.show()
 # Clusters and classes
 # --------------------
 #
-# No label was used in the fit. The same display coloured by the true digits, and the
-# accuracy under the best one-to-one map from clusters to digits, say how well the
-# clusters match.
+# The fit used no classes. The same display coloured by the true digits, and the
+# accuracy under the best one-to-one map from clusters to digits, show how well the
+# clusters match them.
 
 display = EmbeddingDisplay.from_estimator(
     model, X_new, y_new, components=(4, 5), legend_title="Digit"
@@ -57,7 +57,7 @@ display.ax_.set_title(f"True digits; accuracy of the clusters {accuracy:.1%}")
 plt.show()
 
 # %%
-# How many of the new images each cluster has:
+# Number of new images in each cluster:
 
 ClusterSizesDisplay.from_estimator(model, X_new)
 plt.show()

@@ -1,19 +1,18 @@
 """
-Predicting, or carrying labels over
-===================================
+Prediction compared with a classifier
+=====================================
 
-scikit-learn's ``SpectralClustering`` labels the rows that it is fitted to and no
-others. The usual way out is a classifier of nearest neighbours that carries its labels
-to new rows. Here both ways meet on handwritten digits, whose classes are used to score
-only.
+scikit-learn's ``SpectralClustering`` labels the rows of the fit only. A classifier by
+nearest neighbours can carry its labels to new rows. This example compares both ways on
+handwritten digits, whose classes are used for scores only.
 """
 
 # %%
 # Both ways
 # ---------
 #
-# 70 % of the digits are fitted, and the other 30 % are labelled. Both methods build a
-# graph of ten neighbours and are told the number of clusters.
+# 70 % of the digits are fitted, and the other 30 % are labelled. Both methods use a
+# graph of ten neighbours and the known number of clusters.
 
 import time
 
@@ -83,8 +82,8 @@ plt.show()
 # What is seen
 # ------------
 #
-# The predicted labels agree better with the classes. Most of that comes from how labels
-# are read off the eigenvectors rather than from the network: more of them, weighted,
-# and a choice between several k-means. The fit takes longer than scikit-learn's: on
-# sets this small a network is a detour, if nothing has to be predicted. More sets, and
-# ranges over seeds, are in the benchmarks.
+# The predicted labels agree better with the classes. Most of the difference comes from
+# the reading of labels and not from the network: more eigenvectors, weighted, and a
+# choice between several k-means. The fit takes longer than scikit-learn's, which is the
+# better choice for small sets without new rows. The benchmarks have more sets, and
+# ranges over seeds.

@@ -2,10 +2,10 @@
 A search over the number of clusters
 ====================================
 
-The estimator fits into scikit-learn's pipelines and searches. Its ``score`` needs no
-classes: it is the modularity of the predicted labels, on the graph of the rows that it
-is given. Here it chooses the number of clusters of the wine data, whose columns have
-different units and are scaled first.
+The estimators work in scikit-learn's pipelines and searches. ``score`` needs no
+classes: it is the modularity of the predicted labels on the graph of the given rows.
+Here it chooses the number of clusters of the wine data, whose columns have different
+units and are scaled first.
 """
 
 # %%
@@ -62,6 +62,5 @@ plt.show()
 #
 # Bars are standard deviations over five folds of 36 rows. Three clusters have the
 # highest mean, and there are three kinds of wine. The lead over four clusters is about
-# the size of one bar, so on other folds of so few rows four could win. Scores of
-# different ``n_clusters`` can be compared; those of different ``n_neighbors`` belong to
-# different graphs and cannot.
+# one bar, so that other folds could prefer four. Scores of different ``n_clusters`` can
+# be compared; scores of different ``n_neighbors`` belong to different graphs.

@@ -1,5 +1,5 @@
 """
-Segments of photographs without labels
+Clusters of photographs without labels
 ======================================
 
 :class:`neuraleig.DenseSegmenter` finds clusters of the patches of images, and labels
@@ -12,7 +12,7 @@ are recognised.
 # Fit to both photographs
 # -----------------------
 #
-# Cluster numbers mean the same in every image.
+# A cluster has the same number in every image.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_sample_images
@@ -40,8 +40,7 @@ for image in images:
 # Names
 # -----
 #
-# Whoever has looked at the clusters can name them, here by a place in an image that
-# they cover. Names go into all displays.
+# A person can name the clusters, here by a pixel of each. All displays use the names.
 
 china, flower = segmenter.predict(images)
 segmenter.name_clusters(
@@ -57,7 +56,7 @@ segmenter.name_clusters(
 # The image, its labels, and both
 # -------------------------------
 #
-# A display can be drawn again, with another opacity and on other axes.
+# A display can be drawn again with another opacity and on other axes.
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 2.4), layout="compressed")
 display = SegmentationDisplay.from_estimator(
@@ -70,8 +69,8 @@ for ax, title in zip(axes, ("Image", "Labels", "Both"), strict=True):
 plt.show()
 
 # %%
-# How much of both images each cluster has
-# ----------------------------------------
+# Share of the pixels in each cluster
+# -----------------------------------
 
 ClusterSizesDisplay.from_estimator(segmenter, images, normalize=True, sort=True)
 plt.show()
@@ -80,7 +79,7 @@ plt.show()
 # How many clusters?
 # ------------------
 #
-# The eigenvalues of the graph among the patches, with the gap that suggests a number.
+# The eigenvalues of the graph of patches, and the gap that suggests a number.
 
 SpectrumDisplay.from_estimator(segmenter)
 plt.show()

@@ -1,15 +1,15 @@
 """
-How sure is a label?
-====================
+How certain is a label?
+=======================
 
-``predict_proba`` says how near a row is to the border between clusters, as the network
-sees it. Rows of low probability can be looked at by a person, or left out. The
-probabilities are not calibrated, as this example shows.
+``predict_proba`` measures how near a row is to the border between clusters. Rows of low
+probability can be left to a person, or left out. The probabilities are not calibrated,
+as this example shows.
 """
 
 # %%
-# Digits, and how sure their labels are
-# -------------------------------------
+# Digits and the probabilities of their labels
+# --------------------------------------------
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,15 +26,15 @@ X_train, X_new, classes_train, classes_new = train_test_split(
 )
 model = NeuralEigenSpectralClustering(10, random_state=0).fit(X_train)
 
-# Classes serve to score: each cluster stands for one digit, by the training rows.
+# Classes are for scores only: the digit of each cluster, by the training rows.
 _, digit_of = linear_sum_assignment(-confusion_matrix(classes_train, model.labels_).T)
 probabilities = model.predict_proba(X_new)
 confidence = probabilities.max(axis=1)
 right = digit_of[probabilities.argmax(axis=1)] == classes_new
 
 # %%
-# The least sure labels
-# ---------------------
+# The least certain labels
+# ------------------------
 
 least = np.argsort(confidence)[:10]
 figure, axes = plt.subplots(1, 10, figsize=(9, 1.5), layout="constrained")
@@ -47,12 +47,11 @@ for ax, row in zip(axes, least, strict=True):
 plt.show()
 
 # %%
-# Leaving out what is not sure
+# Leaving out uncertain labels
 # ----------------------------
 #
-# On the left, rows are taken in the order of their probability: how many of those taken
-# so far have the digit of their cluster? On the right, rows are split into six parts by
-# their probability.
+# Left: the share of right labels among the rows of the highest probabilities, by how
+# many rows are kept. Right: six parts of the rows by their probability.
 
 order = np.argsort(-confidence, kind="stable")
 taken = np.arange(1, order.size + 1)
@@ -61,27 +60,27 @@ parts = np.array_split(order[::-1], 6)
 
 figure, (left_ax, right_ax) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 left_ax.plot(taken[20:] / order.size, share_right[20:])
-left_ax.set_xlabel("share of the rows, surest first")
+left_ax.set_xlabel("share of the rows, most certain first")
 left_ax.set_ylabel("share right")
 sixths = np.arange(1, 7)
 right_ax.plot(
     sixths, [confidence[part].mean() for part in parts], "s--", label="mean probability"
 )
 right_ax.plot(sixths, [right[part].mean() for part in parts], "o-", label="share right")
-right_ax.set_xlabel("sixth of the rows, least sure first")
+right_ax.set_xlabel("sixth of the rows, least certain first")
 right_ax.legend()
 plt.show()
 
 half = order[: order.size // 2]
 print(
-    f"right: {right.mean():.3f} of all rows, {right[half].mean():.3f} of the surer half"
+    f"right: {right.mean():.3f} of all rows, "
+    f"{right[half].mean():.3f} of the more certain half"
 )
 
 # %%
 # What is seen
 # ------------
 #
-# Rows with a high probability are right nearly always, so leaving out the others helps.
+# Labels of a high probability are nearly always right, so leaving out the others helps.
 # The probabilities themselves are too high: on the right, the mean probability of the
-# least sure sixth is far above the share that is right. They order rows; they are no
-# shares.
+# least certain sixth is far above its share of right labels. They order the rows.

@@ -2,19 +2,17 @@
 Choosing the number of clusters
 ===============================
 
-The eigenvalues of a graph of neighbours say how many groups of rows it nearly falls
-into: as many as there are eigenvalues before a large gap. This example looks at them
-for clear and for overlapping groups, and lets a search over the number of clusters
-decide where the gap does not.
+A graph of neighbours separates into about as many clusters as it has eigenvalues before
+a large gap. This example shows the eigenvalues of clear and of overlapping clusters,
+and a search over the number of clusters where the gap does not decide.
 """
 
 # %%
-# Clear groups
-# ------------
+# Clear clusters
+# --------------
 #
-# Five blobs of rows around a circle. The first fit is given a number of clusters that
-# is roughly right; it computes three eigenvalues for each of them, so that there is
-# something to see after the gap.
+# Five blobs on a circle. The first fit has roughly the right number of clusters. It
+# computes three eigenvalues for each of them, enough to see a gap.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,11 +28,11 @@ clear = NeuralEigenSpectralClustering(6, random_state=0).fit(X_clear)
 clear.suggested_n_clusters_
 
 # %%
-# Overlapping groups
-# ------------------
+# Overlapping clusters
+# --------------------
 #
-# Blobs that are three times as wide run into each other. The eigenvalues fall
-# steadily, and the gap that is the largest after all says little.
+# Blobs that are three times as wide overlap. The eigenvalues fall steadily, and the
+# largest gap means little.
 
 X_mixed, _ = make_blobs(500, centers=centers, cluster_std=2.4, random_state=0)
 mixed = NeuralEigenSpectralClustering(6, random_state=0).fit(X_mixed)
@@ -42,17 +40,16 @@ mixed = NeuralEigenSpectralClustering(6, random_state=0).fit(X_mixed)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 SpectrumDisplay.from_estimator(clear, ax=left)
 SpectrumDisplay.from_estimator(mixed, ax=right)
-left.set_title("Clear groups")
-right.set_title("Overlapping groups")
+left.set_title("Clear clusters")
+right.set_title("Overlapping clusters")
 plt.show()
 
 # %%
 # By the modularity
 # -----------------
 #
-# ``score`` is the modularity of the labels on the graph of rows that the fit has not
-# seen. It can be compared between numbers of clusters, by hand as here or with
-# ``GridSearchCV``.
+# ``score`` is the modularity of the labels on the graph of held-out rows. It can be
+# compared between numbers of clusters, as here or with ``GridSearchCV``.
 
 held_out = np.arange(500) % 2 == 0
 candidates = range(2, 9)

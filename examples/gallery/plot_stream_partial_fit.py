@@ -1,9 +1,9 @@
 """
-Rows that come as a stream
-==========================
+Rows of a stream
+================
 
-``partial_fit`` takes rows that come but once. It keeps a fair sample of them and fits
-anew whenever a tenth more rows have come than are behind the model. Clusters keep their
+``partial_fit`` takes rows that arrive once. It keeps a random sample of them, and fits
+again whenever the stream has grown by a tenth since the last fit. Clusters keep their
 numbers from one fit to the next, so that labels of different days can be compared.
 """
 
@@ -11,8 +11,8 @@ numbers from one fit to the next, so that labels of different days can be compar
 # Handwritten digits in portions
 # ------------------------------
 #
-# Digits come in portions of 60 rows. After every portion the model labels the same 500
-# rows, which are not part of the stream. Classes are used to score only.
+# Digits arrive in portions of 60 rows. After every portion the model labels the same
+# 500 rows, which are not part of the stream. Classes are used for scores only.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,8 +44,8 @@ fits = sorted(set(behind))
 print(f"{len(seen)} portions, {len(fits)} fits; accuracy at the end {accuracy[-1]:.3f}")
 
 # %%
-# What the model knows, and what it changes its mind about
-# --------------------------------------------------------
+# Accuracy, and labels that change
+# --------------------------------
 
 figure, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 ax.step(seen, accuracy, where="post", label="accuracy on the fixed rows")
@@ -60,7 +60,7 @@ plt.show()
 # What is seen
 # ------------
 #
-# Fifty or a hundred rows are too few for ten clusters, and the labels move a good deal.
-# From five hundred rows on, a new fit changes the labels of a few rows in a hundred,
-# and between fits none change. A stream whose rows change their nature over time is
-# followed slowly, since old rows stay in the sample as likely as new ones.
+# Fifty or a hundred rows are too few for ten clusters, and many labels change. From
+# five hundred rows on, a new fit changes the labels of a few rows in a hundred, and
+# between fits none change. A stream that drifts is followed slowly, since old rows stay
+# in the sample with the same probability as new ones.

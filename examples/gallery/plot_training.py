@@ -1,19 +1,19 @@
 """
-What a fit goes through
-=======================
+The phases of a fit
+===================
 
-A fit teaches the network the exact eigenvectors of the graph first, the warm start.
-Fine-tuning follows where that leaves something to learn, or where steps are asked for.
-A callback records both, and :class:`neuraleig.plotting.TrainingDisplay` draws them.
+First the network is taught the exact eigenvectors of the graph, in the warm start.
+Fine-tuning follows if these are not learned, or if ``max_iter`` asks for it. A callback
+records both phases, and :class:`neuraleig.plotting.TrainingDisplay` draws them.
 """
 
 # %%
 # Record a fit
 # ------------
 #
-# ``loss_curve_`` of a fitted estimator has the losses of fine-tuning alone. A
-# ``TrainingHistory`` among the callbacks also remembers the warm start, what was held
-# out to judge the training, and the temperature of the soft assignments.
+# ``loss_curve_`` of a fitted estimator has the losses of fine-tuning only. A
+# ``TrainingHistory`` among the callbacks also records the warm start, the held-out
+# scores, and the temperature of the soft assignments.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits, make_blobs
@@ -36,7 +36,7 @@ model = NeuralEigenSpectralClustering(
 # --------------
 #
 # The network is taught the eigenvectors and the labels, and its heads are solved for
-# after every round of 25 steps. It ends as soon as the targets are known.
+# after every round of 25 steps. It ends when the targets are learned.
 
 TrainingDisplay.from_estimator(model, phase="warm_start")
 plt.show()
@@ -45,11 +45,11 @@ plt.show()
 # Fine-tuning
 # -----------
 #
-# Every step sees other edges of the graph, so that losses scatter; an exponential mean
-# of them shows where they go. The held-out edges are judged by the objective of the
-# functions alone, therefore on an axis of their own. Early stopping keeps the state at
-# the star: where that is step 0, the warm start was not improved upon. Below is the
-# temperature, which was annealed along a cosine.
+# Every step uses other edges of the graph, so that losses scatter; their exponential
+# mean shows the trend. Held-out edges are scored by the objective of the functions, on
+# their own axis. Early stopping keeps the state at the star; a star at step 0 means
+# that fine-tuning did not improve on the warm start. Below is the temperature, which
+# follows a cosine.
 
 TrainingDisplay.from_estimator(model, smoothing=0.9)
 plt.show()
@@ -58,7 +58,7 @@ plt.show()
 # From random weights
 # -------------------
 #
-# Without the exact eigenvectors there is more to learn.
+# Without the exact eigenvectors, training takes longer.
 
 random_start = NeuralEigenSpectralClustering(
     10,
@@ -71,11 +71,11 @@ TrainingDisplay.from_estimator(random_start, smoothing=0.9)
 plt.show()
 
 # %%
-# No step at all
-# --------------
+# A fit without steps
+# -------------------
 #
-# Without ``max_iter`` fine-tuning is left out where the warm start has learned its
-# targets. The display then says so.
+# Without ``max_iter``, fine-tuning is left out if the warm start has learned its
+# targets. The display reports it.
 
 blobs, _ = make_blobs(300, centers=3, cluster_std=0.5, random_state=0)
 easy = NeuralEigenSpectralClustering(3, random_state=0).fit(blobs)

@@ -2,18 +2,17 @@
 Labels for new rows
 ===================
 
-Two half moons are no round clusters, so distances to centres do not tell them apart.
-The fit builds a graph of neighbours, in which each moon hangs together, and teaches a
-network what the graph says. The network labels any point of the plane, not only the
-rows of the fit.
+Two half moons are not round, so distances to centres do not separate them. In a graph
+of neighbours each moon is connected. The fit teaches a network the eigenfunctions of
+this graph, and the network labels any point of the plane.
 """
 
 # %%
 # Fit, and predict
 # ----------------
 #
-# The estimator sees 400 rows. Another 400, drawn from the same moons, are labelled by
-# one forward pass.
+# The estimator is fitted to 400 rows, and labels another 400 of the same moons by one
+# forward pass.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,7 +33,7 @@ print(f"right among the new rows: {clustering_accuracy(classes_new, labels_new):
 # ---------------
 #
 # ``predict`` on a grid shows the regions of the clusters, and ``transform`` the
-# eigenfunction that tells the moons apart: it rises from one to the other.
+# eigenfunction that separates the moons: it rises from one to the other.
 
 sides = np.linspace(-2, 3, 200), np.linspace(-1.5, 2, 200)
 x, y = np.meshgrid(*sides)
@@ -58,6 +57,6 @@ plt.show()
 # What is seen
 # ------------
 #
-# The border follows the gap between the moons. It goes on where there are no rows: the
-# graph says nothing there, and what the network says is where its layers happen to
-# lead. Labels of points far from the data mean little.
+# The border follows the gap between the moons, and continues where there are no rows.
+# The graph has no information there, and the labels of points far from the data mean
+# little.

@@ -12,6 +12,7 @@ from neuraleig._cli._options import ModelName, Verbosity, check_output, one_of
 from neuraleig._cli._settings import DEFAULTS, IMAGES
 from neuraleig._words import count_text, suggestion_text
 from neuraleig.segmentation._presets import PRESETS
+from neuraleig.training._checkpoint import clearing_deferred
 
 # Parameters that may differ between predictions of one model.
 OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales")
@@ -47,10 +48,12 @@ def fit(
     """
     check_output(output)
     segmenter = new_segmenter(preset, {"verbose": verbosity.level, **parameters})
-    with IMAGES.as_options():
-        model = segmenter.fit(images)
-    # The model does not keep how much its fit reported.
-    save(model.set_params(verbose=0), output)
+    # A model that cannot be written is not lost: its checkpoint is still there.
+    with clearing_deferred():
+        with IMAGES.as_options():
+            model = segmenter.fit(images)
+        # The model does not keep how much its fit reported.
+        save(model.set_params(verbose=0), output)
     clusters = count_text(model.n_clusters_, "cluster")
     sys.stdout.write(
         f"{output}: {clusters} of {count_text(model.n_images_, 'image')}, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -102,8 +102,12 @@ class Settings:
         settings : Settings
             Without open values.
         """
-        resolved = training.get_params(deep=False)
-        sampling, max_iter = resolved.pop("sampling"), resolved["max_iter"]
+        resolved = {
+            field.name: getattr(training, field.name)
+            for field in fields(cls)
+            if hasattr(training, field.name)
+        }
+        max_iter = training.max_iter
         max_passes = MAX_PASSES if labels_by_head else math.inf
         if max_iter is None:
             max_iter = MAX_ITER[training.init]
@@ -112,7 +116,7 @@ class Settings:
                 max_iter = math.ceil(min(most, max_iter))
         start, end = training.temperature
         resolved.update(
-            by_edges=by_edges and sampling != "nodes",
+            by_edges=by_edges and training.sampling != "nodes",
             max_iter=max_iter,
             # What is known exactly cannot improve, unless steps are asked for.
             tunes_anyway=training.max_iter is not None,

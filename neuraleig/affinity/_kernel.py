@@ -204,6 +204,10 @@ class CallableAffinity(KernelAffinity):
         self.regularization = regularization
         self.n_landmarks = n_landmarks
 
+    def __sklearn_clone__(self) -> CallableAffinity:
+        """Share the function: it may hold what cannot be copied, and is not changed."""
+        return type(self)(**self.get_params(deep=False))
+
     def kernel(self, left: FloatArray, right: FloatArray) -> FloatArray:
         """Evaluate the user's function; see :meth:`KernelAffinity.kernel`.
 

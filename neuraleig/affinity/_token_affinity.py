@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -32,7 +32,7 @@ class TokenAffinity(Affinity):
     with the graph :math:`W_F` of the features and the ``affinity_matrix``
     :math:`W_P` that is passed to ``fit``; without one, :math:`W = W_F`. Every row is
     a node, also where rows are identical.
-    :class:`~neuraleig.segmentation.DenseSegmenter` makes it, and passes the graphs
+    :class:`~neuraleig.DenseSegmenter` makes it, and passes the graphs
     of pixels within the windows.
 
     Parameters
@@ -76,6 +76,19 @@ class TokenAffinity(Affinity):
         self.affinity = affinity
         self.n_channels = n_channels
         self.pixel_weight = pixel_weight
+
+    def _component(self, name: str, value: object) -> object:
+        """Affinity of the features that ``None`` stands for."""
+        if name == "affinity" and value is None:
+            return NeighborAffinity(TOKEN_NEIGHBORS)
+        return value
+
+    def as_fitted(self) -> Self:
+        """Copy with what the inner affinity learned; see :meth:`Affinity.as_fitted`."""
+        copied = super().as_fitted()
+        if self.affinity is not None:
+            copied.affinity = self.affinity.as_fitted()
+        return copied
 
     def check(self, path: str, owner: str) -> None:
         """Check the parameters; see :meth:`Affinity.check`."""

@@ -33,14 +33,14 @@ from neuraleig._validation import METRICS, check_groups, check_hidden_sizes
 from neuraleig._warnings import warn_user
 from neuraleig.affinity import Affinity, make_affinity
 from neuraleig.affinity._build import AFFINITIES
-from neuraleig.estimators._checkpoint import check_same_data, identity_of
+from neuraleig.estimators._checkpoint import check_same_data, identity_of, keep_seeds
 from neuraleig.estimators._evaluation import EigenfunctionTransformer
 from neuraleig.estimators._start import (
     check_common,
     common_checkpoint,
     common_seeds,
 )
-from neuraleig.networks import EigenNetwork, make_network
+from neuraleig.networks import EigenNetwork, TokenAttention, make_network
 from neuraleig.networks._build import refuse_module
 from neuraleig.training import Training
 from neuraleig.training._callbacks import check_callbacks
@@ -123,7 +123,9 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
 
     def _component(self, name: str, value: object) -> Any:  # noqa: ANN401
         if name == "training" and value is None:
-            return Training()
+            # Attention diverges at the learning rates that suit perceptrons.
+            attends = isinstance(self.network, TokenAttention)
+            return Training(lr=1e-3, optimizer="adam") if attends else Training()
         if name == "affinity" and (isinstance(value, str) or callable(value)):
             beside = {name: getattr(self, name) for name in BESIDE_AFFINITY}
             return make_affinity(value, **beside)
@@ -152,7 +154,12 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
     def _usual_beside_affinity(self) -> dict[str, Any]:
         """Defaults of the parameters beside ``affinity``."""
         signature = inspect.signature(type(self).__init__)
-        return {name: signature.parameters[name].default for name in BESIDE_AFFINITY}
+        # Derived classes may have fewer parameters.
+        return {
+            name: signature.parameters[name].default
+            for name in BESIDE_AFFINITY
+            if name in signature.parameters
+        }
 
     def _check_parameters(self) -> tuple[Affinity, Training]:
         """Check parameters before any work, and return the components."""
@@ -274,12 +281,18 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         rows = drawn.rows
         matrix = self._checked_matrix(affinity, affinity_matrix, rows.shape[0])
         codes = self._checked_groups(affinity, groups, drawn)
+        self._check_drawn(drawn)
         check_common(self, rows, matrix, codes, run.shard)
+        # A fit that is refused leaves nothing behind.
+        keep_seeds(run.checkpoint, run.seeds)
         check_same_data(
             run.checkpoint, X=rows, affinity_matrix=affinity_matrix, groups=codes
         )
         self._fit_id = begin_histories(run.callbacks)
         return RowFit(drawn, affinity, training, run, matrix, codes)
+
+    def _check_drawn(self, drawn: DrawnRows) -> None:
+        """Refuse parameters that the number of rows does not allow."""
 
     def _run(self, fit_task: FitTask) -> Run:
         """Circumstances of a fit, with checked parameters."""

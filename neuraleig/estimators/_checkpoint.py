@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -85,11 +86,15 @@ def check_same_data(checkpoint: Checkpoint, **data: object) -> None:
 
 
 def recall_seeds(checkpoint: Checkpoint, seeds: Seeds) -> Seeds:
-    """Seeds of the first attempt at a fit, which may be this one."""
+    """Seeds of an earlier attempt at a fit, or the given ones."""
     saved: Seeds | None = checkpoint.load("seeds", Seeds)
-    if saved is None:
-        checkpoint.save("seeds", seeds)
     return saved or seeds
+
+
+def keep_seeds(checkpoint: Checkpoint, seeds: Seeds) -> None:
+    """Keep the seeds of a fit whose input was checked, for later attempts."""
+    if checkpoint is not NOTHING_KEPT and checkpoint.load("seeds", Seeds) is None:
+        checkpoint.save("seeds", seeds)
 
 
 def _as_json(value: object) -> object:
@@ -104,8 +109,23 @@ def _as_json(value: object) -> object:
         return [_as_json(part) for part in value]
     if value is None or isinstance(value, str):
         return value
-    name = getattr(value, "__qualname__", type(value).__qualname__)
-    return f"{getattr(value, '__module__', '')}.{name}"
+    if isinstance(value, partial):
+        return [_as_json(part) for part in (value.func, value.args, value.keywords)]
+    if isinstance(value, dict):
+        return {str(name): _as_json(part) for name, part in value.items()}
+    if isinstance(value, np.ndarray):
+        return _hash_of(value)
+    if hasattr(value, "__qualname__"):
+        return f"{getattr(value, '__module__', '')}.{value.__qualname__}"
+    # A callable object: its class, and the plain attributes that it has.
+    kind = type(value)
+    plain = (bool, int, float, str, tuple, list, np.ndarray, np.generic, type(None))
+    known = {
+        name: _as_json(part)
+        for name, part in getattr(value, "__dict__", {}).items()
+        if isinstance(part, plain)
+    }
+    return {f"{kind.__module__}.{kind.__qualname__}": known}
 
 
 def _hash_of(data: Any) -> str:  # noqa: ANN401

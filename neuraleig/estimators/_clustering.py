@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from neuraleig._fit import Problem, Run, Task, fit
 from neuraleig._random import RandomState
+from neuraleig._rows import DrawnRows
 from neuraleig._sklearn import Interval, StrOptions, with_callbacks
 from neuraleig._typing import IntArray, Matrix, Rows
 from neuraleig._validation import check_n_clusters
@@ -278,10 +279,7 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         fit_task = self._begin_fit(X)
         with unchanged_on_failure(self):
             begun = self._start_fit(X, affinity_matrix, groups, fit_task)
-            rows, index = begun.drawn.rows, begun.drawn.index
-            check_n_clusters(
-                self.n_clusters, rows.shape[0], are_drawn=index is not None
-            )
+            index = begun.drawn.index
             problem = make_problem(begun, self.n_clusters)
             labels = self._fit_problem(problem, begun.training, begun.run)
             self.affinity_ = begun.affinity
@@ -292,6 +290,12 @@ class NeuralEigenSpectralClustering(StreamClusterer):
             begun.run.checkpoint.clear()
         fit_task.end()
         return self
+
+    def _check_drawn(self, drawn: DrawnRows) -> None:
+        """Refuse more clusters than rows."""
+        check_n_clusters(
+            self.n_clusters, drawn.rows.shape[0], are_drawn=drawn.index is not None
+        )
 
     def _fit_problem(self, problem: Problem, training: Training, run: Run) -> IntArray:
         """Fit to a problem whose parameters were checked; labels of its rows."""

@@ -111,8 +111,7 @@ class StreamClusterer(ClusterPredictor):
         900
         """
         with unchanged_on_failure(self):
-            self._check_parameters()
-            affinity = self._component("affinity", self.affinity)
+            affinity, _ = self._check_parameters()
             if affinity.needs_matrix or affinity.takes_groups:
                 raise ValueError(
                     f"affinity={self.affinity!r} needs more than the rows of a stream; "

@@ -162,9 +162,9 @@ def make_network(
     n_hidden = _width(trunk, n_features)
     if head == "orthogonal" and n_hidden < max(n_functions, n_clusters):
         raise ValueError(
-            f"head='orthogonal' is not compatible with a network of {n_hidden} "
-            f"outputs; it must have at least {max(n_functions, n_clusters)}, the "
-            "number of eigenfunctions or clusters."
+            "training__head='orthogonal' is not compatible with a network of "
+            f"{n_hidden} outputs; it must have at least "
+            f"{max(n_functions, n_clusters)}, the number of eigenfunctions or clusters."
         )
     return EigenNetwork(
         trunk,

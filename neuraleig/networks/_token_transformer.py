@@ -258,7 +258,7 @@ class TokenAttention(Component):
     """Network over the tokens of windows of images: makes a :class:`TokenTransformer`.
 
     Pass it as ``network`` of the ``clusterer`` of a
-    :class:`~neuraleig.segmentation.DenseSegmenter`, which then trains and predicts on
+    :class:`~neuraleig.DenseSegmenter`, which then trains and predicts on
     whole windows. Rows that are not tokens of a window are windows of their own.
 
     Parameters

@@ -205,4 +205,6 @@ def load(
             estimator = row_estimator_of(kind, file.tree, brought, where)
         brought.refuse_unused()
     estimator.device = device
+    if kind is DenseSegmenter:
+        estimator.clusterer_.device = device
     return estimator

@@ -35,7 +35,6 @@ FITTED = {
     "n_connected_components_": "Connected components of the graph",
     "ncut_": "Normalised cut",
     "modularity_": "Modularity",
-    "gamma_": "Kernel coefficient gamma",
     "affinity_.gamma_": "Kernel coefficient gamma",
     "n_iter_": "Training steps",
 }

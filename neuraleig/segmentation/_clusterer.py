@@ -168,7 +168,7 @@ def _token_affinity(
             )
         return TokenAffinity(inner, pixel_weight=pixel_weight)
     n_neighbors = clusterer.n_neighbors
-    if n_neighbors == usual.n_neighbors:
+    if n_neighbors in (usual.n_neighbors, TOKEN_NEIGHBORS):
         if clusterer.metric == usual.metric:
             return TokenAffinity(pixel_weight=pixel_weight)
         n_neighbors = TOKEN_NEIGHBORS
@@ -182,11 +182,7 @@ def _training(clusterer: NeuralEigenSpectralClustering) -> Training:
     From labels that were read off eigenvectors on, fine-tuning lowered the agreement
     with the classes of CamVid's training frames, and of synthetic scenes.
     """
-    training = clusterer.training
-    if training is None:
-        # Attention diverges at the learning rates that suit perceptrons.
-        attends = sees_windows(clusterer)
-        training = Training(lr=1e-3, optimizer="adam") if attends else Training()
+    training: Training = clusterer._component("training", clusterer.training)
     if training.init == "spectral" and training.max_iter is None:
         training = clone(training).set_params(max_iter=0)
     return training

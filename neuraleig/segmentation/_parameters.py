@@ -13,6 +13,7 @@ import numpy as np
 from neuraleig._components import Component
 from neuraleig._sklearn import Interval, StrOptions, check_parameters, check_values
 from neuraleig._warnings import warn_user
+from neuraleig.affinity._token_affinity import TOKEN_NEIGHBORS
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.segmentation._geometry import Geometry, check_windows
 from neuraleig.segmentation._image_windows import ImageWindows
@@ -106,14 +107,9 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
     def _component(self, name: str, value: object) -> object:
         """Backbone or clusterer that a default or a name stands for."""
         if name == "clusterer" and value is None:
-            return NeuralEigenSpectralClustering()
+            return NeuralEigenSpectralClustering(n_neighbors=TOKEN_NEIGHBORS)
         if name == "backbone" and isinstance(value, str) and value != COLOR_TEXTURE:
             return TimmBackbone(value)
-        if name == "backbone" and not isinstance(value, TimmBackbone):
-            raise ValueError(
-                f"backbone={value!r} has no parameters to set; those of the form "
-                "backbone__name are parameters of TimmBackbone."
-            )
         return value
 
     def _check_parameters(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import clone
 
 from neuraleig._typing import IntArray
 from neuraleig.metrics import modularity
@@ -165,7 +164,7 @@ class ClusterScoring(ImagePredictor):
         sample = PreparedWindows(
             windows, units, self.tokens_per_window, self.max_tokens, 0
         ).sample(0)
-        graph = clone(self.clusterer_.affinity_).build(
+        graph = self.clusterer_.affinity_.as_fitted().build(
             sample.rows,
             matrix=sample.pixel_graph(),
             groups=sample.pictures,

@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 
 from neuraleig._fit import Progress
-from neuraleig._random import RandomState
+from neuraleig._random import RandomState, Seeds
 from neuraleig._shard import Shard
 from neuraleig._sklearn import CallbackSupportMixin, FitTask, with_callbacks
 from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.estimators._checkpoint import check_same_data, identity_of, keep_seeds
 from neuraleig.estimators._start import common_checkpoint, common_seeds
 from neuraleig.metrics import modularity
 from neuraleig.segmentation._clusterer import clusterer_of_tokens, fit_to_tokens
@@ -254,9 +255,10 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             prepared = PreparedWindows(
                 windows, units, self.tokens_per_window, self.max_tokens, seeds.rows
             )
+            keep_seeds(checkpoint, seeds)
+            check_same_data(checkpoint, images=np.array(windows.sizes))
             sample = shard.first(lambda: prepared.sample(seeds.graph))
-            state = self.random_state
-            seed = int(state) if isinstance(state, Integral) else seeds.sampling
+            seed = self._clusterer_seed(seeds)
             with fit_task.handed_on("clusters", clusterer):
                 graph = fit_to_tokens(
                     clusterer, sample, prepared, backbone.n_channels[-1], seed
@@ -269,12 +271,17 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         fit_task.end()
         return self
 
+    def _clusterer_seed(self, seeds: Seeds) -> int:
+        """Seed of the clusterer: a number that was given, or a drawn one."""
+        given = self.random_state
+        return int(given) if isinstance(given, Integral) else seeds.sampling
+
     def _open_checkpoint(self, shard: Shard) -> Checkpoint:
         """Seeds of the fit; the clusterer has a folder of its own inside."""
         path = self.checkpoint
         if path is None:
             return NOTHING_KEPT
-        identity = {"estimator": type(self).__name__}
+        identity = identity_of(self, resolve_device(self.device))
         return common_checkpoint(shard, lambda: CheckpointFolder(path, identity))
 
     def _store(

@@ -113,7 +113,7 @@ def train(
     epoch_steps : int, default=50
         Steps of an epoch, after which callbacks judge and report.
     precision : torch.dtype, default=torch.float32
-        Type of the products of the forward pass, see :class:`MixedPrecision`.
+        Type of the products of the forward pass.
     compile : bool, default=False
         Compile the forward passes of the steps; ``network`` itself stays as it is.
     saved : SavedTraining or None, default=None

@@ -153,7 +153,7 @@ class Training(Component):
         self.checkpoint_interval = checkpoint_interval
 
     def check(self, path: str, owner: str) -> None:
-        """Check the parameters; see :meth:`Component.check`."""
+        """Check the parameters, as the estimator does before any work."""
         super().check(path, owner)
         check_temperature(self.temperature, f"{path}__temperature")
         if self.walk_length > 1 and self.sampling == "nodes":

@@ -4,16 +4,19 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import make_blobs
 from torch import nn
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig._fit import _targets, _teach, _tune
 from neuraleig.affinity import NeighborAffinity
+from neuraleig.estimators._checkpoint import identity_of
 from neuraleig.training import BaseCallback, CheckpointError
 from neuraleig.training._checkpoint import CheckpointFolder
 
@@ -315,7 +318,7 @@ def test_other_groups_are_refused(tmp_path):
         model.fit(X, groups=groups)
     model.set_params(callbacks=None)
     with pytest.raises(CheckpointError, match="fit with other groups; delete"):
-        model.fit(X, groups=groups[::-1])
+        model.fit(X, groups=np.arange(len(X)) // 2 % 2)
     # The same groups by other names.
     model.fit(X, groups=np.array(["north", "south"])[groups])
     assert not tmp_path.exists()
@@ -455,3 +458,26 @@ def test_numbers_of_numpy_are_kept(changed, tmp_path):
     )
     plain = NeuralEigenSpectralClustering().set_params(**parameters)
     np.testing.assert_array_equal(model.fit_predict(X), plain.fit_predict(X))
+
+
+def gaussian(left, right, gamma):
+    squared = ((left[:, None] - right[None]) ** 2).sum(axis=2)
+    return np.exp(-gamma * squared)
+
+
+def test_other_arguments_of_a_partial_kernel_are_another_fit():
+    device = torch.device("cpu")
+    identities = [
+        identity_of(
+            NeuralEigenSpectralClustering(affinity=partial(gaussian, gamma=gamma)),
+            device,
+        )
+        for gamma in (0.1, 9.0, 0.1)
+    ]
+    assert identities[0] == identities[2] != identities[1]
+
+
+def test_a_refused_fit_leaves_no_checkpoint_behind(tmp_path):
+    with pytest.raises(ValueError, match="n_clusters=2000"):
+        NeuralEigenSpectralClustering(2000, checkpoint=tmp_path).fit(X)
+    NeuralEigenSpectralClustering(2, checkpoint=tmp_path, random_state=0).fit(X)

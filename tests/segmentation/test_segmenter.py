@@ -533,7 +533,7 @@ class TestSupervision:
         )
         with pytest.raises(KeyboardInterrupt):
             clone(model).set_params(callbacks=[Interrupt()]).fit(images)
-        with pytest.raises(CheckpointError, match="a fit with other X"):
+        with pytest.raises(CheckpointError, match="a fit with other images"):
             model.fit(images[1:])
         with pytest.raises(CheckpointError, match="a fit with other n_clusters"):
             clone(model).set_params(n_clusters=3).fit(images)

@@ -22,9 +22,10 @@ from neuraleig import (
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
 )
+from neuraleig.affinity import Affinity, NeighborAffinity, RBFAffinity
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.metrics import clustering_accuracy
-from neuraleig.training import BaseCallback
+from neuraleig.training import BaseCallback, Training
 
 Labels = NDArray[np.int64]
 Values = NDArray[np.floating[Any]]
@@ -99,6 +100,27 @@ def other_rows(X: Values) -> Labels:
         assert_type(functions, Values)
     model.fit(rows, affinity_matrix=rows @ rows.T)
     return model.predict(rows)
+
+
+def across_batches(X: Values, batch: list[str]) -> float:
+    model = NeuralEigenSpectralClustering(
+        3,
+        affinity=NeighborAffinity(15, across_groups=True),
+        training=Training(max_iter=100, temperature=[1.0, 0.3]),
+    ).set_params(training__lr=1e-3, affinity__weights="binary")
+    assert_type(model, NeuralEigenSpectralClustering)
+    assert_type(model.fit(X, groups=batch), NeuralEigenSpectralClustering)
+    assert_type(model.fit_predict(X, groups=np.array(batch)), Labels)
+    assert_type(model.affinity_, Affinity)
+    assert_type(model.training, Training | None)
+    return model.score(X, groups=batch)
+
+
+def width(X: Values) -> float:
+    kernel = RBFAffinity(n_landmarks=500)
+    graph = kernel.build(X)
+    assert_type(graph.n_nodes, int)
+    return kernel.gamma_
 
 
 def embed(X: Values) -> Values:

@@ -41,7 +41,7 @@ SHOWN = 3
 class TimmBackbone(Component):
     r"""Vision transformer of timm by its name: supervised, DeiT, DINO, CLIP and others.
 
-    Pass it as ``backbone`` of a :class:`~neuraleig.segmentation.DenseSegmenter`.
+    Pass it as ``backbone`` of a :class:`~neuraleig.DenseSegmenter`.
     Levels are the tokens of three blocks: the first, the middle one and, normalised,
     the last. Other features are known to cluster better in two families and take the
     place of the last block: its keys for the first DINO, and block
