@@ -228,11 +228,8 @@ class NeighborAffinity(Affinity):
         self,
         X: Array,
         *,
-        seed: int = 0,
         groups: IntArray | None = None,
-        device: torch.device | None = None,
-        n_jobs: int | None = None,
-        shard: Shard = ALONE,
+        matrix: sp.csr_array | None = None,
         **given: Any,  # noqa: ANN401
     ) -> Graph:
         """Build the graph over the distinct rows of ``X``.
@@ -246,15 +243,7 @@ class NeighborAffinity(Affinity):
         index = distinct_rows(X, groups)
         rows = X if index.size == X.shape[0] else X[index]
         groups = None if groups is None else groups[index]
-        return self.graph_of(
-            rows,
-            index,
-            seed=seed,
-            groups=groups,
-            device=device,
-            n_jobs=n_jobs,
-            shard=shard,
-        )
+        return self.graph_of(rows, index, groups=groups, **given)
 
     def graph_of(
         self,
