@@ -141,22 +141,11 @@ class RowProblem(Problem):
         problem : RowProblem
             Ready for training.
         """
-        # Kernels are built in any case: they learn their width by it, and cost little.
-        kept = run.recall if affinity.samples_edges else _built
-
-        def build() -> Graph:
-            return affinity.build(
-                X,
-                seed=run.seeds.graph,
-                matrix=matrix,
-                groups=groups,
-                device=run.device,
-                n_jobs=n_jobs,
-                shard=run.shard,
-            )
-
         with run.progress.stage("neighbours") as stage:
-            graph = without_outliers(kept("graph", Graph, build), n_clusters)
+            built = run.graph_of(
+                affinity, X, n_jobs=n_jobs, matrix=matrix, groups=groups
+            )
+            graph = without_outliers(built, n_clusters)
             problem = cls(X, affinity, graph, matrix, groups)
             stage.result = problem.description
         return problem
@@ -233,11 +222,6 @@ class RowProblem(Problem):
             self.X[index], index, matrix=self.matrix, groups=self.groups
         )
         return found.regularized(self.affinity.regularization)
-
-
-def _built(name: str, kind: type[Graph], build: Callable[[], Graph]) -> Graph:
-    """Build now, whatever a checkpoint has."""
-    return build()
 
 
 def without_outliers(graph: Graph, n_clusters: int) -> Graph:

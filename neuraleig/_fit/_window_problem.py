@@ -131,20 +131,10 @@ class WindowProblem(Problem):
 
         ``rows`` are these tokens; see :meth:`~neuraleig.affinity.Affinity.build`.
         """
-
-        def build() -> Graph:
-            return affinity.build(
-                rows,
-                seed=run.seeds.graph,
-                matrix=matrix,
-                groups=groups,
-                device=run.device,
-                n_jobs=n_jobs,
-                shard=run.shard,
-            )
-
         with run.progress.stage("neighbours") as stage:
-            graph = run.recall("graph", Graph, build)
+            graph = run.graph_of(
+                affinity, rows, n_jobs=n_jobs, matrix=matrix, groups=groups
+            )
             inner = affinity.affinity
             problem = cls(
                 sample,
