@@ -27,7 +27,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from neuraleig._fit._row_problem import without_outliers
 from neuraleig.affinity import Graph, NeighborAffinity
 from neuraleig.metrics import clustering_accuracy, normalized_cut
-from neuraleig.reading import diffused_rows, judge_labels, read_clusters
+from neuraleig.reading import diffused_rows, read_clusters
 from neuraleig.spectrum import graph_spectrum
 
 Variant = Callable[[datasets.Dataset, int], tuple[np.ndarray, np.ndarray]]
@@ -84,7 +84,7 @@ def exact(
                 spectrum.functions,
                 spectrum.eigenvalues,
                 k,
-                lambda labels: judge_labels(graph, labels),
+                graph,
                 diffusion_time=diffusion_time,
                 seed=seed,
             ).labels

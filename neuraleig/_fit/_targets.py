@@ -12,8 +12,7 @@ from neuraleig._random import Seeds
 from neuraleig._typing import FloatArray
 from neuraleig.affinity import Graph
 from neuraleig.objectives import SpectralRegression
-from neuraleig.reading import judge_labels, read_clusters
-from neuraleig.reading._judge import judged_graph
+from neuraleig.reading import read_clusters
 from neuraleig.spectrum import Spectrum, graph_spectrum
 from neuraleig.spectrum._filter import CPU
 
@@ -71,15 +70,13 @@ def solve_targets(
     )
     eigenvalues = spectrum.eigenvalues
     spectrum = without_localized(spectrum, n_clusters, n_components)
-    judged, nodes = judged_graph(graph, seeds.labels)
     reading = read_clusters(
         spectrum.functions,
         spectrum.eigenvalues,
         n_clusters,
-        lambda labels: judge_labels(judged, labels),
+        graph,
         diffusion_time=diffusion_time,
         seed=seeds.labels,
-        judged=nodes,
     )
     # In one layout, whether computed or read from a checkpoint: sums round by it.
     functions = spectrum.functions[:, 1:n_components].astype(np.float32, order="C")

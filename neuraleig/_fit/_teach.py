@@ -20,7 +20,7 @@ from neuraleig._shard import Shard
 from neuraleig._typing import IntArray
 from neuraleig.networks import EigenNetwork, RowLinear, least_squares
 from neuraleig.reading import judge_labels
-from neuraleig.reading._read_clusters import MIN_GAIN
+from neuraleig.reading._judge import MIN_GAIN
 from neuraleig.training import BaseCallback, Schedule, TrainingState, train
 from neuraleig.training._optimizers import make_optimizers
 from neuraleig.training._resume import SavedTraining

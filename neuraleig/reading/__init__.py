@@ -3,14 +3,12 @@
 from neuraleig.reading._argmax import Argmax
 from neuraleig.reading._base import Discretizer, diffused_rows, diffusion_weights
 from neuraleig.reading._cluster_qr import ClusterQR, cluster_qr_rotation
-from neuraleig.reading._judge import judge_labels
-from neuraleig.reading._read_clusters import (
-    Judgement,
-    NearestCentre,
-    Reading,
-    read_clusters,
-)
+from neuraleig.reading._judge import Judgement, judge_labels
+from neuraleig.reading._nearest_centre import NearestCentre
+from neuraleig.reading._read_clusters import Reading, read_clusters
+from neuraleig.reading._refine import refined_labels
 from neuraleig.reading._renumbered import Renumbered
+from neuraleig.reading._splits import split_clusters
 
 __all__ = [
     "Argmax",
@@ -25,4 +23,6 @@ __all__ = [
     "diffusion_weights",
     "judge_labels",
     "read_clusters",
+    "refined_labels",
+    "split_clusters",
 ]

@@ -11,8 +11,8 @@ from neuraleig.affinity import Graph
 from neuraleig.reading._argmax import Argmax
 from neuraleig.reading._base import Discretizer
 from neuraleig.reading._cluster_qr import ClusterQR
-from neuraleig.reading._judge import judge_labels, judged_graph
-from neuraleig.reading._read_clusters import NearestCentre, read_clusters
+from neuraleig.reading._nearest_centre import NearestCentre
+from neuraleig.reading._read_clusters import read_clusters
 
 # Rows that are labelled at once: probabilities are of float64.
 SLICE_ROWS = 65_536
@@ -63,15 +63,13 @@ def fit_discretizer(
     n_clusters = min(n_clusters, graph.n_nodes)
     if assign_labels == "cluster_qr":
         return ClusterQR.fit(at_nodes, eigenvalues, n_clusters, diffusion_time)
-    judged, nodes = judged_graph(graph, seed)
     reading = read_clusters(
         at_nodes,
         eigenvalues,
         n_clusters,
-        lambda labels: judge_labels(judged, labels),
+        graph,
         diffusion_time=diffusion_time,
         seed=seed,
-        judged=nodes,
     )
     return NearestCentre(reading.centres, reading.spread, eigenvalues, diffusion_time)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -12,7 +14,6 @@ from neuraleig.metrics import (
     cut_of_transitions,
     modularity_of_transitions,
 )
-from neuraleig.reading._read_clusters import Judgement
 
 # Readings of graphs with more edges are judged by as many of them, drawn by weight:
 # cuts come out within a few percent, and differences between readings far closer.
@@ -22,6 +23,24 @@ JUDGED_EDGES = 500_000
 # stand-in for the graph.
 # Not tuned: samples of large graphs are far above, or far below.
 LEAST_JUDGED = 0.1
+# Gains in modularity below this are noise: about what moving one row in a thousand
+# changes.
+MIN_GAIN = 0.001
+
+
+class Judgement(NamedTuple):
+    """What labels are worth on the graph.
+
+    Parameters
+    ----------
+    cut : float
+        Normalised cut.
+    modularity : float
+        Modularity.
+    """
+
+    cut: float
+    modularity: float
 
 
 def judge_labels(graph: Graph, labels: IntArray) -> Judgement:
