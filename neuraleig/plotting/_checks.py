@@ -12,7 +12,6 @@ from sklearn.utils.random import sample_without_replacement
 
 from neuraleig._random import RandomState
 from neuraleig._typing import FloatArray, IntArray
-from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
@@ -77,16 +76,8 @@ def check_labels(
 
 
 def _is_missing(label: Any) -> bool:  # noqa: ANN401 - of any type
-    if label is None or type(label).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(label, float) and label != label
-
-
-def check_cluster_names(
-    names: ClusterNames | None, n_clusters: int
-) -> list[str] | None:
-    """Return the name of each cluster, or None if no names are given."""
-    return None if names is None else names_of_clusters(names, n_clusters)
+    # pandas' NA cannot be compared, and only NaN differs from itself.
+    return label is None or type(label).__name__ == "NAType" or label != label
 
 
 def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> IntArray:
@@ -99,10 +90,7 @@ def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> I
     ):
         raise ValueError(f"n_clusters={n_clusters!r} must be an integer, at least 1.")
     counts = np.zeros(n_clusters or 0, dtype=np.int64)
-    for part in parts:
-        labels = np.asarray(part)
-        if labels.size == 0:
-            continue
+    for labels in filter(np.size, map(np.asarray, parts)):
         if labels.dtype.kind not in "iu":
             raise ValueError(
                 f"labels has type {labels.dtype}; labels of clusters must be integers."
@@ -127,10 +115,9 @@ def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> I
 
 def check_subsample(subsample: float | None) -> None:
     """Raise a ValueError unless this is a number of rows, a share of them, or None."""
-    is_number = isinstance(subsample, Integral) and not isinstance(subsample, bool)
-    if subsample is None or (is_number and subsample >= 1):
-        return
-    if is_number or not isinstance(subsample, Real) or not 0 < subsample < 1:
+    is_known = isinstance(subsample, Real) and not isinstance(subsample, bool)
+    is_count = is_known and isinstance(subsample, Integral) and subsample >= 1
+    if subsample is not None and not is_count and not (is_known and 0 < subsample < 1):
         raise ValueError(
             f"subsample={subsample!r} must be a number of rows (int, at least 1), a "
             "share of them (float between 0 and 1), or None for all."

@@ -83,15 +83,13 @@ def recorded_curves(
     record = PhaseHistory(list(step.loss_curve_ if phase == "fine_tuning" else []))
     if history is not None:
         record = history.phases.get(phase, record)
-    temperatures = np.asarray(record.temperatures, dtype=np.float64)
-    known = temperatures[~np.isnan(temperatures)]
-    is_annealed = known.size > 0 and np.ptp(known) > 0
-    steps = np.asarray(record.score_steps, dtype=np.float64)
-    scores = np.asarray(record.scores, dtype=np.float64)
+    temperatures = np.array(record.temperatures, dtype=np.float64)
+    is_annealed = np.unique(temperatures[~np.isnan(temperatures)]).size > 1
+    evaluations = np.array([record.score_steps, record.scores], dtype=np.float64)
     # A user's objective may not be finite everywhere.
-    steps, scores = steps[np.isfinite(scores)], scores[np.isfinite(scores)]
+    steps, scores = evaluations[:, np.isfinite(evaluations[1])]
     return {
-        "loss_curve": np.asarray(record.losses, dtype=np.float64),
+        "loss_curve": np.array(record.losses, dtype=np.float64),
         "validation_steps": steps if scores.size else None,
         "validation_scores": scores if scores.size else None,
         "temperatures": temperatures if is_annealed else None,

@@ -188,26 +188,13 @@ def standalone_axes(
 
 
 def svg_text(
-    draw: Callable[[Axes], object],
-    size: tuple[float, float],
-    *,
-    ink: str,
-    salt: str,
+    draw: Callable[[Axes], object], size: tuple[float, float], *, ink: str, salt: str
 ) -> str:
-    """Return the SVG of a figure with a transparent background.
+    """Return the SVG of a figure with a transparent background, drawn by ``draw``.
 
-    Equal figures give equal text, whatever the user's settings of matplotlib.
-
-    Parameters
-    ----------
-    draw : callable
-        Called with the axes of a new figure.
-    size : tuple of two floats
-        Width and height of the figure in inches.
-    ink : str
-        Colour of axes, ticks and text.
-    salt : str
-        Seed of the identifiers, which would be random.
+    The size is in inches. Axes and text have the colour ``ink``; ``salt`` seeds the
+    identifiers, which would be random. Equal figures give equal text, whatever the
+    user's settings of matplotlib.
     """
     require_matplotlib("A figure")
     import matplotlib as mpl

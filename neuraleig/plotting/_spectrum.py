@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -26,6 +27,7 @@ ORDER_TOLERANCE = 1e-6
 MARKER_SIZE, MANY_VALUES = 5.0, 60
 
 
+@dataclass(eq=False, repr=False)
 class SpectrumDisplay(Display):
     """Eigenvalues by index, with the suggested number of clusters.
 
@@ -68,16 +70,13 @@ class SpectrumDisplay(Display):
     >>> display.figure_.savefig("spectrum.png")  # doctest: +SKIP
     """
 
-    line_: Line2D
-    gap_: Line2D | None = None
-    suggestion_: Line2D | None = None
-    legend_: Legend | None = None
-
-    def __init__(
-        self, eigenvalues: FloatArray, *, suggested_n_clusters: int | None = None
-    ) -> None:
-        self.eigenvalues = eigenvalues
-        self.suggested_n_clusters = suggested_n_clusters
+    eigenvalues: FloatArray
+    _: KW_ONLY
+    suggested_n_clusters: int | None = None
+    line_: Line2D = field(init=False)
+    gap_: Line2D | None = field(init=False, default=None)
+    suggestion_: Line2D | None = field(init=False, default=None)
+    legend_: Legend | None = field(init=False, default=None)
 
     @classmethod
     def from_estimator(
