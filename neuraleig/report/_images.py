@@ -36,18 +36,10 @@ class DoubtfulImage(NamedTuple):
 
 
 class ImageSummary(NamedTuple):
-    """Results of one pass over images.
+    """Results of one pass over images: ``n_images`` of ``n_given`` were labelled.
 
-    Parameters
-    ----------
-    n_images, n_given : int
-        Number of images that were labelled, and that there are.
-    counts : Confidences
-        Sizes of clusters in pixels, and probabilities.
-    crops : list of list of Crop
-        Best crops of each cluster.
-    doubtful : list of DoubtfulImage
-        Images with the lowest probabilities, the lowest first.
+    ``counts`` are in pixels. ``crops`` has the best crops of each cluster, and
+    ``doubtful`` the images with the lowest probabilities, the lowest first.
     """
 
     n_images: int
@@ -139,10 +131,6 @@ def _labelled(
 
 
 def _thumbnail(rgb: RGB) -> RGB:
-    height, width = rgb.shape[:2]
-    factor = THUMBNAIL / max(height, width)
-    if factor >= 1:
-        return rgb
-    return resized_to(
-        rgb, max(1, round(height * factor)), max(1, round(width * factor))
-    )
+    factor = min(1.0, THUMBNAIL / max(rgb.shape))
+    height, width = (max(1, round(side * factor)) for side in rgb.shape[:2])
+    return resized_to(rgb, height, width)

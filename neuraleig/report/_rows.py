@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from neuraleig._rows import draw_rows, slices_of
 from neuraleig._standardize import SLICE_ELEMENTS
@@ -22,22 +23,9 @@ N_FUNCTIONS = 2
 class RowSummary:
     """Statistics of all rows, and predictions for a sample of them.
 
-    Parameters
-    ----------
-    n_rows : int
-        Number of all rows.
-    moments : FeatureMoments
-        Means and deviations over all rows.
-    counts : Confidences
-        Sizes of clusters and probabilities over all rows.
-    rows : ndarray of shape (n_drawn, n_features)
-        Sample, in the order of the data.
-    numbers : ndarray of shape (n_drawn,)
-        Row numbers of the sample, from 0.
-    functions : ndarray of shape (n_drawn, n_functions)
-        Up to two eigenfunctions, without the constant one.
-    probabilities : ndarray of shape (n_drawn, n_clusters)
-        Probability of each cluster.
+    ``numbers`` are the row numbers of the sample, from 0. Its ``rows``, up to two
+    ``functions`` (without the constant one) and ``probabilities`` of the clusters are
+    matrices with one line per row, in the order of the data.
     """
 
     n_rows: int
@@ -74,8 +62,7 @@ class RowSummary:
         deviations = self.moments.deviations
         varies = deviations > 0
         moved = self.rows[sure] - self.moments.cluster_means[cluster]
-        scaled = moved[:, varies] / deviations[varies]
-        distances = np.einsum("ij,ij->i", scaled, scaled)
+        distances = np.linalg.norm(moved[:, varies] / deviations[varies], axis=1)
         found: IntArray = sure[np.argsort(distances, kind="stable")[:n_rows]]
         return found
 
@@ -100,16 +87,9 @@ def summarize_rows(
     if reader.moments is None:
         raise ValueError("data has no rows; there must be at least one.")
     numbers = np.arange(drawn.n_rows) if drawn.index is None else drawn.index
-    kept = drawn.rows.astype(np.float64, copy=False)
-    rows, functions, probabilities = np.split(kept, reader.splits, axis=1)
+    rows, *predicted = np.split(drawn.rows, reader.splits, axis=1)
     return RowSummary(
-        drawn.n_rows,
-        reader.moments,
-        reader.counts,
-        rows,
-        numbers,
-        functions,
-        probabilities,
+        drawn.n_rows, reader.moments, reader.counts, rows, numbers, *predicted
     )
 
 
@@ -159,10 +139,9 @@ def _chunks(data: Any) -> Iterator[Any]:  # noqa: ANN401
         if len(shape) != 2 or shape[0] == 0:
             yield rows
             continue
-        step = max(1, SLICE_ELEMENTS // max(1, shape[1]))
-        indexed = rows.iloc if hasattr(rows, "iloc") else rows
-        for start in range(0, shape[0], step):
-            yield indexed[start : start + step]
+        indexed = getattr(rows, "iloc", rows)
+        for chunk in gen_batches(shape[0], max(1, SLICE_ELEMENTS // max(1, shape[1]))):
+            yield indexed[chunk]
 
 
 def _numbers(part: Any) -> FloatArray:  # noqa: ANN401
