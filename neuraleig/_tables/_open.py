@@ -21,16 +21,10 @@ TEXT = {".csv": ",", ".tsv": "\t", ".txt": ","}
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file does not say of itself.
+    """What a file does not say of itself; None: is found out.
 
-    Parameters
-    ----------
-    key : str or None, default=None
-        Array of a ``.npz`` file; None: the only one.
-    header : bool or None, default=None
-        Whether the first row of text holds names; None: if it has text and no number.
-    delimiter : str or None, default=None
-        Character between the cells of text; None: by the suffix.
+    ``key`` is an array of a ``.npz`` file; ``header`` says whether the first row of
+    text holds names, and ``delimiter`` stands between its cells.
     """
 
     key: str | None = None
@@ -41,11 +35,7 @@ class Reading:
 def open_source(
     path: str, reading: Reading | None = None, *, for_labels: bool = False
 ) -> Source:
-    """Open a file by its suffix, or ``-`` for text from standard input.
-
-    Reads its head alone. Raises TableError if it is no such file, or ``reading`` is of
-    another format, ImportError without pyarrow, and OSError.
-    """
+    """Open a file by its suffix, or ``-`` for text from standard input."""
     reading = Reading() if reading is None else reading
     suffix = ".csv" if path == STANDARD_INPUT else Path(path).suffix.lower()
     if reading.key is not None and suffix != ".npz":

@@ -37,18 +37,8 @@ class _Block:
 class TextFile(Source):
     """Rows of cells between delimiters, in UTF-8.
 
-    Parameters
-    ----------
-    name : str
-        Name in errors.
-    open_binary : callable
-        Opens the file at its begin.
-    delimiter : str
-        Character between two cells.
-    header : bool or None
-        Whether the first row holds names; None: if it has text and no number.
-    once : bool, default=False
-        Whether it can be opened only once, as a pipe.
+    Without ``header``, the first row holds names if it has text and no number. A pipe
+    can be opened only ``once``.
     """
 
     unit = "line"

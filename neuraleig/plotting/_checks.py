@@ -51,10 +51,7 @@ def check_labels(
     n_rows: int,
     counterpart: str,
 ) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
-    """Return one label of any type per row, and all labels in the order of colours.
-
-    NaN, None and pandas' NA are refused. Labels are sorted unless an order is given.
-    """
+    """Return one label per row, none of them missing, and all labels in order."""
     if labels is None:
         return None, None if label_order is None else np.asarray(label_order)
     checked = check_lengths("labels", labels, n_rows, counterpart)
@@ -81,10 +78,7 @@ def _is_missing(label: Any) -> bool:  # noqa: ANN401 - of any type
 
 
 def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> IntArray:
-    """Count the labels of arrays of any shape, which are read one by one.
-
-    The result has shape (n_clusters,), or ends at the largest label for ``None``.
-    """
+    """Count labels part by part, up to the largest label for ``n_clusters=None``."""
     if n_clusters is not None and (
         not isinstance(n_clusters, Integral) or n_clusters < 1
     ):

@@ -26,11 +26,7 @@ LOG_RANGE = 50
 def cluster_entries(
     counts: Confidences, names: Mapping[int, str], unit: str, source: str
 ) -> dict[str, Any]:
-    """Return clusters, their sizes and probabilities, as variables of the template.
-
-    ``names`` may leave clusters out, ``unit`` is "row" or "pixel", and ``source`` says
-    where these come from.
-    """
+    """Return clusters, their sizes and probabilities; ``unit`` is "row" or "pixel"."""
     sizes = counts.sizes
     total = int(sizes.sum())
     n_empty = int(np.count_nonzero(sizes == 0))

@@ -36,11 +36,7 @@ class DoubtfulImage(NamedTuple):
 
 
 class ImageSummary(NamedTuple):
-    """Results of one pass over images: ``n_images`` of ``n_given`` were labelled.
-
-    ``counts`` are in pixels. ``crops`` has the best crops of each cluster, and
-    ``doubtful`` the images with the lowest probabilities, the lowest first.
-    """
+    """Results for ``n_images`` of ``n_given`` images; the most doubtful come first."""
 
     n_images: int
     n_given: int
@@ -56,11 +52,7 @@ def summarize_images(
     n_crops: int,
     seed: int,
 ) -> ImageSummary:
-    """Label images, or a sample of them, and keep crops and doubtful images.
-
-    Files that cannot be read are left out, with a warning. Memory is that of one
-    prediction and the crops.
-    """
+    """Label images, or a sample of them, and keep crops and doubtful images."""
     given = as_image_set(images)
     drawn = given
     if len(given) > max_images:

@@ -57,10 +57,7 @@ def row_entries(
 def plane_entry(
     summary: RowSummary, eigenvalues: FloatArray, n_clusters: int, seed: int
 ) -> dict[str, Any] | None:
-    """Return a figure of rows in the plane of two eigenfunctions, with a note.
-
-    ``None`` if there is only the constant function.
-    """
+    """Return a figure of two eigenfunctions; ``None`` if all are constant."""
     n_rows, n_functions = summary.functions.shape
     if n_functions == 0:
         return None

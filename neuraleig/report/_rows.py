@@ -23,9 +23,8 @@ N_FUNCTIONS = 2
 class RowSummary:
     """Statistics of all rows, and predictions for a sample of them.
 
-    ``numbers`` are the row numbers of the sample, from 0. Its ``rows``, up to two
-    ``functions`` (without the constant one) and ``probabilities`` of the clusters are
-    matrices with one line per row, in the order of the data.
+    ``numbers`` are the row numbers of the sample, from 0; its ``rows``, ``functions``
+    (two at most, without the constant one) and ``probabilities`` are matrices.
     """
 
     n_rows: int
@@ -77,28 +76,21 @@ def summarize_rows(
     max_rows: int,
     seed: int,
 ) -> RowSummary:
-    """Evaluate a fitted estimator at all rows and draw a sample.
-
-    An estimator without ``predict_proba`` counts as one cluster. Memory is that of one
-    part of the data and a few copies of the sample.
-    """
+    """Evaluate an estimator at all rows, part by part, and draw a sample of them."""
     reader = _Reader(estimator)
     drawn = draw_rows(reader.parts(data), max_rows, seed)
     if reader.moments is None:
         raise ValueError("data has no rows; there must be at least one.")
     numbers = np.arange(drawn.n_rows) if drawn.index is None else drawn.index
-    rows, *predicted = np.split(drawn.rows, reader.splits, axis=1)
+    kept: FloatArray = np.asarray(drawn.rows, dtype=np.float64)
+    rows, *predicted = np.split(kept, reader.splits, axis=1)
     return RowSummary(
         drawn.n_rows, reader.moments, reader.counts, rows, numbers, *predicted
     )
 
 
 class _Reader:
-    """Source of rows with their predictions, which counts all that passes.
-
-    The estimator sees parts as they come: arrays would have lost the column names that
-    steps of a pipeline may need.
-    """
+    """Source of rows with their predictions, which counts all that passes."""
 
     moments: FeatureMoments | None = None
     counts: Confidences

@@ -15,11 +15,7 @@ DOUBTFUL = 0.5
 
 
 class Confidences:
-    """Sizes of clusters, and the probabilities of the assigned clusters.
-
-    ``sizes`` has shape (n_clusters,), ``histogram`` counts rows or pixels by
-    probability, and ``n_doubtful`` are those with a probability below one half.
-    """
+    """Sizes of clusters, and the probabilities of the assigned clusters."""
 
     def __init__(self, n_clusters: int) -> None:
         self.sizes: IntArray = np.zeros(n_clusters, dtype=np.int64)
@@ -84,10 +80,7 @@ class FeatureMoments:
         return np.array([getattr(one, "mean_", unknown) for one in self._clusters])
 
     def differences(self) -> FloatArray:
-        """Return means of clusters minus means of all rows, in standard deviations.
-
-        They are 0 for constant features and empty clusters.
-        """
+        """Return cluster means minus overall means, in standard deviations, or 0."""
         moved, deviations = self.cluster_means - self.means, self.deviations
         found = np.zeros_like(moved)
         known = (deviations > 0) & np.isfinite(moved)

@@ -38,11 +38,7 @@ def label_dtype(n_labels: int) -> np.dtype[np.unsignedinteger[Any]]:
 
 
 def rgb_in_memory(image: NDArray[Any] | Tensor, what: str) -> RGB:
-    """Convert an array (channels last) or a tensor (channels first) to RGB.
-
-    The result is writable and contiguous: ``image`` itself where it already is such an
-    array. ``what`` is the subject of the errors.
-    """
+    """Convert an array or tensor to writable RGB; ``what`` is for errors."""
     _check_shape(image, what)
     values = _array_of(image)
     if isinstance(image, Tensor) and values.ndim == 3:
@@ -123,11 +119,7 @@ def _on_white(pixels: NDArray[np.uint8]) -> RGB:
 
 
 def mask_in_memory(mask: NDArray[Any] | Tensor, what: str) -> Labels:
-    """Integers of a mask of shape (height, width), perhaps with one channel more.
-
-    Integers keep their type; booleans become uint8 and floats without a fraction int64.
-    ``what`` is the subject of the errors.
-    """
+    """Integers of a mask, perhaps with a channel; ``what`` is for errors."""
     channel = 0 if isinstance(mask, Tensor) else 2
     labels = _array_of(mask)
     if labels.ndim == 3 and labels.shape[channel] == 1:

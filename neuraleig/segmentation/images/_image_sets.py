@@ -33,8 +33,7 @@ N_NAMED = 3
 class ImageSet(Sequence[RGB]):
     """Images that are read when they are indexed, and not kept.
 
-    An item of ``items`` is an image as of :func:`read_image`, a tuple that begins with
-    one, or a mapping with one at ``"image"``; ``positions`` are the items in the set.
+    An item is an image, a tuple that begins with one, or a mapping with one at "image".
     """
 
     def __init__(
@@ -144,10 +143,7 @@ def as_image_set(
 
 
 def readable(images: ImageSet) -> ImageSet:
-    """Read all images once, and leave out with a warning those that cannot be read.
-
-    The result has at least one image; otherwise a ``ValueError`` has the first reason.
-    """
+    """Leave out images that cannot be read, with a warning; an error if none can."""
     kept, errors = [], []
     for index in range(len(images)):
         try:

@@ -72,12 +72,7 @@ def cluster_sheet(
     names: ClusterNames | None = None,
     colors: Palette | None = None,
 ) -> ClusterSheet:
-    """Draw the contact sheet of images and their labels, which are read one by one.
-
-    A row has the colour, number, name and share of a cluster, and ``n_crops`` crops of
-    its largest regions, from as many images as possible. The same items in the same
-    order give the same sheet. Memory: the sheet, and ``n_clusters * n_crops`` crops.
-    """
+    """Draw a row of ``n_crops`` crops per cluster; images are read one by one."""
     if n_clusters < 1 or n_crops < 0 or crop_size < 8:
         raise ValueError(
             f"n_clusters={n_clusters} must be at least 1, n_crops={n_crops} at least 0 "
