@@ -14,7 +14,7 @@ from neuraleig._typing import IntArray
 from neuraleig._words import share_text
 from neuraleig.plotting._base import Display
 from neuraleig.plotting._checks import check_choice, count_labels
-from neuraleig.plotting._fitted import final_step, label_parts, n_clusters_of
+from neuraleig.plotting._fitted import final_step, labels_of, n_clusters_of
 from neuraleig.plotting._matplotlib import merged_style
 from neuraleig.plotting._palette import ACCENT, StyleOption, colors_of
 from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
@@ -135,7 +135,7 @@ class ClusterSizesDisplay(Display):
         check_choice("orientation", orientation, ORIENTATIONS)
         step = final_step(estimator)
         return cls.from_predictions(
-            label_parts(estimator, X),
+            labels_of(estimator, X),
             n_clusters=n_clusters_of(step),
             cluster_names=getattr(step, "cluster_names_", None),
             normalize=normalize,

@@ -67,10 +67,7 @@ def checked_curves(
     }
 
 
-def recorded_curves(
-    estimator: Any,  # noqa: ANN401 - duck-typed
-    phase: Phase,
-) -> dict[str, Any]:
+def recorded_curves(estimator: Any, phase: Phase) -> dict[str, Any]:  # noqa: ANN401
     """Return the constructor's arguments from a fitted estimator and its callbacks."""
     step = fitted_step(estimator, "loss_curve_")
     history = history_of(step)

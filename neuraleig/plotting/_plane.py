@@ -18,7 +18,7 @@ from neuraleig.plotting._checks import (
     check_subsample,
     drawn_rows,
 )
-from neuraleig.plotting._fitted import eigenvalues_of, final_step, n_clusters_of
+from neuraleig.plotting._fitted import final_step, fitted_step, n_clusters_of
 from neuraleig.segmentation import DenseSegmenter
 
 
@@ -40,7 +40,7 @@ def evaluated_rows(
             "n_components), without its first column, to "
             "EmbeddingDisplay.from_predictions."
         )
-    eigenvalues = eigenvalues_of(estimator)[1:]
+    eigenvalues = fitted_step(estimator, "eigenvalues_").eigenvalues_[1:]
     predicts = labels is None and hasattr(estimator, "predict")
     rows = None
     # A stream cannot be indexed, and is sampled at the end.

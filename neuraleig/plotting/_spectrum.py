@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from neuraleig._typing import FloatArray
 from neuraleig.plotting._base import Display
 from neuraleig.plotting._checks import check_finite
-from neuraleig.plotting._fitted import eigenvalues_of
+from neuraleig.plotting._fitted import fitted_step
 from neuraleig.plotting._matplotlib import merged_style
 from neuraleig.plotting._palette import ACCENT, COLORS, StyleOption
 from neuraleig.spectrum import suggest_n_clusters
@@ -126,9 +126,11 @@ class SpectrumDisplay(Display):
         'Eigenvalue'
         """
         cls._require_matplotlib("from_estimator")
-        eigenvalues = eigenvalues_of(estimator, "graph_eigenvalues_")
         return cls.from_predictions(
-            eigenvalues, suggested_n_clusters=suggested_n_clusters, ax=ax, **kwargs
+            fitted_step(estimator, "graph_eigenvalues_").graph_eigenvalues_,
+            suggested_n_clusters=suggested_n_clusters,
+            ax=ax,
+            **kwargs,
         )
 
     @classmethod

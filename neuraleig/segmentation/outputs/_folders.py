@@ -208,13 +208,9 @@ def _source_images(source: Any, out: Path) -> ImageSet:  # noqa: ANN401
     return as_image_set(source, exclude=out)
 
 
-def _paths(images: ImageSet) -> list[Path | None]:
-    return [images.path(index) for index in range(len(images))]
-
-
 def _folder_of(images: ImageSet) -> str | None:
     """Common folder of all images; None if some have no file."""
-    paths = [path for path in _paths(images) if path is not None]
+    paths = [path for path in images.paths if path is not None]
     if len(paths) < len(images):
         return None
     try:
@@ -226,9 +222,8 @@ def _folder_of(images: ImageSet) -> str | None:
 def _check_targets(images: ImageSet, out: Path, targets: Sequence[str]) -> None:
     """Refuse to overwrite an image, also through links."""
     sources = set[Path]()
-    for path in _paths(images):
-        if path is not None:
-            sources |= {path.resolve(), path.parent.resolve() / path.name}
+    for path in filter(None, images.paths):
+        sources |= {path.resolve(), path.parent.resolve() / path.name}
     root = out.resolve()
     for target in targets:
         lost = sources & {root / target, (root / target).resolve()}
