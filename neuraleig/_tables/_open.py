@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,23 +42,12 @@ def open_source(
     if is_told and suffix not in TEXT:
         raise TableError(f"{path} has no header and no delimiter, as text has")
     if suffix in TEXT:
-        return _text(path, reading, TEXT[suffix])
+        source = None if path == STANDARD_INPUT else Path(path)
+        delimiter = reading.delimiter or TEXT[suffix]
+        return TextFile(source, delimiter=delimiter, header=reading.header)
     if suffix in NUMPY:
         return NumpyFile(Path(path), reading.key, for_labels=for_labels)
     if suffix in (*PARQUET, *ARROW):
         return ArrowFile(Path(path))
     known = ", ".join([*NUMPY, *TEXT, *PARQUET, *ARROW])
     raise TableError(f"{path} is read by its suffix, which must be one of {known}")
-
-
-def _text(path: str, reading: Reading, delimiter: str) -> TextFile:
-    is_piped = path == STANDARD_INPUT
-    return TextFile(
-        "standard input" if is_piped else path,
-        (lambda: nullcontext(sys.stdin.buffer))
-        if is_piped
-        else lambda: Path(path).open("rb"),
-        delimiter=reading.delimiter or delimiter,
-        header=reading.header,
-        once=is_piped,
-    )

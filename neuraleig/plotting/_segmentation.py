@@ -227,7 +227,6 @@ class SegmentationDisplay(Display):
         [0.25, 0.75]
         """
         cls._require_matplotlib("from_predictions")
-        _check_opacity(opacity)
         rgb = read_image(image)
         nested: Any = labels
         mask = read_mask(

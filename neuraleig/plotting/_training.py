@@ -221,7 +221,6 @@ class TrainingDisplay(Display):
         [3.0]
         """
         cls._require_matplotlib("from_predictions")
-        check_curve_options(yscale, smoothing)
         curves = checked_curves(
             loss_curve, validation_steps, validation_scores, temperatures
         )
