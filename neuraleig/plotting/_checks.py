@@ -12,6 +12,7 @@ from sklearn.utils.random import sample_without_replacement
 
 from neuraleig._random import RandomState
 from neuraleig._typing import FloatArray, IntArray
+from neuraleig._validation import is_count, is_missing
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
@@ -55,7 +56,7 @@ def check_labels(
     if labels is None:
         return None, None if label_order is None else np.asarray(label_order)
     checked = check_lengths("labels", labels, n_rows, counterpart)
-    missing = np.array([_is_missing(label) for label in checked.tolist()], dtype=bool)
+    missing = np.array(list(map(is_missing, checked.tolist())), dtype=bool)
     if missing.any():
         raise ValueError(
             f"labels has {missing.sum()} missing values (NaN or None), the first at "
@@ -72,16 +73,9 @@ def check_labels(
     return checked, order
 
 
-def _is_missing(label: Any) -> bool:  # noqa: ANN401 - of any type
-    # pandas' NA cannot be compared, and only NaN differs from itself.
-    return label is None or type(label).__name__ == "NAType" or label != label
-
-
 def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> IntArray:
     """Count labels part by part, up to the largest label for ``n_clusters=None``."""
-    if n_clusters is not None and (
-        not isinstance(n_clusters, Integral) or n_clusters < 1
-    ):
+    if n_clusters is not None and not is_count(n_clusters):
         raise ValueError(f"n_clusters={n_clusters!r} must be an integer, at least 1.")
     counts = np.zeros(n_clusters or 0, dtype=np.int64)
     for labels in filter(np.size, map(np.asarray, parts)):
@@ -109,9 +103,8 @@ def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> I
 
 def check_subsample(subsample: float | None) -> None:
     """Raise a ValueError unless this is a number of rows, a share of them, or None."""
-    is_known = isinstance(subsample, Real) and not isinstance(subsample, bool)
-    is_count = is_known and isinstance(subsample, Integral) and subsample >= 1
-    if subsample is not None and not is_count and not (is_known and 0 < subsample < 1):
+    is_share = isinstance(subsample, Real) and 0 < subsample < 1
+    if subsample is not None and not is_share and not is_count(subsample):
         raise ValueError(
             f"subsample={subsample!r} must be a number of rows (int, at least 1), a "
             "share of them (float between 0 and 1), or None for all."

@@ -38,33 +38,29 @@ def checked_curves(
     temperatures: ArrayLike | None,
 ) -> dict[str, Any]:
     """Return the constructor's arguments from those of ``from_predictions``."""
-
-    def series(name: str, values: ArrayLike) -> FloatArray:
-        return check_finite(name, values, 1, "a sequence of numbers")
-
-    losses = series("loss_curve", loss_curve)
     if (validation_steps is None) != (validation_scores is None):
         raise ValueError(
             "validation_steps and validation_scores must be given together, one step "
             "per score."
         )
-    if validation_steps is not None and validation_scores is not None:
-        validation_scores = series("validation_scores", validation_scores)
-        validation_steps = check_lengths(
-            "validation_steps",
-            series("validation_steps", validation_steps),
-            validation_scores.size,
-            "value of validation_scores",
-        )
-    if temperatures is not None:
-        temperatures = series("temperatures", temperatures)
-        check_lengths("temperatures", temperatures, losses.size, "value of loss_curve")
-    return {
-        "loss_curve": losses,
+    given = {
+        "loss_curve": loss_curve,
         "validation_steps": validation_steps,
         "validation_scores": validation_scores,
         "temperatures": temperatures,
     }
+    curves = {
+        name: check_finite(name, values, 1, "a sequence of numbers")
+        for name, values in given.items()
+        if values is not None
+    }
+    for name, other in (
+        ("validation_steps", "validation_scores"),
+        ("temperatures", "loss_curve"),
+    ):
+        if name in curves:
+            check_lengths(name, curves[name], curves[other].size, f"value of {other}")
+    return curves
 
 
 def recorded_curves(estimator: Any, phase: Phase) -> dict[str, Any]:  # noqa: ANN401

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._typing import FloatArray
+from neuraleig._validation import is_count
 from neuraleig.plotting._base import Display
 from neuraleig.plotting._checks import check_finite
 from neuraleig.plotting._fitted import fitted_step
@@ -233,8 +233,7 @@ def _check_suggestion(
         return suggest_n_clusters(eigenvalues) if n_values >= 3 else None
     if suggestion is None:
         return None
-    is_number = isinstance(suggestion, Integral) and not isinstance(suggestion, bool)
-    if not is_number or not 1 <= suggestion < n_values:
+    if not is_count(suggestion) or suggestion >= n_values:
         raise ValueError(
             f"suggested_n_clusters={suggestion!r} must be an integer from 1 to "
             f"{n_values - 1}, below the number of eigenvalues; None marks no gap."
