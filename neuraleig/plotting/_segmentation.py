@@ -18,7 +18,7 @@ from neuraleig.plotting._fitted import final_step, n_clusters_of
 from neuraleig.plotting._matplotlib import legend_beside, swatches
 from neuraleig.plotting._palette import StyleOption
 from neuraleig.segmentation.images import read_image, read_mask
-from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._image_arrays import RGB, Labels, check_one_per_pixel
 from neuraleig.segmentation.images._image_files import ImageLike
 from neuraleig.segmentation.outputs import overlay
 from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
@@ -232,11 +232,7 @@ class SegmentationDisplay(Display):
         mask = read_mask(
             np.asarray(nested) if isinstance(nested, list | tuple) else nested
         )
-        if mask.shape != rgb.shape[:2]:
-            raise ValueError(
-                f"labels have shape {mask.shape}, but the image has {rgb.shape[:2]}; "
-                "there must be one label per pixel."
-            )
+        check_one_per_pixel(mask, rgb)
         if n_clusters is None and colors is not None:
             n_clusters = len(colors)
         n_clusters = count_labels([mask], n_clusters).size

@@ -159,3 +159,12 @@ def check_labels(labels: NDArray[Any], n_labels: int) -> None:
         raise ValueError(
             f"labels are {smallest} to {largest}, but must be 0 to {n_labels - 1}."
         )
+
+
+def check_one_per_pixel(labels: NDArray[Any], rgb: RGB) -> None:
+    """Raise unless labels have the height and width of an image."""
+    if labels.shape != rgb.shape[:2]:
+        raise ValueError(
+            f"labels have shape {labels.shape}, but the image has {rgb.shape[:2]}; "
+            "pass one label per pixel of this image."
+        )

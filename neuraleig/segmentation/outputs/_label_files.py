@@ -116,10 +116,8 @@ class FolderRecord:
             "fingerprint": self.head["fingerprint"],
             "n_clusters": len(names),
             "clusters": [
-                {"id": label, "name": name or None, "color": color}
-                for label, (name, color) in enumerate(
-                    zip(names, self.head["colors"], strict=True)
-                )
+                {"id": label, "name": name or None, "color": self.head["colors"][label]}
+                for label, name in enumerate(names)
             ],
             "folder": self.head["folder"],
             "images": [asdict(record) for record in records],
@@ -146,11 +144,8 @@ class FolderRecord:
 
     def _check(self, head: Mapping[str, Any]) -> None:
         """Refuse to continue a run with other settings."""
-        others = [
-            words
-            for name, words in SETTINGS.items()
-            if head.get(name) != self.head[name]
-        ]
+        own = self.head
+        others = [words for key, words in SETTINGS.items() if head.get(key) != own[key]]
         if others:
             raise ValueError(
                 f"out={str(self.out)!r} holds labels that were made with "
