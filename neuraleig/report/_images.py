@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neuraleig._words import count_text
+from neuraleig.plotting._checks import drawn_rows
 from neuraleig.report._entries import cluster_entries
 from neuraleig.report._statistics import Confidences
 from neuraleig.segmentation import DenseSegmenter, PixelProbabilities
@@ -54,11 +55,7 @@ def summarize_images(
 ) -> ImageSummary:
     """Label images, or a sample of them, and keep crops and doubtful images."""
     given = as_image_set(images)
-    drawn = given
-    if len(given) > max_images:
-        order = np.random.default_rng(seed).permutation(len(given))
-        drawn = given.subset(np.sort(order[:max_images]))
-    found = readable(drawn)
+    found = readable(given.subset(drawn_rows(len(given), max_images, seed)))
     n_clusters = segmenter.n_clusters_
     colors = label_colors(n_clusters)
     counts = Confidences(n_clusters)
