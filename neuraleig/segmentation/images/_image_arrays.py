@@ -43,9 +43,7 @@ def rgb_in_memory(image: NDArray[Any] | Tensor, what: str) -> RGB:
     values = _array_of(image)
     if isinstance(image, Tensor) and values.ndim == 3:
         values = values.transpose(1, 2, 0)
-    pixels = _to_uint8(values, what)
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
+    pixels = np.atleast_3d(_to_uint8(values, what))
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     elif pixels.shape[2] == 4:
