@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -324,7 +325,11 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         )
 
     def _settings(
-        self, training: Training, problem: Problem, run: Run, *, labels_by_head: bool
+        self,
+        training: Training,
+        problem: Problem,
+        run: Run,
+        max_passes: float = math.inf,
     ) -> Settings:
         by_edges = True
         if isinstance(problem, RowProblem):
@@ -333,7 +338,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
             training,
             by_edges=by_edges,
             n_rows=problem.n_rows,
-            labels_by_head=labels_by_head,
+            max_passes=max_passes,
             device=run.device,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 
-from neuraleig._fit import Problem, Run, Task, fit
+from neuraleig._fit import MAX_PASSES, Problem, Run, Task, fit
 from neuraleig._random import RandomState
 from neuraleig._rows import DrawnRows
 from neuraleig._sklearn import Interval, StrOptions, with_callbacks
@@ -326,9 +327,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     def _task(self, problem: Problem, training: Training, run: Run) -> Task:
         read = self.n_components or READ_PER_CLUSTER * self.n_clusters
         learned = read if self.assign_labels == "kmeans" else self.n_clusters
-        settings = self._settings(
-            training, problem, run, labels_by_head=self.assign_labels == "argmax"
-        )
+        max_passes = MAX_PASSES if self.assign_labels == "argmax" else math.inf
+        settings = self._settings(training, problem, run, max_passes)
         return Task(
             n_clusters=self.n_clusters,
             # One besides the constant is the least that can be learned.

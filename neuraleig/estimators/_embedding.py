@@ -190,9 +190,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
 
     def _task(self, problem: Problem, begun: RowFit) -> Task:
         wanted = self.n_components + 1
-        settings = self._settings(
-            begun.training, problem, begun.run, labels_by_head=False
-        )
+        settings = self._settings(begun.training, problem, begun.run)
         make_network = partial(self._make_network, settings)
         return Task(1, wanted, wanted, settings, make_network)
 
