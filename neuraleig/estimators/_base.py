@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._components import Component
+from neuraleig._device import resolve_device
 from neuraleig._fit import (
     STAGES,
     Fitted,
@@ -46,7 +47,6 @@ from neuraleig.networks._build import refuse_module
 from neuraleig.training import Training
 from neuraleig.training._callbacks import check_callbacks
 from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder
-from neuraleig.training._device import resolve_device
 from neuraleig.training._distributed import current_shard
 from neuraleig.training._history import begin_histories
 from neuraleig.training._precision import resolve_precision

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from neuraleig._device import resolve_device
 from neuraleig._fit import Progress
 from neuraleig._random import RandomState, Seeds
 from neuraleig._shard import Shard
@@ -31,7 +32,6 @@ from neuraleig.segmentation.backbones import (
 from neuraleig.segmentation.images._image_sets import as_image_set, readable
 from neuraleig.training import Callback
 from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder
-from neuraleig.training._device import resolve_device
 from neuraleig.training._distributed import current_shard
 
 # Stages of a fit: features of all windows, and the clusterer.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+CPU = torch.device("cpu")
+
 
 def resolve_device(device: str) -> torch.device:
     """Turn the estimators' ``device`` into one that is there.
