@@ -38,7 +38,7 @@ TEXTS = {
     "affinity": "Weights between rows",
     "affinity__approximate": "Search neighbours approximately, or else exactly",
     "backbone": "Model of timm, or color_texture",
-    "clusterer__n_neighbors": "Neighbours of a token; 64 where left at the default",
+    "clusterer__n_neighbors": "Neighbours of a token, 64 where left open",
 }
 # Seeds of commands are fixed: equal commands make equal files.
 DEFAULTS = {"random_state": 0}

@@ -19,11 +19,11 @@ from neuraleig._typing import IntArray, Matrix, Rows
 from neuraleig._validation import check_n_clusters
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import (
-    MAX_GRAPH_ROWS,
     EigenfunctionEstimator,
     RowFit,
     unchanged_on_failure,
 )
+from neuraleig.estimators._parameters import MAX_GRAPH_ROWS
 from neuraleig.estimators._stream import StreamClusterer
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import TrunkFactory
@@ -68,12 +68,16 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         - a callable ``f(X, Y)`` that returns weights of shape (n_x, n_y).
         - an object of :mod:`neuraleig.affinity`, whose own parameters hold, such as
           ``NeighborAffinity(weights="binary")``.
-    n_neighbors : int, default=10
-        Neighbours per row; lowered, with a warning, where there are fewer rows.
-    metric : str, default="euclidean"
-        Distance between rows, one of scikit-learn's names.
+    n_neighbors : int or None, default=None
+        Neighbours per row of a graph of neighbours, 10 where left open; lowered, with a
+        warning, where there are fewer rows. This parameter, ``metric`` and ``gamma``
+        are for affinities by name: a value that ``affinity`` does not use, or has
+        otherwise as an object, is refused.
+    metric : str or None, default=None
+        Distance between rows, one of scikit-learn's names, ``"euclidean"`` where left
+        open.
     gamma : float or None, default=None
-        Inverse squared width of ``"rbf"``. ``None``: from distances to neighbours.
+        Inverse squared width of ``"rbf"``, by distances to neighbours where left open.
     diffusion_time : float, default=10.0
         Labels are read off eigenfunctions weighted by :math:`\lambda^t`, or by a
         smaller :math:`t` where less than 0.3 would be left of the leading one.
@@ -183,8 +187,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         *,
         n_components: int | None = None,
         affinity: str | Callable[..., ArrayLike] | Affinity = "nearest_neighbors",
-        n_neighbors: int = 10,
-        metric: str = "euclidean",
+        n_neighbors: int | None = None,
+        metric: str | None = None,
         gamma: float | None = None,
         diffusion_time: float = 10.0,
         assign_labels: str = "argmax",

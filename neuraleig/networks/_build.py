@@ -176,12 +176,15 @@ def make_network(
     )
 
 
-def refuse_module(network: object) -> None:
-    """Refuse a module where what makes one is wanted: modules are callable too."""
+def refuse_module(network: object, prefix: str = "") -> None:
+    """Refuse a module where what makes one is wanted: modules are callable too.
+
+    ``prefix`` precedes the name of the parameter.
+    """
     if isinstance(network, nn.Module):
         raise TypeError(
-            f"network is a module ({type(network).__name__}); pass a callable that "
-            "makes one, such as lambda n_features: nn.Linear(n_features, 64)."
+            f"{prefix}network is a module ({type(network).__name__}); pass a callable "
+            "that makes one, such as lambda n_features: nn.Linear(n_features, 64)."
         )
 
 

@@ -8,7 +8,6 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.affinity import TokenAffinity
 from neuraleig.networks import TokenAttention
 from neuraleig.segmentation import Backbone, ImageError, ImageWarning, read_image
@@ -409,23 +408,6 @@ def test_too_narrow_for_orthogonal_heads(make_segmenter, images):
         make_segmenter(
             17, clusterer__network=network, clusterer__training__head="orthogonal"
         ).fit(images)
-
-
-def test_two_numbers_of_clusters(make_segmenter, images):
-    clusterer = NeuralEigenSpectralClustering(5)
-    assert make_segmenter(5, clusterer=clusterer).fit(images).n_clusters_ == 5
-    with pytest.raises(ValueError, match="clusterer__n_clusters=5 contradicts"):
-        make_segmenter(2, clusterer=clusterer).fit(images)
-
-
-def test_affinities_that_no_images_have(make_segmenter, images):
-    with pytest.raises(ValueError, match="clusterer__affinity='precomputed' is not"):
-        make_segmenter(clusterer__affinity="precomputed").fit(images)
-    model = make_segmenter(
-        clusterer__affinity="rbf", clusterer__network=TokenAttention(16, 1, 2)
-    )
-    with pytest.raises(ValueError, match="TokenAttention needs a graph of all tokens"):
-        model.fit(images)
 
 
 def test_steps_too_large_are_told_of(make_segmenter, images):
