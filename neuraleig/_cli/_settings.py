@@ -171,8 +171,8 @@ def _settings(
                 rules = holder._parameter_constraints[name]
                 default = DEFAULTS.get(name, values[name])
                 yield path, Setting(path, rules, _help(path, texts), default)
-            # A segmenter passes what it has itself to its clusterer.
-            of_owner = values if name == "clusterer" else ()
+            # A segmenter passes what it has itself to its clusterer, and bounds tokens.
+            of_owner = (*values, "max_graph_rows") if name == "clusterer" else ()
             yield from _settings(_parts(holder, name), f"{path}__", of_owner)
 
 

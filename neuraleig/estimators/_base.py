@@ -109,8 +109,8 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters):
         self, parts: Iterable[Array], affinity: Affinity, seed: int
     ) -> DrawnRows:
         """Rows of which the graph is built: all, or as many as it may have."""
-        # A given affinity is one of all rows.
-        most = sys.maxsize if affinity.takes_matrix else self.max_graph_rows
+        # A precomputed affinity is one of all rows.
+        most = sys.maxsize if affinity.needs_matrix else self.max_graph_rows
         drawn = draw_rows(parts, most, seed)
         if drawn.n_rows < 2:
             raise ValueError(
@@ -120,9 +120,9 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters):
         return drawn
 
     def _checked_matrix(
-        self, affinity: Affinity, affinity_matrix: object, n_samples: int
+        self, affinity: Affinity, affinity_matrix: object, drawn: DrawnRows
     ) -> sp.csr_array | None:
-        """Given affinity of the rows, as the affinity takes it."""
+        """Given affinity of the drawn rows, as the affinity takes it."""
         if affinity_matrix is None:
             if affinity.needs_matrix:
                 raise ValueError(
@@ -135,7 +135,9 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters):
                 f"affinity_matrix was passed but affinity={self.affinity!r}; set "
                 "affinity='precomputed' to use it."
             )
-        return affinity.check_matrix(affinity_matrix, n_samples)
+        matrix = affinity.check_matrix(affinity_matrix, drawn.n_rows)
+        index = drawn.index
+        return matrix if index is None else sp.csr_array(matrix[index][:, index])
 
     def _checked_groups(
         self, affinity: Affinity, groups: object, drawn: DrawnRows
@@ -171,7 +173,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters):
         run = self._run(fit_task)
         drawn = self._draw_rows(X, affinity, run.seeds.rows)
         rows = drawn.rows
-        matrix = self._checked_matrix(affinity, affinity_matrix, rows.shape[0])
+        matrix = self._checked_matrix(affinity, affinity_matrix, drawn)
         codes = self._checked_groups(affinity, groups, drawn)
         self._check_drawn(drawn)
         check_common(self, rows, matrix, codes, run.shard)

@@ -152,7 +152,7 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         graph = affinity.build(
             drawn.rows,
             seed=0,
-            matrix=self._checked_matrix(affinity, given, len(drawn.rows)),
+            matrix=self._checked_matrix(affinity, given, drawn),
             groups=self._checked_groups(affinity, groups, drawn),
             device=resolve_device(self.device),
             n_jobs=self.n_jobs,

@@ -59,6 +59,8 @@ def clusterer_of_tokens(
         n_neighbors=None,
         metric=None,
         gamma=None,
+        # All tokens are in the graph.
+        max_graph_rows=max(segmenter.max_tokens, usual.max_graph_rows),
         checkpoint=None if folder is None else Path(folder) / "clusterer",
     )
 
@@ -76,6 +78,11 @@ def _check_own(
                 f"clusterer__{name}={value!r} contradicts {name}={own!r}; set {name} "
                 "of the segmenter alone."
             )
+    if given.max_graph_rows != usual.max_graph_rows:
+        raise ValueError(
+            f"clusterer__max_graph_rows={given.max_graph_rows!r} is not used with "
+            "images; set max_tokens of the segmenter instead."
+        )
 
 
 def fit_to_tokens(

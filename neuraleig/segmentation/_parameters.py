@@ -56,6 +56,7 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
     pixel_weight: float | None
     device: str
     feature_cache: str | PathLike[str] | None
+    max_tokens: int
     callbacks: Sequence[Any] | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

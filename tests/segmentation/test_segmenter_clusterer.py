@@ -150,6 +150,10 @@ def test_what_a_clusterer_has_as_the_segmenter_is_taken():
             "clusterer__checkpoint='folder' contradicts checkpoint=None",
         ),
         (
+            {"clusterer__max_graph_rows": 500},
+            "clusterer__max_graph_rows=500 is not used with images; set max_tokens",
+        ),
+        (
             {"clusterer__affinity": "precomputed"},
             "clusterer__affinity='precomputed' is not compatible with images",
         ),
