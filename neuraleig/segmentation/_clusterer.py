@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 
 from neuraleig._fit import Problem, WindowProblem
-from neuraleig.affinity import Affinity, Graph, TokenAffinity
+from neuraleig.affinity import Affinity, Graph, NeighborAffinity, TokenAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.networks import TokenAttention
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 # defaults, and those that it sets in any case.
 SHARED = ("device", "callbacks", "verbose")
 OWN = ("n_clusters", "checkpoint", "random_state")
+# Values with which fine-tuning on windows, whose graphs are by cosine, goes together.
+OF_WINDOWS: dict[str, tuple[Any, ...]] = {
+    "sampling": ("auto", "nodes"),
+    "walk_length": (1,),
+    "metric": ("euclidean", "cosine"),
+    "weights": ("self_tuning",),
+    "across_groups": (False,),
+    "regularization": (0.0,),
+}
 
 
 def clusterer_of_tokens(
@@ -50,11 +59,16 @@ def clusterer_of_tokens(
             f"clusterer__affinity={given.affinity!r} is not compatible with images, "
             "whose affinities are computed; pass another affinity."
         )
+    training = _without_fine_tuning(training)
+    of_tokens = _token_affinity(affinity, segmenter.pixel_weight)
+    if sees_windows(clusterer):
+        path = "affinity__affinity" if of_tokens is affinity else "affinity"
+        _check_attention(of_tokens.inner(), training, path)
     folder = segmenter.checkpoint
     return clusterer.set_params(
         n_clusters=segmenter.n_clusters,
-        affinity=_token_affinity(affinity, segmenter.pixel_weight),
-        training=_without_fine_tuning(training),
+        affinity=of_tokens,
+        training=training,
         # Parts of the affinity now.
         n_neighbors=None,
         metric=None,
@@ -112,7 +126,7 @@ def fit_to_tokens(
     if affinity.n_channels is None:
         affinity.set_params(n_channels=n_channels)
     clusterer.set_params(random_state=seed)
-    _check_sample(len(sample.rows), clusterer, affinity)
+    _check_sample(len(sample.rows), clusterer)
     made: list[Problem] = []
 
     def make_problem(begun: RowFit, n_clusters: int) -> Problem:
@@ -140,10 +154,8 @@ def fit_to_tokens(
     return made[0].graph
 
 
-def _check_sample(
-    n_tokens: int, clusterer: NeuralEigenSpectralClustering, affinity: TokenAffinity
-) -> None:
-    """Refuse too few tokens, and graphs that do not have all of them."""
+def _check_sample(n_tokens: int, clusterer: NeuralEigenSpectralClustering) -> None:
+    """Refuse too few tokens."""
     if n_tokens < 2:
         raise ValueError(
             "images have 1 token, and a fit needs two; add images, or raise image_size."
@@ -154,11 +166,28 @@ def _check_sample(
             f"{clusterer.n_clusters}; lower n_clusters, add images, or raise "
             "image_size or tokens_per_window."
         )
-    if sees_windows(clusterer) and not affinity.samples_edges:
+
+
+def _check_attention(inner: Affinity, training: Training, path: str) -> None:
+    """Refuse affinities of features, at a path, that windows do not have."""
+    tunes = training.max_iter != 0
+    if not inner.samples_edges or (tunes and not isinstance(inner, NeighborAffinity)):
         raise ValueError(
-            "network=TokenAttention needs a graph of all tokens, and "
-            f"{affinity.affinity!r} has landmarks; use a NeighborAffinity."
+            "clusterer__network=TokenAttention needs a graph of the neighbours of all "
+            f"tokens, and not clusterer__{path}={inner!r}; use a NeighborAffinity."
         )
+    if not tunes:
+        return
+    for where, part in (("training", training), (path, inner)):
+        for name, value in part.get_params(deep=False).items():
+            used = OF_WINDOWS.get(name, (value,))
+            if value not in used:
+                raise ValueError(
+                    f"clusterer__{where}__{name}={value!r} is not used by fine-tuning "
+                    "with a TokenAttention, whose batches are windows and their graph "
+                    f"by cosine; leave it at {used[0]!r}, or set "
+                    "clusterer__training__max_iter=0."
+                )
 
 
 def sees_windows(clusterer: NeuralEigenSpectralClustering) -> bool:

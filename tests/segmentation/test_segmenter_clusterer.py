@@ -6,11 +6,15 @@ from sklearn.base import clone
 
 from neuraleig import DenseSegmenter, NeuralEigenSpectralClustering
 from neuraleig.affinity import (
+    Affinity,
     NeighborAffinity,
+    RBFAffinity,
     TokenAffinity,
 )
 from neuraleig.affinity._token_affinity import TOKEN_NEIGHBORS
+from neuraleig.networks import TokenAttention
 from neuraleig.segmentation._clusterer import clusterer_of_tokens
+from neuraleig.training import Training
 
 
 def clustering(**parameters):
@@ -192,3 +196,75 @@ def test_bad_values_of_affinities_of_tokens_are_named_by_their_path():
     affinity = TokenAffinity(NeighborAffinity(0))
     message = refusal(clusterer__affinity=affinity)
     assert "'clusterer__affinity__affinity__n_neighbors' parameter of Dense" in message
+
+
+# Networks that see windows
+
+
+class Line(Affinity):
+    """Rows in a line: an affinity of a user, with a graph of all."""
+
+    _parameter_constraints = {}  # noqa: RUF012
+
+    def build(self, X, **given):
+        raise NotImplementedError
+
+    def among(self, rows, index, **given):
+        raise NotImplementedError
+
+
+UNUSED = [
+    ("training__walk_length", 2),
+    ("training__sampling", "edges"),
+    ("affinity__metric", "l1"),
+    ("affinity__weights", "binary"),
+    ("affinity__across_groups", True),
+    ("affinity__regularization", 0.1),
+]
+ATTENTION = TokenAttention(16, 1, 2)
+
+
+@pytest.mark.parametrize(("name", "value"), UNUSED)
+@pytest.mark.parametrize("length", [{"init": "random"}, {"max_iter": 5}])
+def test_fine_tuning_on_windows_refuses_what_it_does_not_use(name, value, length):
+    def made(**changes):
+        clusterer = clustering(network=ATTENTION, training=Training(**length))
+        return {"clusterer": clusterer, f"clusterer__{name}": value, **changes}
+
+    message = refusal(**made())
+    assert message.startswith(f"clusterer__{name}={value!r} is not used by fine-tuning")
+    # The graph of all tokens has it, and so have perceptrons.
+    for way in ({"clusterer__network": "mlp"}, {"clusterer__training__max_iter": 0}):
+        assert clusterer_of_tokens(DenseSegmenter().set_params(**made(**way)))
+
+
+def test_paths_into_affinities_of_tokens():
+    message = refusal(
+        clusterer__affinity=TokenAffinity(NeighborAffinity(weights="heat")),
+        clusterer__network=ATTENTION,
+        clusterer__training__max_iter=5,
+    )
+    assert message.startswith("clusterer__affinity__affinity__weights='heat' is not")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clusterer__affinity": "rbf"},
+        {"clusterer__affinity": TokenAffinity(RBFAffinity())},
+        {"clusterer__affinity": Line(), "clusterer__training__max_iter": 5},
+    ],
+)
+def test_windows_need_a_graph_of_neighbours(changes):
+    message = refusal(clusterer__network=ATTENTION, **changes)
+    assert "TokenAttention needs a graph of the neighbours of all tokens" in message
+
+
+def test_fine_tuning_on_windows_takes_what_it_uses():
+    model = DenseSegmenter().set_params(
+        clusterer__network=ATTENTION,
+        clusterer__affinity=NeighborAffinity(20, "cosine", approximate=False),
+        clusterer__training__max_iter=5,
+        clusterer__training__sampling="nodes",
+    )
+    assert clusterer_of_tokens(model).affinity.inner().n_neighbors == 20
