@@ -176,6 +176,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters):
         matrix = self._checked_matrix(affinity, affinity_matrix, drawn)
         codes = self._checked_groups(affinity, groups, drawn)
         self._check_drawn(drawn)
+        self._check_heads(rows.shape[1])
         check_common(self, rows, matrix, codes, run.shard)
         # A fit that is refused leaves nothing behind.
         keep_seeds(run.checkpoint, run.seeds)

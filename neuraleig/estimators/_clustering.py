@@ -296,6 +296,12 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         fit_task.end()
         return self
 
+    @property
+    def _n_learned(self) -> int:
+        per_cluster = READ_PER_CLUSTER if self.assign_labels == "kmeans" else 1
+        # One besides the constant is the least that can be learned.
+        return self.n_components or max(per_cluster * self.n_clusters, 2)
+
     def _check_drawn(self, drawn: DrawnRows) -> None:
         """Refuse more clusters than rows."""
         check_n_clusters(
@@ -329,15 +335,12 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         return labels
 
     def _task(self, problem: Problem, training: Training, run: Run) -> Task:
-        read = self.n_components or READ_PER_CLUSTER * self.n_clusters
-        learned = read if self.assign_labels == "kmeans" else self.n_clusters
         max_passes = MAX_PASSES if self.assign_labels == "argmax" else math.inf
         settings = self._settings(training, problem, run, max_passes)
         return Task(
             n_clusters=self.n_clusters,
-            # One besides the constant is the least that can be learned.
-            n_components=self.n_components or max(learned, 2),
-            n_read=read,
+            n_components=self._n_learned,
+            n_read=self.n_components or READ_PER_CLUSTER * self.n_clusters,
             settings=settings,
             make_network=partial(self._make_network, settings),
             diffusion_time=self.diffusion_time,

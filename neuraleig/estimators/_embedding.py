@@ -188,8 +188,12 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         fit_task.end()
         return self
 
+    @property
+    def _n_learned(self) -> int:
+        return self.n_components + 1
+
     def _task(self, problem: Problem, begun: RowFit) -> Task:
-        wanted = self.n_components + 1
+        wanted = self._n_learned
         settings = self._settings(begun.training, problem, begun.run)
         make_network = partial(self._make_network, settings)
         return Task(1, wanted, wanted, settings, make_network)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from neuraleig._components import Component
-from neuraleig._device import resolve_device
+from neuraleig._device import CPU, resolve_device
+from neuraleig._random import seeded_torch
 from neuraleig._sklearn import Interval, StrOptions, check_parameters
 from neuraleig._validation import METRICS, check_hidden_sizes
 from neuraleig.affinity import Affinity, make_affinity
 from neuraleig.affinity._build import AFFINITIES
 from neuraleig.estimators._evaluation import EigenfunctionTransformer
-from neuraleig.networks import TokenAttention
-from neuraleig.networks._build import refuse_module
+from neuraleig.networks import RowLinear, TokenAttention, make_network
+from neuraleig.networks._build import refuse_module, refuse_narrow
 from neuraleig.training import Training
 from neuraleig.training._callbacks import check_callbacks
 from neuraleig.training._precision import resolve_precision
@@ -115,6 +116,27 @@ class RowParameters(EigenfunctionTransformer):
                 f"{self.affinity!r}."
             )
         return affinity, training
+
+    @property
+    def _n_learned(self) -> int:
+        """Eigenfunctions that the network learns, the constant one included."""
+        raise NotImplementedError
+
+    def _check_heads(self, n_features: int, prefix: str = "") -> None:
+        """Refuse heads that do not go with the network, by a network to look at."""
+        if self._component("training", self.training).head != "orthogonal":
+            return
+        with seeded_torch(0, CPU):
+            made = make_network(
+                self.network,
+                n_features=n_features,
+                n_functions=1,
+                n_clusters=1,
+                hidden_sizes=self.hidden_sizes,
+            )
+        n_hidden = cast(RowLinear, made.label_head).in_features
+        n_outputs = max(self._n_learned - 1, getattr(self, "n_clusters", 1))
+        refuse_narrow(n_hidden, n_outputs, f"{prefix}training__head")
 
     def _check_beside_affinity(self, affinity: Affinity, prefix: str) -> None:
         """Refuse parameters that the affinity does not have, or contradicts."""

@@ -240,6 +240,8 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         seeds = common_seeds(checkpoint, shard, self.random_state)
         fit_task = FitTask.of_fit(self, images, N_STAGES)
         backbone = make_backbone(self.backbone, device=device, seed=seeds.network)
+        n_channels = backbone.n_channels
+        clusterer._check_heads(sum(n_channels), "clusterer__")
         geometry = Geometry(
             backbone.patch_size, self.image_size, self.window_size, self.stride
         )
@@ -261,9 +263,7 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             sample = shard.first(lambda: prepared.sample(seeds.graph))
             seed = self._clusterer_seed(seeds)
             with fit_task.handed_on("clusters", clusterer):
-                graph = fit_to_tokens(
-                    clusterer, sample, prepared, backbone.n_channels[-1], seed
-                )
+                graph = fit_to_tokens(clusterer, sample, prepared, n_channels[-1], seed)
         self._store(clusterer, backbone, units, len(found))
         self.modularity_ = modularity(
             graph.weights, clusterer.labels_[graph.index], uniform=graph.uniform

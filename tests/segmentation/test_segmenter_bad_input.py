@@ -402,12 +402,17 @@ def test_wrong_parameters_are_named(make_segmenter, images, name, value):
     assert re.escape(str(shown)) in re.escape(str(found.value)) or name == "callbacks"
 
 
-def test_too_narrow_for_orthogonal_heads(make_segmenter, images):
+def test_too_narrow_for_orthogonal_heads(make_segmenter, images, tmp_path):
     network = TokenAttention(16, 1, 2)
-    with pytest.raises(ValueError, match="a network of 16 outputs"):
-        make_segmenter(
-            17, clusterer__network=network, clusterer__training__head="orthogonal"
-        ).fit(images)
+    model = make_segmenter(
+        17, clusterer__network=network, clusterer__training__head="orthogonal"
+    )
+    model.set_params(feature_cache=tmp_path / "features")
+    message = r"^clusterer__training__head='orthogonal' is .* network of 16 outputs"
+    with pytest.raises(ValueError, match=message):
+        model.fit(images)
+    # Before any features are computed.
+    assert not list(tmp_path.rglob("*.*"))
 
 
 def test_steps_too_large_are_told_of(make_segmenter, images):
