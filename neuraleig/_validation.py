@@ -252,11 +252,12 @@ def check_n_clusters(
         )
 
 
-def check_hidden_sizes(hidden_sizes: Sequence[int]) -> None:
-    """Refuse layers without units."""
+def check_hidden_sizes(hidden_sizes: Sequence[int], prefix: str = "") -> None:
+    """Refuse layers without units; ``prefix`` precedes the name of the parameter."""
     if not hidden_sizes or not all(map(is_count, hidden_sizes)):
         raise ValueError(
-            f"hidden_sizes={hidden_sizes!r} must be one or more integers of at least 1."
+            f"{prefix}hidden_sizes={hidden_sizes!r} must be one or more integers of at "
+            "least 1."
         )
 
 

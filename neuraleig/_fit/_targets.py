@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neuraleig._device import CPU
 from neuraleig._random import Seeds
 from neuraleig._typing import FloatArray
 from neuraleig.affinity import Graph
@@ -15,7 +16,6 @@ from neuraleig.objectives import SpectralRegression
 from neuraleig.reading import judge_labels, read_clusters
 from neuraleig.reading._judge import judged_graph
 from neuraleig.spectrum import Spectrum, graph_spectrum
-from neuraleig.spectrum._filter import CPU
 
 # A function of less support than this share of the mean cluster is one of single
 # outliers: no network learns it. Small groups have more.
