@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
-from neuraleig._sklearn import check_values
+from neuraleig._sklearn import check_parameters
 
 
 class ComposedEstimator(BaseEstimator):
@@ -85,12 +85,4 @@ class Component(ComposedEstimator):
         ValueError
             If a value is invalid, by its path, such as ``training__lr``.
         """
-        constraints = {
-            f"{path}__{name}": rules
-            for name, rules in self._parameter_constraints.items()
-        }
-        values = {
-            f"{path}__{name}": value
-            for name, value in self.get_params(deep=False).items()
-        }
-        check_values(constraints, values, owner)
+        check_parameters(self, f"{path}__", owner)

@@ -48,9 +48,19 @@ __all__ = [
 ]
 
 
-def check_parameters(estimator: BaseEstimator) -> None:
-    """Check the parameters of an estimator against its ``_parameter_constraints``."""
-    estimator._validate_params()
+def check_parameters(
+    estimator: BaseEstimator, prefix: str = "", owner: str = ""
+) -> None:
+    """Check the parameters of an estimator against its ``_parameter_constraints``.
+
+    Errors name them with the prefix, as parameters of the class ``owner``.
+    """
+    rules, values = estimator._parameter_constraints, estimator.get_params(deep=False)
+    check_values(
+        {prefix + name: rule for name, rule in rules.items()},
+        {prefix + name: value for name, value in values.items()},
+        owner or type(estimator).__name__,
+    )
 
 
 def check_values(

@@ -208,7 +208,7 @@ def check_groups(
         values = values[drawn]
     numbers: dict[object, int] = {}
     codes = [numbers.setdefault(value, len(numbers)) for value in values.tolist()]
-    missing = [value for value in numbers if _is_missing(value)]
+    missing = [value for value in numbers if is_missing(value)]
     if missing:
         row = codes.index(numbers[missing[0]])
         raise ValueError(
@@ -224,9 +224,16 @@ def check_groups(
     return np.array(codes, dtype=np.int64)
 
 
-def _is_missing(value: Any) -> bool:  # noqa: ANN401
+def is_missing(value: Any) -> bool:  # noqa: ANN401
     """Whether a value is None, NaN, or NA of pandas, which has no truth."""
     return value is None or type(value).__name__ == "NAType" or value != value
+
+
+def is_count(value: Any) -> bool:  # noqa: ANN401
+    """Whether a value is an integer of at least 1."""
+    return (
+        isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
+    )
 
 
 def check_n_clusters(
@@ -245,14 +252,12 @@ def check_n_clusters(
         )
 
 
-def check_hidden_sizes(hidden_sizes: Sequence[int]) -> None:
-    """Refuse layers without units."""
-    if not hidden_sizes or any(
-        isinstance(size, bool) or not isinstance(size, Integral) or size < 1
-        for size in hidden_sizes
-    ):
+def check_hidden_sizes(hidden_sizes: Sequence[int], prefix: str = "") -> None:
+    """Refuse layers without units; ``prefix`` precedes the name of the parameter."""
+    if not hidden_sizes or not all(map(is_count, hidden_sizes)):
         raise ValueError(
-            f"hidden_sizes={hidden_sizes!r} must be one or more integers of at least 1."
+            f"{prefix}hidden_sizes={hidden_sizes!r} must be one or more integers of at "
+            "least 1."
         )
 
 

@@ -297,7 +297,8 @@ def test_a_clone_has_parts_of_its_own(estimator):
 
 
 def test_a_fit_leaves_its_parts_alone(estimator):
-    estimator.set_params(affinity=RBFAffinity(), training__max_iter=0)
+    estimator.set_params(affinity=RBFAffinity(), n_neighbors=None)
+    estimator.set_params(training__max_iter=0)
     if hasattr(estimator, "n_clusters"):
         estimator.set_params(n_clusters=3)
     before = dict(vars(estimator.affinity))
@@ -327,6 +328,9 @@ def test_parts_are_shown_where_they_differ():
     [
         (NeighborAffinity(5), {"n_neighbors": 7}),
         (NeighborAffinity(), {"n_neighbors": 7}),
+        # What an object would have by itself counts as well.
+        (NeighborAffinity(5), {"n_neighbors": 10}),
+        (NeighborAffinity(metric="l1"), {"metric": "euclidean"}),
         (NeighborAffinity(metric="l1"), {"metric": "l2"}),
         (PrecomputedNeighborAffinity(5), {"n_neighbors": 7}),
         (RBFAffinity(1.0), {"gamma": 2.0}),
@@ -340,8 +344,49 @@ def test_what_contradicts_the_affinity_is_refused(kind, affinity, beside):
         kind(affinity=affinity, **beside).fit(X)
 
 
-@pytest.mark.parametrize("beside", [{}, {"n_neighbors": 5}, {"gamma": 2.0}])
-def test_what_agrees_with_the_affinity_or_is_none_of_its_own_is_taken(beside):
+@pytest.mark.parametrize(
+    ("affinity", "beside"),
+    [
+        ("nearest_neighbors", {"gamma": 2.0}),
+        ("rbf", {"n_neighbors": 10}),
+        ("rbf", {"metric": "euclidean"}),
+        ("cosine", {"gamma": 2.0}),
+        ("precomputed", {"n_neighbors": 10}),
+        ("precomputed_nearest_neighbors", {"metric": "l1"}),
+        (gaussian, {"gamma": 2.0}),
+        (NeighborAffinity(5), {"gamma": 2.0}),
+        (CosineAffinity(), {"n_neighbors": 10}),
+        (TokenAffinity(), {"n_neighbors": 10}),
+    ],
+)
+@pytest.mark.parametrize("kind", ROW_ESTIMATORS)
+def test_what_the_affinity_does_not_use_is_refused(kind, affinity, beside):
+    ((name, value),) = beside.items()
+    message = rf"^{name}={value!r} is not used by affinity=.*; leave it at None"
+    with pytest.raises(ValueError, match=message):
+        kind(affinity=affinity, **beside).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("affinity", "beside"),
+    [
+        ("nearest_neighbors", {"n_neighbors": 10, "metric": "euclidean"}),
+        (NeighborAffinity(), {}),
+        (NeighborAffinity(10), {"n_neighbors": 10, "metric": "euclidean"}),
+    ],
+)
+def test_what_is_left_open_is_ten_neighbours_by_distance(affinity, beside):
+    open_, named = (
+        NeuralSpectralEmbedding(random_state=0, hidden_sizes=(16,), **parameters)
+        .set_params(training__max_iter=0)
+        .fit_transform(X[Y == 0])
+        for parameters in ({}, {"affinity": affinity, **beside})
+    )
+    np.testing.assert_array_equal(open_, named)
+
+
+@pytest.mark.parametrize("beside", [{}, {"n_neighbors": 5}, {"metric": "euclidean"}])
+def test_what_agrees_with_the_affinity_is_taken(beside):
     given = NeuralSpectralEmbedding(affinity=NeighborAffinity(5), random_state=0)
     named = NeuralSpectralEmbedding(n_neighbors=5, random_state=0)
     for model in (given, named):
@@ -393,8 +438,8 @@ def search(grid, **parameters):
     ids=lambda grid: "-".join(grid),
 )
 def test_grids_over_parts(grid):
-    # An affinity of four neighbours contradicts any other number than the default.
-    beside = {"n_neighbors": 10} if "affinity" in grid else {}
+    # An affinity of four neighbours contradicts any other number.
+    beside = {"n_neighbors": None} if "affinity" in grid else {}
     found = search(grid, **beside)
     assert np.all(found.cv_results_["mean_test_score"] > 0)
     best = found.best_estimator_
@@ -438,7 +483,8 @@ class Lazy(KernelAffinity):
 
 
 def test_affinities_of_users_are_parts_as_well():
-    found = search({"affinity__width": [0.5, 1.0]}, affinity=Lazy())
+    grid = {"affinity__width": [0.5, 1.0]}
+    found = search(grid, affinity=Lazy(), n_neighbors=None)
     assert found.best_estimator_[-1].affinity_.width in (0.5, 1.0)
 
 

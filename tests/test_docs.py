@@ -117,6 +117,16 @@ def test_links_resolve(page):
             assert fragment in anchors(target.read_text("utf-8")), link
 
 
+def test_files_that_contributing_names_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"`((?:neuraleig|tests|docs)/[\w/]+\.\w+)`", text)
+    assert len(named) > 40
+    # Of a file that is to be added, which is called after its "name", the folder.
+    paths = [ROOT / path for path in named]
+    needed = [path.parent if "name" in path.stem else path for path in paths]
+    assert [str(path) for path in needed if not path.exists()] == []
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if page.parent != ROOT], ids=page_id
 )

@@ -3,6 +3,9 @@
 import io
 import sys
 import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -177,6 +180,16 @@ def test_what_others_write_in_place_of_pandas_names_no_index(tmp_path, words):
     assert open_source(str(tmp_path / "x.parquet")).column_names == ("a",)
 
 
+@contextmanager
+def opened(text, block):
+    """A file of a text, whose blocks have so many bytes."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_text_files, "BLOCK_BYTES", block)
+        path = Path(folder) / "rows.csv"
+        path.write_bytes(text.encode())
+        yield _text_files.TextFile(path, delimiter=",", header=None)
+
+
 @settings(max_examples=40)
 @given(
     arrays.arrays(
@@ -188,11 +201,7 @@ def test_what_others_write_in_place_of_pandas_names_no_index(tmp_path, words):
 )
 def test_text_is_read_to_the_last_bit(X, block):
     text = "".join(",".join(map(repr, row)) + "\n" for row in X.tolist())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_text_files, "BLOCK_BYTES", block)
-        source = _text_files.TextFile(
-            "x", lambda: io.BytesIO(text.encode()), delimiter=",", header=None
-        )
+    with opened(text, block) as source:
         np.testing.assert_array_equal(
             np.concatenate(list(Table(source, range(X.shape[1])))), X
         )
@@ -206,11 +215,7 @@ CELLS = st.text(st.sampled_from('ab"\n, 7'), min_size=1).filter(str.strip)
 def test_cells_with_quotes_and_line_breaks_move_no_number(rows, block):
     quoted = [(cell.replace('"', '""'), number) for cell, number in rows]
     text = "text,number\n" + "".join(f'"{c}",{n!r}\n' for c, n in quoted)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_text_files, "BLOCK_BYTES", block)
-        source = _text_files.TextFile(
-            "x", lambda: io.BytesIO(text.encode()), delimiter=",", header=None
-        )
+    with opened(text, block) as source:
         found = np.concatenate(list(Table(source, [1])))[:, 0].tolist()
         values = [value for part in source.values(0) for value in part]
     assert found == [number for _, number in rows]

@@ -38,7 +38,7 @@ TEXTS = {
     "affinity": "Weights between rows",
     "affinity__approximate": "Search neighbours approximately, or else exactly",
     "backbone": "Model of timm, or color_texture",
-    "clusterer__n_neighbors": "Neighbours of a token; 64 where left at the default",
+    "clusterer__n_neighbors": "Neighbours of a token, 64 where left open",
 }
 # Seeds of commands are fixed: equal commands make equal files.
 DEFAULTS = {"random_state": 0}
@@ -171,8 +171,8 @@ def _settings(
                 rules = holder._parameter_constraints[name]
                 default = DEFAULTS.get(name, values[name])
                 yield path, Setting(path, rules, _help(path, texts), default)
-            # A segmenter passes what it has itself to its clusterer.
-            of_owner = values if name == "clusterer" else ()
+            # A segmenter passes what it has itself to its clusterer, and bounds tokens.
+            of_owner = (*values, "max_graph_rows") if name == "clusterer" else ()
             yield from _settings(_parts(holder, name), f"{path}__", of_owner)
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neuraleig._device import CPU
 from neuraleig._random import Seeds
 from neuraleig._typing import FloatArray
 from neuraleig.affinity import Graph
 from neuraleig.objectives import SpectralRegression
 from neuraleig.reading import read_clusters
 from neuraleig.spectrum import Spectrum, graph_spectrum
-from neuraleig.spectrum._filter import CPU
 
 # A function of less support than this share of the mean cluster is one of single
 # outliers: no network learns it. Small groups have more.

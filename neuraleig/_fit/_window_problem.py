@@ -135,13 +135,12 @@ class WindowProblem(Problem):
             graph = run.graph_of(
                 affinity, rows, n_jobs=n_jobs, matrix=matrix, groups=groups
             )
-            inner = affinity.affinity
             problem = cls(
                 sample,
                 graph,
                 windows,
                 n_graph_channels=affinity.n_channels,
-                n_neighbors=getattr(inner, "n_neighbors", TOKEN_NEIGHBORS),
+                n_neighbors=getattr(affinity.inner(), "n_neighbors", TOKEN_NEIGHBORS),
                 pixel_weight=affinity.pixel_weight,
                 device=run.device,
             )

@@ -111,11 +111,7 @@ class ArrowFile(Source):
 def parse_text(
     block: bytes, delimiter: str, n_columns: int, columns: Sequence[int]
 ) -> FloatArray | None:
-    """Numbers in some columns of comma-separated text.
-
-    Returns None where a row has other cells, or a cell is not a number: the caller
-    then finds the place.
-    """
+    """Numbers in columns of comma-separated text; None where a cell is not a number."""
     arrow = require_pyarrow("text")
     names = [str(column) for column in range(n_columns)]
     wanted = [names[column] for column in columns]

@@ -22,14 +22,8 @@ def read_labels(
 ) -> IntArray:
     """Class of every row of a file, numbered from 0 as they are met.
 
-    Parameters
-    ----------
-    path : str
-        Any file that :func:`open_source` reads; a vector of numpy as well.
-    column : str or None, default=None
-        Name or number of the column, or key of a ``.npz`` file; None: the only one.
-    reading : Reading or None, default=None
-        None: text has a header only if ``column`` is a name in its first row.
+    ``column`` is the name or number of the column, or the key of a ``.npz`` file.
+    Without ``reading``, text has a header only if ``column`` is in its first row.
     """
     way_out = "; choose the one that holds the labels with --label-column"
     if Path(path).suffix.lower() == ".npz":

@@ -24,17 +24,7 @@ LABELS = "biufUS"
 
 
 class NumpyFile(Source):
-    """Array of a ``.npy`` or ``.npz`` file: a matrix, or a vector of labels.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    key : str or None
-        Array of a ``.npz`` file; None: the only one.
-    for_labels : bool, default=False
-        Whether a vector, and text, are allowed.
-    """
+    """Array of a ``.npy`` or ``.npz`` file: a matrix, or a vector of labels."""
 
     def __init__(self, path: Path, key: str | None, *, for_labels: bool) -> None:
         self._path, self._member = path, None

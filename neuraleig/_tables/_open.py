@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,16 +19,10 @@ TEXT = {".csv": ",", ".tsv": "\t", ".txt": ","}
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file does not say of itself.
+    """What a file does not say of itself; None: is found out.
 
-    Parameters
-    ----------
-    key : str or None, default=None
-        Array of a ``.npz`` file; None: the only one.
-    header : bool or None, default=None
-        Whether the first row of text holds names; None: if it has text and no number.
-    delimiter : str or None, default=None
-        Character between the cells of text; None: by the suffix.
+    ``key`` is an array of a ``.npz`` file; ``header`` says whether the first row of
+    text holds names, and ``delimiter`` stands between its cells.
     """
 
     key: str | None = None
@@ -41,11 +33,7 @@ class Reading:
 def open_source(
     path: str, reading: Reading | None = None, *, for_labels: bool = False
 ) -> Source:
-    """Open a file by its suffix, or ``-`` for text from standard input.
-
-    Reads its head alone. Raises TableError if it is no such file, or ``reading`` is of
-    another format, ImportError without pyarrow, and OSError.
-    """
+    """Open a file by its suffix, or ``-`` for text from standard input."""
     reading = Reading() if reading is None else reading
     suffix = ".csv" if path == STANDARD_INPUT else Path(path).suffix.lower()
     if reading.key is not None and suffix != ".npz":
@@ -54,23 +42,12 @@ def open_source(
     if is_told and suffix not in TEXT:
         raise TableError(f"{path} has no header and no delimiter, as text has")
     if suffix in TEXT:
-        return _text(path, reading, TEXT[suffix])
+        source = None if path == STANDARD_INPUT else Path(path)
+        delimiter = reading.delimiter or TEXT[suffix]
+        return TextFile(source, delimiter=delimiter, header=reading.header)
     if suffix in NUMPY:
         return NumpyFile(Path(path), reading.key, for_labels=for_labels)
     if suffix in (*PARQUET, *ARROW):
         return ArrowFile(Path(path))
     known = ", ".join([*NUMPY, *TEXT, *PARQUET, *ARROW])
     raise TableError(f"{path} is read by its suffix, which must be one of {known}")
-
-
-def _text(path: str, reading: Reading, delimiter: str) -> TextFile:
-    is_piped = path == STANDARD_INPUT
-    return TextFile(
-        "standard input" if is_piped else path,
-        (lambda: nullcontext(sys.stdin.buffer))
-        if is_piped
-        else lambda: Path(path).open("rb"),
-        delimiter=reading.delimiter or delimiter,
-        header=reading.header,
-        once=is_piped,
-    )

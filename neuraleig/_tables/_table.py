@@ -29,11 +29,7 @@ class Part:
 
 
 class Source(ABC):
-    """Columns of a file or a pipe.
-
-    ``name`` and ``unit`` (of row numbers) are for errors; ``column_names`` and
-    ``n_rows`` are None where unknown.
-    """
+    """Columns of a file or a pipe; ``name`` and ``unit`` (of rows) are for errors."""
 
     name: str
     column_names: tuple[str, ...] | None = None
@@ -131,11 +127,7 @@ class Table:
                 )
 
     def matched(self, names: Sequence[str] | None, n_features: int) -> Table:
-        """Select the columns that a model takes, in its order.
-
-        Columns are matched by name if both the model (``names``) and the file have
-        names, and else taken as they come; then there must be ``n_features``.
-        """
+        """Select the columns that a model takes: by name if both have names."""
         own = self.feature_names
         if names is not None and own is not None:
             missing = [name for name in names if name not in own]
@@ -171,11 +163,7 @@ class Table:
 def chosen_columns(
     source: Source, only: Sequence[str] | None, without: Sequence[str] = ()
 ) -> list[int]:
-    """Positions of columns that are given by name, or by number from 1.
-
-    ``only`` are the columns to take, in this order (None: all), ``without`` those to
-    leave out.
-    """
+    """Positions of columns in the order of ``only``; names, or numbers from 1."""
     taken = range(source.n_columns) if only is None else _positions(source, only)
     dropped = _positions(source, without)
     columns = [column for column in taken if column not in dropped]

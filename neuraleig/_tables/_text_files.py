@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,42 +37,24 @@ class _Block:
 
 
 class TextFile(Source):
-    """Rows of cells between delimiters, in UTF-8.
+    """Rows of cells between delimiters, in UTF-8; no path is standard input.
 
-    Parameters
-    ----------
-    name : str
-        Name in errors.
-    open_binary : callable
-        Opens the file at its begin.
-    delimiter : str
-        Character between two cells.
-    header : bool or None
-        Whether the first row holds names; None: if it has text and no number.
-    once : bool, default=False
-        Whether it can be opened only once, as a pipe.
+    Without ``header``, the first row holds names if it has text and no number.
     """
 
     unit = "line"
 
     def __init__(
-        self,
-        name: str,
-        open_binary: Callable[[], AbstractContextManager[Any]],
-        *,
-        delimiter: str,
-        header: bool | None,
-        once: bool = False,
+        self, path: Path | None, *, delimiter: str, header: bool | None
     ) -> None:
-        self.name = name
-        self._open, self._once, self._was_read = open_binary, once, False
-        self._delimiter = delimiter
+        self.name = "standard input" if path is None else str(path)
+        self._path, self._was_read, self._delimiter = path, False, delimiter
         lines: list[bytes] = []
         with self._open() as file, self._explained():
             reader = csv.reader(_kept(file, lines), delimiter=delimiter, strict=True)
             cells = next((cells for cells in reader if cells), [])
         if not cells:
-            raise TableError(f"{name} is empty")
+            raise TableError(f"{self.name} is empty")
         self._first_cell, self.n_columns = cells[0], len(cells)
         self._head, self._head_line = b"".join(lines), len(lines)
         if header is None:
@@ -98,15 +82,21 @@ class TextFile(Source):
                 found.append(cell)
             yield found
 
+    def _open(self) -> AbstractContextManager[Any]:
+        """File at its begin, or standard input where it is."""
+        if self._path is None:
+            return nullcontext(sys.stdin.buffer)
+        return self._path.open("rb")
+
     def _blocks(self) -> Iterator[_Block]:
         """Blocks of rows below the header."""
-        if self._once and self._was_read:
+        if self._path is None and self._was_read:
             raise TableError(f"{self.name} can be read only once; pass a file")
         self._was_read = True
         start = bytearray() if self.column_names else bytearray(self._head)
         first = self._head_line + 1 if self.column_names else 1
         with self._open() as file:
-            if not self._once:
+            if self._path is not None:
                 file.seek(len(self._head))
             while content := start + _read(file):
                 content += file.readline()

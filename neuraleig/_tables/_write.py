@@ -17,11 +17,7 @@ FORMATS_WRITTEN = (".npy", ".csv")
 
 
 def write_npy(path: Path, parts: Iterable[NDArray[Any]]) -> int:
-    """Write arrays one below the other to a ``.npy`` file; returns the rows.
-
-    There is at least one part, and all have one type and, but for their rows, one
-    shape. The file is not mapped: a full disk ends a process that writes to a map.
-    """
+    """Write parts of equal type to one ``.npy`` file; returns the number of rows."""
     n_rows = 0
     with atomic_file(path) as file:
         for part in parts:

@@ -15,20 +15,21 @@ from neuraleig.affinity._precomputed import (
     PrecomputedNeighborAffinity,
 )
 
-AFFINITIES = (
-    "nearest_neighbors",
-    "rbf",
-    "cosine",
-    "precomputed",
-    "precomputed_nearest_neighbors",
-)
+NAMED: dict[str, type[Affinity]] = {
+    "nearest_neighbors": NeighborAffinity,
+    "rbf": RBFAffinity,
+    "cosine": CosineAffinity,
+    "precomputed": PrecomputedAffinity,
+    "precomputed_nearest_neighbors": PrecomputedNeighborAffinity,
+}
+AFFINITIES = tuple(NAMED)
 
 
 def make_affinity(
     affinity: str | Callable[..., Any] | Affinity,
     *,
-    n_neighbors: int = 10,
-    metric: str = "euclidean",
+    n_neighbors: int | None = None,
+    metric: str | None = None,
     gamma: float | None = None,
 ) -> Affinity:
     """Make the affinity that the parameters of an estimator describe.
@@ -38,12 +39,9 @@ def make_affinity(
     affinity : str, callable or Affinity
         One of ``AFFINITIES``, a kernel function (see :class:`CallableAffinity`), or
         an affinity, of which a clone is returned.
-    n_neighbors : int, default=10
-        Of the two graphs of neighbours, by name.
-    metric : str, default="euclidean"
-        Of ``"nearest_neighbors"``.
-    gamma : float or None, default=None
-        Of ``"rbf"``.
+    n_neighbors, metric, gamma
+        Parameters of affinities by name, which the affinity of a name may have or not.
+        ``None``: its own default.
 
     Returns
     -------
@@ -73,17 +71,14 @@ def make_affinity(
         )
     if callable(affinity):
         return CallableAffinity(affinity)
-    if affinity not in AFFINITIES:
+    if affinity not in NAMED:
         raise ValueError(
             f"affinity={affinity!r} must be one of {', '.join(AFFINITIES)}, a callable "
             "or an Affinity."
         )
-    if affinity == "rbf":
-        return RBFAffinity(gamma)
-    if affinity == "cosine":
-        return CosineAffinity()
-    if affinity == "precomputed":
-        return PrecomputedAffinity()
-    if affinity == "precomputed_nearest_neighbors":
-        return PrecomputedNeighborAffinity(n_neighbors)
-    return NeighborAffinity(n_neighbors, metric)
+    made = NAMED[affinity]()
+    beside = {"n_neighbors": n_neighbors, "metric": metric, "gamma": gamma}
+    for name in made.get_params(deep=False).keys() & beside.keys():
+        if beside[name] is not None:
+            made.set_params(**{name: beside[name]})
+    return made

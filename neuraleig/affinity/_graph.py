@@ -29,6 +29,8 @@ from neuraleig.affinity._units import of_common_size
 EdgeWeights = Literal["self_tuning", "heat", "binary"]
 EDGE_WEIGHTS: tuple[str, ...] = get_args(EdgeWeights)
 
+# Neighbours of a row where their number is open.
+N_NEIGHBORS = 10
 # The scale of a point is the distance to this neighbour (Zelnik-Manor & Perona).
 LOCAL_SCALE_NEIGHBOR = 7
 # An edge that exists never weighs less than exp(-10): thinner bridges between groups
@@ -136,8 +138,9 @@ class NeighborAffinity(Affinity):
 
     Parameters
     ----------
-    n_neighbors : int, default=10
+    n_neighbors : int or None, default=None
         Neighbours per row; lowered, with a warning, where there are fewer rows.
+        ``None``: 10, and 64 inside of a :class:`TokenAffinity`.
     metric : str, default="euclidean"
         Distance between rows, one of scikit-learn's names. Boolean metrics such as
         ``"jaccard"`` take every value but 0 for true; ``"haversine"`` needs two
@@ -178,7 +181,7 @@ class NeighborAffinity(Affinity):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Affinity._parameter_constraints,
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "metric": [StrOptions(set(METRICS))],
         "weights": [StrOptions(set(EDGE_WEIGHTS))],
         "across_groups": ["boolean"],
@@ -188,7 +191,7 @@ class NeighborAffinity(Affinity):
 
     def __init__(
         self,
-        n_neighbors: int = 10,
+        n_neighbors: int | None = None,
         metric: str = "euclidean",
         *,
         weights: EdgeWeights = "self_tuning",
@@ -209,6 +212,10 @@ class NeighborAffinity(Affinity):
     def takes_groups(self) -> bool:
         """Whether neighbours are searched across groups."""
         return self.across_groups
+
+    @property
+    def _wanted(self) -> int:
+        return N_NEIGHBORS if self.n_neighbors is None else self.n_neighbors
 
     def check(self, path: str, owner: str) -> None:
         """Check the parameters, and that the backend of the search supports them.
@@ -297,18 +304,18 @@ class NeighborAffinity(Affinity):
         """Neighbours that every row can have, with a warning if they are fewer."""
         largest = 1 if groups is None else int(np.bincount(groups).max())
         others = n_samples - largest
-        if self.n_neighbors > others:
+        if self._wanted > others:
             limit = f"not below the number of distinct rows ({n_samples})"
             if groups is not None:
                 limit = (
                     f"more than the distinct rows outside the largest group ({others})"
                 )
             warn_user(
-                f"n_neighbors={self.n_neighbors} is {limit}; {others} neighbours are "
+                f"n_neighbors={self._wanted} is {limit}; {others} neighbours are "
                 "used instead.",
                 GraphWarning,
             )
-        return min(self.n_neighbors, others)
+        return min(self._wanted, others)
 
     def among(
         self,
@@ -324,7 +331,7 @@ class NeighborAffinity(Affinity):
         """
         groups = None if not self.across_groups or groups is None else groups[index]
         largest = 1 if groups is None else int(np.bincount(groups).max())
-        n_neighbors = min(self.n_neighbors, len(rows) - largest)
+        n_neighbors = min(self._wanted, len(rows) - largest)
         if n_neighbors == 0:
             return upper_edges(sp.csr_array((len(rows), len(rows))))
         found = nearest_neighbors(rows, n_neighbors, metric=self.metric, groups=groups)

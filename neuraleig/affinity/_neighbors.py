@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import torch
 
+from neuraleig._device import CPU
 from neuraleig._shard import ALONE, Shard
 from neuraleig._typing import Array, IntArray
 from neuraleig._warnings import warn_user
@@ -13,7 +14,6 @@ from neuraleig.affinity._base import GraphWarning
 from neuraleig.affinity._neighbors_exact import Neighbors
 from neuraleig.affinity._neighbors_faiss import faiss_neighbors
 from neuraleig.affinity._neighbors_torch import (
-    CPU,
     PROJECTED_FEATURES,
     torch_neighbors,
 )

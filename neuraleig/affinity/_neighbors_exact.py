@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neuraleig._device import CPU
 from neuraleig._shard import Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, FloatArray, IntArray
@@ -80,7 +81,7 @@ class ExactRows:
         self.X = X
         self.standardization = standardization
         self.shape = X.shape
-        self.device = torch.device("cpu")
+        self.device = CPU
 
     def __getitem__(self, index: slice) -> Tensor:
         """Rows of a slice."""

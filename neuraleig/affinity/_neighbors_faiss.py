@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neuraleig._device import CPU
 from neuraleig._extras import missing
 from neuraleig._shard import Shard
 from neuraleig._standardize import Standardization
@@ -21,7 +22,6 @@ from neuraleig.affinity._neighbors_exact import (
     recall_of,
 )
 from neuraleig.affinity._neighbors_torch import (
-    CPU,
     refined,
     sample_of,
     squared_norms,

@@ -7,6 +7,7 @@ import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
+from neuraleig._device import CPU
 from neuraleig._shard import Shard
 from neuraleig._standardize import Standardization
 from neuraleig._typing import Array, IntArray
@@ -40,8 +41,6 @@ SVD_ROWS = 5_000
 # Not tuned: a sample of the rows at hand decides among them.
 OVERSAMPLING = (2, 4, 6, 8)
 PROJECTED_RECALL = 0.998
-
-CPU = torch.device("cpu")
 
 
 def torch_neighbors(

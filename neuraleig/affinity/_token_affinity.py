@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.base import clone
 
 from neuraleig._batch import Edges
 from neuraleig._sklearn import Interval
@@ -38,7 +39,8 @@ class TokenAffinity(Affinity):
     Parameters
     ----------
     affinity : Affinity or None, default=None
-        Affinity of the features. ``None``: the 64 nearest neighbours.
+        Affinity of the features; ``None``: ``NeighborAffinity()``. Neighbours whose
+        number is open are 64, or all if there are fewer.
     n_channels : int or None, default=None
         Number of last columns that are compared; ``None``: all.
     pixel_weight : float, default=0.3
@@ -80,7 +82,7 @@ class TokenAffinity(Affinity):
     def _component(self, name: str, value: object) -> object:
         """Affinity of the features that ``None`` stands for."""
         if name == "affinity" and value is None:
-            return NeighborAffinity(TOKEN_NEIGHBORS)
+            return NeighborAffinity()
         return value
 
     def as_fitted(self) -> Self:
@@ -119,10 +121,9 @@ class TokenAffinity(Affinity):
         **given: Any,  # noqa: ANN401
     ) -> Graph:
         """Build the graph of the tokens; see :meth:`Affinity.build`."""
-        rows, inner = self._compared(X), self._inner(len(X))
-        if inner is None:
-            none = sp.csr_array((len(X), len(X)), dtype=np.float64)
-            return Graph(none, np.arange(len(X)))
+        if len(X) == 1:
+            return Graph(sp.csr_array((1, 1), dtype=np.float64), np.arange(1))
+        rows, inner = self._compared(X), self.inner(len(X))
         if isinstance(inner, NeighborAffinity):
             graph = inner.graph_of(rows, np.arange(len(X)), **given)
         else:
@@ -143,10 +144,9 @@ class TokenAffinity(Affinity):
         **given: Any,  # noqa: ANN401
     ) -> Edges:
         """Affinity among the tokens of a batch; see :meth:`Affinity.among`."""
-        inner = self._inner(len(rows))
-        if inner is None:
-            return upper_edges(sp.csr_array((len(rows), len(rows))))
-        edges = inner.among(self._compared(rows), index, **given)
+        if len(rows) == 1:
+            return upper_edges(sp.csr_array((1, 1)))
+        edges = self.inner(len(rows)).among(self._compared(rows), index, **given)
         if matrix is None or self.pixel_weight == 0:
             return edges
         pixels = upper_edges(among(matrix, index))
@@ -159,13 +159,25 @@ class TokenAffinity(Affinity):
         """Columns by which tokens are compared."""
         return rows if self.n_channels is None else rows[:, -self.n_channels :]
 
-    def _inner(self, n_tokens: int) -> Affinity | None:
-        """Affinity of the features; ``None`` of a single token."""
-        if n_tokens == 1:
-            return None
-        if self.affinity is None:
-            return NeighborAffinity(min(TOKEN_NEIGHBORS, n_tokens - 1))
-        return self.affinity
+    def inner(self, n_tokens: int | None = None) -> Affinity:
+        """Affinity of the features, with the number of neighbours that it has here.
+
+        Parameters
+        ----------
+        n_tokens : int or None, default=None
+            Tokens among which neighbours are searched; ``None``: more than 64.
+
+        Returns
+        -------
+        affinity : Affinity
+            The given one, unless its number of neighbours is open.
+        """
+        inner = NeighborAffinity() if self.affinity is None else self.affinity
+        if isinstance(inner, NeighborAffinity) and inner.n_neighbors is None:
+            most = TOKEN_NEIGHBORS if n_tokens is None else n_tokens - 1
+            inner = clone(inner)
+            inner.set_params(n_neighbors=min(TOKEN_NEIGHBORS, most))
+        return inner
 
 
 def among(matrix: sp.csr_array, index: IntArray) -> sp.csr_array:

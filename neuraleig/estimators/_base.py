@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Integral, Real
-from os import PathLike
-from typing import Any, ClassVar, Self
 
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from neuraleig._components import Component
+from neuraleig._device import resolve_device
 from neuraleig._fit import (
     STAGES,
     Fitted,
@@ -27,34 +24,27 @@ from neuraleig._fit import (
 )
 from neuraleig._interchange import as_numpy
 from neuraleig._rows import DrawnRows, draw_rows, iter_once
-from neuraleig._sklearn import CallbackSupportMixin, FitTask, Interval, StrOptions
+from neuraleig._sklearn import (
+    CallbackSupportMixin,
+    FitTask,
+)
 from neuraleig._typing import Array, FloatArray, IntArray, Rows
-from neuraleig._validation import METRICS, check_groups, check_hidden_sizes
+from neuraleig._validation import check_groups
 from neuraleig._warnings import warn_user
-from neuraleig.affinity import Affinity, make_affinity
-from neuraleig.affinity._build import AFFINITIES
+from neuraleig.affinity import Affinity
 from neuraleig.estimators._checkpoint import check_same_data, identity_of, keep_seeds
-from neuraleig.estimators._evaluation import EigenfunctionTransformer
+from neuraleig.estimators._parameters import RowParameters
 from neuraleig.estimators._start import (
     check_common,
     common_checkpoint,
     common_seeds,
 )
-from neuraleig.networks import EigenNetwork, TokenAttention, make_network
-from neuraleig.networks._build import refuse_module
+from neuraleig.networks import EigenNetwork, make_network
 from neuraleig.training import Training
 from neuraleig.training._callbacks import check_callbacks
 from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder
-from neuraleig.training._device import resolve_device
 from neuraleig.training._distributed import current_shard
 from neuraleig.training._history import begin_histories
-from neuraleig.training._precision import resolve_precision
-
-# Most rows in the graph where max_graph_rows is left open: it fits into 6 GB, and is
-# solved in some minutes of one core.
-MAX_GRAPH_ROWS = 1_000_000
-# Parameters beside ``affinity`` that hold for affinities by name.
-BESIDE_AFFINITY = ("n_neighbors", "metric", "gamma")
 
 
 @contextmanager
@@ -97,110 +87,12 @@ class RowFit:
     groups: IntArray | None
 
 
-class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
+class EigenfunctionEstimator(CallbackSupportMixin, RowParameters):
     """Base of the row estimators: learns eigenfunctions and evaluates them."""
 
     n_components: int | None
     eigenvalues_: FloatArray
     graph_eigenvalues_: FloatArray
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "affinity": [StrOptions(set(AFFINITIES)), callable, Affinity],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "metric": [StrOptions(set(METRICS))],
-        "gamma": [Interval(Real, 0, None, closed="neither"), None],
-        "network": [StrOptions({"mlp"}), callable],
-        "hidden_sizes": [tuple, list],
-        "training": [Training, None],
-        "max_graph_rows": [Interval(Integral, 2, None, closed="left")],
-        "device": [str],
-        "callbacks": [list, tuple, None],
-        "checkpoint": [str, PathLike, None],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-    }
-
-    def _component(self, name: str, value: object) -> Any:  # noqa: ANN401
-        if name == "training" and value is None:
-            # Attention diverges at the learning rates that suit perceptrons.
-            attends = isinstance(self.network, TokenAttention)
-            return Training(lr=1e-3, optimizer="adam") if attends else Training()
-        if name == "affinity" and (isinstance(value, str) or callable(value)):
-            beside = {name: getattr(self, name) for name in BESIDE_AFFINITY}
-            return make_affinity(value, **beside)
-        return value
-
-    def set_params(self, **params: Any) -> Self:  # noqa: ANN401
-        """Set parameters, those of parts as ``<part>__<parameter>``.
-
-        Parameters
-        ----------
-        **params
-            Parameters by name. A part that is ``None`` or a name is made first;
-            ``affinity__n_neighbors`` then takes the place of ``n_neighbors``.
-
-        Returns
-        -------
-        self : estimator
-            With these parameters.
-        """
-        super().set_params(**params)
-        for name, usual in self._usual_beside_affinity().items():
-            if f"affinity__{name}" in params and name not in params:
-                setattr(self, name, usual)
-        return self
-
-    def _usual_beside_affinity(self) -> dict[str, Any]:
-        """Defaults of the parameters beside ``affinity``."""
-        signature = inspect.signature(type(self).__init__)
-        # Derived classes may have fewer parameters.
-        return {
-            name: signature.parameters[name].default
-            for name in BESIDE_AFFINITY
-            if name in signature.parameters
-        }
-
-    def _check_parameters(self) -> tuple[Affinity, Training]:
-        """Check parameters before any work, and return the components."""
-        self._validate_params()
-        owner = type(self).__name__
-        check_hidden_sizes(self.hidden_sizes)
-        refuse_module(self.network)
-        if isinstance(self.network, Component):
-            self.network.check("network", owner)
-        check_callbacks(self.callbacks)
-        self._check_beside_affinity()
-        training = self._component("training", self.training)
-        training.check("training", owner)
-        resolve_precision(training.precision, resolve_device(self.device))
-        affinity = make_affinity(self._component("affinity", self.affinity))
-        affinity.check("affinity", owner)
-        if not affinity.samples_edges and training.sampling == "edges":
-            raise ValueError(
-                "training__sampling='edges' is not compatible with "
-                f"affinity={self.affinity!r}, which has no stored edges; use 'nodes' "
-                "or 'auto'."
-            )
-        if not affinity.samples_edges and training.walk_length > 1:
-            raise ValueError(
-                f"training__walk_length={training.walk_length} needs stored edges to "
-                f"walk along; it must be 1 with affinity={self.affinity!r}."
-            )
-        return affinity, training
-
-    def _check_beside_affinity(self) -> None:
-        """Refuse parameters that an affinity object contradicts."""
-        if not isinstance(self.affinity, Affinity):
-            return
-        held = self.affinity.get_params(deep=False)
-        for name, usual in self._usual_beside_affinity().items():
-            own = getattr(self, name)
-            if name in held and own not in (held[name], usual):
-                raise ValueError(
-                    f"{name}={own!r} contradicts affinity={self.affinity!r}; set "
-                    f"affinity__{name} instead."
-                )
 
     def _draw_rows(self, X: Rows, affinity: Affinity, seed: int) -> DrawnRows:
         """Check rows of a fit, and draw those of the graph."""
@@ -217,8 +109,8 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         self, parts: Iterable[Array], affinity: Affinity, seed: int
     ) -> DrawnRows:
         """Rows of which the graph is built: all, or as many as it may have."""
-        # A given affinity is one of all rows.
-        most = sys.maxsize if affinity.takes_matrix else self.max_graph_rows
+        # A precomputed affinity is one of all rows.
+        most = sys.maxsize if affinity.needs_matrix else self.max_graph_rows
         drawn = draw_rows(parts, most, seed)
         if drawn.n_rows < 2:
             raise ValueError(
@@ -228,9 +120,9 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         return drawn
 
     def _checked_matrix(
-        self, affinity: Affinity, affinity_matrix: object, n_samples: int
+        self, affinity: Affinity, affinity_matrix: object, drawn: DrawnRows
     ) -> sp.csr_array | None:
-        """Given affinity of the rows, as the affinity takes it."""
+        """Given affinity of the drawn rows, as the affinity takes it."""
         if affinity_matrix is None:
             if affinity.needs_matrix:
                 raise ValueError(
@@ -243,7 +135,9 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
                 f"affinity_matrix was passed but affinity={self.affinity!r}; set "
                 "affinity='precomputed' to use it."
             )
-        return affinity.check_matrix(affinity_matrix, n_samples)
+        matrix = affinity.check_matrix(affinity_matrix, drawn.n_rows)
+        index = drawn.index
+        return matrix if index is None else sp.csr_array(matrix[index][:, index])
 
     def _checked_groups(
         self, affinity: Affinity, groups: object, drawn: DrawnRows
@@ -279,9 +173,10 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         run = self._run(fit_task)
         drawn = self._draw_rows(X, affinity, run.seeds.rows)
         rows = drawn.rows
-        matrix = self._checked_matrix(affinity, affinity_matrix, rows.shape[0])
+        matrix = self._checked_matrix(affinity, affinity_matrix, drawn)
         codes = self._checked_groups(affinity, groups, drawn)
         self._check_drawn(drawn)
+        self._check_heads(rows.shape[1])
         check_common(self, rows, matrix, codes, run.shard)
         # A fit that is refused leaves nothing behind.
         keep_seeds(run.checkpoint, run.seeds)
@@ -324,7 +219,11 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
         )
 
     def _settings(
-        self, training: Training, problem: Problem, run: Run, *, labels_by_head: bool
+        self,
+        training: Training,
+        problem: Problem,
+        run: Run,
+        max_passes: float = math.inf,
     ) -> Settings:
         by_edges = True
         if isinstance(problem, RowProblem):
@@ -333,7 +232,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, EigenfunctionTransformer):
             training,
             by_edges=by_edges,
             n_rows=problem.n_rows,
-            labels_by_head=labels_by_head,
+            max_passes=max_passes,
             device=run.device,
         )
 

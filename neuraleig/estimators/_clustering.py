@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 
-from neuraleig._fit import Problem, Run, Task, fit
+from neuraleig._fit import MAX_PASSES, Problem, Run, Task, fit
 from neuraleig._random import RandomState
 from neuraleig._rows import DrawnRows
 from neuraleig._sklearn import Interval, StrOptions, with_callbacks
@@ -18,11 +19,11 @@ from neuraleig._typing import IntArray, Matrix, Rows
 from neuraleig._validation import check_n_clusters
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import (
-    MAX_GRAPH_ROWS,
     EigenfunctionEstimator,
     RowFit,
     unchanged_on_failure,
 )
+from neuraleig.estimators._parameters import MAX_GRAPH_ROWS
 from neuraleig.estimators._stream import StreamClusterer
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import TrunkFactory
@@ -67,12 +68,16 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         - a callable ``f(X, Y)`` that returns weights of shape (n_x, n_y).
         - an object of :mod:`neuraleig.affinity`, whose own parameters hold, such as
           ``NeighborAffinity(weights="binary")``.
-    n_neighbors : int, default=10
-        Neighbours per row; lowered, with a warning, where there are fewer rows.
-    metric : str, default="euclidean"
-        Distance between rows, one of scikit-learn's names.
+    n_neighbors : int or None, default=None
+        Neighbours per row of a graph of neighbours, 10 where left open; lowered, with a
+        warning, where there are fewer rows. This parameter, ``metric`` and ``gamma``
+        are for affinities by name: a value that ``affinity`` does not use, or has
+        otherwise as an object, is refused.
+    metric : str or None, default=None
+        Distance between rows, one of scikit-learn's names, ``"euclidean"`` where left
+        open.
     gamma : float or None, default=None
-        Inverse squared width of ``"rbf"``. ``None``: from distances to neighbours.
+        Inverse squared width of ``"rbf"``, by distances to neighbours where left open.
     diffusion_time : float, default=10.0
         Labels are read off eigenfunctions weighted by :math:`\lambda^t`, or by a
         smaller :math:`t` where less than 0.3 would be left of the leading one.
@@ -182,8 +187,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         *,
         n_components: int | None = None,
         affinity: str | Callable[..., ArrayLike] | Affinity = "nearest_neighbors",
-        n_neighbors: int = 10,
-        metric: str = "euclidean",
+        n_neighbors: int | None = None,
+        metric: str | None = None,
         gamma: float | None = None,
         diffusion_time: float = 10.0,
         assign_labels: str = "argmax",
@@ -291,6 +296,12 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         fit_task.end()
         return self
 
+    @property
+    def _n_learned(self) -> int:
+        per_cluster = READ_PER_CLUSTER if self.assign_labels == "kmeans" else 1
+        # One besides the constant is the least that can be learned.
+        return self.n_components or max(per_cluster * self.n_clusters, 2)
+
     def _check_drawn(self, drawn: DrawnRows) -> None:
         """Refuse more clusters than rows."""
         check_n_clusters(
@@ -324,16 +335,12 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         return labels
 
     def _task(self, problem: Problem, training: Training, run: Run) -> Task:
-        read = self.n_components or READ_PER_CLUSTER * self.n_clusters
-        learned = read if self.assign_labels == "kmeans" else self.n_clusters
-        settings = self._settings(
-            training, problem, run, labels_by_head=self.assign_labels == "argmax"
-        )
+        max_passes = MAX_PASSES if self.assign_labels == "argmax" else math.inf
+        settings = self._settings(training, problem, run, max_passes)
         return Task(
             n_clusters=self.n_clusters,
-            # One besides the constant is the least that can be learned.
-            n_components=self.n_components or max(learned, 2),
-            n_read=read,
+            n_components=self._n_learned,
+            n_read=self.n_components or READ_PER_CLUSTER * self.n_clusters,
             settings=settings,
             make_network=partial(self._make_network, settings),
             diffusion_time=self.diffusion_time,

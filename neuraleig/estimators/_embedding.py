@@ -16,12 +16,12 @@ from neuraleig._sklearn import Interval, with_callbacks
 from neuraleig._typing import Array, Matrix, Rows
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import (
-    MAX_GRAPH_ROWS,
     EigenfunctionEstimator,
     RowFit,
     unchanged_on_failure,
 )
 from neuraleig.estimators._evaluation import joined
+from neuraleig.estimators._parameters import MAX_GRAPH_ROWS
 from neuraleig.networks import TrunkFactory
 from neuraleig.training import Callback, Training
 
@@ -101,8 +101,8 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         n_components: int = 2,
         *,
         affinity: str | Callable[..., ArrayLike] | Affinity = "nearest_neighbors",
-        n_neighbors: int = 10,
-        metric: str = "euclidean",
+        n_neighbors: int | None = None,
+        metric: str | None = None,
         gamma: float | None = None,
         network: str | TrunkFactory = "mlp",
         hidden_sizes: Sequence[int] = (256, 128),
@@ -188,11 +188,13 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         fit_task.end()
         return self
 
+    @property
+    def _n_learned(self) -> int:
+        return self.n_components + 1
+
     def _task(self, problem: Problem, begun: RowFit) -> Task:
-        wanted = self.n_components + 1
-        settings = self._settings(
-            begun.training, problem, begun.run, labels_by_head=False
-        )
+        wanted = self._n_learned
+        settings = self._settings(begun.training, problem, begun.run)
         make_network = partial(self._make_network, settings)
         return Task(1, wanted, wanted, settings, make_network)
 

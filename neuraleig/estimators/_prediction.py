@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from numpy.typing import ArrayLike
 from sklearn.base import ClusterMixin
 
+from neuraleig._device import resolve_device
 from neuraleig._interchange import as_numpy
 from neuraleig._typing import Array, IntArray, Matrix, Rows
 from neuraleig.affinity import Affinity
@@ -15,7 +16,6 @@ from neuraleig.estimators._evaluation import joined
 from neuraleig.metrics import modularity
 from neuraleig.reading import Discretizer
 from neuraleig.reading._fit_discretizer import labels_of
-from neuraleig.training._device import resolve_device
 
 
 class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
@@ -152,7 +152,7 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         graph = affinity.build(
             drawn.rows,
             seed=0,
-            matrix=self._checked_matrix(affinity, given, len(drawn.rows)),
+            matrix=self._checked_matrix(affinity, given, drawn),
             groups=self._checked_groups(affinity, groups, drawn),
             device=resolve_device(self.device),
             n_jobs=self.n_jobs,

@@ -54,14 +54,19 @@ class StreamSample:
 
     def extended(self, rows: Array, most: int) -> StreamSample:
         """Sample of the stream after some more rows."""
-        generator = numbered_generator(self.seed, 0, self.n_seen)
-        numbers = np.concatenate([self.numbers, generator.random(len(rows))])
+        drawn = numbered_generator(self.seed, 0, self.n_seen).random(len(rows))
+        n_seen = self.n_seen + len(rows)
+        if self.n_seen > len(self.rows):
+            # Rows of larger numbers were left out, whatever ``most`` is now.
+            smaller = drawn < self.numbers.max()
+            drawn, rows = drawn[smaller], rows[smaller]
+        numbers = np.concatenate([self.numbers, drawn])
         # Copies: callers may write the next rows to the same memory.
         together = np.concatenate([self.rows, rows]) if len(self.rows) else rows.copy()
         if len(numbers) > most:
             kept = np.sort(np.argpartition(numbers, most - 1)[:most])
             numbers, together = numbers[kept], together[kept]
-        return StreamSample(together, numbers, self.n_seen + len(rows), self.seed)
+        return StreamSample(together, numbers, n_seen, self.seed)
 
 
 class StreamClusterer(ClusterPredictor):
@@ -75,11 +80,12 @@ class StreamClusterer(ClusterPredictor):
         """Go on with the next rows of a stream.
 
         A uniform sample of up to 20,000 rows of the stream is kept (fewer, if
-        ``max_graph_rows`` is smaller), and no graph. The model is fitted to it anew
-        whenever a tenth more rows have come than are behind it; clusters keep their
-        numbers, by the rows that they share with the former ones, unless one of them
-        is gone. Eigenfunctions may change signs. With a ``checkpoint``, a fit that
-        was interrupted goes on only if it is called with the same rows.
+        ``max_graph_rows`` is smaller), and no graph. Where ``max_graph_rows`` is raised
+        after rows were left out, the sample grows with the stream. The model is fitted
+        to it anew whenever a tenth more rows have come than are behind it; clusters
+        keep their numbers, by the rows that they share with the former ones, unless one
+        of them is gone. Eigenfunctions may change signs. With a ``checkpoint``, a fit
+        that was interrupted goes on only if it is called with the same rows.
 
         Parameters
         ----------

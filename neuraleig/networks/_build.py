@@ -160,12 +160,8 @@ def make_network(
         if rows is not None:
             trunk.place(rows)
     n_hidden = _width(trunk, n_features)
-    if head == "orthogonal" and n_hidden < max(n_functions, n_clusters):
-        raise ValueError(
-            "training__head='orthogonal' is not compatible with a network of "
-            f"{n_hidden} outputs; it must have at least "
-            f"{max(n_functions, n_clusters)}, the number of eigenfunctions or clusters."
-        )
+    if head == "orthogonal":
+        refuse_narrow(n_hidden, max(n_functions, n_clusters), "head")
     return EigenNetwork(
         trunk,
         make_head(head, n_hidden, n_functions),
@@ -176,12 +172,25 @@ def make_network(
     )
 
 
-def refuse_module(network: object) -> None:
-    """Refuse a module where what makes one is wanted: modules are callable too."""
+def refuse_module(network: object, prefix: str = "") -> None:
+    """Refuse a module where what makes one is wanted: modules are callable too.
+
+    ``prefix`` precedes the name of the parameter.
+    """
     if isinstance(network, nn.Module):
         raise TypeError(
-            f"network is a module ({type(network).__name__}); pass a callable that "
-            "makes one, such as lambda n_features: nn.Linear(n_features, 64)."
+            f"{prefix}network is a module ({type(network).__name__}); pass a callable "
+            "that makes one, such as lambda n_features: nn.Linear(n_features, 64)."
+        )
+
+
+def refuse_narrow(n_hidden: int, n_outputs: int, path: str) -> None:
+    """Refuse orthogonal heads, by the path of their parameter, of too few inputs."""
+    if n_hidden < n_outputs:
+        raise ValueError(
+            f"{path}='orthogonal' is not compatible with a network of {n_hidden} "
+            f"outputs; it must have at least {n_outputs}, the number of eigenfunctions "
+            "or clusters."
         )
 
 

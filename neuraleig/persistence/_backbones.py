@@ -9,6 +9,7 @@ import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
+from neuraleig._device import CPU
 from neuraleig.persistence._forms import (
     RECORD,
     TENSOR,
@@ -183,7 +184,7 @@ def _made_by_timm(
     # Whatever the device: its products may be there again later.
     settings.precision = "float32"
     try:
-        made = settings.make(torch.device("cpu"), seed=parts["seed"], state=state)
+        made = settings.make(CPU, seed=parts["seed"], state=state)
     except OSError as error:
         raise OSError(
             f"the weights of the model's backbone {settings.name!r} are not at hand; "

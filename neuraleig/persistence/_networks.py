@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neuraleig._device import CPU
 from neuraleig._random import seeded_torch
 from neuraleig.eigenfunctions import Eigenfunctions, Standardization
 from neuraleig.networks import (
@@ -246,7 +247,7 @@ def _own_trunk(
         )
     try:
         # It draws weights, which are then replaced.
-        with seeded_torch(0, torch.device("cpu")):
+        with seeded_torch(0, CPU):
             made: nn.Module = network(n_features)
         check_weights(made.state_dict(), weights, infinities=True)
         made.load_state_dict(dict(weights))

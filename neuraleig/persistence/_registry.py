@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from neuraleig._device import resolve_device
 from neuraleig._tree import brief
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.networks import TrunkFactory
@@ -26,7 +27,6 @@ from neuraleig.persistence._row_estimators import (
 )
 from neuraleig.persistence._segmenter import packed_segmenter, segmenter_of
 from neuraleig.segmentation import DenseSegmenter
-from neuraleig.training._device import resolve_device
 
 Estimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding | DenseSegmenter
 ESTIMATORS: dict[str, type[Estimator]] = {

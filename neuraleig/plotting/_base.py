@@ -11,11 +11,7 @@ if TYPE_CHECKING:
 
 
 class Display:
-    """Data of a plot, and the artists of the last call of ``plot``.
-
-    Parameters of the constructor are attributes of the same name. Attributes that end
-    in an underscore are set by ``plot``.
-    """
+    """Data of a plot as attributes, and its artists, which end in an underscore."""
 
     ax_: Axes
     figure_: Figure

@@ -12,7 +12,7 @@ from sklearn.utils.random import sample_without_replacement
 
 from neuraleig._random import RandomState
 from neuraleig._typing import FloatArray, IntArray
-from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
+from neuraleig._validation import is_count, is_missing
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
@@ -52,14 +52,11 @@ def check_labels(
     n_rows: int,
     counterpart: str,
 ) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
-    """Return one label of any type per row, and all labels in the order of colours.
-
-    NaN, None and pandas' NA are refused. Labels are sorted unless an order is given.
-    """
+    """Return one label per row, none of them missing, and all labels in order."""
     if labels is None:
         return None, None if label_order is None else np.asarray(label_order)
     checked = check_lengths("labels", labels, n_rows, counterpart)
-    missing = np.array([_is_missing(label) for label in checked.tolist()], dtype=bool)
+    missing = np.array(list(map(is_missing, checked.tolist())), dtype=bool)
     if missing.any():
         raise ValueError(
             f"labels has {missing.sum()} missing values (NaN or None), the first at "
@@ -76,33 +73,12 @@ def check_labels(
     return checked, order
 
 
-def _is_missing(label: Any) -> bool:  # noqa: ANN401 - of any type
-    if label is None or type(label).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(label, float) and label != label
-
-
-def check_cluster_names(
-    names: ClusterNames | None, n_clusters: int
-) -> list[str] | None:
-    """Return the name of each cluster, or None if no names are given."""
-    return None if names is None else names_of_clusters(names, n_clusters)
-
-
 def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> IntArray:
-    """Count the labels of arrays of any shape, which are read one by one.
-
-    The result has shape (n_clusters,), or ends at the largest label for ``None``.
-    """
-    if n_clusters is not None and (
-        not isinstance(n_clusters, Integral) or n_clusters < 1
-    ):
+    """Count labels part by part, up to the largest label for ``n_clusters=None``."""
+    if n_clusters is not None and not is_count(n_clusters):
         raise ValueError(f"n_clusters={n_clusters!r} must be an integer, at least 1.")
     counts = np.zeros(n_clusters or 0, dtype=np.int64)
-    for part in parts:
-        labels = np.asarray(part)
-        if labels.size == 0:
-            continue
+    for labels in filter(np.size, map(np.asarray, parts)):
         if labels.dtype.kind not in "iu":
             raise ValueError(
                 f"labels has type {labels.dtype}; labels of clusters must be integers."
@@ -127,10 +103,8 @@ def count_labels(parts: Iterable[ArrayLike], n_clusters: int | None = None) -> I
 
 def check_subsample(subsample: float | None) -> None:
     """Raise a ValueError unless this is a number of rows, a share of them, or None."""
-    is_number = isinstance(subsample, Integral) and not isinstance(subsample, bool)
-    if subsample is None or (is_number and subsample >= 1):
-        return
-    if is_number or not isinstance(subsample, Real) or not 0 < subsample < 1:
+    is_share = isinstance(subsample, Real) and 0 < subsample < 1
+    if subsample is not None and not is_share and not is_count(subsample):
         raise ValueError(
             f"subsample={subsample!r} must be a number of rows (int, at least 1), a "
             "share of them (float between 0 and 1), or None for all."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -12,11 +13,11 @@ from neuraleig._rows import is_stream
 from neuraleig._typing import IntArray
 from neuraleig._words import share_text
 from neuraleig.plotting._base import Display
-from neuraleig.plotting._checks import check_choice, check_cluster_names, count_labels
-from neuraleig.plotting._fitted import final_step, label_parts, n_clusters_of
+from neuraleig.plotting._checks import check_choice, count_labels
+from neuraleig.plotting._fitted import final_step, labels_of, n_clusters_of
 from neuraleig.plotting._matplotlib import merged_style
 from neuraleig.plotting._palette import ACCENT, StyleOption, colors_of
-from neuraleig.segmentation.outputs._names import ClusterNames
+from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, BarContainer, Text
@@ -32,6 +33,7 @@ MAX_LABELLED = 50
 BAR_HEIGHT, FRAME_HEIGHT, LEAST_HEIGHT = 0.24, 1.0, 4.8
 
 
+@dataclass(eq=False, repr=False)
 class ClusterSizesDisplay(Display):
     """Number of rows or pixels of each cluster as a bar chart.
 
@@ -72,15 +74,12 @@ class ClusterSizesDisplay(Display):
     >>> display.figure_.savefig("sizes.png")  # doctest: +SKIP
     """
 
-    bars_: BarContainer
-    order_: IntArray
-    texts_: list[Text]
-
-    def __init__(
-        self, counts: IntArray, *, cluster_names: list[str] | None = None
-    ) -> None:
-        self.counts = counts
-        self.cluster_names = cluster_names
+    counts: IntArray
+    _: KW_ONLY
+    cluster_names: list[str] | None = None
+    bars_: BarContainer = field(init=False)
+    order_: IntArray = field(init=False)
+    texts_: list[Text] = field(init=False)
 
     @classmethod
     def from_estimator(
@@ -135,12 +134,15 @@ class ClusterSizesDisplay(Display):
         cls._require_matplotlib("from_estimator")
         check_choice("orientation", orientation, ORIENTATIONS)
         step = final_step(estimator)
-        counts = count_labels(label_parts(estimator, X))
-        n_empty = max(0, (n_clusters_of(step) or 0) - counts.size)
-        counts = np.pad(counts, (0, n_empty))
-        names = check_cluster_names(getattr(step, "cluster_names_", None), len(counts))
-        return cls(counts, cluster_names=names).plot(
-            ax, normalize=normalize, sort=sort, orientation=orientation, **kwargs
+        return cls.from_predictions(
+            labels_of(estimator, X),
+            n_clusters=n_clusters_of(step),
+            cluster_names=getattr(step, "cluster_names_", None),
+            normalize=normalize,
+            sort=sort,
+            orientation=orientation,
+            ax=ax,
+            **kwargs,
         )
 
     @classmethod
@@ -195,7 +197,7 @@ class ClusterSizesDisplay(Display):
         """
         cls._require_matplotlib("from_predictions")
         counts = count_labels(_parts(labels), n_clusters)
-        names = check_cluster_names(cluster_names, counts.size)
+        names = names_of_clusters(cluster_names, counts.size)
         return cls(counts, cluster_names=names).plot(
             ax, normalize=normalize, sort=sort, orientation=orientation, **kwargs
         )
@@ -288,9 +290,8 @@ class ClusterSizesDisplay(Display):
         shown = np.arange(0, self.counts.size, -(-self.counts.size // MAX_LABELLED))
         ticks = [f"{c} {names[c]}".rstrip() for c in self.order_[shown]]
         n_empty = int(np.sum(self.counts == 0))
-        clusters = "Cluster"
-        if n_empty:
-            clusters += f" ({n_empty} of {self.counts.size} empty)"
+        empty = f" ({n_empty} of {self.counts.size} empty)" if n_empty else ""
+        clusters = f"Cluster{empty}"
         sizes = "Share of all (%)" if normalize else "Size"
         if is_flat:
             ax.set_yticks(shown, ticks)
@@ -312,8 +313,7 @@ def height_of_bars(n_bars: int) -> float:
 
 def _parts(labels: Any) -> Iterable[ArrayLike]:  # noqa: ANN401 - arrays, or several
     """Return the arrays of one or more images."""
-    if is_stream(labels):
-        parts: Iterable[ArrayLike] = labels
-        return parts
-    is_list = isinstance(labels, list | tuple)
-    return labels if is_list and labels and np.ndim(labels[0]) > 0 else [labels]
+    is_list = isinstance(labels, list | tuple) and len(labels) > 0
+    is_several = is_stream(labels) or (is_list and np.ndim(labels[0]) > 0)
+    parts: Iterable[ArrayLike] = labels if is_several else [labels]
+    return parts

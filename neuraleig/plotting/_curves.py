@@ -38,39 +38,32 @@ def checked_curves(
     temperatures: ArrayLike | None,
 ) -> dict[str, Any]:
     """Return the constructor's arguments from those of ``from_predictions``."""
-
-    def series(name: str, values: ArrayLike) -> FloatArray:
-        return check_finite(name, values, 1, "a sequence of numbers")
-
-    losses = series("loss_curve", loss_curve)
     if (validation_steps is None) != (validation_scores is None):
         raise ValueError(
             "validation_steps and validation_scores must be given together, one step "
             "per score."
         )
-    if validation_steps is not None and validation_scores is not None:
-        validation_scores = series("validation_scores", validation_scores)
-        validation_steps = check_lengths(
-            "validation_steps",
-            series("validation_steps", validation_steps),
-            validation_scores.size,
-            "value of validation_scores",
-        )
-    if temperatures is not None:
-        temperatures = series("temperatures", temperatures)
-        check_lengths("temperatures", temperatures, losses.size, "value of loss_curve")
-    return {
-        "loss_curve": losses,
+    given = {
+        "loss_curve": loss_curve,
         "validation_steps": validation_steps,
         "validation_scores": validation_scores,
         "temperatures": temperatures,
     }
+    curves = {
+        name: check_finite(name, values, 1, "a sequence of numbers")
+        for name, values in given.items()
+        if values is not None
+    }
+    for name, other in (
+        ("validation_steps", "validation_scores"),
+        ("temperatures", "loss_curve"),
+    ):
+        if name in curves:
+            check_lengths(name, curves[name], curves[other].size, f"value of {other}")
+    return curves
 
 
-def recorded_curves(
-    estimator: Any,  # noqa: ANN401 - duck-typed
-    phase: Phase,
-) -> dict[str, Any]:
+def recorded_curves(estimator: Any, phase: Phase) -> dict[str, Any]:  # noqa: ANN401
     """Return the constructor's arguments from a fitted estimator and its callbacks."""
     step = fitted_step(estimator, "loss_curve_")
     history = history_of(step)
@@ -83,15 +76,13 @@ def recorded_curves(
     record = PhaseHistory(list(step.loss_curve_ if phase == "fine_tuning" else []))
     if history is not None:
         record = history.phases.get(phase, record)
-    temperatures = np.asarray(record.temperatures, dtype=np.float64)
-    known = temperatures[~np.isnan(temperatures)]
-    is_annealed = known.size > 0 and np.ptp(known) > 0
-    steps = np.asarray(record.score_steps, dtype=np.float64)
-    scores = np.asarray(record.scores, dtype=np.float64)
+    temperatures = np.array(record.temperatures, dtype=np.float64)
+    is_annealed = np.unique(temperatures[~np.isnan(temperatures)]).size > 1
+    evaluations = np.array([record.score_steps, record.scores], dtype=np.float64)
     # A user's objective may not be finite everywhere.
-    steps, scores = steps[np.isfinite(scores)], scores[np.isfinite(scores)]
+    steps, scores = evaluations[:, np.isfinite(evaluations[1])]
     return {
-        "loss_curve": np.asarray(record.losses, dtype=np.float64),
+        "loss_curve": np.array(record.losses, dtype=np.float64),
         "validation_steps": steps if scores.size else None,
         "validation_scores": scores if scores.size else None,
         "temperatures": temperatures if is_annealed else None,

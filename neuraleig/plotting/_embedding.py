@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -34,6 +35,7 @@ MANY_ROWS = 2_000
 MARK_SIZE, MIN_MARK_SIZE, LEGEND_MARK_SIZE = 18.0, 2.0, 40.0
 
 
+@dataclass(eq=False, repr=False)
 class EmbeddingDisplay(Display):
     """Rows in the plane of two eigenfunctions, coloured by label.
 
@@ -87,27 +89,16 @@ class EmbeddingDisplay(Display):
     >>> display.figure_.savefig("embedding.png")  # doctest: +SKIP
     """
 
-    scatters_: list[PathCollection]
-    legend_: Legend | None = None
-
-    def __init__(
-        self,
-        embedding: FloatArray,
-        *,
-        labels: NDArray[Any] | None = None,
-        eigenvalues: FloatArray | None = None,
-        components: tuple[int, ...] = (2, 3),
-        label_order: NDArray[Any] | None = None,
-        legend_title: str = "Label",
-        rows: IntArray | None = None,
-    ) -> None:
-        self.embedding = embedding
-        self.labels = labels
-        self.eigenvalues = eigenvalues
-        self.components = components
-        self.label_order = label_order
-        self.legend_title = legend_title
-        self.rows = rows
+    embedding: FloatArray
+    _: KW_ONLY
+    labels: NDArray[Any] | None = None
+    eigenvalues: FloatArray | None = None
+    components: tuple[int, ...] = (2, 3)
+    label_order: NDArray[Any] | None = None
+    legend_title: str = "Label"
+    rows: IntArray | None = None
+    scatters_: list[PathCollection] = field(init=False)
+    legend_: Legend | None = field(init=False, default=None)
 
     @classmethod
     def from_estimator(
@@ -314,10 +305,9 @@ class EmbeddingDisplay(Display):
         if self.labels is not None:
             check_one_style(kwargs)
         ax = self._begin(ax)
-        n_rows = len(self.embedding)
-        size = MARK_SIZE * min(1.0, MANY_ROWS / max(n_rows, 1))
-        default = {
-            "s": max(size, MIN_MARK_SIZE),
+        n_rows = max(len(self.embedding), 1)
+        default: dict[str, Any] = {
+            "s": max(MARK_SIZE * min(1.0, MANY_ROWS / n_rows), MIN_MARK_SIZE),
             "linewidths": 0,
             "rasterized": n_rows > MANY_ROWS,
         }
@@ -326,8 +316,8 @@ class EmbeddingDisplay(Display):
         self.scatters_ = []
         for position, name, rows in self._groups():
             look = {"color": colors[position], "marker": marker_of(position)}
-            named = {**default, **look, "label": name}
-            style = merged_style("PathCollection", named, kwargs)
+            default |= look | {"label": name}
+            style = merged_style("PathCollection", default, kwargs)
             self.scatters_.append(ax.scatter(rows[:, 0], rows[:, 1], **style))
         n_shown = 0 if self.labels is None else len(self.scatters_)
         if legend and 0 < n_shown <= MAX_LEGEND_LABELS:

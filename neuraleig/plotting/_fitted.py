@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from neuraleig._typing import FloatArray
 from neuraleig.training import TrainingHistory
 
 
@@ -19,10 +15,7 @@ def final_step(estimator: Any) -> Any:  # noqa: ANN401 - duck-typed
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
-def fitted_step(
-    estimator: Any,  # noqa: ANN401 - duck-typed
-    attribute: str,
-) -> Any:  # noqa: ANN401
+def fitted_step(estimator: Any, attribute: str) -> Any:  # noqa: ANN401 - duck-typed
     """Return the last step, which must be fitted and have an attribute."""
     step = final_step(estimator)
     check_is_fitted(step)
@@ -35,39 +28,25 @@ def fitted_step(
     return step
 
 
-def eigenvalues_of(
-    estimator: Any,  # noqa: ANN401 - duck-typed
-    attribute: str = "eigenvalues_",
-) -> FloatArray:
-    """Return ``eigenvalues_`` (learned) or ``graph_eigenvalues_`` (exact)."""
-    step = fitted_step(estimator, attribute)
-    return np.asarray(getattr(step, attribute), dtype=np.float64)
-
-
 def n_clusters_of(step: Any) -> int | None:  # noqa: ANN401 - duck-typed
     """Return the number of clusters, empty ones included, or None."""
     found = getattr(step, "n_clusters_", getattr(step, "n_clusters", None))
     return None if found is None else int(found)
 
 
-def label_parts(
-    estimator: Any,  # noqa: ANN401 - duck-typed
-    X: ArrayLike | None,
-) -> Iterable[ArrayLike]:
+def labels_of(estimator: Any, X: Any) -> Any:  # noqa: ANN401 - duck-typed
     """Return labels of rows, or of images one by one; ``X=None``: training rows."""
     if X is None:
-        return [fitted_step(estimator, "labels_").labels_]
+        return fitted_step(estimator, "labels_").labels_
     if hasattr(estimator, "iter_predict"):
-        parts: Iterable[ArrayLike] = estimator.iter_predict(X)
-        return parts
+        return estimator.iter_predict(X)
     if not hasattr(estimator, "predict"):
         raise TypeError(
             f"estimator is of type {type(final_step(estimator)).__name__}, which does "
             "not predict; it must have clusters, or be a pipeline that ends in such an "
             "estimator."
         )
-    labels = estimator.predict(X)
-    return labels if isinstance(labels, list) else [labels]
+    return estimator.predict(X)
 
 
 def history_of(step: Any) -> TrainingHistory | None:  # noqa: ANN401 - duck-typed

@@ -58,10 +58,7 @@ def merged_style(
     defaults: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return keywords of an artist in which given values replace defaults.
-
-    Aliases are resolved: ``lw`` replaces ``linewidth``, and any colour ``color``.
-    """
+    """Return keywords of an artist; given values replace defaults, also by aliases."""
     from matplotlib import collections, lines, patches
     from matplotlib.cbook import normalize_kwargs
 
@@ -120,11 +117,7 @@ def swatches(colors: Iterable[Any], labels: Iterable[str]) -> list[Patch]:
 
 
 def panel_below(ax: Axes, share: float) -> Axes:
-    """Return axes in the lower part of others, with the same x axis.
-
-    Axes are divided once: further calls return the panel of the first one, unless it
-    was removed from the figure.
-    """
+    """Return the panel in the lower part of axes, which are divided once."""
     panel = _companion(ax, "panel")
     if panel is None:
         panel = vars(ax)["_neuraleig_panel"] = _divided(ax, share)
@@ -175,10 +168,7 @@ def _divided(ax: Axes, share: float) -> Axes:
 def standalone_axes(
     n_rows: int, n_columns: int, size: tuple[float, float]
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Return a figure outside of pyplot, which needs no screen, and its axes by row.
-
-    The size is in inches. Axes of one row share their limits.
-    """
+    """Return a figure outside of pyplot, its size in inches, and its axes by row."""
     require_matplotlib("A figure")
     from matplotlib.figure import Figure as Figure
 
@@ -188,26 +178,12 @@ def standalone_axes(
 
 
 def svg_text(
-    draw: Callable[[Axes], object],
-    size: tuple[float, float],
-    *,
-    ink: str,
-    salt: str,
+    draw: Callable[[Axes], object], size: tuple[float, float], *, ink: str, salt: str
 ) -> str:
-    """Return the SVG of a figure with a transparent background.
+    """Return the transparent SVG of a figure that ``draw`` draws, its size in inches.
 
-    Equal figures give equal text, whatever the user's settings of matplotlib.
-
-    Parameters
-    ----------
-    draw : callable
-        Called with the axes of a new figure.
-    size : tuple of two floats
-        Width and height of the figure in inches.
-    ink : str
-        Colour of axes, ticks and text.
-    salt : str
-        Seed of the identifiers, which would be random.
+    Axes and text have the colour ``ink``; ``salt`` seeds the identifiers. Equal figures
+    give equal text, whatever the user's settings of matplotlib.
     """
     require_matplotlib("A figure")
     import matplotlib as mpl

@@ -18,7 +18,7 @@ from neuraleig.plotting._checks import (
     check_subsample,
     drawn_rows,
 )
-from neuraleig.plotting._fitted import eigenvalues_of, final_step, n_clusters_of
+from neuraleig.plotting._fitted import final_step, fitted_step, n_clusters_of
 from neuraleig.segmentation import DenseSegmenter
 
 
@@ -40,14 +40,15 @@ def evaluated_rows(
             "n_components), without its first column, to "
             "EmbeddingDisplay.from_predictions."
         )
-    eigenvalues = eigenvalues_of(estimator)[1:]
+    eigenvalues = fitted_step(estimator, "eigenvalues_").eigenvalues_[1:]
     predicts = labels is None and hasattr(estimator, "predict")
-    n_rows, rows = _number_of_rows(X), None
-    if n_rows is not None:
-        labels, label_order = check_labels(labels, label_order, n_rows, "row of X")
-        rows = drawn_rows(n_rows, subsample, random_state)
-        subsample = None  # a stream cannot be indexed, and is sampled at the end
-        X = rows_at(X, rows) if rows.size < n_rows else X
+    rows = None
+    # A stream cannot be indexed, and is sampled at the end.
+    if not is_stream(X) and (shape := np.shape(X)):
+        labels, label_order = check_labels(labels, label_order, shape[0], "row of X")
+        rows = drawn_rows(shape[0], subsample, random_state)
+        subsample = None
+        X = rows_at(X, rows) if rows.size < shape[0] else X
         labels = None if labels is None else labels[rows]
     functions, predicted = _evaluated(estimator, X, eigenvalues.size, predicts)
     if predicted is not None and label_order is None:
@@ -61,14 +62,6 @@ def evaluated_rows(
         "subsample": subsample,
         "rows": rows,
     }
-
-
-def _number_of_rows(X: Any) -> int | None:  # noqa: ANN401 - whatever a user passes
-    """Return the number of rows of what can be indexed, or None."""
-    if is_stream(X):
-        return None
-    shape = (len(X),) if isinstance(X, list) else getattr(X, "shape", None)
-    return int(shape[0]) if shape else None
 
 
 def _evaluated(
@@ -106,12 +99,10 @@ def check_plane(
         raise ValueError(f"embedding has shape {values.shape}; it needs a column.")
     if components is None:
         components = (2, 3)[:n_functions]
-    if (
-        not isinstance(components, tuple | list)
-        or len(components) not in (1, 2)
-        or not all(
-            isinstance(c, Integral) and 2 <= c < n_functions + 2 for c in components
-        )
+    is_plane = isinstance(components, tuple | list) and len(components) in (1, 2)
+    known = range(2, n_functions + 2)
+    if not is_plane or any(
+        not isinstance(c, Integral) or c not in known for c in components
     ):
         raise ValueError(
             f"components={components!r} must be a tuple of one or two eigenfunctions, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,15 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 from neuraleig._typing import FloatArray
 from neuraleig._words import share_text
 from neuraleig.plotting._base import Display
-from neuraleig.plotting._checks import check_cluster_names, count_labels
+from neuraleig.plotting._checks import count_labels
 from neuraleig.plotting._fitted import final_step, n_clusters_of
 from neuraleig.plotting._matplotlib import legend_beside, swatches
 from neuraleig.plotting._palette import StyleOption
 from neuraleig.segmentation.images import read_image, read_mask
-from neuraleig.segmentation.images._image_arrays import RGB, Labels
+from neuraleig.segmentation.images._image_arrays import RGB, Labels, check_one_per_pixel
 from neuraleig.segmentation.images._image_files import ImageLike
 from neuraleig.segmentation.outputs import overlay
-from neuraleig.segmentation.outputs._names import ClusterNames
+from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
 from neuraleig.segmentation.outputs._palette import Palette, resolve_colors
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ MAX_SIDE = 2_048
 HEIGHT, LEGEND_WIDTH = 4.2, 1.8
 
 
+@dataclass(eq=False, repr=False)
 class SegmentationDisplay(Display):
     """Image under the colours of its clusters.
 
@@ -90,22 +92,14 @@ class SegmentationDisplay(Display):
     >>> display.figure_.savefig("clusters.png")  # doctest: +SKIP
     """
 
-    image_: AxesImage
-    shares_: FloatArray
-    legend_: Legend | None = None
-
-    def __init__(
-        self,
-        image: RGB,
-        labels: Labels,
-        *,
-        colors: Palette,
-        cluster_names: list[str] | None = None,
-    ) -> None:
-        self.image = image
-        self.labels = labels
-        self.colors = colors
-        self.cluster_names = cluster_names
+    image: RGB
+    labels: Labels
+    _: KW_ONLY
+    colors: Palette
+    cluster_names: list[str] | None = None
+    image_: AxesImage = field(init=False)
+    shares_: FloatArray = field(init=False)
+    legend_: Legend | None = field(init=False, default=None)
 
     @classmethod
     def from_estimator(
@@ -233,22 +227,21 @@ class SegmentationDisplay(Display):
         [0.25, 0.75]
         """
         cls._require_matplotlib("from_predictions")
-        _check_opacity(opacity)
         rgb = read_image(image)
-        is_nested = isinstance(labels, list | tuple)
-        source: Any = np.asarray(labels) if is_nested else labels
-        mask = read_mask(source)
-        if mask.shape != rgb.shape[:2]:
-            raise ValueError(
-                f"labels have shape {mask.shape}, but the image has {rgb.shape[:2]}; "
-                "there must be one label per pixel."
-            )
+        nested: Any = labels
+        mask = read_mask(
+            np.asarray(nested) if isinstance(nested, list | tuple) else nested
+        )
+        check_one_per_pixel(mask, rgb)
         if n_clusters is None and colors is not None:
             n_clusters = len(colors)
         n_clusters = count_labels([mask], n_clusters).size
-        names = check_cluster_names(cluster_names, n_clusters)
-        palette = resolve_colors(colors, n_clusters)
-        display = cls(rgb, mask, colors=palette, cluster_names=names)
+        display = cls(
+            rgb,
+            mask,
+            colors=resolve_colors(colors, n_clusters),
+            cluster_names=names_of_clusters(cluster_names, n_clusters),
+        )
         return display.plot(
             ax, opacity=opacity, outline=outline, legend=legend, **kwargs
         )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._typing import FloatArray
+from neuraleig._validation import is_count
 from neuraleig.plotting._base import Display
 from neuraleig.plotting._checks import check_finite
-from neuraleig.plotting._fitted import eigenvalues_of
+from neuraleig.plotting._fitted import fitted_step
 from neuraleig.plotting._matplotlib import merged_style
 from neuraleig.plotting._palette import ACCENT, COLORS, StyleOption
 from neuraleig.spectrum import suggest_n_clusters
@@ -26,6 +27,7 @@ ORDER_TOLERANCE = 1e-6
 MARKER_SIZE, MANY_VALUES = 5.0, 60
 
 
+@dataclass(eq=False, repr=False)
 class SpectrumDisplay(Display):
     """Eigenvalues by index, with the suggested number of clusters.
 
@@ -68,16 +70,13 @@ class SpectrumDisplay(Display):
     >>> display.figure_.savefig("spectrum.png")  # doctest: +SKIP
     """
 
-    line_: Line2D
-    gap_: Line2D | None = None
-    suggestion_: Line2D | None = None
-    legend_: Legend | None = None
-
-    def __init__(
-        self, eigenvalues: FloatArray, *, suggested_n_clusters: int | None = None
-    ) -> None:
-        self.eigenvalues = eigenvalues
-        self.suggested_n_clusters = suggested_n_clusters
+    eigenvalues: FloatArray
+    _: KW_ONLY
+    suggested_n_clusters: int | None = None
+    line_: Line2D = field(init=False)
+    gap_: Line2D | None = field(init=False, default=None)
+    suggestion_: Line2D | None = field(init=False, default=None)
+    legend_: Legend | None = field(init=False, default=None)
 
     @classmethod
     def from_estimator(
@@ -127,9 +126,11 @@ class SpectrumDisplay(Display):
         'Eigenvalue'
         """
         cls._require_matplotlib("from_estimator")
-        eigenvalues = eigenvalues_of(estimator, "graph_eigenvalues_")
         return cls.from_predictions(
-            eigenvalues, suggested_n_clusters=suggested_n_clusters, ax=ax, **kwargs
+            fitted_step(estimator, "graph_eigenvalues_").graph_eigenvalues_,
+            suggested_n_clusters=suggested_n_clusters,
+            ax=ax,
+            **kwargs,
         )
 
     @classmethod
@@ -232,8 +233,7 @@ def _check_suggestion(
         return suggest_n_clusters(eigenvalues) if n_values >= 3 else None
     if suggestion is None:
         return None
-    is_number = isinstance(suggestion, Integral) and not isinstance(suggestion, bool)
-    if not is_number or not 1 <= suggestion < n_values:
+    if not is_count(suggestion) or suggestion >= n_values:
         raise ValueError(
             f"suggested_n_clusters={suggestion!r} must be an integer from 1 to "
             f"{n_values - 1}, below the number of eigenvalues; None marks no gap."

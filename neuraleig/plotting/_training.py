@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -37,6 +38,7 @@ FAINT = 0.3
 TEMPERATURE_SHARE = 0.28
 
 
+@dataclass(eq=False, repr=False)
 class TrainingDisplay(Display):
     """Loss by training step, with the validation score and the temperature.
 
@@ -92,30 +94,21 @@ class TrainingDisplay(Display):
     >>> display.figure_.savefig("training.png")  # doctest: +SKIP
     """
 
-    loss_line_: Line2D | None = None
-    smoothed_line_: Line2D | None = None
-    validation_line_: Line2D | None = None
-    best_: Line2D | None = None
-    temperature_line_: Line2D | None = None
-    empty_: Text | None = None
-    legend_: Legend | None = None
-    validation_ax_: Axes | None = None
-    temperature_ax_: Axes | None = None
-
-    def __init__(
-        self,
-        loss_curve: FloatArray,
-        *,
-        validation_steps: FloatArray | None = None,
-        validation_scores: FloatArray | None = None,
-        temperatures: FloatArray | None = None,
-        no_steps: str = "No step of training.",
-    ) -> None:
-        self.loss_curve = loss_curve
-        self.validation_steps = validation_steps
-        self.validation_scores = validation_scores
-        self.temperatures = temperatures
-        self.no_steps = no_steps
+    loss_curve: FloatArray
+    _: KW_ONLY
+    validation_steps: FloatArray | None = None
+    validation_scores: FloatArray | None = None
+    temperatures: FloatArray | None = None
+    no_steps: str = "No step of training."
+    loss_line_: Line2D | None = field(init=False, default=None)
+    smoothed_line_: Line2D | None = field(init=False, default=None)
+    validation_line_: Line2D | None = field(init=False, default=None)
+    best_: Line2D | None = field(init=False, default=None)
+    temperature_line_: Line2D | None = field(init=False, default=None)
+    empty_: Text | None = field(init=False, default=None)
+    legend_: Legend | None = field(init=False, default=None)
+    validation_ax_: Axes | None = field(init=False, default=None)
+    temperature_ax_: Axes | None = field(init=False, default=None)
 
     @classmethod
     def from_estimator(
@@ -228,7 +221,6 @@ class TrainingDisplay(Display):
         [3.0]
         """
         cls._require_matplotlib("from_predictions")
-        check_curve_options(yscale, smoothing)
         curves = checked_curves(
             loss_curve, validation_steps, validation_scores, temperatures
         )
@@ -332,10 +324,10 @@ class TrainingDisplay(Display):
             markersize=4,
             label="Validation (right axis)",
         )
-        lowest = int(np.argmin(scores))
+        lowest = np.argmin(scores)
         (self.best_,) = ax.plot(
-            steps[[lowest]],
-            scores[[lowest]],
+            steps[lowest],
+            scores[lowest],
             color=ACCENT,
             linestyle="none",
             marker="*",

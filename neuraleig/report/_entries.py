@@ -9,17 +9,12 @@ import numpy as np
 
 from neuraleig._typing import IntArray
 from neuraleig._words import count_text, share_text, suggestion
-from neuraleig.plotting import (
-    ClusterSizesDisplay,
-    SpectrumDisplay,
-    TrainingDisplay,
-)
+from neuraleig.plotting import ClusterSizesDisplay, SpectrumDisplay, TrainingDisplay
 from neuraleig.plotting._cluster_sizes import MAX_VERTICAL, height_of_bars
 from neuraleig.plotting._curves import NO_STEPS
-from neuraleig.plotting._palette import COLORS
+from neuraleig.plotting._palette import COLORS, colors_of
 from neuraleig.report._figures import HEIGHT, figure_svg
 from neuraleig.report._statistics import Confidences
-from neuraleig.segmentation.outputs import label_colors
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes
@@ -31,19 +26,7 @@ LOG_RANGE = 50
 def cluster_entries(
     counts: Confidences, names: Mapping[int, str], unit: str, source: str
 ) -> dict[str, Any]:
-    """Return clusters, their sizes and their probabilities.
-
-    Parameters
-    ----------
-    counts : Confidences
-        Sizes and probabilities.
-    names : mapping of int to str
-        Names of clusters; may leave some out.
-    unit : {"row", "pixel"}
-        What is counted.
-    source : str
-        Where the rows or pixels come from.
-    """
+    """Return clusters, their sizes and probabilities; ``unit`` is "row" or "pixel"."""
     sizes = counts.sizes
     total = int(sizes.sum())
     n_empty = int(np.count_nonzero(sizes == 0))
@@ -76,12 +59,12 @@ def cluster_entries(
 
 def _clusters(counts: Confidences, names: Mapping[int, str]) -> list[dict[str, Any]]:
     sizes, means = counts.sizes, counts.means
-    colors = label_colors(sizes.size)
+    colors = colors_of(sizes.size)
     return [
         {
             "number": cluster,
             "name": names.get(cluster, ""),
-            "color": f"#{bytes(colors[cluster]).hex()}",
+            "color": colors[cluster],
             "size": int(sizes[cluster]),
             "share": float(sizes[cluster] / sizes.sum()),
             "confidence": None if np.isnan(means[cluster]) else float(means[cluster]),
@@ -128,11 +111,8 @@ def training_entry(step: Any) -> dict[str, Any] | None:  # noqa: ANN401 - estima
 
 
 def _sizes_svg(sizes: IntArray) -> str:
-    height = HEIGHT
-    if sizes.size > MAX_VERTICAL:
-        height = max(HEIGHT, height_of_bars(sizes.size))
-    display = ClusterSizesDisplay(sizes)
-    return figure_svg("sizes", display.plot, height=height)
+    height = height_of_bars(sizes.size) if sizes.size > MAX_VERTICAL else HEIGHT
+    return figure_svg("sizes", ClusterSizesDisplay(sizes).plot, height=height)
 
 
 def _confidence_svg(histogram: IntArray, unit: str) -> str:

@@ -29,11 +29,7 @@ def figure_svg(
     height: float = HEIGHT,
     accent: bool = False,
 ) -> str:
-    """Return the SVG element of a figure that follows the colours of the page.
-
-    ``draw`` is called with its axes. With ``accent``, marks have the page's accent
-    colour, which differs between light and dark; without, the colour of cluster 2.
-    """
+    """Return the SVG element of a figure; ``accent``: in the page's accent colour."""
     text = inline_svg(svg_text(draw, (WIDTH, height), ink=INK, salt=name), name)
     text = text.replace(INK, "currentColor")
     if accent:
@@ -45,8 +41,7 @@ def figure_svg(
 def inline_svg(text: str, name: str) -> str:
     """Return an SVG file of matplotlib as an element of a page.
 
-    Prologue, namespaces, style rules and unused identifiers are removed. The others
-    get the name of the figure as a prefix, so that figures do not share identifiers.
+    Identifiers begin with the name of the figure, so that figures do not share any.
     """
     element = text[text.index("<svg") :]
     head, body = element.split(">", 1)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neuraleig._words import count_text
+from neuraleig.plotting._checks import drawn_rows
 from neuraleig.report._entries import cluster_entries
 from neuraleig.report._statistics import Confidences
 from neuraleig.segmentation import DenseSegmenter, PixelProbabilities
@@ -36,19 +37,7 @@ class DoubtfulImage(NamedTuple):
 
 
 class ImageSummary(NamedTuple):
-    """Results of one pass over images.
-
-    Parameters
-    ----------
-    n_images, n_given : int
-        Number of images that were labelled, and that there are.
-    counts : Confidences
-        Sizes of clusters in pixels, and probabilities.
-    crops : list of list of Crop
-        Best crops of each cluster.
-    doubtful : list of DoubtfulImage
-        Images with the lowest probabilities, the lowest first.
-    """
+    """Results for ``n_images`` of ``n_given`` images; the most doubtful come first."""
 
     n_images: int
     n_given: int
@@ -64,17 +53,9 @@ def summarize_images(
     n_crops: int,
     seed: int,
 ) -> ImageSummary:
-    """Label images, or a sample of them, and keep crops and doubtful images.
-
-    Files that cannot be read are left out, with a warning. Memory is that of one
-    prediction and the crops.
-    """
+    """Label images, or a sample of them, and keep crops and doubtful images."""
     given = as_image_set(images)
-    drawn = given
-    if len(given) > max_images:
-        order = np.random.default_rng(seed).permutation(len(given))
-        drawn = given.subset(np.sort(order[:max_images]))
-    found = readable(drawn)
+    found = readable(given.subset(drawn_rows(len(given), max_images, seed)))
     n_clusters = segmenter.n_clusters_
     colors = label_colors(n_clusters)
     counts = Confidences(n_clusters)
@@ -139,10 +120,6 @@ def _labelled(
 
 
 def _thumbnail(rgb: RGB) -> RGB:
-    height, width = rgb.shape[:2]
-    factor = THUMBNAIL / max(height, width)
-    if factor >= 1:
-        return rgb
-    return resized_to(
-        rgb, max(1, round(height * factor)), max(1, round(width * factor))
-    )
+    factor = min(1.0, THUMBNAIL / max(rgb.shape))
+    height, width = (max(1, round(side * factor)) for side in rgb.shape[:2])
+    return resized_to(rgb, height, width)

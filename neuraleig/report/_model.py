@@ -46,7 +46,11 @@ class Parameter(NamedTuple):
     name: str
     value: str
     default: str
-    is_changed: bool
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the value differs from the default."""
+        return self.value != self.default
 
 
 def checked_step(estimator: Any) -> Any:  # noqa: ANN401 - estimator or pipeline
@@ -100,22 +104,18 @@ def fitted_numbers(step: Any) -> dict[str, str]:  # noqa: ANN401 - estimator
 def parameters_of(step: Any) -> list[Parameter]:  # noqa: ANN401 - estimator
     """Return all parameters of an estimator in the order of its signature."""
     values = step.get_params(deep=False)
-    found = []
-    for name, parameter in inspect.signature(type(step)).parameters.items():
-        if name not in values:
-            continue
-        has_default = parameter.default is not inspect.Parameter.empty
-        default = value_text(parameter.default) if has_default else ""
-        value = value_text(values[name])
-        found.append(Parameter(name, value, default, value != default))
-    return found
+    return [
+        Parameter(name, value_text(values[name]), value_text(parameter.default))
+        for name, parameter in inspect.signature(type(step)).parameters.items()
+        if name in values
+    ]
 
 
 def value_text(value: Any) -> str:  # noqa: ANN401 - any parameter
     """Return the value of a parameter as text that is equal in all processes."""
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, str | bool | int | float | complex):
+    if value is None or isinstance(value, str | int | float | complex):
         return repr(value)
     if isinstance(value, PathLike):
         return repr(fspath(value))

@@ -33,10 +33,7 @@ def require_jinja(caller: str) -> None:
 
 
 def rendered(content: dict[str, Any]) -> str:
-    """Return the HTML of a page from the variables of its template.
-
-    All texts are escaped, except for figures, which are results of :func:`markup`.
-    """
+    """Return the HTML of a page; only results of :func:`markup` are not escaped."""
     script = _file("names.js") if content["has_names"] else ""
     page: str = (
         _environment()

@@ -9,6 +9,7 @@ import numpy as np
 from neuraleig._typing import FloatArray, IntArray
 from neuraleig._words import count_text
 from neuraleig.plotting import EmbeddingDisplay
+from neuraleig.plotting._checks import drawn_rows
 from neuraleig.report._entries import cluster_entries
 from neuraleig.report._figures import figure_svg
 from neuraleig.report._rows import RowSummary
@@ -57,15 +58,11 @@ def row_entries(
 def plane_entry(
     summary: RowSummary, eigenvalues: FloatArray, n_clusters: int, seed: int
 ) -> dict[str, Any] | None:
-    """Return a figure of rows in the plane of two eigenfunctions, with a note.
-
-    ``None`` if there is only the constant function.
-    """
+    """Return a figure of two eigenfunctions; ``None`` if all are constant."""
     n_rows, n_functions = summary.functions.shape
     if n_functions == 0:
         return None
-    generator = np.random.default_rng(seed)
-    chosen = np.sort(generator.permutation(n_rows)[:MAX_POINTS])
+    chosen = drawn_rows(n_rows, MAX_POINTS, seed)
     labels = summary.labels[chosen] if n_clusters > 1 else None
     svg = figure_svg(
         "plane",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from neuraleig._rows import draw_rows, slices_of
 from neuraleig._standardize import SLICE_ELEMENTS
@@ -22,22 +23,8 @@ N_FUNCTIONS = 2
 class RowSummary:
     """Statistics of all rows, and predictions for a sample of them.
 
-    Parameters
-    ----------
-    n_rows : int
-        Number of all rows.
-    moments : FeatureMoments
-        Means and deviations over all rows.
-    counts : Confidences
-        Sizes of clusters and probabilities over all rows.
-    rows : ndarray of shape (n_drawn, n_features)
-        Sample, in the order of the data.
-    numbers : ndarray of shape (n_drawn,)
-        Row numbers of the sample, from 0.
-    functions : ndarray of shape (n_drawn, n_functions)
-        Up to two eigenfunctions, without the constant one.
-    probabilities : ndarray of shape (n_drawn, n_clusters)
-        Probability of each cluster.
+    ``numbers`` are the row numbers of the sample, from 0; its ``rows``, ``functions``
+    (two at most, without the constant one) and ``probabilities`` are matrices.
     """
 
     n_rows: int
@@ -74,8 +61,7 @@ class RowSummary:
         deviations = self.moments.deviations
         varies = deviations > 0
         moved = self.rows[sure] - self.moments.cluster_means[cluster]
-        scaled = moved[:, varies] / deviations[varies]
-        distances = np.einsum("ij,ij->i", scaled, scaled)
+        distances = np.linalg.norm(moved[:, varies] / deviations[varies], axis=1)
         found: IntArray = sure[np.argsort(distances, kind="stable")[:n_rows]]
         return found
 
@@ -90,35 +76,21 @@ def summarize_rows(
     max_rows: int,
     seed: int,
 ) -> RowSummary:
-    """Evaluate a fitted estimator at all rows and draw a sample.
-
-    An estimator without ``predict_proba`` counts as one cluster. Memory is that of one
-    part of the data and a few copies of the sample.
-    """
+    """Evaluate an estimator at all rows, part by part, and draw a sample of them."""
     reader = _Reader(estimator)
     drawn = draw_rows(reader.parts(data), max_rows, seed)
     if reader.moments is None:
         raise ValueError("data has no rows; there must be at least one.")
     numbers = np.arange(drawn.n_rows) if drawn.index is None else drawn.index
-    kept = drawn.rows.astype(np.float64, copy=False)
-    rows, functions, probabilities = np.split(kept, reader.splits, axis=1)
+    kept: FloatArray = np.asarray(drawn.rows, dtype=np.float64)
+    rows, *predicted = np.split(kept, reader.splits, axis=1)
     return RowSummary(
-        drawn.n_rows,
-        reader.moments,
-        reader.counts,
-        rows,
-        numbers,
-        functions,
-        probabilities,
+        drawn.n_rows, reader.moments, reader.counts, rows, numbers, *predicted
     )
 
 
 class _Reader:
-    """Source of rows with their predictions, which counts all that passes.
-
-    The estimator sees parts as they come: arrays would have lost the column names that
-    steps of a pipeline may need.
-    """
+    """Source of rows with their predictions, which counts all that passes."""
 
     moments: FeatureMoments | None = None
     counts: Confidences
@@ -159,10 +131,9 @@ def _chunks(data: Any) -> Iterator[Any]:  # noqa: ANN401
         if len(shape) != 2 or shape[0] == 0:
             yield rows
             continue
-        step = max(1, SLICE_ELEMENTS // max(1, shape[1]))
-        indexed = rows.iloc if hasattr(rows, "iloc") else rows
-        for start in range(0, shape[0], step):
-            yield indexed[start : start + step]
+        indexed = getattr(rows, "iloc", rows)
+        for chunk in gen_batches(shape[0], max(1, SLICE_ELEMENTS // max(1, shape[1]))):
+            yield indexed[chunk]
 
 
 def _numbers(part: Any) -> FloatArray:  # noqa: ANN401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
 
 from neuraleig._typing import FloatArray, IntArray
 
@@ -14,17 +15,7 @@ DOUBTFUL = 0.5
 
 
 class Confidences:
-    """Sizes of clusters, and the probabilities of the assigned clusters.
-
-    Attributes
-    ----------
-    sizes : ndarray of shape (n_clusters,)
-        Number of rows or pixels in each cluster.
-    histogram : ndarray of shape (N_BINS,)
-        Number of rows or pixels by probability.
-    n_doubtful : int
-        Number of rows or pixels with a probability below one half.
-    """
+    """Sizes of clusters, and the probabilities of the assigned clusters."""
 
     def __init__(self, n_clusters: int) -> None:
         self.sizes: IntArray = np.zeros(n_clusters, dtype=np.int64)
@@ -60,52 +51,36 @@ class FeatureMoments:
     """Means and standard deviations of features, of all rows and of clusters."""
 
     def __init__(self, n_clusters: int) -> None:
-        self._n_clusters = n_clusters
-        self._shift: FloatArray = np.zeros(0)
+        self._all = StandardScaler()
+        self._clusters = [StandardScaler(with_std=False) for _ in range(n_clusters)]
 
     def add(self, rows: FloatArray, labels: IntArray) -> None:
         """Add rows of shape (n_rows, n_features) and their labels."""
-        if self._shift.size == 0:
-            # Squares of large values would cancel; those of small ones do not.
-            self._shift = rows.mean(axis=0)
-            n_features = rows.shape[1]
-            self._squares = np.zeros(n_features)
-            self._sums = np.zeros((self._n_clusters, n_features))
-            self._counts = np.zeros(self._n_clusters, dtype=np.int64)
-        shifted = rows - self._shift
-        self._squares += np.einsum("ij,ij->j", shifted, shifted)
-        self._counts += np.bincount(labels, minlength=self._n_clusters)
+        self._all.partial_fit(rows)
         for cluster in np.unique(labels):
-            self._sums[cluster] += shifted[labels == cluster].sum(axis=0)
+            self._clusters[cluster].partial_fit(rows[labels == cluster])
 
     @property
     def means(self) -> FloatArray:
         """Means over all rows, of shape (n_features,)."""
-        means: FloatArray = self._shift + self._sums.sum(axis=0) / self._counts.sum()
+        means: FloatArray = self._all.mean_
         return means
 
     @property
     def deviations(self) -> FloatArray:
         """Standard deviations over all rows; 0 for a constant feature."""
-        shifted = self.means - self._shift
-        squares = self._squares / self._counts.sum() - shifted**2
-        deviations: FloatArray = np.sqrt(np.maximum(squares, 0.0))
-        noise = np.finfo(np.float64).eps * (np.abs(self._shift) + np.abs(shifted))
-        deviations[deviations <= 8 * noise] = 0.0
-        return deviations
+        found = np.sqrt(self._all.var_)
+        # Features that vary by rounding only have a scale of 1.
+        return np.where(self._all.scale_ == found, found, 0.0)
 
     @property
     def cluster_means(self) -> FloatArray:
         """Means of clusters, of shape (n_clusters, n_features); NaN if empty."""
-        counts = np.where(self._counts > 0, self._counts, np.nan)[:, None]
-        means: FloatArray = self._shift + self._sums / counts
-        return means
+        unknown = np.full_like(self.means, np.nan)
+        return np.array([getattr(one, "mean_", unknown) for one in self._clusters])
 
     def differences(self) -> FloatArray:
-        """Return means of clusters minus means of all rows, in standard deviations.
-
-        They are 0 for constant features and empty clusters.
-        """
+        """Return cluster means minus overall means, in standard deviations, or 0."""
         moved, deviations = self.cluster_means - self.means, self.deviations
         found = np.zeros_like(moved)
         known = (deviations > 0) & np.isfinite(moved)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from neuraleig._atomic import atomic_file, checked_target
 from neuraleig._random import RandomState
+from neuraleig._validation import is_count
 from neuraleig._words import count_text
 from neuraleig.plotting._matplotlib import require_matplotlib
 from neuraleig.report._entries import spectrum_entry, training_entry
@@ -158,8 +158,7 @@ def write_report(
 
 def _check_counts(**numbers: int) -> None:
     for name, number in numbers.items():
-        is_number = isinstance(number, Integral) and not isinstance(number, bool)
-        if not is_number or number < 1:
+        if not is_count(number):
             raise ValueError(f"{name}={number!r} must be an integer of at least 1.")
 
 

@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 
 from neuraleig._fit import Problem, WindowProblem
-from neuraleig.affinity import (
-    Graph,
-    NeighborAffinity,
-    TokenAffinity,
-    make_affinity,
-)
-from neuraleig.affinity._token_affinity import TOKEN_NEIGHBORS
+from neuraleig.affinity import Affinity, Graph, NeighborAffinity, TokenAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.networks import TokenAttention
@@ -26,8 +20,18 @@ if TYPE_CHECKING:
     from neuraleig.segmentation._parameters import SegmenterParameters
 
 # Parameters of the clusterer that the segmenter sets where they were left at their
-# defaults.
+# defaults, and those that it sets in any case.
 SHARED = ("device", "callbacks", "verbose")
+OWN = ("n_clusters", "checkpoint", "random_state")
+# Values with which fine-tuning on windows, whose graphs are by cosine, goes together.
+OF_WINDOWS: dict[str, tuple[Any, ...]] = {
+    "sampling": ("auto", "nodes"),
+    "walk_length": (1,),
+    "metric": ("euclidean", "cosine"),
+    "weights": ("self_tuning",),
+    "across_groups": (False,),
+    "regularization": (0.0,),
+}
 
 
 def clusterer_of_tokens(
@@ -39,33 +43,60 @@ def clusterer_of_tokens(
     no tokens.
     """
     usual = NeuralEigenSpectralClustering()
-    given = segmenter.clusterer
-    clusterer: NeuralEigenSpectralClustering = clone(usual if given is None else given)
-    n_clusters = clusterer.n_clusters
-    if n_clusters not in (usual.n_clusters, segmenter.n_clusters):
-        raise ValueError(
-            f"clusterer__n_clusters={n_clusters} contradicts n_clusters="
-            f"{segmenter.n_clusters}; set n_clusters of the segmenter alone."
-        )
+    given = usual if segmenter.clusterer is None else segmenter.clusterer
+    _check_own(given, segmenter, usual)
     left = {
         name: getattr(segmenter, name)
         for name in SHARED
-        if getattr(clusterer, name) == getattr(usual, name)
+        if getattr(given, name) == getattr(usual, name)
     }
-    folder = segmenter.checkpoint
-    clusterer.set_params(
-        n_clusters=segmenter.n_clusters,
-        affinity=_token_affinity(clusterer, segmenter.pixel_weight),
-        training=_training(clusterer),
-        # Parts of the affinity now.
-        n_neighbors=usual.n_neighbors,
-        metric=usual.metric,
-        gamma=usual.gamma,
-        checkpoint=None if folder is None else Path(folder) / "clusterer",
-        **left,
+    clusterer: NeuralEigenSpectralClustering = clone(given).set_params(**left)
+    affinity, training = clusterer._check_parameters(
+        "clusterer__", type(segmenter).__name__
     )
-    clusterer._check_parameters()
-    return clusterer
+    if affinity.needs_matrix:
+        raise ValueError(
+            f"clusterer__affinity={given.affinity!r} is not compatible with images, "
+            "whose affinities are computed; pass another affinity."
+        )
+    training = _without_fine_tuning(training)
+    of_tokens = _token_affinity(affinity, segmenter.pixel_weight)
+    if sees_windows(clusterer):
+        path = "affinity__affinity" if of_tokens is affinity else "affinity"
+        _check_attention(of_tokens.inner(), training, path)
+    folder = segmenter.checkpoint
+    return clusterer.set_params(
+        n_clusters=segmenter.n_clusters,
+        affinity=of_tokens,
+        training=training,
+        # Parts of the affinity now.
+        n_neighbors=None,
+        metric=None,
+        gamma=None,
+        # All tokens are in the graph.
+        max_graph_rows=max(segmenter.max_tokens, usual.max_graph_rows),
+        checkpoint=None if folder is None else Path(folder) / "clusterer",
+    )
+
+
+def _check_own(
+    given: NeuralEigenSpectralClustering,
+    segmenter: SegmenterParameters,
+    usual: NeuralEigenSpectralClustering,
+) -> None:
+    """Refuse values of what the segmenter sets itself."""
+    for name in OWN:
+        value, own = getattr(given, name), getattr(segmenter, name)
+        if value not in (getattr(usual, name), own):
+            raise ValueError(
+                f"clusterer__{name}={value!r} contradicts {name}={own!r}; set {name} "
+                "of the segmenter alone."
+            )
+    if given.max_graph_rows != usual.max_graph_rows:
+        raise ValueError(
+            f"clusterer__max_graph_rows={given.max_graph_rows!r} is not used with "
+            "images; set max_tokens of the segmenter instead."
+        )
 
 
 def fit_to_tokens(
@@ -95,7 +126,7 @@ def fit_to_tokens(
     if affinity.n_channels is None:
         affinity.set_params(n_channels=n_channels)
     clusterer.set_params(random_state=seed)
-    _check_sample(len(sample.rows), clusterer, affinity)
+    _check_sample(len(sample.rows), clusterer)
     made: list[Problem] = []
 
     def make_problem(begun: RowFit, n_clusters: int) -> Problem:
@@ -123,10 +154,8 @@ def fit_to_tokens(
     return made[0].graph
 
 
-def _check_sample(
-    n_tokens: int, clusterer: NeuralEigenSpectralClustering, affinity: TokenAffinity
-) -> None:
-    """Refuse too few tokens, and graphs that do not have all of them."""
+def _check_sample(n_tokens: int, clusterer: NeuralEigenSpectralClustering) -> None:
+    """Refuse too few tokens."""
     if n_tokens < 2:
         raise ValueError(
             "images have 1 token, and a fit needs two; add images, or raise image_size."
@@ -137,11 +166,28 @@ def _check_sample(
             f"{clusterer.n_clusters}; lower n_clusters, add images, or raise "
             "image_size or tokens_per_window."
         )
-    if sees_windows(clusterer) and not affinity.samples_edges:
+
+
+def _check_attention(inner: Affinity, training: Training, path: str) -> None:
+    """Refuse affinities of features, at a path, that windows do not have."""
+    tunes = training.max_iter != 0
+    if not inner.samples_edges or (tunes and not isinstance(inner, NeighborAffinity)):
         raise ValueError(
-            "network=TokenAttention needs a graph of all tokens, and "
-            f"{affinity.affinity!r} has landmarks; use a NeighborAffinity."
+            "clusterer__network=TokenAttention needs a graph of the neighbours of all "
+            f"tokens, and not clusterer__{path}={inner!r}; use a NeighborAffinity."
         )
+    if not tunes:
+        return
+    for where, part in (("training", training), (path, inner)):
+        for name, value in part.get_params(deep=False).items():
+            used = OF_WINDOWS.get(name, (value,))
+            if value not in used:
+                raise ValueError(
+                    f"clusterer__{where}__{name}={value!r} is not used by fine-tuning "
+                    "with a TokenAttention, whose batches are windows and their graph "
+                    f"by cosine; leave it at {used[0]!r}, or set "
+                    "clusterer__training__max_iter=0."
+                )
 
 
 def sees_windows(clusterer: NeuralEigenSpectralClustering) -> bool:
@@ -149,40 +195,26 @@ def sees_windows(clusterer: NeuralEigenSpectralClustering) -> bool:
     return isinstance(clusterer.network, TokenAttention)
 
 
-def _token_affinity(
-    clusterer: NeuralEigenSpectralClustering, pixel_weight: float
-) -> TokenAffinity:
+def _token_affinity(affinity: Affinity, pixel_weight: float | None) -> TokenAffinity:
     """Affinity of the clusterer as the affinity of the features of tokens."""
-    affinity: Any = clusterer.affinity
-    if isinstance(affinity, TokenAffinity):
-        return affinity
-    usual = NeuralEigenSpectralClustering()
-    if affinity != "nearest_neighbors":
-        inner = make_affinity(
-            affinity, n_neighbors=clusterer.n_neighbors, gamma=clusterer.gamma
+    is_given = isinstance(affinity, TokenAffinity)
+    made = affinity if is_given else TokenAffinity(affinity)
+    if pixel_weight is None or pixel_weight == made.pixel_weight:
+        return made
+    if is_given:
+        raise ValueError(
+            f"pixel_weight={pixel_weight!r} contradicts clusterer__affinity="
+            f"{affinity!r}; set clusterer__affinity__pixel_weight instead."
         )
-        if inner.needs_matrix:
-            raise ValueError(
-                f"clusterer__affinity={affinity!r} is not compatible with images, "
-                "whose affinities are computed; pass another affinity."
-            )
-        return TokenAffinity(inner, pixel_weight=pixel_weight)
-    n_neighbors = clusterer.n_neighbors
-    if n_neighbors in (usual.n_neighbors, TOKEN_NEIGHBORS):
-        if clusterer.metric == usual.metric:
-            return TokenAffinity(pixel_weight=pixel_weight)
-        n_neighbors = TOKEN_NEIGHBORS
-    inner = NeighborAffinity(n_neighbors, clusterer.metric)
-    return TokenAffinity(inner, pixel_weight=pixel_weight)
+    return made.set_params(pixel_weight=pixel_weight)
 
 
-def _training(clusterer: NeuralEigenSpectralClustering) -> Training:
-    """Training of the clusterer, without fine-tuning where its length is open.
+def _without_fine_tuning(training: Training) -> Training:
+    """Training without fine-tuning after a spectral start, where its length is open.
 
     From labels that were read off eigenvectors on, fine-tuning lowered the agreement
     with the classes of CamVid's training frames, and of synthetic scenes.
     """
-    training: Training = clusterer._component("training", clusterer.training)
     if training.init == "spectral" and training.max_iter is None:
         training = clone(training).set_params(max_iter=0)
     return training

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from neuraleig._components import Component
+from neuraleig._device import resolve_device
 from neuraleig._sklearn import Interval, StrOptions, check_parameters, check_values
 from neuraleig._warnings import warn_user
-from neuraleig.affinity._token_affinity import TOKEN_NEIGHBORS
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.segmentation._geometry import Geometry, check_windows
 from neuraleig.segmentation._image_windows import ImageWindows
@@ -53,8 +53,10 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
     n_clusters: int
     backbone: str | TimmBackbone | Callable[..., Any]
     clusterer: NeuralEigenSpectralClustering | None
-    pixel_weight: float
+    pixel_weight: float | None
+    device: str
     feature_cache: str | PathLike[str] | None
+    max_tokens: int
     callbacks: Sequence[Any] | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -68,7 +70,7 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
         "flip": ["boolean"],
         "refine": [StrOptions({"guided"}), None],
         "refine_radius": [Interval(Real, 0, None, closed="neither")],
-        "pixel_weight": [Interval(Real, 0, None, closed="left")],
+        "pixel_weight": [Interval(Real, 0, None, closed="left"), None],
         "tokens_per_window": [Interval(Integral, 1, None, closed="left"), None],
         "max_tokens": [Interval(Integral, 2, None, closed="left")],
         "feature_cache": [str, PathLike, None],
@@ -107,7 +109,7 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
     def _component(self, name: str, value: object) -> object:
         """Backbone or clusterer that a default or a name stands for."""
         if name == "clusterer" and value is None:
-            return NeuralEigenSpectralClustering(n_neighbors=TOKEN_NEIGHBORS)
+            return NeuralEigenSpectralClustering()
         if name == "backbone" and isinstance(value, str) and value != COLOR_TEXTURE:
             return TimmBackbone(value)
         return value
@@ -118,6 +120,7 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
         check_windows(self.window_size, self.stride)
         check_scales(self.scales)
         check_callbacks(self.callbacks)
+        resolve_device(self.device)
         if isinstance(self.backbone, Component):
             self.backbone.check("backbone", type(self).__name__)
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from neuraleig._device import resolve_device
 from neuraleig._fit import Progress
 from neuraleig._random import RandomState, Seeds
 from neuraleig._shard import Shard
@@ -31,7 +32,6 @@ from neuraleig.segmentation.backbones import (
 from neuraleig.segmentation.images._image_sets import as_image_set, readable
 from neuraleig.training import Callback
 from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder
-from neuraleig.training._device import resolve_device
 from neuraleig.training._distributed import current_shard
 
 # Stages of a fit: features of all windows, and the clusterer.
@@ -59,11 +59,11 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         lowest level first. The graph of tokens is built on the last level.
     clusterer : NeuralEigenSpectralClustering or None, default=None
         Clusterer of the tokens, of which a clone is fitted. ``None``: its defaults,
-        with two changes that hold for any clusterer: ``n_neighbors`` left at its
-        default is 64, and ``Training(max_iter=None)`` takes no steps of fine-tuning
-        after a spectral start. ``device``, ``callbacks`` and ``verbose`` left at their
-        defaults, and ``n_clusters``, ``checkpoint`` and ``random_state``, are those of
-        the segmenter.
+        with two changes that hold for any clusterer: ``n_neighbors`` left open is 64,
+        and ``Training(max_iter=None)`` takes no steps of fine-tuning after a spectral
+        start. ``device``, ``callbacks`` and ``verbose`` left at their defaults, and
+        ``n_clusters``, ``checkpoint`` and ``random_state``, are those of the segmenter;
+        other values of the last three are refused.
     image_size : int or None, default=None
         Pixels of the shorter side at which images are seen; ``None``: their own. The
         longer side has at most 20 times as many.
@@ -80,8 +80,9 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         Let labels follow the edges of the image, by a guided filter.
     refine_radius : float, default=1.0
         Radius of that filter in patches.
-    pixel_weight : float, default=0.3
-        Weight of the graph of pixels beside the graph of features.
+    pixel_weight : float or None, default=None
+        Weight of the graph of pixels beside the graph of features, 0.3 where left open;
+        a ``TokenAffinity`` of the clusterer has a weight of its own.
     tokens_per_window : int or None, default=None
         About as many tokens of a window, on a lattice, take part in the fit;
         ``None``: 100 to 400, the fewer the more windows. Prediction uses all.
@@ -173,7 +174,7 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         flip: bool = False,
         refine: str | None = None,
         refine_radius: float = 1.0,
-        pixel_weight: float = 0.3,
+        pixel_weight: float | None = None,
         tokens_per_window: int | None = None,
         max_tokens: int = 30_000,
         feature_cache: str | PathLike[str] | None = "auto",
@@ -239,6 +240,8 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         seeds = common_seeds(checkpoint, shard, self.random_state)
         fit_task = FitTask.of_fit(self, images, N_STAGES)
         backbone = make_backbone(self.backbone, device=device, seed=seeds.network)
+        n_channels = backbone.n_channels
+        clusterer._check_heads(sum(n_channels), "clusterer__")
         geometry = Geometry(
             backbone.patch_size, self.image_size, self.window_size, self.stride
         )
@@ -260,9 +263,7 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             sample = shard.first(lambda: prepared.sample(seeds.graph))
             seed = self._clusterer_seed(seeds)
             with fit_task.handed_on("clusters", clusterer):
-                graph = fit_to_tokens(
-                    clusterer, sample, prepared, backbone.n_channels[-1], seed
-                )
+                graph = fit_to_tokens(clusterer, sample, prepared, n_channels[-1], seed)
         self._store(clusterer, backbone, units, len(found))
         self.modularity_ = modularity(
             graph.weights, clusterer.labels_[graph.index], uniform=graph.uniform

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from neuraleig._typing import FloatArray, IntArray
 
-CPU = torch.device("cpu")
 # First and highest degree of the Chebyshev filter.
 FILTER_DEGREES = (20, 640)
 # Residual due to rounding, by precision.

@@ -10,9 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from neuraleig._device import CPU
 from neuraleig._typing import FloatArray, IntArray
 from neuraleig.spectrum._coarsen import Block
-from neuraleig.spectrum._filter import CPU
 from neuraleig.spectrum._ritz import column_signs
 from neuraleig.spectrum._solvers import block_eigenpairs, warn_of_residuals
 

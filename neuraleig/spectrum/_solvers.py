@@ -11,11 +11,11 @@ import torch
 from scipy.sparse.linalg import LinearOperator, SuperLU, eigsh, splu
 from sklearn.exceptions import ConvergenceWarning
 
+from neuraleig._device import CPU
 from neuraleig._typing import FloatArray
 from neuraleig._warnings import warn_user
 from neuraleig.spectrum._coarsen import Block, coarsened
 from neuraleig.spectrum._filter import (
-    CPU,
     BlockOperator,
     filter_precision,
     filtered_subspace,

@@ -174,13 +174,17 @@ class BaseCallback:
         """Do nothing."""
 
 
-def check_callbacks(callbacks: Sequence[Any] | None) -> tuple[Callback, ...]:
+def check_callbacks(
+    callbacks: Sequence[Any] | None, prefix: str = ""
+) -> tuple[Callback, ...]:
     """Refuse what is no callback, before any work.
 
     Parameters
     ----------
     callbacks : sequence or None
         The estimators' ``callbacks``.
+    prefix : str, default=""
+        Precedes the name of the parameter in messages.
 
     Returns
     -------
@@ -195,13 +199,13 @@ def check_callbacks(callbacks: Sequence[Any] | None) -> tuple[Callback, ...]:
     for callback in callbacks or ():
         if isinstance(callback, type):
             raise TypeError(
-                f"callbacks has the class {callback.__name__}; pass an instance, "
-                f"{callback.__name__}(...)."
+                f"{prefix}callbacks has the class {callback.__name__}; pass an "
+                f"instance, {callback.__name__}(...)."
             )
         lacking = [h for h in HOOKS if not callable(getattr(callback, h, None))]
         if lacking:
             raise TypeError(
-                f"callbacks has a {type(callback).__name__} without "
+                f"{prefix}callbacks has a {type(callback).__name__} without "
                 f"{', '.join(lacking)}; derive its class from "
                 "neuraleig.training.BaseCallback."
             )

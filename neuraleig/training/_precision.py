@@ -11,7 +11,9 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
-def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
+def resolve_precision(
+    precision: Precision, device: torch.device, name: str = "precision"
+) -> torch.dtype:
     """Turn the estimators' ``precision`` into a type that the device can train in.
 
     Parameters
@@ -21,6 +23,8 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
         take to start, on a GPU as well.
     device : torch.device
         Where the network is trained.
+    name : str, default="precision"
+        Name of the parameter in messages.
 
     Returns
     -------
@@ -36,12 +40,12 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
         return torch.float32
     if precision == "float16" and device.type != "cuda":
         raise ValueError(
-            f"precision='float16' needs a CUDA device, and device is {device.type!r}; "
-            "use 'bfloat16' or 'float32'."
+            f"{name}='float16' needs a CUDA device, and device is {device.type!r}; use "
+            "'bfloat16' or 'float32'."
         )
     if not torch.amp.is_autocast_available(device.type):
         raise ValueError(
-            f"precision={precision!r} is not available on device {device.type!r}; use "
+            f"{name}={precision!r} is not available on device {device.type!r}; use "
             "'float32'."
         )
     return torch.bfloat16 if precision == "bfloat16" else torch.float16

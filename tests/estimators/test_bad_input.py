@@ -1,5 +1,7 @@
 """Whatever cannot be used is refused by name, before training, and leaves no trace."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -157,8 +159,13 @@ POSITIVE_INTEGERS = [
 ]
 
 
-@pytest.mark.parametrize("name", STRINGS)
-@pytest.mark.parametrize("value", ["toaster", "", 3, None])
+NEVER_OPEN = [name for name in STRINGS if name != "metric"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [*product(STRINGS, ["toaster", "", 3]), *product(NEVER_OPEN, [None])],
+)
 @pytest.mark.usefixtures("no_training")
 def test_unknown_names_are_refused(name, value):
     assert_refused({name: value}, rf"'{name}' parameter .* Got {value!r} instead")
@@ -259,15 +266,32 @@ def test_an_absent_gpu_is_refused():
             {"training__walk_length": 3, "affinity": "cosine"},
             "walk_length=3 needs stored edges",
         ),
-        (
-            {"training__head": "orthogonal", "hidden_sizes": (2,)},
-            "head='orthogonal' is not compatible with a network of 2 outputs",
-        ),
     ],
 )
 @pytest.mark.usefixtures("no_training")
 def test_parts_that_do_not_fit_are_refused(params, message):
     assert_refused(params, message)
+
+
+@pytest.mark.parametrize(
+    ("params", "width"),
+    [
+        ({"hidden_sizes": (2,)}, 2),
+        ({"network": lambda n_features: nn.Linear(n_features, 2)}, 2),
+        # All layers count.
+        ({"hidden_sizes": (1, 2), "n_components": 5}, 3),
+        ({"hidden_sizes": (4,), "assign_labels": "kmeans"}, 4),
+    ],
+)
+def test_networks_too_narrow_for_orthogonal_heads_are_refused_before_the_graph(
+    params, width, monkeypatch
+):
+    monkeypatch.setattr(RowProblem, "build", None)
+    message = f"training__head='orthogonal' is not .* a network of {width} outputs"
+    assert_refused({"training__head": "orthogonal"} | params, message)
+    functions = {"training__head": "orthogonal", "hidden_sizes": (2,)}
+    with pytest.raises(ValueError, match="with a network of 2 outputs"):
+        NeuralSpectralEmbedding(3).set_params(**functions).fit(X)
 
 
 @pytest.mark.parametrize(

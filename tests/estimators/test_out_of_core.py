@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
@@ -9,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch.utils.data import DataLoader
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.affinity import NeighborAffinity
+from neuraleig.affinity import NeighborAffinity, TokenAffinity
 from neuraleig.metrics import clustering_accuracy
 
 CENTRES = [[0, 0], [9, 0], [0, 9]]
@@ -152,6 +153,37 @@ def test_a_given_affinity_is_used_whole(blobs):
     model = clustering(affinity="precomputed", max_graph_rows=100)
     model.fit(X, affinity_matrix=np.exp(-distances))
     assert adjusted_rand_score(model.labels_, blobs[1]) > 0.99
+
+
+@pytest.mark.parametrize("with_places", [False, True])
+def test_tokens_are_no_more_than_other_rows(blobs, monkeypatch, with_places):
+    X, y = blobs
+    line = None
+    if with_places:
+        # Neighbours in the line are of one cluster.
+        order = np.argsort(y, kind="stable")
+        line = sp.coo_array((np.ones(899), (order[:-1], order[1:])), shape=(900, 900))
+        line = sp.csr_array(line + line.T)
+    built = []
+    build = TokenAffinity.build
+
+    def recorded(self, X, *, matrix=None, **given):
+        built.append((X, matrix))
+        return build(self, X, matrix=matrix, **given)
+
+    monkeypatch.setattr(TokenAffinity, "build", recorded)
+    affinity = TokenAffinity(NeighborAffinity(20, regularization=0.01))
+    model = clustering(affinity=affinity, max_graph_rows=300)
+    model.fit(X, affinity_matrix=line)
+    assert model.score(X, affinity_matrix=line) == pytest.approx(2 / 3, abs=0.05)
+    assert adjusted_rand_score(model.labels_, y) > 0.99
+    for rows, matrix in built:
+        assert len(rows) == 300
+        if with_places:
+            index = [int(np.flatnonzero((X == row).all(axis=1))[0]) for row in rows]
+            expected = line[index][:, index].toarray()
+            np.testing.assert_array_equal(matrix.toarray(), expected)
+    assert len(built) == 2
 
 
 def test_integers_on_disk_are_read_in_slices(tmp_path, blobs, monkeypatch):

@@ -271,7 +271,7 @@ def test_another_estimator_is_refused(interrupted):
         {"verbose": 1},
         {"n_jobs": 2},
         {"training__checkpoint_interval": 60},
-        {"affinity__n_neighbors": 10},
+        {"affinity__weights": "self_tuning"},
         {"hidden_sizes": [16, 8], "training__max_iter": np.int64(60)},
     ],
     ids=lambda changes: next(iter(changes)),

@@ -65,6 +65,24 @@ def test_every_row_of_a_stream_is_as_likely():
     assert np.abs(counts - 250).max() < 70
 
 
+def test_rows_are_as_likely_where_more_are_kept_later():
+    rows = np.arange(60.0)[:, None]
+    counts, sizes = np.zeros(60), []
+    for seed in range(1000):
+        sample = StreamSample.empty(1, seed)
+        for start in range(0, 60, 10):
+            # Five of the first thirty rows, and ten of all.
+            most = 5 if start < 30 else 10
+            sample = sample.extended(rows[start : start + 10], most)
+        counts[sample.rows[:, 0].astype(int)] += 1
+        sizes.append(len(sample.rows))
+    assert max(sizes) == 10
+    # The same for all, up to its deviation of 12.
+    assert np.abs(counts - counts.mean()).max() < 50
+    early, late = counts[:30].mean(), counts[30:].mean()
+    assert abs(early / late - 1) < 0.06
+
+
 # Numbers of clusters
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.datasets import make_blobs
 
-from neuraleig._fit import RowProblem, Run, Settings
+from neuraleig._fit import MAX_PASSES, RowProblem, Run, Settings
 from neuraleig._fit._targets import solve_targets
 from neuraleig._random import Seeds
 from neuraleig.affinity import NeighborAffinity
@@ -45,7 +45,7 @@ def settings_of():
             Training(**SMALL | changes),
             by_edges=by_edges,
             n_rows=600,
-            labels_by_head=True,
+            max_passes=MAX_PASSES,
             device=CPU,
         )
 

@@ -459,7 +459,9 @@ class TestClusterer:
         assert not hasattr(clusterer, "labels_")
         assert model.clusterer_.diffusion_time == 3.0
         assert model.clusterer_.n_clusters == 2
-        assert repr(model.clusterer_.affinity_) == "TokenAffinity(n_channels=102)"
+        assert repr(model.clusterer_.affinity_) == (
+            "TokenAffinity(affinity=NeighborAffinity(), n_channels=102)"
+        )
 
     def test_its_own_settings_hold(self, make_segmenter, images):
         clusterer = NeuralEigenSpectralClustering(
@@ -470,15 +472,6 @@ class TestClusterer:
         assert model.clusterer_.affinity_.pixel_weight == 0
         assert model.clusterer_.affinity_.n_channels == 6
         assert len(model.loss_curve_) == 3
-
-    def test_neighbours_by_number(self, make_segmenter, images):
-        def inner(**changes):
-            return make_segmenter(**changes).fit(images).clusterer_.affinity_.affinity
-
-        assert inner() is None
-        assert inner(clusterer__n_neighbors=20).n_neighbors == 20
-        found = inner(clusterer__metric="cosine")
-        assert (found.n_neighbors, found.metric) == (64, "cosine")
 
     def test_windows_are_seen_whole_by_attention(self, shared_attention, images):
         # A token alone is another window.

@@ -8,7 +8,6 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.affinity import TokenAffinity
 from neuraleig.networks import TokenAttention
 from neuraleig.segmentation import Backbone, ImageError, ImageWarning, read_image
@@ -403,29 +402,17 @@ def test_wrong_parameters_are_named(make_segmenter, images, name, value):
     assert re.escape(str(shown)) in re.escape(str(found.value)) or name == "callbacks"
 
 
-def test_too_narrow_for_orthogonal_heads(make_segmenter, images):
+def test_too_narrow_for_orthogonal_heads(make_segmenter, images, tmp_path):
     network = TokenAttention(16, 1, 2)
-    with pytest.raises(ValueError, match="a network of 16 outputs"):
-        make_segmenter(
-            17, clusterer__network=network, clusterer__training__head="orthogonal"
-        ).fit(images)
-
-
-def test_two_numbers_of_clusters(make_segmenter, images):
-    clusterer = NeuralEigenSpectralClustering(5)
-    assert make_segmenter(5, clusterer=clusterer).fit(images).n_clusters_ == 5
-    with pytest.raises(ValueError, match="clusterer__n_clusters=5 contradicts"):
-        make_segmenter(2, clusterer=clusterer).fit(images)
-
-
-def test_affinities_that_no_images_have(make_segmenter, images):
-    with pytest.raises(ValueError, match="clusterer__affinity='precomputed' is not"):
-        make_segmenter(clusterer__affinity="precomputed").fit(images)
     model = make_segmenter(
-        clusterer__affinity="rbf", clusterer__network=TokenAttention(16, 1, 2)
+        17, clusterer__network=network, clusterer__training__head="orthogonal"
     )
-    with pytest.raises(ValueError, match="TokenAttention needs a graph of all tokens"):
+    model.set_params(feature_cache=tmp_path / "features")
+    message = r"^clusterer__training__head='orthogonal' is .* network of 16 outputs"
+    with pytest.raises(ValueError, match=message):
         model.fit(images)
+    # Before any features are computed.
+    assert not list(tmp_path.rglob("*.*"))
 
 
 def test_steps_too_large_are_told_of(make_segmenter, images):

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neuraleig._components import Component
+from neuraleig._device import CPU
 from neuraleig._extras import missing
 from neuraleig._random import seeded_torch
 from neuraleig._sklearn import StrOptions
@@ -149,7 +150,7 @@ class TimmBackbone(Component):
             _check_weights(timm, self.name, state)
         fetched = self.pretrained and self.weights is None and state is None
         # timm draws the weights that it then replaces.
-        with seeded_torch(seed, torch.device("cpu")):
+        with seeded_torch(seed, CPU):
             model = _created(timm, self.name, fetched)
         if state is not None:
             model.load_state_dict(state)

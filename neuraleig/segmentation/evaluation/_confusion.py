@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neuraleig._typing import IntArray
+from neuraleig._validation import is_count
 
 # Customary value of pixels without a class.
 IGNORE_INDEX = 255
@@ -51,7 +51,7 @@ class ConfusionMatrix:
         self, n_classes: int, n_clusters: int, ignore_index: int | None = IGNORE_INDEX
     ) -> None:
         for name, value in (("n_classes", n_classes), ("n_clusters", n_clusters)):
-            if not isinstance(value, Integral) or value < 1:
+            if not is_count(value):
                 raise ValueError(f"{name}={value!r} must be an integer of at least 1.")
         self.n_classes = n_classes
         self.n_clusters = n_clusters

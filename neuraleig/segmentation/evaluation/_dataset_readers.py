@@ -24,11 +24,7 @@ def read_class_ids(path: Path) -> IntArray:
 
 @dataclass(frozen=True)
 class TableReader:
-    """Reader of masks whose values stand for classes by a table.
-
-    ``table`` has the class of each value from 0 on, 255 for none. Other values are
-    refused, except for 255, which customarily is no class.
-    """
+    """Reader of masks: ``table`` has the class of each value, 255 for none."""
 
     table: tuple[int, ...]
 
@@ -64,8 +60,7 @@ def _label_map(path: Path) -> Labels:
 def label_map_table(labels_file: Path, frequent: tuple[int, ...]) -> tuple[int, ...]:
     """Class of each of the 459 labels in the MAT files of Pascal Context.
 
-    ``labels_file`` has a line ``label: name`` for each label. ``frequent`` has the
-    class id of every label that is not among the 59 classes, then the ids of these.
+    ``frequent`` has the class of labels that are not frequent, then those of the 59.
     """
     labels = {}
     for line in labels_file.read_text(encoding="utf-8").splitlines():

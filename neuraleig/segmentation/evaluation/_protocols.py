@@ -20,7 +20,11 @@ from neuraleig.segmentation.evaluation._matching import (
 from neuraleig.segmentation.evaluation._scores import SegmentationScores
 from neuraleig.segmentation.images import read_image
 from neuraleig.segmentation.images._image_arrays import RGB
-from neuraleig.segmentation.images._resize import resized_to, short_side_size
+from neuraleig.segmentation.images._resize import (
+    resize_mask,
+    resized_to,
+    short_side_size,
+)
 
 # Published sides and strides of windows at full size, in pixels.
 FULL_SIZE_WINDOWS = {
@@ -289,16 +293,6 @@ def _counts(
             raise ValueError(f"{where}: {error}") from error
         confusion.update(mask, predict(image), image=where)
     return confusion.counts
-
-
-def resize_mask(mask: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Mask of another size: each pixel takes the value at its centre."""
-    # In integers, so that centres are exact.
-    rows, columns = (
-        (2 * np.arange(new, dtype=np.int64) + 1) * old // (2 * new)
-        for old, new in zip(mask.shape, (height, width), strict=True)
-    )
-    return np.asarray(mask[rows[:, None], columns])
 
 
 def center_crop(array: NDArray[Any], size: int) -> NDArray[Any]:

@@ -15,10 +15,7 @@ TO_XYZ = (
 
 
 def rgb_to_lab(images: Tensor) -> Tensor:
-    """CIELAB of sRGB images of shape (n_images, 3, height, width) in [0, 1].
-
-    Lightness is 0 to 100; the two colour axes are within about 100 of 0.
-    """
+    """CIELAB of sRGB images in [0, 1], of shape (n_images, 3, height, width)."""
     curve = ((images + 0.055) / 1.055).clamp_min(0) ** 2.4
     linear = torch.where(images > 0.04045, curve, images / 12.92)
     white = images.new_tensor(WHITE)

@@ -18,12 +18,7 @@ def draw_text(
     color: tuple[int, int, int] = (0, 0, 0),
     max_width: int | None = None,
 ) -> None:
-    """Draw one line of text into an image, in place.
-
-    The text begins at column ``left``, with its middle at row ``middle``. ``size`` is
-    in pixels. Text wider than ``max_width`` pixels is cut and ends in dots; characters
-    that the font does not have are boxes.
-    """
+    """Draw one line of text into an image, in place, cut to ``max_width`` pixels."""
     library = pillow()
     canvas = library.Image.fromarray(rgb)
     try:

@@ -38,18 +38,12 @@ def label_dtype(n_labels: int) -> np.dtype[np.unsignedinteger[Any]]:
 
 
 def rgb_in_memory(image: NDArray[Any] | Tensor, what: str) -> RGB:
-    """Convert an array (channels last) or a tensor (channels first) to RGB.
-
-    The result is writable and contiguous: ``image`` itself where it already is such an
-    array. ``what`` is the subject of the errors.
-    """
+    """Convert an array or tensor to writable RGB; ``what`` is for errors."""
     _check_shape(image, what)
     values = _array_of(image)
     if isinstance(image, Tensor) and values.ndim == 3:
         values = values.transpose(1, 2, 0)
-    pixels = _to_uint8(values, what)
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
+    pixels = np.atleast_3d(_to_uint8(values, what))
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     elif pixels.shape[2] == 4:
@@ -123,11 +117,7 @@ def _on_white(pixels: NDArray[np.uint8]) -> RGB:
 
 
 def mask_in_memory(mask: NDArray[Any] | Tensor, what: str) -> Labels:
-    """Integers of a mask of shape (height, width), perhaps with one channel more.
-
-    Integers keep their type; booleans become uint8 and floats without a fraction int64.
-    ``what`` is the subject of the errors.
-    """
+    """Integers of a mask, perhaps with a channel; ``what`` is for errors."""
     channel = 0 if isinstance(mask, Tensor) else 2
     labels = _array_of(mask)
     if labels.ndim == 3 and labels.shape[channel] == 1:
@@ -166,4 +156,13 @@ def check_labels(labels: NDArray[Any], n_labels: int) -> None:
     if smallest < 0 or largest >= n_labels:
         raise ValueError(
             f"labels are {smallest} to {largest}, but must be 0 to {n_labels - 1}."
+        )
+
+
+def check_one_per_pixel(labels: NDArray[Any], rgb: RGB) -> None:
+    """Raise unless labels have the height and width of an image."""
+    if labels.shape != rgb.shape[:2]:
+        raise ValueError(
+            f"labels have shape {labels.shape}, but the image has {rgb.shape[:2]}; "
+            "pass one label per pixel of this image."
         )

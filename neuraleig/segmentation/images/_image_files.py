@@ -196,11 +196,7 @@ def _read_npy(path: Path, what: str) -> Labels:
 def write_labels(
     path: str | os.PathLike[str], labels: Labels, palette: NDArray[np.uint8]
 ) -> None:
-    """Write labels as a PNG whose pixel values are the labels, atomically.
-
-    ``palette`` is uint8 of shape (n_labels, 3): up to 256 colours become the palette of
-    the image; with more it is 16-bit grey.
-    """
+    """Write labels as a PNG, atomically; up to 256 colours are its palette."""
     image_of = pillow().Image.fromarray
     labels = np.asarray(labels)
     n_labels = len(palette)

@@ -37,9 +37,8 @@ def _tokens(text: str) -> list[tuple[int, int, str]]:
 def image_files(folder: Path, exclude: Path | None = None) -> list[Path]:
     """Images in and below a folder, in natural order.
 
-    Hidden files and folders, ``exclude`` and folders that hold labels are left out.
-    Links to folders are followed, each folder once; a broken link is an image that
-    cannot be read.
+    Hidden files and folders, ``exclude`` and folders that hold labels are left out; a
+    broken link is an image that cannot be read.
     """
     seen = {_identity(exclude)} if exclude is not None and exclude.exists() else set()
     # Links after folders: a folder that is reached both ways has its own name.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -30,11 +30,10 @@ N_DIGITS = 4
 N_NAMED = 3
 
 
-class ImageSet(Sequence[RGB]):
+class ImageSet:
     """Images that are read when they are indexed, and not kept.
 
-    An item of ``items`` is an image as of :func:`read_image`, a tuple that begins with
-    one, or a mapping with one at ``"image"``; ``positions`` are the items in the set.
+    An item is an image, a tuple that begins with one, or a mapping with one at "image".
     """
 
     def __init__(
@@ -52,18 +51,19 @@ class ImageSet(Sequence[RGB]):
     def __len__(self) -> int:
         return len(self._positions)
 
-    @overload
-    def __getitem__(self, index: int) -> RGB: ...
-    @overload
-    def __getitem__(self, index: slice) -> ImageSet: ...
-    def __getitem__(self, index: int | slice) -> RGB | ImageSet:
-        """Read an image, or take a part of the set."""
-        if isinstance(index, slice):
-            return self.subset(range(len(self))[index])
+    def __iter__(self) -> Iterator[RGB]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> RGB:
         position = self._positions[index]
         rgb = read_image(self._item(position), name=self._all_names[position])
         self._sizes[position] = rgb.shape[:2]
         return rgb
+
+    @property
+    def paths(self) -> list[Path | None]:
+        """File of each image; None if it comes from memory or a data set."""
+        return [self.path(index) for index in range(len(self))]
 
     @property
     def names(self) -> list[str]:
@@ -144,10 +144,7 @@ def as_image_set(
 
 
 def readable(images: ImageSet) -> ImageSet:
-    """Read all images once, and leave out with a warning those that cannot be read.
-
-    The result has at least one image; otherwise a ``ValueError`` has the first reason.
-    """
+    """Leave out images that cannot be read, with a warning; an error if none can."""
     kept, errors = [], []
     for index in range(len(images)):
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+import bisect
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from neuraleig.segmentation.images._image_arrays import RGB, Labels
-from neuraleig.segmentation.images._resize import resized_to
+from neuraleig.segmentation.images._resize import resize_mask, resized_to
 from neuraleig.segmentation.outputs._palette import boundaries
 
 # Side of a crop, relative to a square with the area of its region.
@@ -29,8 +29,6 @@ class Crop:
 
     ``rank`` is 0 for the largest region of the cluster in its image, -1 for the next;
     ``share`` is its area relative to the image; ``order`` falls from image to image.
-    ``rgb`` has shape (size, size, 3); ``inside``, of shape (size, size), is True in the
-    cluster.
     """
 
     rank: int
@@ -57,7 +55,8 @@ class BestCrops:
     def __init__(self, n_clusters: int, n_crops: int, size: int) -> None:
         self.n_crops = n_crops
         self.size = size
-        self._heaps: list[list[Crop]] = [[] for _ in range(n_clusters)]
+        # The worst first.
+        self._found: list[list[Crop]] = [[] for _ in range(n_clusters)]
         self._n_seen = 0
 
     def add(self, rgb: RGB, labels: Labels, counts: NDArray[np.int64]) -> None:
@@ -73,13 +72,13 @@ class BestCrops:
 
     def best(self, label: int) -> list[Crop]:
         """Crops of a cluster, the best first."""
-        return sorted(self._heaps[label], reverse=True)
+        return self._found[label][::-1]
 
     def _wants(self, label: int, rank: int, share: float) -> bool:
-        heap = self._heaps[label]
-        if len(heap) < self.n_crops:
+        found = self._found[label]
+        if len(found) < self.n_crops:
             return True
-        worst = heap[0]
+        worst = found[0]
         return (rank, share, -self._n_seen) > (worst.rank, worst.share, worst.order)
 
     def _add_regions(
@@ -93,13 +92,10 @@ class BestCrops:
             side = max(round(CONTEXT * area**0.5), self.size)
             window = _window(labels.shape, middle, side)
             pixels = resized_to(rgb[window], self.size, self.size)
-            inside = _resized_mask(labels[window] == label, self.size)
+            inside = resize_mask(labels[window] == label, self.size, self.size)
             crop = Crop(-rank, share, -self._n_seen, pixels, inside)
-            heap = self._heaps[label]
-            if len(heap) < self.n_crops:
-                heapq.heappush(heap, crop)
-            else:
-                heapq.heapreplace(heap, crop)
+            bisect.insort(self._found[label], crop)
+            del self._found[label][: -self.n_crops]
 
     def _regions(
         self, inside: NDArray[np.bool_]
@@ -131,12 +127,3 @@ def _window(
         for at, length in zip(middle, shape, strict=True)
     ]
     return slice(starts[0], starts[0] + side), slice(starts[1], starts[1] + side)
-
-
-def _resized_mask(inside: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
-    """Square mask by nearest neighbours."""
-    rows, columns = (
-        np.minimum((np.arange(size) * length + length // 2) // size, length - 1)
-        for length in inside.shape
-    )
-    return inside[np.ix_(rows, columns)]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,6 @@ from neuraleig.segmentation.images._image_arrays import (
     ImageError,
     ImageWarning,
     Labels,
-    check_labels,
 )
 from neuraleig.segmentation.images._image_files import (
     stored_size,
@@ -88,17 +85,10 @@ def predict_folder(
 ) -> FolderReport:
     """Write the labels of images to a folder, and skip those that are there.
 
-    See ``DenseSegmenter.predict_folder``. ``label`` maps an image to integers of shape
-    (height, width); ``fingerprint`` changes whenever its results would. Images below
-    ``out`` are not read.
-
-    Notes
-    -----
-    Files are written under temporary names and renamed. An image is skipped if the
-    record of a run with the same settings names it, its content is the same and its
-    label file has its size. Images that were removed leave the record. Images are
-    compared by content, so that both folders may be moved. One process at a time may
-    write to ``out``.
+    ``fingerprint`` changes whenever results of ``label`` would. An image is skipped if
+    the record of a run with the same settings has its name and content, and its label
+    file has its size: both folders may be moved. One process at a time may write to
+    ``out``.
     """
     out = Path(out)
     images = _source_images(source, out)
@@ -118,15 +108,14 @@ def predict_folder(
     # In folders of this run only: another process may write elsewhere below out.
     remove_temporaries({out, *((out / target).parent for target in written)})
     record.start(done.values())
-    new = {}
+    found = dict(done)
     pending = [i for i in range(len(images)) if i not in done]
     for index in _with_progress(pending, progress):
-        new[index] = job.run(index)
-        record.add(new[index])
-    found = done | new
+        found[index] = job.run(index)
+        record.add(found[index])
     records = [found[index] for index in range(len(images))]
     record.finish(records, cluster_names)
-    return _report(record.manifest, records, set(new), n_labels)
+    return _report(record.manifest, records, set(pending), n_labels)
 
 
 @dataclass(frozen=True)
@@ -190,17 +179,19 @@ class _Job:
                 f"label returned shape {labels.shape} for image {name!r} of shape "
                 f"{(height, width)}; it must return one label per pixel."
             )
-        check_labels(labels, len(self.colors))
-        path = self.out / target
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_labels(path, labels, self.colors)
+        write_labels(self._in_folder(target), labels, self.colors)
         if self.overlays:
-            path = self.out / _overlay(target)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_image(path, overlay(rgb, labels, self.colors))
+            picture = overlay(rgb, labels, self.colors)
+            write_image(self._in_folder(_overlay(target)), picture)
         counts = np.bincount(labels.ravel())
         pixels = {str(i): int(counts[i]) for i in np.flatnonzero(counts)}
         return ImageRecord(name, stamp, target, height, width, pixels, self.overlays)
+
+    def _in_folder(self, target: str) -> Path:
+        """Path of a file to write, in a folder that exists."""
+        path = self.out / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
 
 def _overlay(target: str) -> str:
@@ -208,23 +199,18 @@ def _overlay(target: str) -> str:
 
 
 def _source_images(source: Any, out: Path) -> ImageSet:  # noqa: ANN401
-    if isinstance(source, str | os.PathLike) and out.exists():
-        folder = Path(source)
-        if folder.is_dir() and folder.samefile(out):
-            raise ValueError(
-                f"out={str(out)!r} is the folder of the images; choose another one, "
-                "such as a folder in it."
-            )
+    is_path = isinstance(source, str | os.PathLike)
+    if is_path and out.exists() and Path(source).is_dir() and out.samefile(source):
+        raise ValueError(
+            f"out={str(out)!r} is the folder of the images; choose another one, such "
+            "as a folder in it."
+        )
     return as_image_set(source, exclude=out)
-
-
-def _paths(images: ImageSet) -> list[Path | None]:
-    return [images.path(index) for index in range(len(images))]
 
 
 def _folder_of(images: ImageSet) -> str | None:
     """Common folder of all images; None if some have no file."""
-    paths = [path for path in _paths(images) if path is not None]
+    paths = [path for path in images.paths if path is not None]
     if len(paths) < len(images):
         return None
     try:
@@ -236,9 +222,8 @@ def _folder_of(images: ImageSet) -> str | None:
 def _check_targets(images: ImageSet, out: Path, targets: Sequence[str]) -> None:
     """Refuse to overwrite an image, also through links."""
     sources = set[Path]()
-    for path in _paths(images):
-        if path is not None:
-            sources |= {path.resolve(), path.parent.resolve() / path.name}
+    for path in filter(None, images.paths):
+        sources |= {path.resolve(), path.parent.resolve() / path.name}
     root = out.resolve()
     for target in targets:
         lost = sources & {root / target, (root / target).resolve()}
@@ -264,14 +249,14 @@ def _stamp(images: ImageSet, index: int, rgb: RGB | None = None) -> str:
 
 
 def _with_progress(pending: Sequence[int], progress: bool) -> Iterable[int]:
-    if not progress or not sys.stderr.isatty():
-        return pending
     try:
-        bar = importlib.import_module("tqdm").tqdm
+        from tqdm import tqdm
     except ImportError:
         return pending
-    found: Iterable[int] = bar(pending, desc="segment", unit="image")
-    return found
+    # None: only on a terminal.
+    disable = None if progress else True
+    bar: Iterable[int] = tqdm(pending, desc="segment", unit="image", disable=disable)
+    return bar
 
 
 def _report(
@@ -282,9 +267,9 @@ def _report(
         for label, count in record.pixels.items():
             pixels[int(label)] += count
     unreadable = [(r.source, r.error) for r in records if r.error is not None]
-    done = [(i in new, r.source) for i, r in enumerate(records) if r.error is None]
-    written = [source for is_new, source in done if is_new]
-    skipped = [source for is_new, source in done if not is_new]
+    labelled = [(i in new, r.source) for i, r in enumerate(records) if r.error is None]
+    written = [source for is_new, source in labelled if is_new]
+    skipped = [source for is_new, source in labelled if not is_new]
     if unreadable:
         reasons = "; ".join(error for _, error in unreadable[:N_NAMED])
         more = ", ..." if len(unreadable) > N_NAMED else ""

@@ -54,12 +54,7 @@ def label_names(names: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """Entry of an image in the manifest.
-
-    ``source`` is the name of the image, and ``stamp`` changes with its content.
-    ``labels`` is the label file, or None with an ``error`` if the image cannot be read.
-    ``pixels`` counts the pixels of every cluster in the image.
-    """
+    """Entry of an image: its label file, with the pixels by cluster, or its error."""
 
     source: str
     stamp: str = ""
@@ -75,8 +70,6 @@ class FolderRecord:
     """Manifest of a folder of labels, and journal of a run that is not finished.
 
     A run appends a line per image to the journal, and writes the manifest at its end.
-    After :meth:`done`, ``is_of_another_folder`` is True if the last earlier run had
-    images of another ``folder``.
     """
 
     def __init__(
@@ -94,13 +87,7 @@ class FolderRecord:
         self.is_of_another_folder = False
 
     def done(self) -> dict[str, ImageRecord]:
-        """Images that earlier runs finished, by label file.
-
-        Raises
-        ------
-        ValueError
-            If those runs had other settings, or their record cannot be read.
-        """
+        """Images that earlier runs with the same settings finished, by label file."""
         finished = self._read(self.manifest, _of_manifest)
         return finished | self._read(self.journal, _of_journal)
 
@@ -129,10 +116,8 @@ class FolderRecord:
             "fingerprint": self.head["fingerprint"],
             "n_clusters": len(names),
             "clusters": [
-                {"id": label, "name": name or None, "color": color}
-                for label, (name, color) in enumerate(
-                    zip(names, self.head["colors"], strict=True)
-                )
+                {"id": label, "name": name or None, "color": self.head["colors"][label]}
+                for label, name in enumerate(names)
             ],
             "folder": self.head["folder"],
             "images": [asdict(record) for record in records],
@@ -159,11 +144,8 @@ class FolderRecord:
 
     def _check(self, head: Mapping[str, Any]) -> None:
         """Refuse to continue a run with other settings."""
-        others = [
-            words
-            for name, words in SETTINGS.items()
-            if head.get(name) != self.head[name]
-        ]
+        own = self.head
+        others = [words for key, words in SETTINGS.items() if head.get(key) != own[key]]
         if others:
             raise ValueError(
                 f"out={str(self.out)!r} holds labels that were made with "

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from neuraleig._typing import FloatArray
 from neuraleig.segmentation.images._color import rgb_to_lab
-from neuraleig.segmentation.images._image_arrays import RGB, Labels, check_labels
+from neuraleig.segmentation.images._image_arrays import (
+    RGB,
+    Labels,
+    check_labels,
+    check_one_per_pixel,
+)
 
 Palette = NDArray[np.uint8]
 """Colours of shape (n_labels, 3), RGB."""
@@ -173,11 +178,7 @@ def overlay(
     >>> overlay(image, np.array([[0, 0, 1]]), colors)[0, :, 0].tolist()
     [50, 0, 255]
     """
-    if labels.shape != rgb.shape[:2]:
-        raise ValueError(
-            f"labels have shape {labels.shape}, but the image has {rgb.shape[:2]}; "
-            "pass the labels of this image."
-        )
+    check_one_per_pixel(labels, rgb)
     if not 0 <= opacity <= 1:
         raise ValueError(f"opacity={opacity} must be between 0 and 1.")
     check_labels(labels, len(colors))

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from neuraleig._typing import FloatArray
 from neuraleig.segmentation.images._drawing import draw_text
-from neuraleig.segmentation.images._image_arrays import RGB, Labels, check_labels
+from neuraleig.segmentation.images._image_arrays import (
+    RGB,
+    Labels,
+    check_labels,
+    check_one_per_pixel,
+)
 from neuraleig.segmentation.images._image_files import write_image
 from neuraleig.segmentation.outputs._crops import BestCrops, outlined_crop
 from neuraleig.segmentation.outputs._names import ClusterNames, names_of_clusters
@@ -72,12 +77,7 @@ def cluster_sheet(
     names: ClusterNames | None = None,
     colors: Palette | None = None,
 ) -> ClusterSheet:
-    """Draw the contact sheet of images and their labels, which are read one by one.
-
-    A row has the colour, number, name and share of a cluster, and ``n_crops`` crops of
-    its largest regions, from as many images as possible. The same items in the same
-    order give the same sheet. Memory: the sheet, and ``n_clusters * n_crops`` crops.
-    """
+    """Draw a row of ``n_crops`` crops per cluster; images are read one by one."""
     if n_clusters < 1 or n_crops < 0 or crop_size < 8:
         raise ValueError(
             f"n_clusters={n_clusters} must be at least 1, n_crops={n_crops} at least 0 "
@@ -88,10 +88,7 @@ def cluster_sheet(
     crops = BestCrops(n_clusters, n_crops, crop_size)
     totals = np.zeros(n_clusters, dtype=np.int64)
     for rgb, labels in items:
-        if labels.shape != rgb.shape[:2]:
-            raise ValueError(
-                f"labels have shape {labels.shape}, but their image {rgb.shape[:2]}."
-            )
+        check_one_per_pixel(labels, rgb)
         check_labels(labels, n_clusters)
         counts = np.bincount(labels.ravel(), minlength=n_clusters)
         totals += counts

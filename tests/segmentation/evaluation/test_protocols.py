@@ -10,8 +10,12 @@ from neuraleig.segmentation.evaluation import (
     SegmentationDataset,
     evaluate,
 )
-from neuraleig.segmentation.evaluation._protocols import center_crop, resize_mask
-from neuraleig.segmentation.images._resize import resized_to, short_side_size
+from neuraleig.segmentation.evaluation._protocols import center_crop
+from neuraleig.segmentation.images._resize import (
+    resize_mask,
+    resized_to,
+    short_side_size,
+)
 
 PIL = pytest.importorskip("PIL.Image")
 

@@ -204,7 +204,6 @@ def test_parts_of_a_set():
     assert first_values(part) == [4, 0, 2]
     assert part.names == ["image_0004", "image_0000", "image_0002"]
     assert first_values(part.subset(np.array([2, 0]))) == [2, 4]
-    assert first_values(images[1:5:2]) == [1, 3]
     assert images[-1][0, 0, 0] == 5
     assert images[np.int64(3)][0, 0, 0] == 3
     with pytest.raises(IndexError):

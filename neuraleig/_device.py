@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import torch
 
+CPU = torch.device("cpu")
 
-def resolve_device(device: str) -> torch.device:
+
+def resolve_device(device: str, name: str = "device") -> torch.device:
     """Turn the estimators' ``device`` into one that is there.
 
     Parameters
     ----------
     device : str
         ``"auto"`` (CUDA where present, else CPU) or a name that torch knows.
+    name : str, default="device"
+        Name of the parameter in messages.
 
     Returns
     -------
@@ -24,11 +28,11 @@ def resolve_device(device: str) -> torch.device:
         resolved = torch.device(device)
     except RuntimeError as error:
         raise ValueError(
-            f"device={device!r} is not known to torch; use 'auto', 'cpu' or 'cuda'."
+            f"{name}={device!r} is not known to torch; use 'auto', 'cpu' or 'cuda'."
         ) from error
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
-            f"device={device!r} needs a CUDA device and none is available; use "
+            f"{name}={device!r} needs a CUDA device and none is available; use "
             "'auto' or 'cpu'."
         )
     try:
@@ -37,6 +41,6 @@ def resolve_device(device: str) -> torch.device:
         torch.zeros(1, dtype=torch.float64, device=resolved).item()
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ValueError(
-            f"device={device!r} is not available here; use 'auto' or 'cpu'."
+            f"{name}={device!r} is not available here; use 'auto' or 'cpu'."
         ) from error
     return resolved

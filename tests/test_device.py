@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from neuraleig.training._device import resolve_device
+from neuraleig._device import resolve_device
 
 
 def test_auto_prefers_cuda_where_there_is_one(monkeypatch):
