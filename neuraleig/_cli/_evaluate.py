@@ -36,6 +36,7 @@ def evaluate(
     *,
     labels: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
     json_: bool = False,
     columns: Columns,
     device: str = "auto",
@@ -52,6 +53,8 @@ def evaluate(
         names its column.
     label_column : NAME
         Column of the classes, or key of a .npz file; in DATA without --labels.
+    group_column : NAME
+        Column of the groups, or key of a .npz file, for --affinity.across-groups.
     json_
         Write JSON.
 
@@ -64,13 +67,15 @@ def evaluate(
     if STANDARD_INPUT in (data, labels):
         raise UsageError("DATA and --labels are read more than once; pass files")
     loaded = load_row_model(model, device, with_clusters=True)
-    classes, without = None, []
+    classes = groups = None
     if labels is not None:
         classes = read_labels(labels, label_column)
     elif label_column is not None:
-        classes = read_labels(data, label_column, columns.reading(with_key=False))
-        without = [] if data.lower().endswith(".npz") else [label_column]
-    table = loaded.columns_of(columns.table(data, without))
+        classes = columns.classes(data, label_column)
+    else:
+        groups = columns.groups(data, group_column, loaded.estimator.affinity_)
+    in_data = None if labels is not None else label_column
+    table = loaded.columns_of(columns.table(data, in_data, group_column))
     found = np.concatenate(list(loaded.estimator.iter_predict(table)))
     sizes = np.bincount(found, minlength=loaded.n_clusters)
     scores: dict[str, Any] = {
@@ -81,7 +86,7 @@ def evaluate(
     }
     if classes is None:
         rows = table.on_disk()
-        score = loaded.estimator.score(table if rows is None else rows)
+        score = loaded.estimator.score(table if rows is None else rows, groups=groups)
         scores["modularity"] = float(score)
     else:
         scores |= _agreement(classes, found, labels, data)

@@ -27,12 +27,12 @@ from neuraleig._tables import (
     FORMATS_WRITTEN,
     STANDARD_INPUT,
     Table,
-    read_labels,
     write_csv,
     write_npy,
     write_text,
 )
 from neuraleig._words import count_text, suggestion_text
+from neuraleig.affinity import make_affinity
 from neuraleig.training._checkpoint import clearing_deferred
 
 
@@ -70,7 +70,7 @@ def fit(
     embedding
         Fit NeuralSpectralEmbedding: eigenfunctions without clusters.
     group_column : NAME
-        Column of the groups, for --affinity.across-groups.
+        Column of the groups, or key of a .npz file, for --affinity.across-groups.
 
     Examples
     --------
@@ -81,12 +81,8 @@ def fit(
     """
     estimator = new_estimator(embedding, {"verbose": verbosity.level, **parameters})
     check_output(output, data)
-    groups = None
-    if group_column is not None:
-        if data == STANDARD_INPUT:
-            raise UsageError("--group-column reads DATA more than once; pass a file")
-        groups = read_labels(data, group_column, columns.reading())
-    table = columns.table(data, [] if group_column is None else [group_column])
+    groups = columns.groups(data, group_column, make_affinity(estimator.affinity))
+    table = columns.table(data, group_column)
     table.check_names()
     mapped = table.spooled() if data == STANDARD_INPUT else table.on_disk()
     # A model that cannot be written is not lost: its checkpoint is still there.
