@@ -53,10 +53,6 @@ def evaluate(
         names its column.
     label_column : NAME
         Column of the classes, or key of a .npz file; in DATA without --labels.
-    group_column : NAME
-        Column of the groups, or key of a .npz file, for --affinity.across-groups.
-    json_
-        Write JSON.
 
     Examples
     --------
@@ -66,7 +62,8 @@ def evaluate(
     """
     if STANDARD_INPUT in (data, labels):
         raise UsageError("DATA and --labels are read more than once; pass files")
-    loaded = load_row_model(model, device, with_clusters=True)
+    without = (group_column, label_column if labels is None else None)
+    loaded = load_row_model(model, device, columns, data, *without, with_clusters=True)
     classes = groups = None
     if labels is not None:
         classes = read_labels(labels, label_column)
@@ -74,9 +71,7 @@ def evaluate(
         classes = columns.classes(data, label_column)
     else:
         groups = columns.groups(data, group_column, loaded.estimator.affinity_)
-    in_data = None if labels is not None else label_column
-    table = loaded.columns_of(columns.table(data, in_data, group_column))
-    found = np.concatenate(list(loaded.estimator.iter_predict(table)))
+    found = np.concatenate(list(loaded.estimator.iter_predict(loaded.table)))
     sizes = np.bincount(found, minlength=loaded.n_clusters)
     scores: dict[str, Any] = {
         "n_rows": found.size,
@@ -85,8 +80,9 @@ def evaluate(
         "sizes": sizes.tolist(),
     }
     if classes is None:
-        rows = table.on_disk()
-        score = loaded.estimator.score(table if rows is None else rows, groups=groups)
+        rows = loaded.table.on_disk()
+        rows = loaded.table if rows is None else rows
+        score = loaded.estimator.score(rows, groups=groups)
         scores["modularity"] = float(score)
     else:
         scores |= _agreement(classes, found, labels, data)

@@ -111,7 +111,7 @@ class Verbosity:
     Parameters
     ----------
     quiet
-        Report nothing.
+        Report nothing; otherwise a line per stage goes to stderr, on a terminal.
     verbose
         Report every epoch, not stages alone.
     """
@@ -136,7 +136,8 @@ class Columns:
     key : NAME
         Array of a .npz file.
     columns : A,B
-        Columns to take, by names or by numbers from 1 (default: all).
+        Columns to take, by names or by numbers from 1 (default: all, or those that the
+        model names, if both have names).
     drop : A,B
         Columns to leave out.
     header
