@@ -26,6 +26,7 @@ FOUNDATION = {
     "_sklearn",
     "_sparse",
     "_standardize",
+    "_tensor_file",
     "_tree",
     "_typing",
     "_version",
