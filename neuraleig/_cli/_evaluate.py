@@ -80,8 +80,8 @@ def evaluate(
         "sizes": sizes.tolist(),
     }
     if classes is None:
-        rows = loaded.table.on_disk()
-        rows = loaded.table if rows is None else rows
+        mapped = loaded.table.on_disk()
+        rows = loaded.table if mapped is None else mapped
         score = loaded.estimator.score(rows, groups=groups)
         scores["modularity"] = float(score)
     else:

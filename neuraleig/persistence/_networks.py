@@ -157,7 +157,7 @@ def check_weights(
             raise ValueError(f"{name!r} is {shown(weight)} in place of {shown(wanted)}")
         # In parts: the test takes more memory than what it looks at.
         n_parts = weight.numel() // CHECKED_VALUES + 1
-        for part in torch.atleast_1d(weight).tensor_split(n_parts):
+        for part in weight.tensor_split(n_parts) if weight.ndim else (weight,):
             no_number = torch.isnan(part) if infinities else ~torch.isfinite(part)
             if bool(no_number.any()):
                 raise ValueError(f"{name!r} holds values that are not finite")
