@@ -27,6 +27,7 @@ FOUNDATION = {
     "_sklearn",
     "_sparse",
     "_standardize",
+    "_tensor_file",
     "_tree",
     "_typing",
     "_version",

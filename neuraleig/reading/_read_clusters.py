@@ -8,10 +8,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
 
 from neuraleig._typing import Array, FloatArray, IntArray
-from neuraleig.reading._base import diffused_rows, softmax
+from neuraleig.reading._base import (
+    Discretizer,
+    diffused,
+    diffused_rows,
+    diffusion_weights,
+    exact,
+    softmax,
+)
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans
@@ -42,8 +51,6 @@ MIN_GAIN = 0.001
 ROUNDING = 1e-9
 # Rows on which k-means is fitted; the others go to the nearest centre.
 MAX_ROWS = 10_000
-# Rows that are labelled at once.
-SLICE_ROWS = 65_536
 
 
 class Judgement(NamedTuple):
@@ -157,11 +164,7 @@ def read_clusters(
     if judged is None:
         return best
     reader = NearestCentre(best.centres, best.spread, eigenvalues, diffusion_time)
-    parts = [
-        reader.probabilities(functions[i : i + SLICE_ROWS], functions[:0]).argmax(1)
-        for i in range(0, functions.shape[0], SLICE_ROWS)
-    ]
-    return replace(best, labels=np.concatenate(parts).astype(np.int64))
+    return replace(best, labels=reader.labels(functions, functions[:, :0]))
 
 
 def best_reading(readings: Sequence[Reading]) -> Reading:
@@ -210,7 +213,7 @@ def _reading(
     return Reading(labels.astype(np.int64), centres, spread, judge(labels))
 
 
-class NearestCentre:
+class NearestCentre(Discretizer):
     """Cluster of the nearest centre among diffused unit rows.
 
     Parameters
@@ -225,7 +228,8 @@ class NearestCentre:
         See :func:`diffused_rows`.
     """
 
-    needs_functions = True
+    centres: Tensor
+    weights: Tensor
 
     def __init__(
         self,
@@ -234,22 +238,21 @@ class NearestCentre:
         eigenvalues: FloatArray,
         diffusion_time: float,
     ) -> None:
-        self.centres = centres
+        super().__init__()
+        weights = diffusion_weights(eigenvalues[: centres.shape[1]], diffusion_time)
+        self.register_buffer("centres", exact(centres))
+        self.register_buffer("weights", exact(weights))
         self.spread = spread
-        self.eigenvalues = eigenvalues
         self.diffusion_time = diffusion_time
 
-    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
+    def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
         """Posterior of equal round Gaussians at the centres.
 
-        See :meth:`Discretizer.probabilities`.
+        See :meth:`Discretizer.forward`.
         """
-        n_used = self.centres.shape[1]
-        rows = diffused_rows(
-            functions[:, :n_used], self.eigenvalues[:n_used], self.diffusion_time
-        )
+        rows = diffused(functions, self.weights)
         # One centre at a time: no (n_samples, n_clusters, n_used) array.
-        squared = np.stack(
-            [np.square(rows - centre).sum(axis=1) for centre in self.centres], axis=1
+        squared = torch.stack(
+            [(rows - centre).square().sum(dim=1) for centre in self.centres], dim=1
         )
         return softmax(-squared / (2 * max(self.spread, np.finfo(np.float64).eps)))
