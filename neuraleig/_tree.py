@@ -18,24 +18,23 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import safetensors.torch
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from neuraleig._tensor_file import (
-    METADATA,
-    bytes_of,
-    check_containers,
-    read_tensors,
-    write_tensors,
-)
-
-# Entry of the metadata that holds the JSON.
+# Entry of the header that holds the JSON.
 KEY = "neuraleig"
+# Bytes of the header at most. JSON takes up to thirty times its length once parsed.
+MAX_HEADER = 2**23
+# Lists and objects of the JSON at most; texts that hold brackets count as well.
+MAX_CONTAINERS = 2**19
 # Containers inside each other at most.
 MAX_DEPTH = 32
 # Levels of the JSON at most: what JSON does not have takes two.
 MAX_LEVELS = 3 * MAX_DEPTH
+# Bytes that hold the length of the header.
+LENGTH_BYTES = 8
 # What reading content that no save wrote can raise. Neither errors of the system nor a
 # lack of memory are among them.
 DAMAGES = (
@@ -46,13 +45,14 @@ DAMAGES = (
     RuntimeError,
     TypeError,
     ValueError,
+    safetensors.SafetensorError,
 )
 # Characters of an error that are quoted.
 SHOWN = 400
 # Objects with one key that begins so stand for what JSON does not have.
 MARK = "$"
 # Names that no tensor of a file can have.
-RESERVED = ("", METADATA)
+RESERVED = ("", "__metadata__")
 
 
 class TreeError(ValueError):
@@ -94,16 +94,24 @@ def save_tree(file: IO[bytes], tree: Any, metadata: Mapping[str, Any]) -> None: 
 
     Notes
     -----
-    Equal trees are equal bytes. Memory: copies of the tensors that are on another
-    device, and of arrays stored neither by rows nor by columns.
+    Equal trees are equal bytes. Memory: twice the arrays.
     """
     packer = _Packer()
     content = {
         "metadata": packer.packed(dict(metadata), "metadata"),
         "tree": packer.packed(tree, ""),
     }
-    content = {"hash": _hash(content, packer.tensors), **content}
-    write_tensors(file, packer.tensors, {KEY: json.dumps(content)})
+    tensors = packer.tensors
+    content = {"hash": _hash(content, tensors), **content}
+    text = json.dumps(content)
+    written = safetensors.torch.save(tensors, {KEY: text})
+    n_bytes = int.from_bytes(written[:LENGTH_BYTES], "little")
+    if n_bytes > MAX_HEADER:
+        raise ValueError(
+            f"the header has {n_bytes} bytes; at most {MAX_HEADER} are read"
+        )
+    _check_containers(text)
+    file.write(written)
 
 
 def load_tree(
@@ -138,21 +146,15 @@ def load_tree(
 
     Notes
     -----
-    Nothing in the file is executed. Memory: that of the arrays, and 250 MB for the
-    longest header that is read.
+    Nothing in the file is executed. Memory: twice the file, and 250 MB for the longest
+    header that is read.
     """
-    # Opening a pipe would wait for a writer.
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise TreeError("it is not a regular file")
-    try:
-        header, tensors = read_tensors(path)
-    except DAMAGES as error:
-        raise TreeError(f"no whole safetensors file: {brief(error)}") from error
+    header, tensors = _read(path)
     classes = {kind.__name__: kind for kind in kinds}
     try:
         content: Any = {"metadata": header}
         if KEY in header:
-            check_containers(header[KEY])
+            _check_containers(header[KEY])
             content = json.loads(header[KEY], parse_constant=_refuse)
         metadata = dict(_unpacked(content["metadata"], {}, {}))
     except DAMAGES as error:
@@ -184,6 +186,7 @@ class _Packer:
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
+        self._memory: set[int] = set()
 
     def packed(self, tree: Any, name: str, depth: int = 0) -> Any:  # noqa: ANN401
         """JSON of a tree; ``name`` is the path to it."""
@@ -228,10 +231,43 @@ class _Packer:
         # Products round by whether a matrix is stored by rows or by columns.
         if found.ndim == 2 and not found.is_contiguous() and found.T.is_contiguous():
             return {"$turned": self._array(values.T, name)}
+        found = found.contiguous()
+        # The library refuses tensors that share memory.
+        memory = found.untyped_storage().data_ptr()
+        if memory in self._memory:
+            found = found.clone()
+        self._memory.add(found.untyped_storage().data_ptr())
         while name in self.tensors or name in RESERVED:
             name += "_"
-        self.tensors[name] = found.contiguous()
+        self.tensors[name] = found
         return {"$array" if is_array else "$tensor": name}
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a safetensors file."""
+    # Opening a pipe would wait for a writer.
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise TreeError("it is not a regular file")
+    # Not mapped: the process would end where another one cuts the file.
+    with path.open("rb") as file:
+        n_bytes = int.from_bytes(file.read(LENGTH_BYTES), "little")
+        if n_bytes > MAX_HEADER:
+            raise TreeError(
+                f"no whole safetensors file: a header of {n_bytes} bytes, and at most "
+                f"{MAX_HEADER} are read"
+            )
+        file.seek(0)
+        content = file.read()
+    try:
+        tensors = safetensors.torch.load(content)
+        header = json.loads(content[LENGTH_BYTES : LENGTH_BYTES + n_bytes])
+    except DAMAGES as error:
+        raise TreeError(f"no whole safetensors file: {brief(error)}") from error
+    for tensor in tensors.values():
+        if tensor.dtype == torch.bool:
+            # Bytes beyond 0 and 1 are undefined as truth values.
+            tensor.view(torch.uint8).clamp_(max=1)
+    return header.get("__metadata__", {}), tensors
 
 
 def _unpacked(
@@ -289,6 +325,15 @@ MARKS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def _check_containers(text: str) -> None:
+    n_containers = text.count("[") + text.count("{")
+    if n_containers > MAX_CONTAINERS:
+        raise ValueError(
+            f"the JSON has {n_containers} lists and objects; at most {MAX_CONTAINERS} "
+            "are read"
+        )
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not finite")
 
@@ -299,5 +344,7 @@ def _hash(content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     found.update(json.dumps(content).encode())
     for name, tensor in sorted(tensors.items()):
         found.update(json.dumps([name, str(tensor.dtype), *tensor.shape]).encode())
-        found.update(bytes_of(tensor))
+        if tensor.numel():
+            # Bytes whatever the type: numpy does not know bfloat16.
+            found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()

@@ -27,7 +27,6 @@ FOUNDATION = {
     "_sklearn",
     "_sparse",
     "_standardize",
-    "_tensor_file",
     "_tree",
     "_typing",
     "_version",

