@@ -93,8 +93,8 @@ def takes(rows):  # the undocumented function of the test below
 
 def test_the_rules_see_what_they_look_for():
     assert [error[:4] for error in missing(f"{__name__}.takes")] == ["PR01", "RT01"]
-    # A class method, an inherited method, and an implementation of a protocol.
+    # A class method, an inherited method, and an implementation of an abstract one.
     assert "neuraleig.reading._argmax.Argmax.from_scores" in METHODS
     assert "neuraleig._components.ComposedEstimator.set_params" in METHODS
-    declared = declarations(*METHODS["neuraleig.reading._argmax.Argmax.probabilities"])
-    assert list(declared) == ["neuraleig.reading._base.Discretizer.probabilities"]
+    declared = declarations(*METHODS["neuraleig.reading._argmax.Argmax.forward"])
+    assert list(declared) == ["neuraleig.reading._base.Discretizer.forward"]

@@ -1,13 +1,10 @@
 """ONNX models of estimators of rows say what the estimators say."""
 
 import copy
-import inspect
 import json
 import logging
-import pkgutil
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +26,14 @@ from neuraleig import (
 from neuraleig._standardize import FARTHEST, Standardization
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.onnx import _writer
-from neuraleig.onnx._heads import LABELS, Standardize
-from neuraleig.reading import Argmax, ClusterQR, NearestCentre, Renumbered
+from neuraleig.onnx._heads import Standardize
+from neuraleig.reading import (
+    Argmax,
+    ClusterQR,
+    Discretizer,
+    NearestCentre,
+    Renumbered,
+)
 from neuraleig.training import Training
 
 # Float32 rounds the functions of both by about this much. Posteriors of close centres
@@ -276,32 +279,14 @@ def discretizers():
     }
 
 
-@pytest.mark.parametrize("kind", LABELS)
-def test_probabilities_are_those_of_the_discretiser(kind):
-    generator = np.random.default_rng(1)
-    functions, logits = generator.normal(size=(2, 200, 4)).astype(np.float32)
-    # A row without direction.
-    functions[0] = 0
-    discretizer = discretizers()[kind]
-    expected = discretizer.probabilities(functions, logits)
-    found = LABELS[kind](discretizer)(
-        torch.from_numpy(functions), torch.from_numpy(logits)
-    )
-    assert found.dtype == torch.float64
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12, atol=1e-15)
-
-
-def test_every_discretiser_can_be_exported():
-    found = set()
-    for package in (neuraleig.reading, neuraleig.estimators):
-        for module in pkgutil.iter_modules(package.__path__):
-            members = vars(import_module(f"{package.__name__}.{module.name}")).values()
-            found |= {
-                thing
-                for thing in members
-                if inspect.isclass(thing) and hasattr(thing, "needs_functions")
-            }
-    assert found - {neuraleig.reading.Discretizer} == set(LABELS)
+def test_every_discretiser_can_be_exported(rows, run):
+    assert set(discretizers()) == set(Discretizer.__subclasses__())
+    X = rows.astype(np.float32)
+    model = NeuralEigenSpectralClustering(
+        4, n_components=4, hidden_sizes=(16,), random_state=0
+    ).fit(X[:300])
+    for model._discretizer in discretizers().values():
+        assert_same(run(model)(X), model, X)
 
 
 def test_distinct_points_have_no_spread(run):

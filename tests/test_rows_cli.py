@@ -242,6 +242,65 @@ def test_groups_are_a_column_that_is_no_feature(rows, tmp_path):
     assert text.split()[1:] == [str(label) for label in expected.labels_]
 
 
+@pytest.fixture(scope="module")
+def grouped(rows, tmp_path_factory):
+    """Rows of three groups in files of two kinds, and a model across groups of each."""
+    folder = tmp_path_factory.mktemp("grouped")
+    X, kinds = rows[0], np.arange(len(rows[0])) % 3
+    write_text(folder / "x.csv", X, kinds)
+    np.savez(folder / "x.npz", X=X, kind=kinds, one=kinds * 0)
+    across = ("--affinity.across-groups", "--group-column=kind", *FAST)
+    for name in ("csv", "npz"):
+        key = ["--key=X"] * (name == "npz")
+        output = ("-o", folder / f"m.{name}.safetensors")
+        assert call("fit", folder / f"x.{name}", *key, *output, *across)[0] == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", ["csv", "npz"])
+def test_a_model_across_groups_is_scored_across_groups(grouped, rows, name):
+    model = load(grouped / f"m.{name}.safetensors", device="cpu")
+    X = rows[0]
+    if name == "csv":
+        del model.feature_names_in_
+    key = ["--key=X"] * (name == "npz")
+    line = ("evaluate", grouped / f"m.{name}.safetensors", grouped / f"x.{name}", *key)
+    status, text = call(*line, "--group-column=kind", "--json")
+    groups = np.arange(len(X)) % 3
+    assert status == 0
+    assert json.loads(text)["modularity"] == model.score(X, groups=groups)
+    # With classes, no graph is built: groups are only left out of the features.
+    for more in ([], ["--group-column=kind"]):
+        assert call(*line, "--label-column=kind", "--json", *more)[0] == 0
+
+
+def test_groups_and_a_search_across_them_go_together(folder, grouped, capsys):
+    m, across = folder / "m", grouped / "m.npz.safetensors"
+    data = (grouped / "x.npz", "--key=X")
+    output = ("-o", grouped / "never", *FAST)
+    for line in (
+        ("fit", *data, *output, "--affinity.across-groups"),
+        ("fit", *data, *output, "--group-column=kind"),
+        ("evaluate", across, *data),
+        ("evaluate", m, *data, "--group-column=kind"),
+    ):
+        errors = refused(capsys, *line)
+        assert "--group-column" in errors and "--affinity.across-groups" in errors
+    across_groups = "--affinity.across-groups"
+    for column, parts in (
+        ("one", ["--group-column one", "single value", "two values or more"]),
+        ("X", ["--group-column"]),
+    ):
+        line = ("fit", *data, *output, across_groups, f"--group-column={column}")
+        errors = failed(capsys, *line)
+        for part in parts:
+            assert part in errors
+        assert "--label-column" not in errors and "across_groups" not in errors
+    np.save(grouped / "vector.npy", np.arange(9.0))
+    line = ("fit", grouped / "vector.npy", *output, across_groups, "--group-column=a")
+    assert "leave out --group-column a" in failed(capsys, *line)
+
+
 @pytest.mark.parametrize("name", ["rows.npy", "named.csv", "both.npz", "named.parquet"])
 def test_predictions_are_those_of_the_estimator(
     folder, rows, tmp_path, monkeypatch, name
@@ -397,7 +456,10 @@ def test_models_are_exported(folder, rows, tmp_path):
         (("fit", "x.npy", "-o", "m", "--training.lrr=1"), ["--training.lrr"]),
         (("fit", "x.npy", "-o", "m", "--lr=1"), ["--lr", "--training.lr"]),
         (("fit", "x.npy", "-o", "m", "--callbacks=x"), ["--callbacks"]),
-        (("fit", "-", "-o", "m", "--group-column=a"), ["--group-column", "once"]),
+        (
+            ("fit", "-", "-o", "m", "--group-column=a", "--affinity.across-groups"),
+            ["--group-column", "once"],
+        ),
         (
             ("fit", "x.npy", "-o", "m", "--embedding", "--n-clusters=2"),
             ["--n-clusters", "--embedding"],
@@ -412,6 +474,7 @@ def test_models_are_exported(folder, rows, tmp_path):
         (("predict", "m"), ["DATA"]),
         (("predict", "m", "x.npy", "-o", "x.txt"), ["--output", ".npy or .csv"]),
         (("evaluate", "m", "-"), ["more than once"]),
+        (("fit", "x.npy", "-o", "m", "--group-column=a"), ["--affinity.across-groups"]),
         (("export", "m"), ["--output"]),
         *[
             (("fit", "x.npy", "-o", name), ["--output", name, ".safetensors"])

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from same_trees import assert_same
 
 from neuraleig._tree import (
     KEY,
@@ -50,33 +51,6 @@ def round_trip(tree, path, *kinds):
     found, metadata = load_tree(saved(tree, path), {"format": "Größe"}, kinds)
     assert metadata == METADATA
     return found
-
-
-def assert_same(found, expected):
-    """Whether two trees are equal: types, dtypes and layouts included."""
-    assert type(found) is type(expected)
-    if isinstance(expected, dict):
-        assert list(found) == list(expected)
-        found, expected = list(found.values()), list(expected.values())
-    if isinstance(expected, list | tuple):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
-            assert_same(one, other)
-    elif isinstance(expected, torch.Tensor):
-        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-        assert found.equal(expected)
-        assert found.is_contiguous() == expected.is_contiguous()
-    elif isinstance(expected, np.ndarray):
-        np.testing.assert_array_equal(found, expected, strict=True)
-        assert found.flags.c_contiguous == expected.flags.c_contiguous
-    elif isinstance(expected, sp.csr_array):
-        assert found.shape == expected.shape
-        for name in ("data", "indices", "indptr"):
-            assert_same(getattr(found, name), getattr(expected, name))
-    elif isinstance(expected, Pair):
-        assert_same([found.left, found.right], [expected.left, expected.right])
-    else:
-        assert found == expected or (found != found and expected != expected)
 
 
 TREES = {

@@ -13,14 +13,29 @@ from typer import Argument, Option, Typer, TyperException
 
 from neuraleig._cli._settings import Settings, described
 
-# Arguments and options that mean one thing in all commands: metavar, and help.
+# Arguments and options that mean one thing in several commands: metavar, and help.
+# The docstring of a command comes first.
 COMMON = {
     "model": ("MODEL", "Model file."),
     "data": (
         "DATA",
-        "Rows: .npy, .npz, .csv, .tsv, .parquet or .feather; - for stdin.",
+        "Rows, of any number: .npy, .npz, .csv, .tsv, .parquet or .feather; - for "
+        "stdin.",
     ),
+    "output": (
+        "FILE",
+        "Results, written part by part: .npy or .csv (default: - for .csv to stdout).",
+    ),
+    "group_column": (
+        "NAME",
+        "Column of the groups, or key of a .npz file, for --affinity.across-groups.",
+    ),
+    "json_": ("", "Write JSON."),
     "images": ("FOLDER", "Folder of images."),
+    "preset": (
+        "NAME",
+        "Published settings: pascal_context, cityscapes, ade20k or none.",
+    ),
     "device": ("NAME", "auto, cpu, cuda or another name that torch knows."),
     "weights": ("FILE", "Weights of the backbone, which are otherwise fetched."),
     "random_state": ("N", "Seed."),

@@ -36,6 +36,7 @@ def evaluate(
     *,
     labels: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
     json_: bool = False,
     columns: Columns,
     device: str = "auto",
@@ -52,8 +53,6 @@ def evaluate(
         names its column.
     label_column : NAME
         Column of the classes, or key of a .npz file; in DATA without --labels.
-    json_
-        Write JSON.
 
     Examples
     --------
@@ -63,15 +62,16 @@ def evaluate(
     """
     if STANDARD_INPUT in (data, labels):
         raise UsageError("DATA and --labels are read more than once; pass files")
-    loaded = load_row_model(model, device, with_clusters=True)
-    classes, without = None, []
+    without = (group_column, label_column if labels is None else None)
+    loaded = load_row_model(model, device, columns, data, *without, with_clusters=True)
+    classes = groups = None
     if labels is not None:
         classes = read_labels(labels, label_column)
     elif label_column is not None:
-        classes = read_labels(data, label_column, columns.reading(with_key=False))
-        without = [] if data.lower().endswith(".npz") else [label_column]
-    table = loaded.columns_of(columns.table(data, without))
-    found = np.concatenate(list(loaded.estimator.iter_predict(table)))
+        classes = columns.classes(data, label_column)
+    else:
+        groups = columns.groups(data, group_column, loaded.estimator.affinity_)
+    found = np.concatenate(list(loaded.estimator.iter_predict(loaded.table)))
     sizes = np.bincount(found, minlength=loaded.n_clusters)
     scores: dict[str, Any] = {
         "n_rows": found.size,
@@ -80,8 +80,9 @@ def evaluate(
         "sizes": sizes.tolist(),
     }
     if classes is None:
-        rows = table.on_disk()
-        score = loaded.estimator.score(table if rows is None else rows)
+        mapped = loaded.table.on_disk()
+        rows = loaded.table if mapped is None else mapped
+        score = loaded.estimator.score(rows, groups=groups)
         scores["modularity"] = float(score)
     else:
         scores |= _agreement(classes, found, labels, data)

@@ -32,7 +32,7 @@ TITLE = 19
 
 @dataclass(frozen=True)
 class RowModel:
-    """A model of rows, and the names of the features that it was fitted with.
+    """A model of rows, and the columns of a file that it takes.
 
     ``estimator`` has no names of features: scikit-learn would warn of rows without.
     """
@@ -40,14 +40,21 @@ class RowModel:
     estimator: Any
     feature_names: tuple[str, ...] | None
     n_clusters: int
-
-    def columns_of(self, table: Table) -> Table:
-        """Columns of a table that the model takes, in its order."""
-        return table.matched(self.feature_names, self.estimator.n_features_in_)
+    table: Table
 
 
-def load_row_model(path: Path, device: str, *, with_clusters: bool = False) -> RowModel:
-    """Load a model; refuse one of images, or one that lacks clusters."""
+def load_row_model(
+    path: Path,
+    device: str,
+    columns: Columns,
+    data: str,
+    *without: str | None,
+    with_clusters: bool = False,
+) -> RowModel:
+    """Load a model, and open its rows without some columns.
+
+    Refuses a model of images, or one that lacks clusters.
+    """
     # Before anything is made: a backbone may have to be fetched.
     description = describe(path)
     kind = description.class_name
@@ -65,7 +72,8 @@ def load_row_model(path: Path, device: str, *, with_clusters: bool = False) -> R
     if names is not None:
         del estimator.feature_names_in_
         names = tuple(names)
-    return RowModel(estimator, names, description.n_clusters or 0)
+    table = columns.table(data, *without).matched(names, estimator.n_features_in_)
+    return RowModel(estimator, names, description.n_clusters or 0, table)
 
 
 def load_segmenter(path: Path, device: str, weights: str | None) -> DenseSegmenter:
@@ -82,11 +90,6 @@ def load_segmenter(path: Path, device: str, weights: str | None) -> DenseSegment
 
 def info(model: Path, *, json_: bool = False) -> None:
     """Describe the file of a model, without making the model.
-
-    Parameters
-    ----------
-    json_
-        Write JSON.
 
     Examples
     --------
@@ -270,8 +273,8 @@ def report(
     else:
         if weights is not None:
             raise UsageError("--weights: only models of images have a backbone")
-        loaded = load_row_model(model, device)
-        estimator, shown = loaded.estimator, loaded.columns_of(columns.table(data))
+        loaded = load_row_model(model, device, columns, data)
+        estimator, shown = loaded.estimator, loaded.table
         names = loaded.feature_names or shown.feature_names
     write_report(estimator, shown, output, feature_names=names, **vars(content))
     sys.stdout.write(f"{output}: {output.stat().st_size} bytes\n")

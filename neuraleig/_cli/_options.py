@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,9 +19,13 @@ from neuraleig._tables import (
     STANDARD_INPUT,
     Reading,
     Table,
+    TableError,
     chosen_columns,
     open_source,
+    read_labels,
 )
+from neuraleig._typing import IntArray
+from neuraleig.affinity import Affinity
 
 # Suffixes of rows, models, pages and pictures: a file of such a name and another format
 # misleads, or has replaced what somebody needs.
@@ -107,7 +111,7 @@ class Verbosity:
     Parameters
     ----------
     quiet
-        Report nothing.
+        Report nothing; otherwise a line per stage goes to stderr, on a terminal.
     verbose
         Report every epoch, not stages alone.
     """
@@ -132,7 +136,8 @@ class Columns:
     key : NAME
         Array of a .npz file.
     columns : A,B
-        Columns to take, by names or by numbers from 1 (default: all).
+        Columns to take, by names or by numbers from 1 (default: all, or those that the
+        model names, if both have names).
     drop : A,B
         Columns to leave out.
     header
@@ -152,16 +157,43 @@ class Columns:
         """Options that were given."""
         return [f"--{name}" for name, value in vars(self).items() if value is not None]
 
-    def reading(self, *, with_key: bool = True) -> Reading:
-        """How the file is read."""
-        return Reading(self.key if with_key else None, self.header, self.delimiter)
-
-    def table(self, data: str, without: Sequence[str] = ()) -> Table:
+    def table(self, data: str, *without: str | None) -> Table:
         """Rows of a file, without some further columns; reads its head alone."""
-        source = open_source(data, self.reading())
+        source = open_source(data, Reading(self.key, self.header, self.delimiter))
         columns = chosen_columns(source, self.columns, self.drop or ())
-        further = chosen_columns(source, without) if without else []
+        # Arrays of a .npz file are not columns of each other.
+        named = [] if data.lower().endswith(".npz") else filter(None, without)
+        further = [chosen_columns(source, [name])[0] for name in named]
         return Table(source, [column for column in columns if column not in further])
+
+    def classes(
+        self, data: str, column: str, option: str = "--label-column"
+    ) -> IntArray:
+        """Numbers of the values of one column, which an option names."""
+        reading = Reading(None, self.header, self.delimiter)
+        return read_labels(data, column, reading, option=option)
+
+    def groups(
+        self, data: str, column: str | None, affinity: Affinity
+    ) -> IntArray | None:
+        """Groups of the rows, if the affinity takes groups."""
+        if affinity.takes_groups != (column is not None):
+            raise UsageError(
+                "--group-column goes with models of --affinity.across-groups: these "
+                "need it, and others take no groups"
+            )
+        if column is None:
+            return None
+        if data == STANDARD_INPUT:
+            raise UsageError("--group-column reads DATA more than once; pass a file")
+        groups = self.classes(data, column, "--group-column")
+        if groups.size and not groups.any():
+            raise TableError(
+                f"--group-column {column} of {data} has a single value, and "
+                "--affinity.across-groups searches neighbours in other groups; name a "
+                "column of two values or more"
+            )
+        return groups
 
 
 def check_output(

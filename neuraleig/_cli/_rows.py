@@ -27,12 +27,12 @@ from neuraleig._tables import (
     FORMATS_WRITTEN,
     STANDARD_INPUT,
     Table,
-    read_labels,
     write_csv,
     write_npy,
     write_text,
 )
 from neuraleig._words import count_text, suggestion_text
+from neuraleig.affinity import make_affinity
 from neuraleig.training._checkpoint import clearing_deferred
 
 
@@ -57,9 +57,6 @@ def fit(
 ) -> None:
     """Learn clusters from the rows of a file, and save a model.
 
-    With --embedding, learn eigenfunctions alone. On a terminal, a line per stage goes
-    to stderr.
-
     A model scales all columns by one unit. Scale columns in different units before:
     divide each by its standard deviation, and later rows by the same.
 
@@ -69,8 +66,6 @@ def fit(
         Model file.
     embedding
         Fit NeuralSpectralEmbedding: eigenfunctions without clusters.
-    group_column : NAME
-        Column of the groups, for --affinity.across-groups.
 
     Examples
     --------
@@ -81,12 +76,8 @@ def fit(
     """
     estimator = new_estimator(embedding, {"verbose": verbosity.level, **parameters})
     check_output(output, data)
-    groups = None
-    if group_column is not None:
-        if data == STANDARD_INPUT:
-            raise UsageError("--group-column reads DATA more than once; pass a file")
-        groups = read_labels(data, group_column, columns.reading())
-    table = columns.table(data, [] if group_column is None else [group_column])
+    groups = columns.groups(data, group_column, make_affinity(estimator.affinity))
+    table = columns.table(data, group_column)
     table.check_names()
     mapped = table.spooled() if data == STANDARD_INPUT else table.on_disk()
     # A model that cannot be written is not lost: its checkpoint is still there.
@@ -147,13 +138,8 @@ def predict(
 ) -> None:
     """Label the rows of a file: numbers of clusters from 0.
 
-    Files of any size are read and written part by part. Columns are matched by the
-    names that the model was fitted with, if both have names; others are left out.
-
     Parameters
     ----------
-    output : FILE
-        Labels: .npy or .csv (default: - for .csv to stdout).
     proba
         Write the probability of every cluster.
 
@@ -165,19 +151,15 @@ def predict(
     neuraleig predict flowers.safetensors - < flowers.csv > labels.csv
     """
     check_output(output, data, model)
-    loaded = load_row_model(model, device, with_clusters=True)
-    table = loaded.columns_of(columns.table(data))
-    parts: Iterator[NDArray[Any]]
-    if proba:
-        parts = (loaded.estimator.predict_proba(rows) for rows in table)
-    else:
-        parts = loaded.estimator.iter_predict(table)
+    loaded = load_row_model(model, device, columns, data, with_clusters=True)
+    estimator = loaded.estimator
+    parts = map(estimator.predict_proba if proba else estimator.predict, loaded.table)
 
     def header(n_columns: int) -> list[str]:
         clusters = [f"cluster_{cluster}" for cluster in range(n_columns)]
         return clusters if proba else ["label"]
 
-    write_results(output, header, parts, table)
+    write_results(output, header, parts, loaded.table)
 
 
 def transform(
@@ -190,25 +172,16 @@ def transform(
 ) -> None:
     """Evaluate eigenfunctions at the rows of a file.
 
-    Files of any size are read and written part by part. Columns are matched by the
-    names that the model was fitted with, if both have names; others are left out.
-
-    Parameters
-    ----------
-    output : FILE
-        Eigenfunctions: .npy or .csv (default: - for .csv to stdout).
-
     Examples
     --------
     neuraleig transform map.safetensors rows.npy -o map.npy
     neuraleig transform model.safetensors rows.npy -o functions.csv
     """
     check_output(output, data, model)
-    loaded = load_row_model(model, device)
-    table = loaded.columns_of(columns.table(data))
+    loaded = load_row_model(model, device, columns, data)
     titles = loaded.estimator.get_feature_names_out().tolist()
-    parts = loaded.estimator.iter_transform(table)
-    write_results(output, lambda n_columns: titles, parts, table)
+    parts = loaded.estimator.iter_transform(loaded.table)
+    write_results(output, lambda n_columns: titles, parts, loaded.table)
 
 
 def write_results(

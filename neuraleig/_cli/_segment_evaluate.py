@@ -118,8 +118,6 @@ def evaluate(
     ----------
     save_ : MODEL
         Keep the model that is fitted.
-    preset : NAME
-        Published settings: pascal_context, cityscapes, ade20k or none.
     layouts
         Show the folders of the sets, and leave.
 

@@ -30,14 +30,10 @@ def fit(
 ) -> None:
     """Learn clusters from the images of a folder and all below it, and save a model.
 
-    On a terminal, a line per stage goes to stderr.
-
     Parameters
     ----------
     output : MODEL
         Model file.
-    preset : NAME
-        Published settings: pascal_context, cityscapes, ade20k or none.
 
     Examples
     --------

@@ -18,16 +18,25 @@ LOOKED_AT = 1000
 
 
 def read_labels(
-    path: str, column: str | None = None, reading: Reading | None = None
+    path: str,
+    column: str | None = None,
+    reading: Reading | None = None,
+    *,
+    option: str = "--label-column",
 ) -> IntArray:
     """Class of every row of a file, numbered from 0 as they are met.
 
     ``column`` is the name or number of the column, or the key of a ``.npz`` file.
     Without ``reading``, text has a header only if ``column`` is in its first row.
+    ``option`` names the column in errors.
     """
-    way_out = "; choose the one that holds the labels with --label-column"
+    way_out = f"; choose the one that holds the labels with {option}"
     if Path(path).suffix.lower() == ".npz":
-        reading, column, way_out = Reading(key=column), None, ", and labels are one"
+        reading, column, way_out = (
+            Reading(key=column),
+            None,
+            f", and {option} takes one",
+        )
     if reading is not None or Path(path).suffix.lower() not in TEXT:
         source = open_source(path, reading, for_labels=True)
     else:
@@ -36,8 +45,7 @@ def read_labels(
         raise TableError(f"{source.name} has {source.n_columns} columns{way_out}")
     if column is not None and isinstance(source, NumpyFile) and source.is_vector:
         raise TableError(
-            f"{path} holds a vector, which has no columns; leave out "
-            f"--label-column {column}"
+            f"{path} holds a vector, which has no columns; leave out {option} {column}"
         )
     (found,) = chosen_columns(source, None if column is None else [column])
     known: dict[object, int] = {}

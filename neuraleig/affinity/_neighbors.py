@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 
 from neuraleig._device import CPU
@@ -59,13 +61,14 @@ def nearest_neighbors(
     X : ndarray of shape (n_samples, n_features)
         Rows. A memory map is read in slices.
     n_neighbors : int
-        Number of neighbours per row, less than ``n_samples``.
+        Number of neighbours per row: at most the number of other rows, or of rows
+        outside of the largest group.
     metric : str, default="euclidean"
         ``"euclidean"``, ``"cosine"`` or any other metric of
         :class:`sklearn.neighbors.NearestNeighbors`.
     groups : ndarray of shape (n_samples,), int64, or None, default=None
-        Group of each row, from 0. Neighbours are rows of other groups; each group needs
-        ``n_neighbors`` of these. None: neighbours are all other rows.
+        Group of each row, from 0. Neighbours are rows of other groups. None: neighbours
+        are all other rows.
     backend : {"auto", "torch", "faiss", "sklearn"}, default="auto"
         Library of the search. ``"auto"``: scikit-learn for up to 8 features and for
         metrics other than ``"euclidean"`` and ``"cosine"``, else torch. ``"faiss"``
@@ -91,7 +94,8 @@ def nearest_neighbors(
     Raises
     ------
     ValueError
-        If the backend does not support the metric, approximate search or groups.
+        If the backend does not support the metric, approximate search or groups, or
+        ``X``, ``n_neighbors`` or ``groups`` is unusable.
     ImportError
         If ``backend="faiss"`` and faiss is not installed.
 
@@ -116,8 +120,9 @@ def nearest_neighbors(
     array([1, 0, 1])
     """
     device = CPU if device is None else device
-    across = groups is not None
-    check_search(backend, metric, approximate, across_groups=across)
+    check_search(backend, metric, approximate, across_groups=groups is not None)
+    _check_rows(X, metric)
+    groups = _checked_groups(groups, n_neighbors, len(X))
     chosen = _resolved(backend, metric, X.shape[1], approximate)
     if chosen == "sklearn":
         return tree_neighbors(X, n_neighbors, metric, groups, n_jobs, shard)
@@ -177,6 +182,61 @@ def check_search(
             f"{prefix}backend='faiss' does not support groups; use "
             f"{prefix}backend='torch' or 'auto'."
         )
+
+
+def _check_rows(X: Array, metric: str) -> None:
+    if not _is_array(X, "fiub") or X.ndim != 2 or X.size == 0:
+        raise ValueError(
+            f"X is {_kind(X)}; it must be a numpy array of real numbers of shape "
+            "(n_samples, n_features): numpy.asarray(X, dtype=float), or "
+            "X.reshape(-1, 1) for a single feature."
+        )
+    # One number per column: a mask would take a byte for every value of a memory map.
+    with np.errstate(all="ignore"):
+        sums = X.sum(axis=0, dtype=np.float64)
+    # scikit-learn checks by metric: one of them takes missing values.
+    if metric in PRODUCT_METRICS and not np.isfinite(sums).all():
+        raise ValueError(
+            "X has values that are not finite; leave out their rows, or impute them."
+        )
+
+
+def _checked_groups(
+    groups: IntArray | None, n_neighbors: int, n_samples: int
+) -> IntArray | None:
+    """Check groups, and that every row has as many neighbours."""
+    most, which = n_samples - 1, "other rows"
+    if groups is not None:
+        numbered = "number groups by numpy.unique(groups, return_inverse=True)[1]."
+        if not _is_array(groups, "iu") or groups.shape != (n_samples,):
+            raise ValueError(
+                f"groups is {_kind(groups)}; it must be a numpy array of integers of "
+                f"shape ({n_samples},), one per row of X; {numbered}"
+            )
+        if groups.min() < 0:
+            raise ValueError(
+                f"groups has the negative value {groups.min()}; {numbered}"
+            )
+        groups = groups.astype(np.int64, copy=False)
+        most = n_samples - int(np.unique(groups, return_counts=True)[1].max())
+        which = "rows outside of the largest group"
+    is_count = isinstance(n_neighbors, Integral) and not isinstance(n_neighbors, bool)
+    if not is_count or not 1 <= n_neighbors <= most:
+        raise ValueError(
+            f"n_neighbors={n_neighbors!r} must be a positive integer of at most {most},"
+            f" the number of {which}; lower n_neighbors, or pass more rows."
+        )
+    return groups
+
+
+def _is_array(values: object, kinds: str) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype.kind in kinds
+
+
+def _kind(values: object) -> str:
+    if isinstance(values, np.ndarray):
+        return f"{values.dtype} of shape {values.shape}"
+    return f"a {type(values).__name__}"
 
 
 def _resolved(

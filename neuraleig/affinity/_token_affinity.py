@@ -39,8 +39,9 @@ class TokenAffinity(Affinity):
     Parameters
     ----------
     affinity : Affinity or None, default=None
-        Affinity of the features; ``None``: ``NeighborAffinity()``. Neighbours whose
-        number is open are 64, or all if there are fewer.
+        Affinity of the features, not a precomputed one; ``None``:
+        ``NeighborAffinity()``. Neighbours whose number is open are 64, or all if there
+        are fewer.
     n_channels : int or None, default=None
         Number of last columns that are compared; ``None``: all.
     pixel_weight : float, default=0.3
@@ -95,8 +96,15 @@ class TokenAffinity(Affinity):
     def check(self, path: str, owner: str) -> None:
         """Check the parameters; see :meth:`Affinity.check`."""
         super().check(path, owner)
-        if self.affinity is not None:
-            self.affinity.check(f"{path}__affinity", owner)
+        if self.affinity is None:
+            return
+        self.affinity.check(f"{path}__affinity", owner)
+        if self.affinity.needs_matrix:
+            raise ValueError(
+                f"{path}__affinity={self.affinity!r} needs a matrix of its own, and "
+                "the affinity_matrix of a TokenAffinity is the graph of pixels; pass "
+                "an affinity of the features, such as NeighborAffinity()."
+            )
 
     @property
     def samples_edges(self) -> bool:  # type: ignore[override]

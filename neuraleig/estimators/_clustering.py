@@ -30,7 +30,6 @@ from neuraleig.networks import TrunkFactory
 from neuraleig.reading._fit_discretizer import (
     BY_HEAD,
     fit_discretizer,
-    labels_of,
     warn_of_dead_clusters,
 )
 from neuraleig.spectrum import suggest_n_clusters
@@ -327,7 +326,7 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         self._store(fitted, problem, run)
         self._discretizer = discretizer
         self.suggested_n_clusters_ = suggest_n_clusters(self.graph_eigenvalues_)
-        labels = labels_of(discretizer, functions, logits)
+        labels = discretizer.labels(functions, logits)
         graph = problem.graph
         self.ncut_ = normalized_cut(
             graph.weights, labels[graph.index], uniform=graph.uniform

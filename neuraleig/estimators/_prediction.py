@@ -15,7 +15,6 @@ from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
 from neuraleig.metrics import modularity
 from neuraleig.reading import Discretizer
-from neuraleig.reading._fit_discretizer import labels_of
 
 
 class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
@@ -86,9 +85,7 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         >>> [labels.size for labels in model.iter_predict(batches)]
         [30, 10]
         """
-        return (
-            labels_of(self._discretizer, *values) for values in self._iter_values(X)
-        )
+        return (self._discretizer.labels(*values) for values in self._iter_values(X))
 
     def predict_proba(self, X: Rows) -> Array:
         """Probability of every cluster; the largest is the label.
@@ -158,5 +155,5 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
             n_jobs=self.n_jobs,
         )
         evaluated = self.eigenfunctions_.evaluate(drawn.rows[graph.index])
-        labels = labels_of(self._discretizer, *evaluated)
+        labels = self._discretizer.labels(*evaluated)
         return modularity(graph.weights, labels, uniform=graph.uniform)

@@ -14,7 +14,6 @@ from neuraleig.estimators._base import unchanged_on_failure
 from neuraleig.estimators._evaluation import joined
 from neuraleig.estimators._prediction import ClusterPredictor
 from neuraleig.reading import Renumbered
-from neuraleig.reading._fit_discretizer import labels_of
 from neuraleig.reading._renumbered import order_of_former
 from neuraleig.training._distributed import current_shard
 
@@ -136,7 +135,7 @@ class StreamClusterer(ClusterPredictor):
     def _labels_at(self, rows: Array) -> IntArray:
         """Labels of rows that were checked."""
         slices = self.eigenfunctions_.slices(rows)
-        return joined(labels_of(self._discretizer, *values) for values in slices)
+        return joined(self._discretizer.labels(*values) for values in slices)
 
     def _new_stream(self, n_features: int) -> StreamSample:
         generator = check_random_state(self.random_state)

@@ -13,8 +13,8 @@ from neuraleig.onnx._fitted import discretizer_of
 from neuraleig.onnx._heads import (
     FunctionHead,
     Standardize,
+    frozen_copy,
     frozen_network,
-    label_module,
 )
 from neuraleig.onnx._model import Axes, Axis, Model
 from neuraleig.reading import Discretizer
@@ -48,7 +48,7 @@ class RowModule(nn.Module):
         predicts = discretizer is not None
         self.functions = FunctionHead(network.function_head, eigenfunctions, predicts)
         self.scores = network.label_head if predicts else None
-        self.probabilities = None if discretizer is None else label_module(discretizer)
+        self.probabilities = None if discretizer is None else frozen_copy(discretizer)
 
     def forward(self, X: Tensor) -> tuple[Tensor, ...]:
         """Return labels and probabilities of a clustering, and functions of rows."""

@@ -19,7 +19,6 @@ from neuraleig.onnx._heads import (
     Standardize,
     frozen_copy,
     frozen_network,
-    label_module,
 )
 from neuraleig.onnx._model import Axes, Axis, Model
 from neuraleig.reading import Argmax
@@ -59,7 +58,7 @@ class TokenModule(nn.Module):
         self.head = network.label_head
         self.functions = FunctionHead(network.function_head, eigenfunctions)
         reader = discretizer_of(segmenter.clusterer_)
-        self.labels = label_module(reader)
+        self.labels = frozen_copy(reader)
         self.clusters = reader.clusters.tolist() if isinstance(reader, Argmax) else None
         clusters = cluster_of_scores(segmenter)
         self.members = [

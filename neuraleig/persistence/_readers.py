@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from neuraleig._typing import FloatArray
 from neuraleig.persistence._forms import (
@@ -35,10 +36,13 @@ def packed_reader(discretizer: Discretizer) -> dict[str, Any]:
     """Tree of a fitted discretiser."""
     names = {kind: name for name, (kind, _) in READERS.items()}
     name = names[type(discretizer)]
-    packed = {key: getattr(discretizer, key) for key in READERS[name][1]}
-    if isinstance(discretizer, Renumbered):
-        packed["discretizer"] = packed_reader(discretizer.discretizer)
-    return {"kind": name, **packed}
+    packed: dict[str, Any] = {"kind": name}
+    for key in READERS[name][1]:
+        value = getattr(discretizer, key)
+        if isinstance(value, Discretizer):
+            value = packed_reader(value)
+        packed[key] = value.numpy() if isinstance(value, Tensor) else value
+    return packed
 
 
 def reader_of(packed: Any, eigenvalues: FloatArray, n_scores: int) -> Discretizer:  # noqa: ANN401

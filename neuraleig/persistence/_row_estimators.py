@@ -73,7 +73,7 @@ def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
         "fit": {name: getattr(estimator, name) for name in form["fit"]},
         "affinity": {
             "component": packed_value(affinity, "affinity"),
-            "gamma": getattr(affinity, "gamma_", None),
+            "gamma": next((kernel.gamma_ for kernel in _kernels(affinity)), None),
         },
         "feature_names": None if names is None else names.tolist(),
         "transform_output": transform_output(estimator),
@@ -127,7 +127,16 @@ def _affinity_of(tree: dict[str, Any], brought: Brought) -> Affinity:
     affinity = value_of(tree["component"], "affinity", brought)
     if not isinstance(affinity, Affinity):
         raise ValueError(f"its affinity is a {type(affinity).__name__}")
-    if isinstance(affinity, RBFAffinity):
+    for kernel in _kernels(affinity):
         check(tree["gamma"], NUMBER, "affinity.gamma")
-        affinity.gamma_ = tree["gamma"]
+        kernel.gamma_ = tree["gamma"]
     return affinity
+
+
+def _kernels(affinity: Affinity) -> list[RBFAffinity]:
+    """Kernel whose width was chosen: the affinity itself, or the one inside of it.
+
+    An affinity holds at most one other, and no other class has fitted attributes.
+    """
+    parts = [affinity, *affinity.get_params().values()]
+    return [part for part in parts if isinstance(part, RBFAffinity)]

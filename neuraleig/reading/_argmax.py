@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from neuraleig._typing import Array, FloatArray, IntArray
-from neuraleig.reading._base import softmax
+from neuraleig._typing import Array, IntArray
+from neuraleig.reading._base import Discretizer, softmax
 
 
-class Argmax:
+class Argmax(Discretizer):
     """Cluster of the largest score of the label head.
 
     Parameters
@@ -19,9 +21,11 @@ class Argmax:
     """
 
     needs_functions = False
+    clusters: Tensor
 
     def __init__(self, clusters: IntArray) -> None:
-        self.clusters = clusters
+        super().__init__()
+        self.register_buffer("clusters", torch.tensor(clusters))
 
     @classmethod
     def from_scores(cls, logits: Array) -> Argmax:
@@ -38,8 +42,10 @@ class Argmax:
             Labels count the clusters that are kept, from 0.
         """
         # By the softmax: it may round scores that differ to a tie.
-        return cls(np.unique(softmax(logits).argmax(axis=1)))
+        everything = cls(np.arange(logits.shape[1]))
+        probabilities = everything.probabilities(logits[:, :0], logits)
+        return cls(np.unique(probabilities.argmax(axis=1)))
 
-    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
-        """Softmax of the scores; see :meth:`Discretizer.probabilities`."""
+    def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
+        """Softmax of the scores; see :meth:`Discretizer.forward`."""
         return softmax(logits[:, self.clusters])

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
-from neuraleig._typing import Array, FloatArray
+from neuraleig._typing import Array, FloatArray, IntArray
 
 # What is left, at least, of the first function after the constant one, whose weight is
 # 1. Walks on graphs of clusters leave more; on dense kernels ten steps leave 1e-14.
 # Not tuned: graphs of neighbours keep more, with leading eigenvalues above 0.9.
 LEAST_WEIGHT = 0.3
+# Rows that are labelled at once: what is computed of them stays in the cache.
+SLICE_ROWS = 8_192
 
 
-class Discretizer(Protocol):
+class Discretizer(nn.Module, ABC):
     """A fitted map from what the network gives for a row to its label.
 
     It never looks at other rows, so a label is the same alone and in company.
+    ``predict`` calls :meth:`probabilities`; exported models have the module itself.
 
     Attributes
     ----------
@@ -25,10 +30,25 @@ class Discretizer(Protocol):
         Whether it looks at the functions; they may else have no columns.
     """
 
-    @property
-    def needs_functions(self) -> bool:
-        """Whether it looks at the functions; they may else have no columns."""
-        ...
+    needs_functions: bool = True
+
+    @abstractmethod
+    def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
+        """Probability of every cluster; its largest entry is the label.
+
+        Parameters
+        ----------
+        functions : Tensor of shape (n_samples, n_components)
+            Eigenfunctions, the constant one first.
+        logits : Tensor of shape (n_samples, n_scores)
+            Scores of the label head.
+
+        Returns
+        -------
+        probabilities : Tensor of shape (n_samples, n_clusters), float64
+            Rows sum to 1. Sums are taken within rows, and no matrix products, which
+            round a row by its company.
+        """
 
     def probabilities(self, functions: Array, logits: Array) -> FloatArray:
         """Probability of every cluster; its largest entry is the label.
@@ -45,7 +65,29 @@ class Discretizer(Protocol):
         probabilities : ndarray of shape (n_samples, n_clusters)
             Rows sum to 1.
         """
-        ...
+        with torch.inference_mode():
+            found: Tensor = self(exact(functions), exact(logits))
+        return found.numpy()
+
+    def labels(self, functions: Array, logits: Array) -> IntArray:
+        """Most probable cluster of every row.
+
+        Parameters
+        ----------
+        functions, logits : ndarray
+            As for :meth:`probabilities`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+            From 0.
+        """
+        labels = np.empty(len(logits), dtype=np.int64)
+        for start in range(0, len(labels), SLICE_ROWS):
+            part = slice(start, start + SLICE_ROWS)
+            probabilities = self.probabilities(functions[part], logits[part])
+            labels[part] = probabilities.argmax(axis=1)
+        return labels
 
 
 def diffusion_weights(eigenvalues: FloatArray, diffusion_time: float) -> FloatArray:
@@ -100,21 +142,31 @@ def diffused_rows(
         Unit rows.
     """
     weights = diffusion_weights(eigenvalues, diffusion_time)
-    rows = _by_rows(functions) * weights
+    rows = exact(functions).numpy() * weights
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(norms > 0, norms, 1.0))
 
 
-def softmax(scores: Array) -> FloatArray:
+def diffused(functions: Tensor, weights: Tensor) -> Tensor:
+    """Rows of :func:`diffused_rows`, of as many leading functions as weights.
+
+    Not to its last bit, which decides what :func:`cluster_qr_rotation` picks first.
+    """
+    rows = functions[:, : len(weights)].double() * weights
+    norms = rows.square().sum(dim=1, keepdim=True).sqrt()
+    return rows / torch.where(norms > 0, norms, 1.0)
+
+
+def softmax(scores: Tensor) -> Tensor:
     """Exponentials of every row, scaled to sum to 1, in float64."""
-    scores = _by_rows(scores)
-    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+    scores = scores.double()
+    exponentials = (scores - scores.amax(dim=1, keepdim=True)).exp()
+    return exponentials / exponentials.sum(dim=1, keepdim=True)
 
 
-def _by_rows(values: Array) -> FloatArray:
-    """Float64 with rows side by side, as one row alone always is.
+def exact(values: Array) -> Tensor:
+    """Copy in float64, with rows side by side, as one row alone always is.
 
     Sums over rows that lie apart, such as of columns picked by number, round otherwise.
     """
-    return np.ascontiguousarray(values, dtype=np.float64)
+    return torch.from_numpy(np.array(values, dtype=np.float64, order="C"))

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
+import torch
+from torch import Tensor
 
 from neuraleig._typing import Array, FloatArray
-from neuraleig.reading._base import diffused_rows
+from neuraleig.reading._base import (
+    Discretizer,
+    diffused,
+    diffused_rows,
+    diffusion_weights,
+    exact,
+)
 
 
 def cluster_qr_rotation(rows: FloatArray) -> FloatArray:
@@ -37,7 +45,7 @@ def cluster_qr_rotation(rows: FloatArray) -> FloatArray:
     return np.asarray(left @ right)
 
 
-class ClusterQR:
+class ClusterQR(Discretizer):
     """Cluster of the largest coordinate after a rotation.
 
     Parameters
@@ -50,13 +58,16 @@ class ClusterQR:
         See :func:`diffused_rows`.
     """
 
-    needs_functions = True
+    rotation: Tensor
+    weights: Tensor
 
     def __init__(
         self, rotation: FloatArray, eigenvalues: FloatArray, diffusion_time: float
     ) -> None:
-        self.rotation = rotation
-        self.eigenvalues = eigenvalues
+        super().__init__()
+        weights = diffusion_weights(eigenvalues[: len(rotation)], diffusion_time)
+        self.register_buffer("rotation", exact(rotation))
+        self.register_buffer("weights", exact(weights))
         self.diffusion_time = diffusion_time
 
     @classmethod
@@ -93,19 +104,17 @@ class ClusterQR:
         used = np.unique(np.abs(rows @ rotation).argmax(axis=1))
         return cls(rotation[:, used], eigenvalues, diffusion_time)
 
-    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
+    def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
         """Squared coordinates of the unit row, over their sum.
 
-        See :meth:`Discretizer.probabilities`.
+        See :meth:`Discretizer.forward`.
         """
-        n_used = self.rotation.shape[0]
-        rows = diffused_rows(
-            functions[:, :n_used], self.eigenvalues[:n_used], self.diffusion_time
-        )
+        rows = diffused(functions, self.weights)
         # Function by function: matrix products round a row by its company.
-        parts = (rows[:, j, None] * self.rotation[j] for j in range(n_used))
-        squared = np.square(sum(parts, start=np.zeros(1)), order="C")
-        total = squared.sum(axis=1, keepdims=True)
-        n_clusters = self.rotation.shape[1]
-        safe = np.where(total > 0, total, 1.0)
-        return np.where(total > 0, squared / safe, 1.0 / n_clusters)
+        coordinates = rows[:, :1] * self.rotation[0]
+        for j in range(1, len(self.rotation)):
+            coordinates = coordinates + rows[:, j : j + 1] * self.rotation[j]
+        squared = coordinates.square()
+        total = squared.sum(dim=1, keepdim=True)
+        shares = squared / torch.where(total > 0, total, 1.0)
+        return torch.where(total > 0, shares, 1.0 / self.rotation.shape[1])

@@ -1,8 +1,7 @@
-"""Discretiser of a fit, and the labels that it gives."""
+"""Discretiser of a fit."""
 
 from __future__ import annotations
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._typing import Array, FloatArray, IntArray
@@ -14,8 +13,6 @@ from neuraleig.reading._cluster_qr import ClusterQR
 from neuraleig.reading._nearest_centre import NearestCentre
 from neuraleig.reading._read_clusters import read_clusters
 
-# Rows that are labelled at once: probabilities are of float64.
-SLICE_ROWS = 65_536
 # Labels by the scores of the label head.
 BY_HEAD = ("argmax", "kmeans_hidden")
 
@@ -72,16 +69,6 @@ def fit_discretizer(
         seed=seed,
     )
     return NearestCentre(reading.centres, reading.spread, eigenvalues, diffusion_time)
-
-
-def labels_of(discretizer: Discretizer, functions: Array, logits: Array) -> IntArray:
-    """Most probable cluster of every row."""
-    labels = np.empty(len(logits), dtype=np.int64)
-    for start in range(0, len(labels), SLICE_ROWS):
-        part = slice(start, start + SLICE_ROWS)
-        probabilities = discretizer.probabilities(functions[part], logits[part])
-        labels[part] = probabilities.argmax(axis=1)
-    return labels
 
 
 def warn_of_dead_clusters(labels: IntArray, n_clusters: int) -> None:

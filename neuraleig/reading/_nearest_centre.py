@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from neuraleig._typing import Array, FloatArray
-from neuraleig.reading._base import diffused_rows, softmax
+from neuraleig._typing import FloatArray
+from neuraleig.reading._base import (
+    Discretizer,
+    diffused,
+    diffusion_weights,
+    exact,
+    softmax,
+)
 
 
-class NearestCentre:
+class NearestCentre(Discretizer):
     """Cluster of the nearest centre among diffused unit rows.
 
     Parameters
@@ -23,7 +31,8 @@ class NearestCentre:
         See :func:`diffused_rows`.
     """
 
-    needs_functions = True
+    centres: Tensor
+    weights: Tensor
 
     def __init__(
         self,
@@ -32,22 +41,21 @@ class NearestCentre:
         eigenvalues: FloatArray,
         diffusion_time: float,
     ) -> None:
-        self.centres = centres
+        super().__init__()
+        weights = diffusion_weights(eigenvalues[: centres.shape[1]], diffusion_time)
+        self.register_buffer("centres", exact(centres))
+        self.register_buffer("weights", exact(weights))
         self.spread = spread
-        self.eigenvalues = eigenvalues
         self.diffusion_time = diffusion_time
 
-    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
+    def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
         """Posterior of equal round Gaussians at the centres.
 
-        See :meth:`Discretizer.probabilities`.
+        See :meth:`Discretizer.forward`.
         """
-        n_used = self.centres.shape[1]
-        rows = diffused_rows(
-            functions[:, :n_used], self.eigenvalues[:n_used], self.diffusion_time
-        )
+        rows = diffused(functions, self.weights)
         # One centre at a time: no (n_samples, n_clusters, n_used) array.
-        squared = np.stack(
-            [np.square(rows - centre).sum(axis=1) for centre in self.centres], axis=1
+        squared = torch.stack(
+            [(rows - centre).square().sum(dim=1) for centre in self.centres], dim=1
         )
         return softmax(-squared / (2 * max(self.spread, np.finfo(np.float64).eps)))

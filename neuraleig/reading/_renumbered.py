@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
-from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._typing import IntArray
 from neuraleig.reading._base import Discretizer
 
 
-class Renumbered:
+class Renumbered(Discretizer):
     """A discretiser whose clusters have other numbers.
 
     Parameters
@@ -20,18 +22,18 @@ class Renumbered:
         Its cluster that comes first, second, ...
     """
 
+    order: Tensor
+
     def __init__(self, discretizer: Discretizer, order: IntArray) -> None:
+        super().__init__()
         self.discretizer = discretizer
-        self.order = order
+        self.needs_functions = discretizer.needs_functions
+        self.register_buffer("order", torch.tensor(order))
 
-    @property
-    def needs_functions(self) -> bool:
-        """Whether the discretiser looks at the functions."""
-        return self.discretizer.needs_functions
-
-    def probabilities(self, functions: Array, logits: Array) -> FloatArray:
-        """Probabilities in the new order; see :meth:`Discretizer.probabilities`."""
-        return self.discretizer.probabilities(functions, logits)[:, self.order]
+    def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
+        """Probabilities in the new order; see :meth:`Discretizer.forward`."""
+        probabilities: Tensor = self.discretizer(functions, logits)
+        return probabilities[:, self.order]
 
 
 def order_of_former(former: IntArray, labels: IntArray) -> IntArray:

@@ -187,11 +187,10 @@ class ClusterNaming(ImagePredictor):
 
     def _fingerprint(self) -> str:
         """Text that differs where the labels of an image may differ."""
-        reader = vars(self.clusterer_._discretizer).values()
-        arrays = [part for part in reader if isinstance(part, np.ndarray)]
-        arrays += [self.token_mean_, self.token_scale_]
         weights = digest(
-            self.eigenfunctions_.state_dict(), *map(torch.from_numpy, arrays)
+            self.eigenfunctions_.state_dict(),
+            *self.clusterer_._discretizer.state_dict().values(),
+            *map(torch.from_numpy, (self.token_mean_, self.token_scale_)),
         )
         radius = None if self.refine is None else float(self.refine_radius)
         seen = (tuple(map(float, self.scales)), bool(self.flip), self.refine, radius)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Self
 
-import numpy as np
 import torch
 from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
@@ -311,15 +310,12 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
         reader, inputs = self.clusterer_._discretizer, self._inputs(tokens)
         if isinstance(reader, Argmax):
             logits: Tensor = self.eigenfunctions_.network.scores(inputs)
-            return logits[:, torch.from_numpy(reader.clusters).to(logits.device)]
+            return logits[:, reader.clusters.to(logits.device)]
         functions, logits = self.eigenfunctions_(inputs)
-        probabilities = reader.probabilities(
-            functions.cpu().numpy(), logits.cpu().numpy()
-        )
+        probabilities: Tensor = reader(functions.cpu(), logits.cpu())
         # Probabilities that are 0 have no logarithm.
-        least = float(np.finfo(np.float32).tiny)
-        scores = torch.from_numpy(np.log(np.maximum(probabilities, least)))
-        return scores.float().to(logits.device)
+        least = torch.finfo(torch.float32).tiny
+        return probabilities.clamp_min(least).log().float().to(logits.device)
 
     def _inputs(self, tokens: Tensor) -> Tensor:
         """Inputs of the network: rows, or windows for one that sees them whole."""

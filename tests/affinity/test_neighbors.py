@@ -187,6 +187,62 @@ def test_what_does_not_go_together_is_refused(normal, parameters, message):
         nearest_neighbors(normal(20, 3), 2, **parameters)
 
 
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([[0.0], [1.0]], "X is a list; .* numpy array"),
+        (torch.zeros(5, 2), "X is a Tensor; .* numpy array"),
+        (np.zeros(20), r"X is float64 of shape \(20,\); .* X.reshape\(-1, 1\)"),
+        (np.zeros((1, 20, 3)), r"X is float64 of shape \(1, 20, 3\)"),
+        (np.zeros((0, 3)), r"X is float64 of shape \(0, 3\)"),
+        (np.zeros((20, 0)), r"X is float64 of shape \(20, 0\)"),
+        (np.zeros((20, 3), dtype=object), "X is object"),
+        (np.zeros((20, 3), dtype=complex), "X is complex128"),
+    ],
+)
+def test_only_arrays_of_rows_are_searched(X, message):
+    with pytest.raises(ValueError, match=message):
+        nearest_neighbors(X, 1)
+
+
+ODD = np.arange(20) % 2
+
+
+@pytest.mark.parametrize("n_features", [3, 20])
+@pytest.mark.parametrize(
+    ("n_neighbors", "groups", "message"),
+    [
+        (0, None, "n_neighbors=0 must be a positive integer"),
+        (-1, None, "n_neighbors=-1 must be"),
+        (20, None, "n_neighbors=20 .* at most 19, the number of other rows; lower"),
+        (2.5, None, "n_neighbors=2.5 must be"),
+        ("3", None, "n_neighbors='3' must be"),
+        (True, None, "n_neighbors=True must be"),
+        (11, ODD, "n_neighbors=11 .* at most 10, the number of rows outside of the la"),
+        (3, np.zeros(20, dtype=np.int64), "n_neighbors=3 .* at most 0, the number of"),
+        (3, ODD.tolist(), "groups is a list; .* numpy.unique"),
+        (3, ODD[:10], r"groups is int64 of shape \(10,\); .* of shape \(20,\)"),
+        (3, ODD[:, None], r"groups is int64 of shape \(20, 1\)"),
+        (3, ODD.astype(str), r"groups is <U21 of shape \(20,\); .* numpy.unique"),
+        (3, ODD - 1, "groups has the negative value -1; .* numpy.unique"),
+    ],
+)
+def test_neighbours_that_there_are_not_are_refused(
+    normal, n_features, n_neighbors, groups, message
+):
+    with pytest.raises(ValueError, match=message):
+        nearest_neighbors(normal(20, n_features), n_neighbors, groups=groups)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("n_features", [3, 20])
+def test_rows_that_are_not_finite_are_refused(normal, n_features, value):
+    X = normal(20, n_features)
+    X[7:9, 1] = value, -value
+    with pytest.raises(ValueError, match="X has values that are not finite; leave"):
+        nearest_neighbors(X, 3)
+
+
 def test_without_faiss_the_extra_is_named(normal, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(ImportError, match="pip install faiss-cpu "):

@@ -1,5 +1,7 @@
 """Graphs of tokens: features plus pixels, each token a node."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -7,11 +9,14 @@ import torch
 from segmentation import dense_reference
 from sklearn.base import clone
 
+from neuraleig import NeuralEigenSpectralClustering
 from neuraleig._batch import Edges
 from neuraleig.affinity import (
     CosineAffinity,
     GraphWarning,
     NeighborAffinity,
+    PrecomputedAffinity,
+    PrecomputedNeighborAffinity,
     RBFAffinity,
     TokenAffinity,
 )
@@ -156,6 +161,21 @@ class TestComponent:
         with pytest.raises(ValueError, match=f"'{name}'"):
             TokenAffinity(**changes).check("affinity", "Estimator")
         TokenAffinity(CosineAffinity()).check("affinity", "Estimator")
+
+    @pytest.mark.parametrize(
+        "inner",
+        [PrecomputedAffinity(), PrecomputedNeighborAffinity(5)],
+        ids=repr,
+    )
+    def test_given_weights_are_those_of_pixels_and_not_of_features(self, inner):
+        message = rf"affinity__affinity={re.escape(repr(inner))} needs .* matrix .* pix"
+        with pytest.raises(ValueError, match=message):
+            TokenAffinity(inner).check("affinity", "Estimator")
+        with pytest.raises(ValueError, match="affinity__affinity__affinity=Precompu"):
+            TokenAffinity(TokenAffinity(inner)).check("affinity", "Estimator")
+        model = NeuralEigenSpectralClustering(2, affinity=TokenAffinity(inner))
+        with pytest.raises(ValueError, match=message):
+            model.fit(np.eye(8), affinity_matrix=np.ones((8, 8)))
 
 
 class TestMatrices:

@@ -12,6 +12,7 @@ from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.estimators import _stream
 from neuraleig.estimators._stream import Renumbered, StreamSample, order_of_former
 from neuraleig.metrics import clustering_accuracy
+from neuraleig.reading import Discretizer
 
 CENTRES = [[0, 0], [9, 0], [0, 9]]
 
@@ -107,10 +108,10 @@ def test_a_cluster_that_is_new_comes_where_there_is_room():
 
 
 def test_renumbered_probabilities_move_with_the_clusters():
-    class Fixed:
+    class Fixed(Discretizer):
         needs_functions = False
 
-        def probabilities(self, functions, logits):
+        def forward(self, functions, logits):
             return logits
 
     table = np.array([[0.1, 0.7, 0.2]])

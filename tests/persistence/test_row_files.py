@@ -23,9 +23,16 @@ from neuraleig import (
     load,
     save,
 )
-from neuraleig.affinity import CallableAffinity, NeighborAffinity, RBFAffinity
+from neuraleig.affinity import (
+    Affinity,
+    CallableAffinity,
+    NeighborAffinity,
+    RBFAffinity,
+    TokenAffinity,
+)
 from neuraleig.networks import MLP
 from neuraleig.persistence import ModelFileError
+from neuraleig.persistence._parameters import COMPONENTS
 from neuraleig.plotting import SpectrumDisplay
 from neuraleig.training import BaseCallback
 
@@ -87,6 +94,12 @@ def assert_says_the_same(model, loaded, rows, **matrix):
     assert list(model.get_feature_names_out()) == list(loaded.get_feature_names_out())
 
 
+def parts_of(component):
+    """A component, and all components inside of it."""
+    inside = component.get_params().values()
+    return [component, *(part for part in inside if isinstance(part, BaseEstimator))]
+
+
 def assert_same_attributes(model, loaded):
     mine, theirs = vars(model), vars(loaded)
     assert mine.keys() - theirs.keys() <= OF_TRAINING
@@ -100,14 +113,15 @@ def assert_same_attributes(model, loaded):
                 assert torch.equal(value, states[1][key])
                 strides = value.stride(), states[1][key].stride()
                 assert strides[0] == strides[1] or value.numel() <= 1, key
-            assert not other.training
+            assert one.training == other.training
         elif isinstance(one, np.ndarray):
             np.testing.assert_array_equal(one, other)
             assert one.dtype == other.dtype
         elif isinstance(one, BaseEstimator):
             assert type(one) is type(other)
-            assert plain(vars(one)) == plain(vars(other))
-        elif name != "_discretizer":
+            for mine_in, theirs_in in zip(parts_of(one), parts_of(other), strict=True):
+                assert plain(vars(mine_in)) == plain(vars(theirs_in))
+        else:
             assert (type(one), one) == (type(other), other), name
 
 
@@ -151,6 +165,12 @@ CONFIGURATIONS = {
     "affinity object": (
         clustering,
         {"affinity": NeighborAffinity(8, weights="heat", regularization=0.1)},
+        X,
+    ),
+    "rbf of tokens": (clustering, {"affinity": TokenAffinity(RBFAffinity())}, X),
+    "rbf of tokens of tokens": (
+        clustering,
+        {"affinity": TokenAffinity(TokenAffinity(RBFAffinity(), n_channels=1))},
         X,
     ),
     "rbf object": (clustering, {"affinity": RBFAffinity(n_landmarks=50)}, X),
@@ -211,6 +231,16 @@ def test_sizes_may_be_integers_of_numpy(make, changes, tmp_path):
     # As a grid search over np.arange sets them.
     model = make(**changes).fit(X)
     assert_says_the_same(model, round_trip(model, tmp_path), new_rows())
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in COMPONENTS.values() if issubclass(kind, Affinity)]
+)
+def test_affinities_keep_nothing_of_a_fit_but_their_width(kind):
+    affinity = kind(kernel) if kind is CallableAffinity else kind()
+    # Files hold the parameters and this one.
+    affinity.build(X, matrix=kneighbors_graph(X, 20, mode="distance"))
+    assert vars(affinity).keys() - affinity.get_params(deep=False).keys() <= {"gamma_"}
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)

@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from same_trees import assert_same
 
 from neuraleig.training import CheckpointError
 from neuraleig.training import _checkpoint as module
@@ -34,23 +35,6 @@ def folder(tmp_path):
 
 def file_of(folder, name="entry"):
     return folder.path / f"neuraleig-{name}.safetensors"
-
-
-def assert_same(found, expected):
-    """Whether two trees are equal, types included."""
-    assert type(found) is type(expected)
-    if isinstance(expected, dict):
-        assert list(found) == list(expected)
-        found, expected = list(found.values()), list(expected.values())
-    if isinstance(expected, list | tuple):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
-            assert_same(one, other)
-    elif isinstance(expected, np.ndarray | torch.Tensor):
-        assert found.dtype == expected.dtype
-        assert found.tolist() == expected.tolist()
-    else:
-        assert found == expected
 
 
 def test_clearing_waits_for_the_end_of_a_block(folder):
