@@ -49,6 +49,19 @@ def refined_labels(graph: Graph, labels: IntArray) -> IntArray:
     .. [1] I. S. Dhillon, Y. Guan and B. Kulis, "Weighted graph cuts without
        eigenvectors: a multilevel approach", IEEE Transactions on Pattern Analysis and
        Machine Intelligence, 2007.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_blobs
+    >>> from neuraleig.affinity import NeighborAffinity
+    >>> from neuraleig.reading import refined_labels
+    >>> X, y = make_blobs([60, 20], centers=[[0, 0], [9, 0]], random_state=0)
+    >>> graph = NeighborAffinity().build(X, seed=0)
+    >>> misplaced = y.copy()
+    >>> misplaced[:5] = 1 - y[:5]
+    >>> bool(np.all(refined_labels(graph, misplaced) == y))
+    True
     """
     n_clusters = int(labels.max()) + 1
     best, least = labels, np.inf

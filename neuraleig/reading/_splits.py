@@ -54,7 +54,7 @@ def split_clusters(graph: Graph, functions: Array, n_clusters: int) -> IntArray 
     -------
     labels : ndarray of shape (n_nodes,), int64, or None
         Cluster of every node; ``None`` if no piece can be split so often into parts
-        with one percent of the volume (less beyond thirty clusters).
+        with one percent of the volume (less for more than thirty clusters).
 
     Notes
     -----
@@ -65,6 +65,19 @@ def split_clusters(graph: Graph, functions: Array, n_clusters: int) -> IntArray 
     ----------
     .. [1] J. Shi and J. Malik, "Normalized cuts and image segmentation", IEEE
        Transactions on Pattern Analysis and Machine Intelligence, 2000.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_blobs
+    >>> from neuraleig.affinity import NeighborAffinity
+    >>> from neuraleig.reading import split_clusters
+    >>> from neuraleig.spectrum import graph_spectrum
+    >>> X, y = make_blobs([500, 30], centers=[[0, 0], [7, 0]], random_state=0)
+    >>> graph = NeighborAffinity().build(X, seed=0)
+    >>> functions = graph_spectrum(graph.weights, 3).functions
+    >>> sorted(np.bincount(split_clusters(graph, functions, 2)).tolist())
+    [30, 500]
     """
     share = min(LEAST_SHARE, LEAST_OF_MEAN / n_clusters)
     least = share * float(graph.degrees.sum())
