@@ -13,7 +13,12 @@ from sklearn.exceptions import ConvergenceWarning
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Graph
 from neuraleig.reading._base import diffused_rows
-from neuraleig.reading._judge import Judgement, judge_labels, judged_graph
+from neuraleig.reading._judge import (
+    MIN_GAIN,
+    Judgement,
+    judge_labels,
+    judged_graph,
+)
 from neuraleig.reading._nearest_centre import NearestCentre
 from neuraleig.reading._refine import refined_labels
 from neuraleig.reading._splits import split_clusters
@@ -37,11 +42,6 @@ FEW_STARTS_ROWS = 50_000
 # level, 0.003 loses two sets of the suite.
 LEAST_RATIO, MOST_RATIO = 1.05, 2.0
 HALF_RATIO_CUT = 0.007
-# Modularities that differ by less say nothing: about what moving two rows in a thousand
-# changes. The candidate that the others agree with most is then taken.
-# Chosen as above: 0.001 to 0.003 are level; the lowest of five seeds on digits rises
-# from 0.84 to 0.88.
-NEAR = 0.002
 # Cuts that differ by less are equal.
 ROUNDING = 1e-9
 # Rows on which k-means is fitted; the others go to the nearest centre.
@@ -199,7 +199,7 @@ def best_candidate(candidates: Sequence[Candidate]) -> Candidate:
 
     With the least cut per cluster :math:`m`, a candidate may cut
     :math:`1.05 + 0.95\, m / (m + 0.007)` times as much as the least. Among modularities
-    within 0.002 of the highest, the candidate that agrees most with the others (by mean
+    within 0.001 of the highest, the candidate that agrees most with the others (by mean
     adjusted Rand index) is taken. A candidate with fewer clusters than others is taken
     only if there are no others.
     """
@@ -211,7 +211,7 @@ def best_candidate(candidates: Sequence[Candidate]) -> Candidate:
     fair = [candidate for candidate in whole if candidate.judgement.cut <= allowed]
     highest = max(candidate.judgement.modularity for candidate in fair)
     return _most_agreed(
-        [part for part in fair if part.judgement.modularity >= highest - NEAR]
+        [part for part in fair if part.judgement.modularity >= highest - MIN_GAIN]
     )
 
 

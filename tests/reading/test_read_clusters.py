@@ -201,7 +201,7 @@ def test_rounding_of_cuts_does_not_decide():
 
 
 def test_among_near_equals_what_most_agree_with_is_taken():
-    alone = Candidate(np.array([0, 1] * 4), 1, Judgement(0.2, 0.501))
+    alone = Candidate(np.array([0, 1] * 4), 1, Judgement(0.2, 0.5005))
     common = [
         Candidate(np.array(labels), 1, Judgement(0.2, 0.5))
         for labels in ([0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 0, 1, 1, 1])
