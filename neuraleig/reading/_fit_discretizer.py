@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._typing import Array, FloatArray, IntArray
@@ -68,7 +71,15 @@ def fit_discretizer(
         diffusion_time=diffusion_time,
         seed=seed,
     )
-    return NearestCentre(reading.centres, reading.spread, eigenvalues, diffusion_time)
+    reader = partial(
+        NearestCentre,
+        spread=reading.spread,
+        eigenvalues=eigenvalues,
+        diffusion_time=diffusion_time,
+    )
+    # Labels were refined on the graph: a centre need not be the nearest of any row.
+    used = np.unique(reader(reading.centres).labels(functions, logits))
+    return reader(reading.centres[used])
 
 
 def warn_of_dead_clusters(labels: IntArray, n_clusters: int) -> None:
