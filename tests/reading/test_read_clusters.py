@@ -198,16 +198,3 @@ def test_what_cuts_hardly_anything_is_never_given_up(
 def test_rounding_of_cuts_does_not_decide():
     exact, rounded = candidate_of(0.0, 0.5), candidate_of(1e-16, 0.5005)
     assert best_candidate([exact, rounded]) is rounded
-
-
-def test_among_near_equals_what_most_agree_with_is_taken():
-    alone = Candidate(np.array([0, 1] * 4), 1, Judgement(0.2, 0.5005))
-    common = [
-        Candidate(np.array(labels), 1, Judgement(0.2, 0.5))
-        for labels in ([0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 0, 1, 1, 1])
-    ]
-    found = best_candidate([alone, *common])
-    assert any(found is candidate for candidate in common)
-    # What is plainly more modular needs no company.
-    better = Candidate(alone.labels, 1, Judgement(0.2, 0.51))
-    assert best_candidate([better, *common]) is better
