@@ -229,3 +229,37 @@ class TestCamVid:
             camvid.known_results(options, camvid.setting_of(options))
         options.resume = True
         assert camvid.known_results(options, "a") == [{"setting": "a"}]
+
+
+class TestSuite:
+    def test_the_best_reference_counts_and_noise_does_not(self):
+        suite = import_module("suite")
+        truth = np.array([1, 1, 2, 2, 0, 0])
+        other = np.array([1, 2, 3, 1, 2, 3])
+
+        def method(X, n_clusters, seed):
+            assert len(X) == len(truth)
+            return np.array([0, 0, 1, 1, 0, 1]) if n_clusters == 2 else np.arange(6) % 2
+
+        score = suite.score(method, np.zeros((6, 1)), [other, truth], 0)
+        assert score == 1.0
+        assert suite.score(method, np.zeros((6, 1)), [other], 0) < 0.5
+
+    def test_sets_are_read_with_all_their_references(self, tmp_path):
+        suite = import_module("suite")
+        X, y = np.eye(3, dtype=np.float32), np.array([1, 2, 0], dtype=np.int16)
+        np.savez(tmp_path / "one.npz", X=X, labels0=y, labels1=y[::-1])
+        ((name, rows, references),) = suite.files(tmp_path)
+        assert (name, rows.dtype) == ("one", np.float64)
+        np.testing.assert_array_equal(references, [y, y[::-1]])
+
+    def test_what_is_behind_is_named(self):
+        suite = import_module("suite")
+        runs = {
+            "ahead": {"ours": [1.0, 0.8], "SpectralClustering": [0.5, 0.5]},
+            "behind": {"ours": [0.5, 0.5], "SpectralClustering": [1.0, 1.0]},
+        }
+        ahead, behind, mean = suite.table(runs).splitlines()[2:]
+        assert ahead == "| ahead | 0.900 | 0.500 | 0.800 |  |"
+        assert behind == "| behind | 0.500 | 1.000 | 0.500 | 0.500 |"
+        assert mean.startswith("| mean | 0.700 | 0.750 |")
