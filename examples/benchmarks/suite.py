@@ -103,7 +103,10 @@ def table(runs: dict[str, dict[str, list[float]]]) -> str:
         means = [np.mean(scores[method]) for method in METHODS]
         behind = means[1] - means[0]
         rows.append([name, *(f"{mean:.3f}" for mean in means)])
-        rows[-1] += [f"{min(scores['ours']):.3f}", f"{behind:.3f}" * (behind > 0.01)]
+        rows[-1] += [
+            f"{min(scores['ours']):.3f}",
+            f"{behind:.3f}" if behind > 0.01 else "",
+        ]
     all_means = [
         np.mean([np.mean(scores[method]) for scores in runs.values()])
         for method in METHODS
