@@ -16,13 +16,13 @@ class DistinctRows(NamedTuple):
 
     Parameters
     ----------
-    index : ndarray of shape (n_distinct,), int64
+    first : ndarray of shape (n_distinct,), int64
         Position of the first of each set of identical rows, ascending.
     counts : ndarray of shape (n_distinct,), int64
         Number of rows of each set.
     """
 
-    index: IntArray
+    first: IntArray
     counts: IntArray
 
 
@@ -159,4 +159,5 @@ class Slots(NamedTuple):
         """
         n_neighbors = self.filled.shape[1]
         nearer = self.filled < min(neighbor, n_neighbors)
-        return np.minimum(nearer.sum(axis=1), n_neighbors - 1).astype(np.int64)
+        ranks: IntArray = nearer.sum(axis=1, dtype=np.int64)
+        return np.minimum(ranks, n_neighbors - 1)

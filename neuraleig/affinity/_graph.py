@@ -114,24 +114,25 @@ def neighbor_graph(
     weights : csr_array of shape (n_samples, n_samples)
         With the edges among the copies of a row on its diagonal.
     """
-    n_samples, n_neighbors = indices.shape
-    slots = None
     if counts is None:
-        weights = edge_weights(distances, indices, kind)
-    else:
-        slots = Slots.of(counts, indices, meets_copies=meets_copies)
-        ranks = slots.ranks_of(LOCAL_SCALE_NEIGHBOR)
-        weights = slots.others * edge_weights(distances, indices, kind, ranks)
-        # A mass has no slot left for other rows, and is joined to them all the same.
-        weights = counts[:, None] * np.maximum(weights, np.exp(-MAX_EXPONENT))
-    offsets = np.arange(n_samples + 1, dtype=np.int64) * n_neighbors
-    shape = (n_samples, n_samples)
-    directed = sp.csr_array((weights.ravel(), indices.ravel(), offsets), shape=shape)
-    graph = symmetrized(directed)
-    if slots is not None and slots.own.any():
-        graph = sp.csr_array(graph + sp.diags_array(counts * slots.own, format="csr"))
-        graph.eliminate_zeros()
+        return symmetrized(_directed(edge_weights(distances, indices, kind), indices))
+    slots = Slots.of(counts, indices, meets_copies=meets_copies)
+    scale_ranks = slots.ranks_of(LOCAL_SCALE_NEIGHBOR)
+    weights = slots.others * edge_weights(distances, indices, kind, scale_ranks)
+    # A mass has no slot left for other rows, and is joined to them all the same.
+    weights = np.maximum(weights, np.exp(-MAX_EXPONENT)) * counts[:, None]
+    loops = sp.diags_array(slots.own * counts, format="csr")
+    graph = sp.csr_array(symmetrized(_directed(weights, indices)) + loops)
+    graph.eliminate_zeros()
     return graph
+
+
+def _directed(weights: FloatArray, indices: IntArray) -> sp.csr_array:
+    """Matrix of the weights to neighbours."""
+    n_samples, n_neighbors = indices.shape
+    offsets = np.arange(n_samples + 1, dtype=np.int64) * n_neighbors
+    parts = (weights.ravel(), indices.ravel(), offsets)
+    return sp.csr_array(parts, shape=(n_samples, n_samples))
 
 
 class NeighborAffinity(Affinity):

@@ -24,7 +24,7 @@ def built(X, n_neighbors=5, groups=None, **options):
 def test_distinct_rows_are_the_first_of_their_kind():
     X = np.array([[0.0, 1], [2, 3], [-0.0, 1], [2, 3], [2, 4]])
     found = distinct_rows(X)
-    np.testing.assert_array_equal(found.index, [0, 1, 4])
+    np.testing.assert_array_equal(found.first, [0, 1, 4])
     np.testing.assert_array_equal(found.counts, [2, 2, 1])
 
 
@@ -37,7 +37,7 @@ def test_distinct_rows_are_those_of_numpy(monkeypatch, dtype, order):
     X[30:] = np.abs(X[30:])
     _, first, counts = np.unique(X, axis=0, return_index=True, return_counts=True)
     found = distinct_rows(X)
-    np.testing.assert_array_equal(found.index, np.sort(first))
+    np.testing.assert_array_equal(found.first, np.sort(first))
     np.testing.assert_array_equal(found.counts, counts[np.argsort(first)])
 
 
@@ -45,7 +45,7 @@ def test_rows_that_share_a_hash_are_compared(monkeypatch):
     X = rows(20)
     X[5] = X[2]
     monkeypatch.setattr(_copies, "_row_hashes", lambda X: np.zeros(len(X), np.uint64))
-    np.testing.assert_array_equal(distinct_rows(X).index, np.delete(np.arange(20), 5))
+    np.testing.assert_array_equal(distinct_rows(X).first, np.delete(np.arange(20), 5))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
