@@ -160,4 +160,4 @@ class Slots(NamedTuple):
         n_neighbors = self.filled.shape[1]
         nearer = self.filled < min(neighbor, n_neighbors)
         ranks: IntArray = nearer.sum(axis=1, dtype=np.int64)
-        return np.minimum(ranks, n_neighbors - 1)
+        return np.asarray(np.minimum(ranks, n_neighbors - 1))
