@@ -555,3 +555,16 @@ def test_number_of_clusters_of_separate_groups(dense_affinity):
     matrix = block_diagonal(*(dense_affinity(8, seed=s) for s in range(4)))
     found = graph_spectrum(sp.csr_array(matrix), 8, uniform=1e-3)
     assert suggest_n_clusters(found.eigenvalues) == 4
+
+
+def test_edges_among_copies_are_part_of_the_affinity():
+    generator = np.random.default_rng(0)
+    for n_nodes in (60, 500):
+        upper = np.triu(generator.random((n_nodes, n_nodes)) < 8 / n_nodes, 1)
+        ring = np.roll(np.eye(n_nodes), 1, axis=0)
+        matrix = (upper + upper.T + ring + ring.T).astype(float)
+        matrix[np.diag_indices(n_nodes)] = generator.integers(0, 4, n_nodes) ** 2 * 5.0
+        found = graph_spectrum(sp.csr_array(matrix), 4, tol=1e-4)
+        root = np.sqrt(matrix.sum(axis=1))
+        exact = np.linalg.eigvalsh(matrix / np.outer(root, root))[::-1][:4]
+        np.testing.assert_allclose(found.eigenvalues, exact, atol=1e-5)

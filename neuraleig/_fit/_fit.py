@@ -185,7 +185,9 @@ def set_hidden_centres(
     )
     hidden = shard.gathered(mine).numpy()
     weight, bias = shard.first(
-        lambda: nearest_centre_scores(hidden, n_clusters, run.seeds.labels)
+        lambda: nearest_centre_scores(
+            hidden, n_clusters, run.seeds.labels, problem.graph.relative_counts
+        )
     )
     head = RowLinear(hidden.shape[1], len(bias)).to(run.device)
     head.weight.copy_(torch.from_numpy(weight))

@@ -101,13 +101,13 @@ class Problem(ABC):
     @property
     def has_edges(self) -> bool:
         """Whether there is anything to learn from."""
-        return bool(self.graph.weights.nnz > 0)
+        return self.graph.n_edges > 0
 
     @property
     def description(self) -> str:
         """Size of the graph, and the recall of its neighbours, for progress."""
         graph = self.graph
-        words = f"{graph.n_nodes} nodes, {graph.weights.nnz // 2} edges"
+        words = f"{graph.n_nodes} nodes, {graph.n_edges} edges"
         found = graph.neighbor_recall
         return words if found == 1.0 else f"{words}, recall {found:.3f}"
 

@@ -156,8 +156,12 @@ class RowProblem(Problem):
         return int(self.X.shape[0])
 
     def drawn(self, labels: Tensor, seed: int) -> Tensor:
-        """Up to 8,192 nodes at random, with some of every cluster."""
-        order = np.random.default_rng(seed).permutation(len(labels))
+        """Up to 8,192 nodes at random, by their counts, with some of every cluster."""
+        counts = self.graph.relative_counts
+        nodes: IntArray = np.arange(len(labels), dtype=np.int64)
+        if counts is not None:
+            nodes = np.repeat(nodes, counts)
+        order = np.random.default_rng(seed).permutation(nodes)
         if len(order) > SOLVE_ROWS:
             shuffled = labels.numpy()[order]
             by_cluster = np.argsort(shuffled, kind="stable")
@@ -177,13 +181,15 @@ class RowProblem(Problem):
     def teaching_batches(self, settings: Settings, seed: int) -> tuple[Sampler, float]:
         """Batches of rows, half as many as in a step of fine-tuning."""
         batch_size = (settings.batch_size or BATCH_ROWS) // 2
-        sampler = NodeSampler(self.rows, max(batch_size, 1), seed=seed)
-        return sampler, len(self.rows) / sampler.batch_size
+        counts = self.graph.relative_counts
+        n_drawn = len(self.rows) if counts is None else int(counts.sum())
+        sampler = NodeSampler(self.rows, max(batch_size, 1), seed=seed, counts=counts)
+        return sampler, n_drawn / sampler.batch_size
 
     def n_judges(self, settings: Settings) -> int:
         """Edges, or rows."""
         if settings.by_edges:
-            return int(self.graph.weights.nnz // 2)
+            return self.graph.n_edges
         return int(self.X.shape[0])
 
     def tuning_batches(
@@ -250,11 +256,11 @@ def without_outliers(graph: Graph, n_clusters: int) -> Graph:
     n_components = graph.n_connected_components
     if n_components <= n_clusters:
         return graph
-    sizes = np.bincount(graph.component_labels)
-    large = sizes[graph.component_labels] >= (
-        OUTLIER_SHARE * graph.n_nodes / n_clusters
-    )
-    if large.sum() > graph.n_nodes / 2 and not large.all():
+    counts = graph.counts
+    n_rows = int(counts.sum())
+    sizes = np.bincount(graph.component_labels, counts)
+    large = sizes[graph.component_labels] >= OUTLIER_SHARE * n_rows / n_clusters
+    if counts[large].sum() > n_rows / 2 and not large.all():
         graph = graph.subgraph(np.flatnonzero(large))
     # Uniform weight connects what the stored edges do not.
     if graph.n_connected_components > n_clusters and graph.uniform == 0.0:

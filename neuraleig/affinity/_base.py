@@ -21,6 +21,7 @@ from neuraleig._sklearn import Interval
 from neuraleig._sparse import clear_diagonal
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig._validation import check_affinity_matrix
+from neuraleig.affinity._copies import in_lowest_terms
 
 
 class GraphWarning(UserWarning):
@@ -34,27 +35,48 @@ class Graph:
     Parameters
     ----------
     weights : csr_array of shape (n_nodes, n_nodes)
-        Symmetric and non-negative, with an empty diagonal.
+        Symmetric and non-negative. The diagonal is empty, but for edges among the
+        copies of a row.
     index : ndarray of shape (n_nodes,), int64
-        Row of the data that each node is. Duplicate rows and outliers may have
-        none.
+        Row of the data that each node is, the first of identical ones. Outliers may
+        have none.
     uniform : float, default=0.0
         Weight that every pair of nodes has in addition (the regularisation by a
         share of random pairs); it is never stored as a matrix.
     neighbor_recall : float, default=1.0
         Share of the nearest neighbours that the search found, on a sample; 1 where it
         was exact, or where there was none.
+    copies : ndarray of shape (n_nodes,), int64, or None, default=None
+        Number of identical rows that each node stands for; ``None``: one each.
     """
 
     weights: sp.csr_array
     index: IntArray
     uniform: float = 0.0
     neighbor_recall: float = 1.0
+    copies: IntArray | None = None
 
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""
         return int(self.weights.shape[0])
+
+    @property
+    def n_edges(self) -> int:
+        """Number of pairs of nodes that stored edges join."""
+        return int(self.weights.nnz - np.count_nonzero(self.weights.diagonal())) // 2
+
+    @property
+    def counts(self) -> IntArray:
+        """Number of identical rows that each node stands for."""
+        if self.copies is None:
+            return np.ones(self.n_nodes, dtype=np.int64)
+        return self.copies
+
+    @cached_property
+    def relative_counts(self) -> IntArray | None:
+        """Counts in lowest terms; ``None`` if all nodes count alike."""
+        return None if self.copies is None else in_lowest_terms(self.copies)
 
     @cached_property
     def degrees(self) -> FloatArray:
@@ -87,7 +109,8 @@ class Graph:
             With the same ``uniform`` weight.
         """
         weights = sp.csr_array(self.weights[nodes][:, nodes])
-        return replace(self, weights=weights, index=self.index[nodes])
+        copies = None if self.copies is None else self.copies[nodes]
+        return replace(self, weights=weights, index=self.index[nodes], copies=copies)
 
     def regularized(self, share: float) -> Graph:
         """Add a share of random pairs: the same weight for every pair of nodes.

@@ -8,16 +8,15 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 import scipy.sparse as sp
 import torch
-from numpy.typing import NDArray
 
 from neuraleig._batch import Edges
 from neuraleig._shard import ALONE, Shard
 from neuraleig._sklearn import Interval, StrOptions
-from neuraleig._standardize import SLICE_ELEMENTS
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig._validation import METRICS
 from neuraleig._warnings import warn_user
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning, symmetrized
+from neuraleig.affinity._copies import Slots, distinct_rows, in_lowest_terms
 from neuraleig.affinity._neighbors import (
     NEIGHBOR_BACKENDS,
     NeighborBackend,
@@ -39,7 +38,12 @@ LOCAL_SCALE_NEIGHBOR = 7
 MAX_EXPONENT = 10.0
 
 
-def edge_weights(distances: FloatArray, indices: IntArray, kind: str) -> FloatArray:
+def edge_weights(
+    distances: FloatArray,
+    indices: IntArray,
+    kind: str,
+    scale_ranks: IntArray | None = None,
+) -> FloatArray:
     r"""Weights of the edges from every row to its neighbours.
 
     ``"self_tuning"``: :math:`\exp(-d_{ij}^2 / (s_i s_j))` with :math:`s_i` the
@@ -52,6 +56,9 @@ def edge_weights(distances: FloatArray, indices: IntArray, kind: str) -> FloatAr
         Neighbours in ascending order of distance.
     kind : {"self_tuning", "heat", "binary"}
         Which weights.
+    scale_ranks : ndarray of shape (n_samples,) or None, default=None
+        Position of the neighbour whose distance is the scale of a row; ``None``: that
+        of the 7th.
 
     Returns
     -------
@@ -67,7 +74,10 @@ def edge_weights(distances: FloatArray, indices: IntArray, kind: str) -> FloatAr
         return np.ones_like(distances)
     # Weights know no unit, but squares have limits.
     distances = of_common_size(distances)
-    scale = distances[:, min(LOCAL_SCALE_NEIGHBOR, distances.shape[1]) - 1]
+    if scale_ranks is None:
+        scale = distances[:, min(LOCAL_SCALE_NEIGHBOR, distances.shape[1]) - 1]
+    else:
+        scale = np.take_along_axis(distances, scale_ranks[:, None], axis=1)[:, 0]
     if kind == "heat":
         scale = np.full_like(scale, np.median(scale))
     # Rows among their own duplicates have no scale: duplicates are as near as can be,
@@ -78,63 +88,59 @@ def edge_weights(distances: FloatArray, indices: IntArray, kind: str) -> FloatAr
     return np.exp(-np.minimum(ratio, MAX_EXPONENT))
 
 
-def neighbor_graph(distances: FloatArray, indices: IntArray, kind: str) -> sp.csr_array:
-    """Symmetric graph of weighted edges to nearest neighbours."""
-    n_samples, n_neighbors = indices.shape
-    weights = edge_weights(distances, indices, kind)
-    offsets = np.arange(n_samples + 1, dtype=np.int64) * n_neighbors
-    shape = (n_samples, n_samples)
-    directed = sp.csr_array((weights.ravel(), indices.ravel(), offsets), shape=shape)
-    return symmetrized(directed)
+def neighbor_graph(
+    distances: FloatArray,
+    indices: IntArray,
+    kind: str,
+    counts: IntArray | None = None,
+    *,
+    meets_copies: bool = True,
+) -> sp.csr_array:
+    """Symmetric graph of weighted edges to nearest neighbours.
 
+    Parameters
+    ----------
+    distances, indices : ndarray of shape (n_samples, n_neighbors)
+        Neighbours in ascending order of distance.
+    kind : {"self_tuning", "heat", "binary"}
+        Which weights, see :func:`edge_weights`.
+    counts : ndarray of shape (n_samples,) or None, default=None
+        Copies of every row, see :class:`Slots`; ``None``: all are alike.
+    meets_copies : bool, default=True
+        Whether copies of a row are neighbours of each other.
 
-def distinct_rows(X: Array, groups: IntArray | None = None) -> IntArray:
-    """Index of the first of each set of identical rows, ascending.
-
-    Rows of different groups are different. Only rows that share a hash are compared,
-    so that data without duplicates cost one pass and no copy.
+    Returns
+    -------
+    weights : csr_array of shape (n_samples, n_samples)
+        With the edges among the copies of a row on its diagonal.
     """
-    _, inverse, counts = np.unique(
-        _row_hashes(X), return_inverse=True, return_counts=True
-    )
-    doubtful = np.flatnonzero(counts[inverse] > 1)
-    rows = _without_signed_zeros(X[doubtful])
-    if groups is not None:
-        rows = np.column_stack([rows, groups[doubtful]])
-    as_bytes = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))
-    _, first = np.unique(as_bytes.ravel(), return_index=True)
-    kept = np.ones(X.shape[0], dtype=bool)
-    kept[doubtful] = False
-    kept[doubtful[first]] = True
-    return np.flatnonzero(kept).astype(np.int64)
+    if counts is None:
+        return symmetrized(_directed(edge_weights(distances, indices, kind), indices))
+    slots = Slots.of(counts, indices, meets_copies=meets_copies)
+    scale_ranks = slots.ranks_of(LOCAL_SCALE_NEIGHBOR)
+    weights = slots.others * edge_weights(distances, indices, kind, scale_ranks)
+    # A mass has no slot left for other rows, and is joined to them all the same.
+    weights = np.maximum(weights, np.exp(-MAX_EXPONENT)) * counts[:, None]
+    loops = sp.diags_array(slots.own * counts, format="csr")
+    graph = sp.csr_array(symmetrized(_directed(weights, indices)) + loops)
+    graph.eliminate_zeros()
+    return graph
 
 
-def _row_hashes(X: Array) -> NDArray[np.uint64]:
-    """One integer per row, equal for equal rows."""
-    generator = np.random.default_rng(0)
-    multipliers = generator.integers(2**64, size=X.shape[1], dtype=np.uint64)
-    hashes = np.empty(X.shape[0], dtype=np.uint64)
-    step = max(1, SLICE_ELEMENTS // X.shape[1])
-    for start in range(0, X.shape[0], step):
-        part = _without_signed_zeros(X[start : start + step])
-        bits = part.view(f"u{part.itemsize}").astype(np.uint64)
-        # Round numbers end in zeros, which products would keep: fold the rest in.
-        bits ^= bits >> np.uint64(32)
-        hashes[start : start + step] = bits @ multipliers
-    return hashes
-
-
-def _without_signed_zeros(X: Array) -> Array:
-    """Contiguous copy in which equal values have equal bytes."""
-    copy: Array = np.ascontiguousarray(X) + 0.0  # -0.0 and 0.0 are the same value
-    return copy
+def _directed(weights: FloatArray, indices: IntArray) -> sp.csr_array:
+    """Matrix of the weights to neighbours."""
+    n_samples, n_neighbors = indices.shape
+    offsets = np.arange(n_samples + 1, dtype=np.int64) * n_neighbors
+    parts = (weights.ravel(), indices.ravel(), offsets)
+    return sp.csr_array(parts, shape=(n_samples, n_samples))
 
 
 class NeighborAffinity(Affinity):
     """Graph of the nearest neighbours of every row.
 
-    Identical rows are one node: they would otherwise be each other's only
-    neighbours and cut their place off from the rest of the graph.
+    Identical rows are one node that weighs as much as its copies. Beside rows with
+    fewer copies, they are neighbours of each other first: the diagonal of the weights
+    has these edges.
 
     Parameters
     ----------
@@ -247,16 +253,18 @@ class NeighborAffinity(Affinity):
         groups = groups if self.across_groups else None
         # By the rows themselves: a search by brute force finds identical rows at
         # distances of the size of its rounding.
-        index = distinct_rows(X, groups)
-        rows = X if index.size == X.shape[0] else X[index]
+        index, copies = distinct_rows(X, groups)
+        if index.size == X.shape[0]:
+            return self.graph_of(X, index, groups=groups, **given)
         groups = None if groups is None else groups[index]
-        return self.graph_of(rows, index, groups=groups, **given)
+        return self.graph_of(X[index], index, copies=copies, groups=groups, **given)
 
     def graph_of(
         self,
         rows: Array,
         index: IntArray,
         *,
+        copies: IntArray | None = None,
         seed: int = 0,
         groups: IntArray | None = None,
         device: torch.device | None = None,
@@ -271,6 +279,8 @@ class NeighborAffinity(Affinity):
             Row of every node.
         index : ndarray of shape (n_nodes,), int64
             Their positions in the data.
+        copies : ndarray of shape (n_nodes,), int64, or None, default=None
+            Rows of the data that every node stands for; ``None``: one each.
         seed, groups, device, n_jobs, shard
             As for :meth:`Affinity.build`; ``groups`` are those of the nodes.
 
@@ -283,7 +293,7 @@ class NeighborAffinity(Affinity):
         n_neighbors = self._available(rows.shape[0], groups)
         if n_neighbors == 0:
             none = sp.csr_array((index.size, index.size), dtype=np.float64)
-            return Graph(none, index).regularized(self.regularization)
+            return Graph(none, index, copies=copies).regularized(self.regularization)
         distances, indices, recall = nearest_neighbors(
             rows,
             n_neighbors,
@@ -296,8 +306,16 @@ class NeighborAffinity(Affinity):
             seed=seed,
             shard=shard,
         )
-        weights = neighbor_graph(distances, indices, self.weights)
-        graph = Graph(weights, index, neighbor_recall=recall)
+        counts = None if copies is None else in_lowest_terms(copies)
+        weights = neighbor_graph(
+            # Copies in one group are no neighbours of each other.
+            distances,
+            indices,
+            self.weights,
+            counts,
+            meets_copies=groups is None,
+        )
+        graph = Graph(weights, index, neighbor_recall=recall, copies=copies)
         return graph.regularized(self.regularization)
 
     def _available(self, n_samples: int, groups: IntArray | None) -> int:

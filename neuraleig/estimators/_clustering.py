@@ -153,8 +153,9 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     2,000 rows, or two per eigenvector. Time is that of the neighbour search,
     eigenvectors and training steps.
 
-    Identical rows count once in a graph of neighbours. Where it has more components
-    than clusters, those smaller than a tenth of the mean cluster are left out of it.
+    Identical rows are one node in a graph of neighbours, which weighs as much as they
+    do. Where the graph has more components than clusters, those smaller than a tenth of
+    the mean cluster are left out of it.
 
     References
     ----------

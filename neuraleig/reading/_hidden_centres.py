@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from neuraleig._typing import Array, FloatArray
+from neuraleig._typing import Array, FloatArray, IntArray
 
 # Starts of k-means, and rows that it is fitted to.
 N_STARTS = 10
@@ -15,7 +15,7 @@ MAX_ROWS = 50_000
 
 
 def nearest_centre_scores(
-    hidden: Array, n_clusters: int, seed: int
+    hidden: Array, n_clusters: int, seed: int, counts: IntArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Linear scores whose largest is the nearest centre of k-means.
 
@@ -30,6 +30,8 @@ def nearest_centre_scores(
         Number of centres, lowered to the number of rows.
     seed : int
         Seed of k-means, and of the draw where there are more than 50,000 rows.
+    counts : ndarray of shape (n_rows,), int64, or None, default=None
+        How often each row counts; ``None``: all alike.
 
     Returns
     -------
@@ -44,12 +46,16 @@ def nearest_centre_scores(
     rows = hidden.astype(np.float64)
     generator = np.random.RandomState(seed)
     if len(rows) > MAX_ROWS:
-        rows = rows[np.sort(generator.choice(len(rows), MAX_ROWS, replace=False))]
+        drawn = np.sort(generator.choice(len(rows), MAX_ROWS, replace=False))
+        rows = rows[drawn]
+        counts = None if counts is None else counts[drawn]
     kmeans = KMeans(min(n_clusters, len(rows)), n_init=N_STARTS, random_state=seed)
     with warnings.catch_warnings():
         # Fewer distinct rows than clusters: clusters without rows are left out later.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        kmeans.fit(rows)
+        kmeans.fit(rows, sample_weight=counts)
     centres = kmeans.cluster_centers_
-    spread = max(kmeans.inertia_ / rows.size, float(np.finfo(np.float32).eps))
+    n_rows = len(rows) if counts is None else int(counts.sum())
+    variance = kmeans.inertia_ / (n_rows * rows.shape[1])
+    spread = max(variance, float(np.finfo(np.float32).eps))
     return centres / spread, -np.square(centres).sum(axis=1) / (2 * spread)

@@ -84,7 +84,7 @@ def judged_graph(graph: Graph, seed: int) -> tuple[Graph, IntArray | None]:
         Nodes at the ends of these edges; ``None`` for all.
     """
     weights = graph.weights
-    if weights.nnz // 2 <= JUDGED_EDGES:
+    if graph.n_edges <= JUDGED_EDGES:
         return graph, None
     generator = np.random.default_rng(seed)
     cumulative = np.cumsum(weights.data)
@@ -98,11 +98,12 @@ def judged_graph(graph: Graph, seed: int) -> tuple[Graph, IntArray | None]:
     if nodes.size < LEAST_JUDGED * min(graph.n_nodes, JUDGED_EDGES):
         return graph, None
     source, target = ends.reshape(2, -1)
-    counts = sp.coo_array(
+    drawn_edges = sp.coo_array(
         (np.ones(drawn.size), (source, target)), shape=(nodes.size, nodes.size)
     )
     # As large a share of random pairs as in the graph.
     pairs = graph.uniform * graph.n_nodes**2 / nodes.size**2
     uniform = pairs * 2 * JUDGED_EDGES / cumulative[-1]
-    sampled = sp.csr_array(counts + counts.T)
-    return Graph(sampled, graph.index[nodes], uniform), nodes
+    sampled = sp.csr_array(drawn_edges + drawn_edges.T)
+    copies = None if graph.copies is None else graph.copies[nodes]
+    return Graph(sampled, graph.index[nodes], uniform, copies=copies), nodes

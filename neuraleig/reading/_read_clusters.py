@@ -154,8 +154,16 @@ def read_clusters(
         table[:, : best.n_used], eigenvalues[: best.n_used], diffusion_time
     )
     members = [best.labels == cluster for cluster in range(best.n_clusters)]
-    centres = np.stack([rows[own].mean(axis=0) for own in members])
-    spread = float(np.mean(np.square(rows - centres[best.labels])))
+    counts = judged.relative_counts
+    if counts is None:
+        centres = np.stack([rows[own].mean(axis=0) for own in members])
+        spread = float(np.mean(np.square(rows - centres[best.labels])))
+    else:
+        centres = np.stack(
+            [counts[own] @ rows[own] / counts[own].sum() for own in members]
+        )
+        errors = np.mean(np.square(rows - centres[best.labels]), axis=1)
+        spread = float(counts @ errors / counts.sum())
     labels = best.labels
     if nodes is not None:
         reader = NearestCentre(centres, spread, eigenvalues, diffusion_time)
@@ -177,7 +185,8 @@ def _candidates(
     known: set[int] = set()
     described = min(int(np.ceil(DESCRIBED_BY * n_clusters)), eigenvalues.size)
     split = split_clusters(graph, functions, n_clusters)
-    starts = _starts(functions, eigenvalues, n_clusters, diffusion_time, seed)
+    counts = graph.relative_counts
+    starts = _starts(functions, eigenvalues, n_clusters, diffusion_time, seed, counts)
     found = starts if split is None else chain([(split, described)], starts)
     for start, n_used in found:
         start = _by_first_node(start)
@@ -213,6 +222,7 @@ def _starts(
     n_clusters: int,
     diffusion_time: float,
     seed: int,
+    counts: IntArray | None,
 ) -> Iterator[tuple[IntArray, int]]:
     """Labels by k-means, and the number of functions they are read off."""
     generator = np.random.RandomState(seed)
@@ -220,16 +230,20 @@ def _starts(
         rows = diffused_rows(
             functions[:, :n_used], eigenvalues[:n_used], diffusion_time
         )
-        drawn = rows
+        drawn, drawn_counts = rows, counts
         if rows.shape[0] > MAX_ROWS:
             picked = generator.choice(rows.shape[0], MAX_ROWS, replace=False)
-            drawn = rows[np.sort(picked)]
+            picked = np.sort(picked)
+            drawn = rows[picked]
+            drawn_counts = None if counts is None else counts[picked]
         for _ in range(N_STARTS if len(rows) <= FEW_STARTS_ROWS else MANY_STARTS):
-            yield _kmeans_labels(drawn, rows, n_clusters, generator), n_used
+            labels = _kmeans_labels(drawn, drawn_counts, rows, n_clusters, generator)
+            yield labels, n_used
 
 
 def _kmeans_labels(
     drawn: FloatArray,
+    counts: IntArray | None,
     rows: FloatArray,
     n_clusters: int,
     generator: np.random.RandomState,
@@ -242,7 +256,7 @@ def _kmeans_labels(
     with warnings.catch_warnings():
         # Fewer distinct rows than clusters: the caller sees fewer clusters.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        kmeans.fit(drawn)
+        kmeans.fit(drawn, sample_weight=counts)
     return np.asarray(kmeans.predict(rows), dtype=np.int64)
 
 

@@ -22,11 +22,12 @@ def refined_labels(graph: Graph, labels: IntArray) -> IntArray:
     neighbours, with the least
 
     .. math:: \frac{\mathrm{assoc}(c, c)}{\mathrm{vol}(c)^2}
-        - \frac{2\, w(i, c)}{d_i\, \mathrm{vol}(c)}
+        - \frac{2\, w(i, c) + w_{ii}}{d_i\, \mathrm{vol}(c)}
 
-    which is the distance to the mean of the cluster in weighted kernel k-means with the
-    affinity as its kernel [1]_. Rounds end when the cut no longer falls, when a cluster
-    would lose all nodes, or after ten.
+    with the weights :math:`w(i, c)` to other nodes, which is the distance to the mean
+    of the cluster in weighted kernel k-means with the affinity as its kernel [1]_: a
+    node takes the edges among its copies along. Rounds end when the cut no longer
+    falls, when a cluster would lose all nodes, or after ten.
 
     Parameters
     ----------
@@ -93,7 +94,9 @@ def _round(graph: Graph, labels: IntArray, n_clusters: int) -> tuple[float, IntA
     inside = np.bincount(clusters[stays], weights[stays], minlength=n_clusters)
     occupied = np.where(volumes > 0, volumes, 1.0)
     cut = float(np.sum(1.0 - inside / occupied))
-    cost = (inside / occupied**2)[clusters] - 2 * weights / (
+    loops = graph.weights.diagonal()[nodes]
+    gained = 2 * np.where(stays, weights - loops, weights) + loops
+    cost = (inside / occupied**2)[clusters] - gained / (
         graph.degrees[nodes] * occupied[clusters]
     )
     per_node = np.diff(toward.indptr)

@@ -25,7 +25,8 @@ class EdgeSampler:
 
     Edges are drawn with probabilities proportional to their weights, so that either end
     is distributed as the degrees. Means over the pairs of a batch of any size are then
-    unbiased estimates of the energies and masses of the graph.
+    unbiased estimates of the energies and masses of the graph. An edge among the copies
+    of a row is a pair of that row with itself.
 
     Parameters
     ----------
@@ -68,13 +69,15 @@ class EdgeSampler:
         self.n_edges = n_edges
         self.n_steps = n_steps
         self.seed = seed
-        upper = sp.coo_array(sp.triu(graph.weights, k=1))
+        upper = sp.coo_array(sp.triu(graph.weights))
         source, target = (c.astype(np.int64) for c in (upper.row, upper.col))
+        # Other edges are on both sides of the diagonal.
+        weight = np.where(source == target, upper.data / 2, upper.data)
         kept_out = numbered_generator(seed, SPLIT).random(source.size) < held_out
         # Of a tiny graph all edges are for training.
         kept_out &= not kept_out.all()
-        self._train = _EdgeList(source, target, upper.data, ~kept_out)
-        self._held_out = _EdgeList(source, target, upper.data, kept_out)
+        self._train = _EdgeList(source, target, weight, ~kept_out)
+        self._held_out = _EdgeList(source, target, weight, kept_out)
         n_random = graph.uniform * graph.n_nodes**2
         total = float(graph.weights.sum()) + n_random
         self._random_share = n_random / total if total > 0 else 1.0

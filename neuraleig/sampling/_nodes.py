@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import count
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +26,7 @@ def no_edges(index: IntArray) -> Edges:
 
 
 class NodeSampler:
-    """Endless batches of distinct rows, by shuffled passes over the data.
+    """Endless batches of rows, by shuffled passes over the data.
 
     The incomplete last batch of a pass is left out. The order of a pass depends on the
     seed and its number only, so that training resumes at any step without stored state.
@@ -43,6 +44,8 @@ class NodeSampler:
         to the ``Edges`` among them; by default no edges.
     held_out : float, default=0.0
         Share of the rows that are kept for :meth:`validation_batch`.
+    counts : ndarray of shape (n_rows,), int64, or None, default=None
+        How often each row is in a pass; ``None``: once.
 
     Examples
     --------
@@ -61,13 +64,17 @@ class NodeSampler:
         seed: int,
         among: AffinityAmong = no_edges,
         held_out: float = 0.0,
+        counts: IntArray | None = None,
     ) -> None:
         self.inputs = inputs
         self.among = among
         self.seed = seed
-        order = numbered_generator(seed, SPLIT).permutation(inputs.shape[0])
+        rows: IntArray = np.arange(inputs.shape[0], dtype=np.int64)
+        if counts is not None:
+            rows = np.repeat(rows, counts)
+        order = numbered_generator(seed, SPLIT).permutation(rows)
         # Of a tiny set two rows are for training.
-        n_held_out = min(int(held_out * inputs.shape[0]), max(order.size - 2, 0))
+        n_held_out = min(int(held_out * order.size), max(order.size - 2, 0))
         self._held_out, self._train = order[:n_held_out], order[n_held_out:]
         self.batch_size = min(batch_size, self._train.size)
 

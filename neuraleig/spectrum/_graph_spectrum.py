@@ -72,7 +72,7 @@ def graph_spectrum(
     Parameters
     ----------
     weights : csr_array of shape (n_nodes, n_nodes)
-        Symmetric non-negative affinity with an empty diagonal.
+        Symmetric non-negative affinity.
     n_components : int
         Number of eigenpairs, at most ``n_nodes``.
     uniform : float, default=0.0

@@ -1,6 +1,8 @@
 """Rows and their graph, without outliers."""
 
 import warnings
+from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -94,3 +96,26 @@ def test_identical_rows_leave_nothing_to_learn(run):
         found = RowProblem.build(np.ones((9, 2)), NeighborAffinity(), 1, run)
     assert found.graph.n_nodes == 1
     assert not found.has_edges
+
+
+def test_components_are_as_large_as_their_rows():
+    graph = components_of(50, 50, 2, 2)
+    copies = np.ones(104, dtype=np.int64)
+    copies[100:102] = 30
+    counted = replace(graph, copies=copies)
+    kept = without_outliers(counted, 3)
+    assert kept.n_nodes == 102
+    assert kept.counts.sum() == 160
+
+
+def test_heads_and_batches_weigh_nodes_by_their_copies(blobs, run, settings_of):
+    X = np.concatenate([blobs[0][:50], np.full((150, 2), 40.0)])
+    found = RowProblem.build(X, NeighborAffinity(), 2, run)
+    labels = torch.zeros(51, dtype=torch.int64)
+    labels[50] = 1
+    drawn = found.drawn(labels, seed=0)
+    np.testing.assert_array_equal(np.bincount(drawn), [1] * 50 + [150])
+    sampler, one_pass = found.teaching_batches(settings_of(batch_size=80), seed=0)
+    assert one_pass == 200 / 40
+    index = torch.cat([b.index for b in islice(sampler, 5)])
+    np.testing.assert_array_equal(np.bincount(index), [1] * 50 + [150])

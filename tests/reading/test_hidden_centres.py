@@ -81,3 +81,14 @@ def test_many_rows_are_drawn(hidden, monkeypatch):
     pairs = np.unique(np.column_stack([found, whole.labels_]), axis=0)
     # Blobs are told apart by a draw as by all of them.
     assert len(pairs) == 5
+
+
+def test_counts_are_worth_as_much_as_repeated_rows():
+    hidden = np.random.default_rng(0).normal(size=(40, 3)) + [[0, 0, 0], [9, 0, 0]] * 20
+    counts = 1 + np.arange(40) % 4
+    for one, other in zip(
+        nearest_centre_scores(hidden, 2, 0, counts),
+        nearest_centre_scores(np.repeat(hidden, counts, axis=0), 2, 0),
+        strict=True,
+    ):
+        np.testing.assert_allclose(np.sort(one, axis=0), np.sort(other, axis=0))

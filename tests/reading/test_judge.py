@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
@@ -76,3 +77,18 @@ def test_edges_of_a_few_heavy_pairs_do_not_stand_for_the_graph(graph, monkeypatc
     judged, nodes = judged_graph(heavy, seed=0)
     assert judged is heavy
     assert nodes is None
+
+
+def test_a_draw_keeps_copies_and_the_edges_among_them(monkeypatch):
+    monkeypatch.setattr(_judge, "JUDGED_EDGES", 20_000)
+    n_nodes = 700
+    generator = np.random.default_rng(0)
+    drawn = np.triu(generator.random((n_nodes, n_nodes)) < 0.1, 1).astype(float)
+    matrix = drawn + drawn.T + np.diag(np.where(np.arange(n_nodes) < 70, 200.0, 0.0))
+    copies = np.where(np.arange(n_nodes) < 70, 20, 1)
+    graph = Graph(sp.csr_array(matrix), np.arange(n_nodes), copies=copies)
+    judged, nodes = judged_graph(graph, seed=0)
+    np.testing.assert_array_equal(judged.counts, copies[nodes])
+    labels = np.arange(n_nodes) // 100
+    whole, part = judge_labels(graph, labels), judge_labels(judged, labels[nodes])
+    np.testing.assert_allclose(part, whole, atol=0.05)

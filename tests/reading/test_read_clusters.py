@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
@@ -198,3 +200,25 @@ def test_what_cuts_hardly_anything_is_never_given_up(
 def test_rounding_of_cuts_does_not_decide():
     exact, rounded = candidate_of(0.0, 0.5), candidate_of(1e-16, 0.5005)
     assert best_candidate([exact, rounded]) is rounded
+
+
+def test_k_means_counts_nodes_by_their_copies(planted_graph):
+    functions = np.random.default_rng(0).normal(size=(60, 4))
+    functions[:, 0] = 1.0
+    eigenvalues = np.array([1.0, 0.9, 0.8, 0.7])
+    graph = planted_graph(np.repeat([0, 1], 30))
+    copies = np.where(np.arange(60) < 5, 40, 1)
+    options = {"n_clusters": 3, "diffusion_time": 5.0, "seed": 0}
+    counted = replace(graph, copies=copies)
+    found = read_clusters(functions, eigenvalues, graph=counted, **options)
+    rows = diffused_rows(functions[:, : found.n_used], eigenvalues[: found.n_used], 5.0)
+    for cluster, centre in enumerate(found.centres):
+        own = found.labels == cluster
+        mean = np.average(rows[own], axis=0, weights=copies[own])
+        np.testing.assert_allclose(centre, mean)
+    plain = read_clusters(functions, eigenvalues, graph=graph, **options)
+    alike = read_clusters(
+        functions, eigenvalues, graph=replace(graph, copies=np.full(60, 7)), **options
+    )
+    np.testing.assert_array_equal(alike.labels, plain.labels)
+    np.testing.assert_array_equal(alike.centres, plain.centres)

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,3 +79,14 @@ def test_nodes_without_edges_stay(planted_graph):
     labels = TRUTH.copy()
     labels[5] = 2
     assert refined_labels(alone, labels)[5] == 2
+
+
+def test_a_node_takes_the_edges_among_its_copies_along(planted_graph):
+    graph = planted_graph(TRUTH, between=0.01)
+    loops = np.zeros(TRUTH.size)
+    loops[10] = 100.0
+    weights = sp.csr_array(graph.weights + sp.diags_array(loops))
+    heavy = replace(graph, weights=weights)
+    start = TRUTH.copy()
+    start[10] = 1
+    np.testing.assert_array_equal(refined_labels(heavy, start), TRUTH)

@@ -169,3 +169,21 @@ def test_what_validates_does_not_depend_on_what_was_drawn(matrix):
     before = sampler.validation_batch(16)
     next(iter(sampler))
     assert torch.equal(before.index, sampler.validation_batch(16).index)
+
+
+def test_edges_among_copies_are_drawn_by_their_weight():
+    weights = sp.csr_array(
+        np.array([[6.0, 1.0, 0.0], [1.0, 0.0, 2.0], [0.0, 2.0, 0.0]])
+    )
+    graph = Graph(weights, np.arange(3))
+    inputs = torch.zeros(3, 1)
+    for n_steps in (1, 2):
+        sampler = EdgeSampler(inputs, graph, 40_000, seed=0, n_steps=n_steps)
+        index = next(iter(sampler)).index.numpy()
+        ends = index.reshape(2, -1)
+        # Either end is distributed as the degrees.
+        for end in ends:
+            shares = np.bincount(end, minlength=3) / end.size
+            np.testing.assert_allclose(shares, graph.degrees / 12, atol=0.01)
+        if n_steps == 1:
+            assert np.mean(ends[0] == ends[1]) == pytest.approx(6 / 12, abs=0.01)

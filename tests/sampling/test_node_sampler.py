@@ -85,3 +85,21 @@ def test_batches_go_on_from_any_number(start):
     whole = [batch.index for batch in islice(NodeSampler(INPUTS, **options), start + 5)]
     late = islice(NodeSampler(INPUTS, **options).batches(start), 5)
     assert all(map(torch.equal, whole[start:], (batch.index for batch in late)))
+
+
+def test_a_pass_has_every_row_as_often_as_it_counts():
+    counts = np.array([1, 5, 2])
+    sampler = NodeSampler(torch.zeros(3, 1), 4, seed=0, counts=counts)
+    batches = sampler.batches()
+    seen = torch.cat([next(batches).index for _ in range(2)])
+    np.testing.assert_array_equal(np.bincount(seen.numpy()), counts)
+
+
+def test_counts_of_one_change_no_batch():
+    plain, counted = (
+        NodeSampler(torch.zeros(30, 1), 7, seed=3, counts=counts, held_out=0.2)
+        for counts in (None, np.ones(30, dtype=np.int64))
+    )
+    for one, other in zip(islice(plain, 5), islice(counted, 5), strict=True):
+        assert torch.equal(one.index, other.index)
+    assert plain.n_held_out == counted.n_held_out
