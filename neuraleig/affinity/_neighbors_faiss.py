@@ -48,7 +48,7 @@ def faiss_neighbors(
     An approximate search uses inverted lists; its recall is measured on a sample.
     """
     faiss = _faiss()
-    standardization = Standardization.of(X)
+    standardization = Standardization.of(X).unbounded()
     exact = ExactRows(X, standardization)
     rows = standardization.apply(X)
     own = torch.arange(len(rows))[shard.part(len(rows))]

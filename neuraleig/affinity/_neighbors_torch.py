@@ -58,7 +58,7 @@ def torch_neighbors(
     The parameters are those of :func:`neuraleig.affinity.nearest_neighbors`. Rows that
     do not fit on the device are moved there in tiles.
     """
-    standardization = Standardization.of(X)
+    standardization = Standardization.of(X).unbounded()
     exact = ExactRows(X, standardization)
     codes = None if groups is None else torch.from_numpy(groups)
     # Rows without a name are freed once they are reordered.
