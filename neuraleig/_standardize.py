@@ -19,16 +19,16 @@ CACHED_ELEMENTS = 2**15
 # before its square overflows float32, after which infinities become NaN.
 FARTHEST = 1e15
 # A row is far beyond so many median distances from the centre.
-# Not tuned: few of the sets with published figures have such rows, and the unit of data
-# with a single row just below grows by half where there are 300 rows.
+# Not tuned: data with a single row just below have a unit larger by half where there
+# are 300 rows. Of the sets with published figures hardly any has such rows.
 FAR = 20.0
 # Rows by which the centre and the median distance are estimated.
 SAMPLE_ROWS = 1024
 # Values stay as they are up to so many times the largest deviation of rows that are not
-# far: new rows may lie somewhat outside of those of the fit, and clusters far apart must
-# not become thin. Beyond the second number of bounds the logarithm itself is compressed.
-# Chosen on moons, circles and digits with far rows, and on pairs of blobs 300 deviations
-# apart: margins of 2 and 5 lose 0.005 on one or the other, 20 loses up to half.
+# far: new rows may lie somewhat outside, and clusters far apart must not become thin.
+# From the second number of bounds on the logarithm is compressed itself.
+# Chosen on moons, circles and digits with far rows, and on blobs 300 deviations apart:
+# margins of 2 and 5 lose 0.005 on one or the other, and 20 up to half.
 MARGIN = 4.0
 LOGARITHMIC = 100.0
 
@@ -89,7 +89,13 @@ class Standardization(NamedTuple):
         return cls(moments.shift, moments.scale, bound)
 
     def unbounded(self) -> Standardization:
-        """Return the same shift and scale without a bound, to compare distances."""
+        """Leave the bound out, where distances are compared.
+
+        Returns
+        -------
+        standardization : Standardization
+            Of the same shift and scale.
+        """
         return self._replace(bound=FARTHEST)
 
     def apply(self, X: Array) -> Tensor:

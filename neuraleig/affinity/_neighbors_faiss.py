@@ -48,9 +48,9 @@ def faiss_neighbors(
     An approximate search uses inverted lists; its recall is measured on a sample.
     """
     faiss = _faiss()
-    standardization = Standardization.of(X).unbounded()
+    standardization = Standardization.of(X)
     exact = ExactRows(X, standardization)
-    rows = standardization.apply(X)
+    rows = standardization.unbounded().apply(X)
     own = torch.arange(len(rows))[shard.part(len(rows))]
     if approximate:
         found, recall = _approximate(faiss, rows, exact, own, n_neighbors, seed, shard)

@@ -163,7 +163,7 @@ def test_classes_with_far_rows_are_found_as_without():
 
 def test_neighbours_of_ordinary_rows_do_not_change():
     # By their mean, rows lose all digits beside 1e38.
-    X, _, _ = moons()
+    X, *_ = moons()
     X[0] = 0.0
     far = X.copy()
     far[0] = 3.4e38
@@ -174,7 +174,7 @@ def test_neighbours_of_ordinary_rows_do_not_change():
 
 
 def test_an_embedding_is_that_of_the_other_rows(tmp_path):
-    X, y, _ = circles()
+    X, *_ = circles()
     n_far = three_directions(X)
     model = NeuralSpectralEmbedding(2, random_state=0).fit(X)
     assert_defined(model, X[:n_far], X)
