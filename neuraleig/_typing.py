@@ -19,6 +19,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 """Array of int64."""
 
+BoolArray = NDArray[np.bool_]
+"""Array of truth values."""
+
 
 class SupportsDLPack(Protocol):
     """Array of another library that hands over its memory."""

@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from neuraleig._shard import ALONE, Shard
-from neuraleig._standardize import FARTHEST, SLICE_ELEMENTS, Standardization
+from neuraleig._standardize import (
+    FARTHEST,
+    SLICE_ELEMENTS,
+    Standardization,
+    bounded,
+)
 from neuraleig._typing import Array, FloatArray
 from neuraleig.spectrum import rayleigh_ritz
 from neuraleig.spectrum._ritz import nearest_to_known
@@ -40,7 +45,7 @@ class Eigenfunctions(nn.Module):
     network : nn.Module
         Trained on standardised rows; returns ``Outputs``.
     standardization : Standardization
-        Centre and unit of the data.
+        Centre, unit and bound of the data.
     mean : Tensor of shape (n_functions,)
         Mean of the network's functions under the degrees.
     rotation : Tensor of shape (n_functions, n_components - 1)
@@ -52,6 +57,7 @@ class Eigenfunctions(nn.Module):
 
     shift: Tensor
     scale: Tensor
+    bound: Tensor
     mean: Tensor
     rotation: Tensor
     eigenvalues: Tensor
@@ -66,9 +72,10 @@ class Eigenfunctions(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        shift, scale = standardization
+        shift, scale, bound = standardization
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float64))
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
+        self.register_buffer("bound", torch.tensor(bound, dtype=torch.float64))
         self.register_buffer("mean", mean)
         self.register_buffer("rotation", rotation)
         self.register_buffer("eigenvalues", eigenvalues)
@@ -203,7 +210,8 @@ class Eigenfunctions(nn.Module):
         Returns
         -------
         inputs : Tensor of shape (n_rows, n_features), float32
-            Standardised in float64, on the device of the module. Gradients pass.
+            Standardised in float64, on the device of the module; values far beyond
+            those of the fit grow by their logarithm. Gradients pass.
 
         Examples
         --------
@@ -222,7 +230,7 @@ class Eigenfunctions(nn.Module):
         # As Standardization.apply does: before the division, which may overflow.
         reach = FARTHEST * scale
         moved = X.to(self.shift.device, torch.float64) - self.shift
-        return (moved.clamp(-reach, reach) / scale).float()
+        return bounded((moved.clamp(-reach, reach) / scale).float(), self.bound)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Functions and scores of clusters of some rows.
@@ -314,7 +322,7 @@ class Eigenfunctions(nn.Module):
 
     def _standardize(self, X: Array) -> Tensor:
         shift, scale = self.shift.cpu().numpy(), float(self.scale)
-        return Standardization(shift, scale).apply(X)
+        return Standardization(shift, scale, float(self.bound)).apply(X)
 
 
 def _centred(values: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:

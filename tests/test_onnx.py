@@ -243,9 +243,9 @@ def test_float64_holds_rows_far_from_zero(rows, run):
     assert_same(found, model, X)
 
 
-def standardizing(shift, scale):
+def standardizing(shift, scale, bound=FARTHEST):
     """Eigenfunctions that standardise so, and their standardisation."""
-    standardization = Standardization(np.asarray(shift, dtype=np.float64), scale)
+    standardization = Standardization(np.asarray(shift, dtype=np.float64), scale, bound)
     nothing = torch.zeros(1)
     module = Eigenfunctions(
         nn.Linear(2, 2), standardization, nothing, nothing[None], nothing
@@ -262,6 +262,29 @@ def test_rows_are_standardised_to_the_same_bits(dtype, scale):
     expected = standardization.apply(X)
     assert torch.equal(Standardize(module)(torch.from_numpy(X)), expected)
     assert float(expected.abs().max()) <= np.float32(FARTHEST)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_far_rows_are_bounded_to_the_same_bits(dtype):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(500, 2)) * np.logspace(0, 37, 500)[:, None]
+    X = X.astype(dtype)
+    module, standardization = standardizing([3.0, 0.5], 1.7, 12.5)
+    expected = standardization.apply(X)
+    assert float(expected.abs().max()) < 10 * 12.5
+    assert torch.equal(Standardize(module)(torch.from_numpy(X)), expected)
+    assert torch.equal(module.standardize(torch.from_numpy(X)), expected)
+
+
+@pytest.mark.parametrize("assign_labels", ["argmax", "kmeans"])
+def test_far_rows_have_the_labels_of_predict(rows, run, assign_labels):
+    X = rows[:400].astype(np.float32)
+    X[:3] = [[1e3, -1e3], [-9999, 0], [3.4e38, 3.4e38]]
+    model = NeuralEigenSpectralClustering(
+        2, assign_labels=assign_labels, hidden_sizes=(32,), random_state=0
+    ).fit(X)
+    asked = np.concatenate([X, 1e5 * X[3:], np.eye(2, dtype=np.float32) * 1e30])
+    assert_same(run(model)(asked), model, asked)
 
 
 def discretizers():

@@ -100,7 +100,7 @@ def probe(name: str, n_rows: int, search: str, folder: Path | None) -> dict:
         "peak_mib": max(0.0, status("VmHWM") - before),
         "reported_recall": found.recall,
     }
-    standardization = Standardization.of(X)
+    standardization = Standardization.of(X).unbounded()
     sample = torch.from_numpy(
         np.random.default_rng(1).choice(len(X), RECALL_ROWS, replace=False)
     )

@@ -27,6 +27,8 @@ from neuraleig.affinity._neighbors_exact import (
 FIRST_ROWS = 1_000
 # One in so many cells, the nearest ones, is searched first: they lower the bound.
 NEARER_SHARE = 8
+# Absolute value of a standardised centre beyond which it moves the origin no further.
+MOST_MOVED = 100.0
 # Rows whose distances to the centres are sorted at a time.
 SELECTED_ROWS = 1_024
 # Share of the neighbours of a sample in the searched cells: above the required recall,
@@ -167,7 +169,8 @@ def _block_candidates(search: Search, first: int, last: int) -> Tensor:
 
 
 def _squared_distances(left: Tensor, right: Tensor) -> Tensor:
-    origin = right.mean(dim=0)
+    # Less rounding than from 0, unless a far cell moves the mean.
+    origin = right.clamp(-MOST_MOVED, MOST_MOVED).mean(dim=0)
     left, right = left - origin, right - origin
     norms = right.square().sum(dim=1)
     return torch.addmm(norms, left, right.T, alpha=-2) + left.square().sum(1)[:, None]

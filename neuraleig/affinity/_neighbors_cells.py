@@ -97,15 +97,18 @@ class CellGroups(NamedTuple):
         apart.masked_fill_(own[:, None] == self.of_cells, torch.inf)
 
 
-def make_cells(rows: Tensor, seed: int) -> Cells:
+def make_cells(rows: Tensor, seed: int, is_far: Tensor | None = None) -> Cells:
     """Split rows by k-means repeatedly, until no cell is too large.
 
-    A group that k-means does not split, such as equal rows, is cut in halves. Takes
-    O(n_rows log n_rows) time.
+    A group that k-means does not split, such as equal rows, is cut in halves. Far rows
+    get cells of their own: the centre of a cell with one of them is near none of its
+    rows. Takes O(n_rows log n_rows) time.
     """
     generator = torch.Generator().manual_seed(seed)
     most = max(CELL_ROWS, int(CELL_SHARE * rows.shape[0] ** 0.5))
     waiting = [torch.arange(rows.shape[0], device=rows.device)]
+    if is_far is not None and is_far.any():
+        waiting = [torch.nonzero(part).ravel() for part in (~is_far, is_far)]
     done: list[Tensor] = []
     while waiting:
         members = waiting.pop()

@@ -31,6 +31,8 @@ SPARE_CANDIDATES = 5
 ROUNDING = 64 * torch.finfo(torch.float32).eps
 # Relative difference of distances that are equal up to rounding.
 TIE_TOLERANCE = 8 * torch.finfo(torch.float32).eps
+# Largest absolute value of a standardised feature in float64.
+FARTHEST_EXACT = 1e100
 # Largest share of a GPU's free memory for the rows; otherwise they are moved in tiles.
 RESIDENT_SHARE = 0.5
 
@@ -92,9 +94,12 @@ class ExactRows:
         return self._standardized(self.X.take(index.numpy(), axis=dim))
 
     def _standardized(self, X: Array) -> Tensor:
-        shift, scale = self.standardization
+        shift, scale, _ = self.standardization
         # Not a memory map, as which the result would be returned.
-        return torch.from_numpy((np.asarray(X) - shift) / scale)
+        moved = np.asarray(X) - shift
+        # Far rows may lie so many units away that squares overflow.
+        reach = FARTHEST_EXACT * scale
+        return torch.from_numpy(np.clip(moved, -reach, reach, out=moved) / scale)
 
 
 Rows = Tensor | ExactRows

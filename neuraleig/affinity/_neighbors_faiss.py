@@ -50,7 +50,7 @@ def faiss_neighbors(
     faiss = _faiss()
     standardization = Standardization.of(X)
     exact = ExactRows(X, standardization)
-    rows = standardization.apply(X)
+    rows = standardization.unbounded().apply(X)
     own = torch.arange(len(rows))[shard.part(len(rows))]
     if approximate:
         found, recall = _approximate(faiss, rows, exact, own, n_neighbors, seed, shard)

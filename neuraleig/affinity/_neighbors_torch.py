@@ -9,7 +9,7 @@ from torch import Tensor
 
 from neuraleig._device import CPU
 from neuraleig._shard import Shard
-from neuraleig._standardize import Standardization
+from neuraleig._standardize import Standardization, bounded
 from neuraleig._typing import Array, IntArray
 from neuraleig.affinity._neighbors_approximate import (
     Search,
@@ -64,7 +64,7 @@ def torch_neighbors(
     # Rows without a name are freed once they are reordered.
     if approximate:
         found, recall = approximate_search(
-            resident(standardization.apply(X), device),
+            resident(standardization.unbounded().apply(X), device),
             exact,
             n_neighbors,
             seed,
@@ -72,7 +72,7 @@ def torch_neighbors(
             codes,
         )
     else:
-        rows = resident(standardization.apply(X), device)
+        rows = resident(standardization.unbounded().apply(X), device)
         own = torch.arange(X.shape[0])[shard.part(X.shape[0])]
         found = exact_search(rows, exact, own, n_neighbors, device, codes)
         found = found.gathered(shard)
@@ -122,8 +122,10 @@ def approximate_search(
     n_rows, device = rows.shape[0], rows.device
     sample = sample_of(n_rows, seed)
     truth = true_neighbors(rows, exact, sample, n_neighbors, device, shard, groups)
-    coarse, n_candidates = _coarse(rows, sample, truth, seed, groups)
-    cells = make_cells(coarse, seed)
+    bound = exact.standardization.bound
+    coarse, n_candidates = _coarse(rows, sample, truth, seed, groups, bound)
+    is_far = torch.linalg.vector_norm(rows, torch.inf, dim=1) > bound
+    cells = make_cells(coarse, seed, is_far)
     order = cells.order
     place = torch.empty_like(order)
     place[order] = torch.arange(n_rows, device=device)
@@ -214,12 +216,17 @@ def squared_norms(rows: Tensor) -> Tensor:
 
 
 def _coarse(
-    rows: Tensor, sample: Tensor, truth: Found, seed: int, groups: Tensor | None
+    rows: Tensor,
+    sample: Tensor,
+    truth: Found,
+    seed: int,
+    groups: Tensor | None,
+    bound: float,
 ) -> tuple[Tensor, int]:
     """Rows, or their projection, and the number of candidates that it needs."""
     n_neighbors = truth.indices.shape[1]
     if rows.shape[1] > 2 * PROJECTED_FEATURES:
-        projected = _principal_projection(rows, seed)
+        projected = _principal_projection(rows, seed, bound)
         queries = sample.to(rows.device)
         for factor in OVERSAMPLING:
             many = factor * (n_neighbors + 1)
@@ -230,11 +237,12 @@ def _coarse(
     return rows, n_neighbors + 1 + SPARE_CANDIDATES
 
 
-def _principal_projection(rows: Tensor, seed: int) -> Tensor:
+def _principal_projection(rows: Tensor, seed: int, bound: float) -> Tensor:
     generator = np.random.RandomState(seed % 2**32)
     drawn = generator.choice(rows.shape[0], min(SVD_ROWS, rows.shape[0]), replace=False)
     chosen = torch.from_numpy(np.sort(drawn)).to(rows.device)
-    sample = rows.index_select(0, chosen).cpu().numpy()
+    # A far row would be an axis, beside which others are rounding.
+    sample = bounded(rows.index_select(0, chosen).cpu(), bound).numpy()
     _, _, axes = randomized_svd(sample, PROJECTED_FEATURES, random_state=generator)
     turned = torch.from_numpy(np.ascontiguousarray(axes.T, np.float32))
     return rows @ turned.to(rows.device)

@@ -47,6 +47,9 @@ class NeuralEigenSpectralClustering(StreamClusterer):
     its leading eigenvectors and the labels read off them, and fine-tunes it on edges
     where that leaves something to learn. New rows cost one forward pass.
 
+    Rows far from all others neither set the unit of the network inputs nor dominate
+    the fit. Their labels, functions and probabilities are finite, and say little.
+
     Parameters
     ----------
     n_clusters : int, default=8

@@ -29,6 +29,9 @@ from neuraleig.training import Callback, Training
 class NeuralSpectralEmbedding(EigenfunctionEstimator):
     r"""Laplacian eigenmaps by neural eigenfunctions, with ``transform`` for new rows.
 
+    Rows far from all others neither set the unit of the network inputs nor dominate
+    the fit. Their functions are finite, and say little.
+
     Parameters
     ----------
     n_components : int, default=2

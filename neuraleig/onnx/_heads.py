@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neuraleig._standardize import FARTHEST
+from neuraleig._standardize import FARTHEST, bounded
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.networks import EigenNetwork, OrthogonalLinear
 
@@ -47,12 +47,13 @@ class Standardize(nn.Module):
         super().__init__()
         self.register_buffer("shift", eigenfunctions.shift.cpu().clone())
         self.scale = float(eigenfunctions.scale)
+        self.bound = float(eigenfunctions.bound)
 
     def forward(self, X: Tensor) -> Tensor:
         """Return standardised rows in float32."""
         reach = FARTHEST * self.scale
         moved = (X.double() - self.shift).clamp(-reach, reach)
-        return (moved / self.scale).float()
+        return bounded((moved / self.scale).float(), self.bound)
 
 
 class FunctionHead(nn.Module):

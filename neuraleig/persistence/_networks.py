@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from neuraleig._device import CPU
 from neuraleig._random import seeded_torch
+from neuraleig._standardize import FARTHEST
 from neuraleig.eigenfunctions import Eigenfunctions, Standardization
 from neuraleig.networks import (
     HEADS,
@@ -99,7 +100,9 @@ def packed_eigenfunctions(eigenfunctions: Eigenfunctions) -> dict[str, Any]:
 def eigenfunctions_of(tree: dict[str, Any], brought: Brought) -> Eigenfunctions:
     """Eigenfunctions of a tree, whose tensors they take over, in evaluation mode."""
     check(tree, NETWORK, "network")
-    trunk, weights, own = tree["trunk"], tree["weights"], {}
+    # Earlier files have no bound, and networks that were trained without.
+    no_bound = torch.tensor(FARTHEST, dtype=torch.float64)
+    trunk, weights, own = tree["trunk"], {"bound": no_bound, **tree["weights"]}, {}
     if trunk["kind"] == OWN:
         names = [name for name in weights if name.startswith(TRUNK)]
         own = {name.removeprefix(TRUNK): weights[name] for name in names}
@@ -112,8 +115,9 @@ def eigenfunctions_of(tree: dict[str, Any], brought: Brought) -> Eigenfunctions:
         made, n_hidden = _trunk(trunk, n_features, len(weights))
         module = _with_heads(made, n_hidden, tree, n_features)
     check_weights(module.state_dict(), weights)
-    if not bool(weights["scale"] > 0):
-        raise ValueError("the unit of its rows is not positive")
+    for name, meaning in (("scale", "unit"), ("bound", "bound")):
+        if not bool(weights[name] > 0):
+            raise ValueError(f"the {meaning} of its rows is not positive")
     module.load_state_dict(weights, assign=True)
     if trunk["kind"] == OWN:
         made = _own_trunk(trunk["sizes"], brought, n_features, own)

@@ -160,6 +160,32 @@ def test_cells_are_a_partition_into_small_groups(n_rows):
         assert torch.equal(cells.order[cells.positions(torch.tensor([cell]))], members)
 
 
+def test_far_rows_get_cells_of_their_own():
+    rows = torch.randn(3_000, 6, generator=torch.Generator().manual_seed(0))
+    rows[::500] = 1e12
+    is_far = rows[:, 0] > 1e6
+    cells = make_cells(rows, 0, is_far)
+    assert torch.equal(cells.order.sort().values, torch.arange(3_000))
+    per_cell = is_far[cells.order].long()
+    shares = torch.zeros(len(cells.sizes)).index_add_(0, cells.labels(), per_cell + 0.0)
+    assert torch.all((shares == 0) | (shares == cells.sizes))
+
+
+@pytest.mark.parametrize("n_features", [10, 150])
+def test_far_rows_cost_neither_recall_nor_time(compared, n_features):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(20_000, 8)) @ generator.normal(size=(8, n_features))
+    clean = nearest_neighbors(X, 5, approximate=True)
+    n_compared = sum(compared)
+    compared.clear()
+    X[:6] = generator.normal(size=(6, n_features)) * np.logspace(4, 36, 6)[:, None]
+    found = nearest_neighbors(X, 5, approximate=True)
+    assert sum(compared) < 1.2 * n_compared
+    assert found.recall > clean.recall - 0.005
+    same = found.distances[6:] <= clean.distances[6:] * (1 + 1e-6)
+    assert same.mean() > 0.98
+
+
 def test_equal_rows_are_cut_into_cells():
     cells = make_cells(torch.ones(3_000, 4), seed=0)
     assert cells.sizes.max() <= CELL_ROWS
@@ -195,6 +221,6 @@ def test_isotropic_wide_data_are_searched_as_they_are():
     rows = torch.from_numpy(X.astype(np.float32))
     sample = torch.arange(100)
     truth = _neighbors_torch.full_search(rows, sample, 5, torch.device("cpu"))
-    coarse, n_candidates = _neighbors_torch._coarse(rows, sample, truth, 0, None)
+    coarse, n_candidates = _neighbors_torch._coarse(rows, sample, truth, 0, None, 1e15)
     assert coarse is rows
     assert n_candidates == 5 + 1 + 5

@@ -493,7 +493,8 @@ def sizes(tree):
         (lambda t: t["fit"].update(more=1), "unknown 'more'"),
         (lambda t: t["clusterer"]["network"]["trunk"].update(kind="tokens"), "sizes"),
         (lambda t: t["clusterer"]["graph_eigenvalues_"].fill(np.inf), "finite"),
-        (lambda t: weights(t)["scale"].fill_(0), "not positive"),
+        (lambda t: weights(t)["scale"].fill_(0), "unit of its rows is not positive"),
+        (lambda t: weights(t)["bound"].fill_(0), "bound of its rows is not positive"),
     ],
 )
 def test_states_that_no_save_wrote_are_refused(path, change, message):
