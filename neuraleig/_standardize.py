@@ -192,6 +192,22 @@ def _slices(X: Array, near: BoolArray | None = None) -> Iterator[Array]:
         yield rows if near is None else rows[near[start : start + step]]
 
 
+def near_rows(X: Array) -> BoolArray | None:
+    """Which rows are not far; ``None`` if no row is far.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Finite rows, in any unit.
+
+    Returns
+    -------
+    near : ndarray of shape (n_samples,), bool, or None
+        True within 20 median distances of the coordinate-wise median.
+    """
+    return _near_rows(X, _Moments.of(X))
+
+
 def _near_rows(X: Array, moments: _Moments) -> BoolArray | None:
     """Which rows are not far, or ``None`` if no row is far."""
     sample = X[:: -(-X.shape[0] // SAMPLE_ROWS)].astype(np.float64)

@@ -15,10 +15,10 @@ from neuraleig._fit._problem import Inputs, Problem, Sampler
 from neuraleig._fit._run import Run
 from neuraleig._fit._settings import BATCH_ROWS, Settings
 from neuraleig._shard import ALONE, Shard
-from neuraleig._standardize import Standardization
+from neuraleig._standardize import Standardization, near_rows
 from neuraleig._typing import Array, IntArray
 from neuraleig._warnings import warn_user
-from neuraleig.affinity import Affinity, Graph, GraphWarning
+from neuraleig.affinity import Affinity, Graph, GraphWarning, NeighborAffinity
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.sampling import EdgeSampler, NodeSampler
 
@@ -146,6 +146,8 @@ class RowProblem(Problem):
                 affinity, X, n_jobs=n_jobs, matrix=matrix, groups=groups
             )
             graph = without_outliers(built, n_clusters)
+            if isinstance(affinity, NeighborAffinity):
+                graph = without_far_rows(graph, X, affinity.n_wanted, n_clusters)
             problem = cls(X, affinity, graph, matrix, groups)
             stage.result = problem.description
         return problem
@@ -270,6 +272,38 @@ def without_outliers(graph: Graph, n_clusters: int) -> Graph:
             GraphWarning,
         )
     return graph
+
+
+def without_far_rows(graph: Graph, X: Array, n_most: int, n_clusters: int) -> Graph:
+    """Leave out rows that are far from all others, if they are few.
+
+    So many rows that mark missing values, or were mistyped, are no cluster: their
+    neighbours are not among themselves. The network labels them afterwards.
+
+    Parameters
+    ----------
+    graph : Graph
+        Graph of the rows.
+    X : ndarray of shape (n_samples, n_features)
+        Rows, in their own units.
+    n_most : int
+        Rows that may be left out, at most; and a tenth of the mean cluster.
+    n_clusters : int
+        Clusters that are asked for.
+
+    Returns
+    -------
+    graph : Graph
+        With as many nodes or fewer.
+    """
+    near = near_rows(X)
+    if near is None:
+        return graph
+    kept = near[graph.index]
+    n_far = int(graph.counts[~kept].sum())
+    if n_far > min(n_most, OUTLIER_SHARE * int(graph.counts.sum()) / n_clusters):
+        return graph
+    return graph if kept.all() else graph.subgraph(np.flatnonzero(kept))
 
 
 def _consequence(n_clusters: int) -> str:

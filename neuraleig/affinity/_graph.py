@@ -220,7 +220,8 @@ class NeighborAffinity(Affinity):
         return self.across_groups
 
     @property
-    def _wanted(self) -> int:
+    def n_wanted(self) -> int:
+        """Neighbours that are searched where there are enough rows."""
         return N_NEIGHBORS if self.n_neighbors is None else self.n_neighbors
 
     def check(self, path: str, owner: str) -> None:
@@ -322,18 +323,18 @@ class NeighborAffinity(Affinity):
         """Neighbours that every row can have, with a warning if they are fewer."""
         largest = 1 if groups is None else int(np.bincount(groups).max())
         others = n_samples - largest
-        if self._wanted > others:
+        if self.n_wanted > others:
             limit = f"not below the number of distinct rows ({n_samples})"
             if groups is not None:
                 limit = (
                     f"more than the distinct rows outside the largest group ({others})"
                 )
             warn_user(
-                f"n_neighbors={self._wanted} is {limit}; {others} neighbours are "
+                f"n_neighbors={self.n_wanted} is {limit}; {others} neighbours are "
                 "used instead.",
                 GraphWarning,
             )
-        return min(self._wanted, others)
+        return min(self.n_wanted, others)
 
     def among(
         self,
@@ -349,7 +350,7 @@ class NeighborAffinity(Affinity):
         """
         groups = None if not self.across_groups or groups is None else groups[index]
         largest = 1 if groups is None else int(np.bincount(groups).max())
-        n_neighbors = min(self._wanted, len(rows) - largest)
+        n_neighbors = min(self.n_wanted, len(rows) - largest)
         if n_neighbors == 0:
             return upper_edges(sp.csr_array((len(rows), len(rows))))
         found = nearest_neighbors(rows, n_neighbors, metric=self.metric, groups=groups)

@@ -118,7 +118,7 @@ def routing():
 
 
 def precomputed(kind):
-    return kind.set_params(affinity="precomputed")
+    return kind.set_params(affinity="precomputed", n_neighbors=None)
 
 
 def test_a_pipeline_passes_the_affinity_by_the_name_of_the_step(estimator):
@@ -178,7 +178,7 @@ def test_cross_validation_of_an_affinity_is_refused_with_the_way_out(routed):
 
 def test_the_ways_out_of_cross_validation_agree():
     callable_ = clone(CLUSTERING).set_params(
-        affinity=gaussian, training__sampling="nodes"
+        affinity=gaussian, n_neighbors=None, training__sampling="nodes"
     )
     by_callable = cross_val_score(callable_, X, cv=FOLDS)
     by_hand = []

@@ -11,7 +11,7 @@ import torch
 
 from neuraleig import GraphWarning, NeuralSpectralEmbedding
 from neuraleig._fit import RowProblem
-from neuraleig._fit._row_problem import without_outliers
+from neuraleig._fit._row_problem import without_far_rows, without_outliers
 from neuraleig.affinity import Graph, NeighborAffinity, RBFAffinity
 from neuraleig.training import Training
 
@@ -29,6 +29,41 @@ def components_of(*sizes):
 def test_as_many_components_as_clusters_are_kept():
     graph = components_of(50, 2)
     assert without_outliers(graph, 2) is graph
+
+
+def rows_and_graph(n_far):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(300, 3))
+    X[:n_far] += 1e4
+    weights = sp.csr_array(np.ones((300, 300)) - np.eye(300))
+    return X, Graph(weights, np.arange(300))
+
+
+def test_few_far_rows_are_left_out():
+    X, graph = rows_and_graph(5)
+    kept = without_far_rows(graph, X, 10, 2)
+    np.testing.assert_array_equal(kept.index, np.arange(5, 300))
+
+
+@pytest.mark.parametrize(("n_most", "n_clusters"), [(4, 2), (10, 7)])
+def test_far_rows_that_may_be_a_cluster_are_kept(n_most, n_clusters):
+    # More than a row has neighbours; more than a tenth of the mean cluster.
+    X, graph = rows_and_graph(5)
+    assert without_far_rows(graph, X, n_most, n_clusters) is graph
+
+
+def test_copies_of_a_far_row_count():
+    X, graph = rows_and_graph(1)
+    copies = np.ones(300, dtype=np.int64)
+    copies[0] = 12
+    graph = replace(graph, copies=copies)
+    assert without_far_rows(graph, X, 10, 2) is graph
+    assert without_far_rows(graph, X, 12, 2).n_nodes == 299
+
+
+def test_graphs_without_far_rows_stay():
+    X, graph = rows_and_graph(0)
+    assert without_far_rows(graph, X, 10, 2) is graph
 
 
 def test_components_too_small_for_a_cluster_are_left_out():

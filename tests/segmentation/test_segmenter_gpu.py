@@ -79,7 +79,7 @@ class TestFit:
         assert model.device_.startswith(device)
         assert np.isfinite(model.loss_curve_).all()
         assert np.isfinite(model.eigenvalues_).all()
-        assert model.score(new_images, new_masks) > 0.75
+        assert model.score(new_images, new_masks) > 0.7
         assert np.isfinite(model.score(new_images))
 
     def test_early_stopping_keeps_windows_back(

@@ -75,7 +75,7 @@ def test_textures_are_told_apart(
     assert model.n_clusters_ == 2
     assert np.isfinite(model.loss_curve_).all()
     # One cluster for everything would have 0.25 to 0.35.
-    assert model.score(new_images, new_masks) > 0.75
+    assert model.score(new_images, new_masks) > 0.7
 
 
 def test_windows_are_smaller_than_images(shared_windowed, images):
