@@ -170,3 +170,14 @@ def test_a_far_row_is_standardised_alike_alone_and_in_company(rows):
     for number in range(len(far)):
         alone = standardization.apply(far[number : number + 1])
         assert torch.equal(alone[0], together[number])
+
+
+def test_what_is_far_does_not_depend_on_the_order_of_rows():
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(2000, 3))
+    X[1::2] += 100
+    order = generator.permutation(2000)
+    one, other = Standardization.of(X), Standardization.of(X[order])
+    np.testing.assert_allclose(one.shift, other.shift)
+    assert one.scale == pytest.approx(other.scale)
+    assert one.scale > 40

@@ -145,9 +145,10 @@ class RowProblem(Problem):
             built = run.graph_of(
                 affinity, X, n_jobs=n_jobs, matrix=matrix, groups=groups
             )
-            graph = without_outliers(built, n_clusters)
-            if isinstance(affinity, NeighborAffinity):
+            graph = built
+            if isinstance(affinity, NeighborAffinity) and affinity.is_plain:
                 graph = without_far_rows(graph, X, affinity.n_wanted, n_clusters)
+            graph = without_outliers(graph, n_clusters)
             problem = cls(X, affinity, graph, matrix, groups)
             stage.result = problem.description
         return problem
@@ -162,6 +163,9 @@ class RowProblem(Problem):
         counts = self.graph.relative_counts
         nodes: IntArray = np.arange(len(labels), dtype=np.int64)
         if counts is not None:
+            # A mass must not leave the other nodes out.
+            if counts.sum() > SOLVE_ROWS:
+                counts = np.minimum(counts, ROWS_PER_CLUSTER)
             nodes = np.repeat(nodes, counts)
         order = np.random.default_rng(seed).permutation(nodes)
         if len(order) > SOLVE_ROWS:
@@ -275,10 +279,12 @@ def without_outliers(graph: Graph, n_clusters: int) -> Graph:
 
 
 def without_far_rows(graph: Graph, X: Array, n_most: int, n_clusters: int) -> Graph:
-    """Leave out rows that are far from all others, if they are few.
+    """Leave out rows that are far from the centre of the data, if they are few.
 
-    So many rows that mark missing values, or were mistyped, are no cluster: their
-    neighbours are not among themselves. The network labels them afterwards.
+    Up to as many rows as a row has neighbours, which mark missing values or were
+    mistyped, are no cluster: their neighbours are not only among themselves. The
+    network labels them afterwards. Where other rows would lose all edges with them,
+    they stay.
 
     Parameters
     ----------
@@ -287,7 +293,8 @@ def without_far_rows(graph: Graph, X: Array, n_most: int, n_clusters: int) -> Gr
     X : ndarray of shape (n_samples, n_features)
         Rows, in their own units.
     n_most : int
-        Rows that may be left out, at most; and a tenth of the mean cluster.
+        Rows that may be left out, at most; and a tenth of the mean cluster. Copies
+        count as in :attr:`Graph.relative_counts`.
     n_clusters : int
         Clusters that are asked for.
 
@@ -296,14 +303,19 @@ def without_far_rows(graph: Graph, X: Array, n_most: int, n_clusters: int) -> Gr
     graph : Graph
         With as many nodes or fewer.
     """
-    near = near_rows(X)
+    near = near_rows(X if graph.n_nodes == X.shape[0] else X[graph.index])
     if near is None:
         return graph
-    kept = near[graph.index]
-    n_far = int(graph.counts[~kept].sum())
-    if n_far > min(n_most, OUTLIER_SHARE * int(graph.counts.sum()) / n_clusters):
+    counts = graph.relative_counts
+    if counts is None:
+        counts = np.ones(graph.n_nodes, dtype=np.int64)
+    n_far = int(counts[~near].sum())
+    if n_far > min(n_most, OUTLIER_SHARE * int(counts.sum()) / n_clusters):
         return graph
-    return graph if kept.all() else graph.subgraph(np.flatnonzero(kept))
+    rest = graph.subgraph(np.flatnonzero(near))
+    had_edges = np.diff(graph.weights.indptr)[near] > 0
+    has_edges = np.diff(rest.weights.indptr) > 0
+    return rest if has_edges[had_edges].all() else graph
 
 
 def _consequence(n_clusters: int) -> str:

@@ -220,6 +220,11 @@ class NeighborAffinity(Affinity):
         return self.across_groups
 
     @property
+    def is_plain(self) -> bool:
+        """Whether neighbours are the nearest of all rows in the units of the rows."""
+        return self.metric == "euclidean" and not self.across_groups
+
+    @property
     def n_wanted(self) -> int:
         """Neighbours that are searched where there are enough rows."""
         return N_NEIGHBORS if self.n_neighbors is None else self.n_neighbors

@@ -78,7 +78,7 @@ class Candidate:
 
     Parameters
     ----------
-    labels : ndarray of shape (n_judged,), int64
+    labels : ndarray of shape (n_judged,), unsigned integer
         From 0, every cluster with at least one node.
     n_used : int
         Number of functions that describe the clusters.
@@ -153,18 +153,18 @@ def read_clusters(
     rows = diffused_rows(
         table[:, : best.n_used], eigenvalues[: best.n_used], diffusion_time
     )
-    members = [best.labels == cluster for cluster in range(best.n_clusters)]
+    labels = best.labels.astype(np.int64)
+    members = [labels == cluster for cluster in range(best.n_clusters)]
     counts = judged.relative_counts
     if counts is None:
         centres = np.stack([rows[own].mean(axis=0) for own in members])
-        spread = float(np.mean(np.square(rows - centres[best.labels])))
+        spread = float(np.mean(np.square(rows - centres[labels])))
     else:
         centres = np.stack(
             [counts[own] @ rows[own] / counts[own].sum() for own in members]
         )
-        errors = np.mean(np.square(rows - centres[best.labels]), axis=1)
+        errors = np.mean(np.square(rows - centres[labels]), axis=1)
         spread = float(counts @ errors / counts.sum())
-    labels = best.labels
     if nodes is not None:
         reader = NearestCentre(centres, spread, eigenvalues, diffusion_time)
         everywhere = reader.labels(functions, functions[:, :0])
@@ -196,7 +196,8 @@ def _candidates(
         labels = _by_first_node(refined_labels(graph, start))
         after = hash(labels.tobytes())
         if after == before or after not in known:
-            yield Candidate(labels, n_used, judge_labels(graph, labels))
+            small = labels.astype(np.min_scalar_type(n_clusters))
+            yield Candidate(small, n_used, judge_labels(graph, labels))
         known |= {before, after}
 
 

@@ -80,7 +80,7 @@ def refined_labels(graph: Graph, labels: IntArray) -> IntArray:
 def _round(graph: Graph, labels: IntArray, n_clusters: int) -> tuple[float, IntArray]:
     """Normalised cut of labels, and the labels after one round of moves."""
     n_nodes = labels.size
-    counts = np.bincount(labels, minlength=n_clusters)
+    counts = np.bincount(labels, minlength=n_clusters).astype(np.float64)
     volumes = np.bincount(labels, graph.degrees, minlength=n_clusters)
     # Weight from every node to every cluster that it touches, by nodes.
     members = sp.csr_array(
@@ -91,7 +91,8 @@ def _round(graph: Graph, labels: IntArray, n_clusters: int) -> tuple[float, IntA
     clusters = toward.indices
     weights = toward.data + graph.uniform * counts[clusters]
     stays = clusters == labels[nodes]
-    inside = np.bincount(clusters[stays], weights[stays], minlength=n_clusters)
+    stored = np.bincount(clusters[stays], toward.data[stays], minlength=n_clusters)
+    inside = stored + graph.uniform * counts**2
     occupied = np.where(volumes > 0, volumes, 1.0)
     cut = float(np.sum(1.0 - inside / occupied))
     loops = graph.weights.diagonal()[nodes]

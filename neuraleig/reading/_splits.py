@@ -100,7 +100,7 @@ def _split(graph: Graph, values: Array, nodes: IntArray, least: float) -> _Piece
     """Best split of a piece into sides of at least some volume."""
     best = _Piece(nodes, np.inf, np.zeros(nodes.size, dtype=bool))
     degrees = graph.degrees[nodes]
-    if degrees.sum() < 2 * least or nodes.size < 2:
+    if degrees.sum() < max(2 * least, np.finfo(float).tiny) or nodes.size < 2:
         return best
     inner = graph.weights
     if nodes.size < graph.n_nodes:

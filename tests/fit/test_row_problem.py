@@ -61,6 +61,33 @@ def test_copies_of_a_far_row_count():
     assert without_far_rows(graph, X, 12, 2).n_nodes == 299
 
 
+def test_repeated_rows_count_once():
+    X, graph = rows_and_graph(6)
+    repeated = replace(graph, copies=np.full(300, 2))
+    assert without_far_rows(repeated, X, 10, 2).n_nodes == 294
+
+
+def test_far_rows_that_hold_others_together_are_kept():
+    # As where neighbours are searched across groups, and the far rows are a group.
+    X, graph = rows_and_graph(5)
+    weights = graph.weights.tolil()
+    weights[5:, 5:] = 0
+    joined = replace(graph, weights=sp.csr_array(weights))
+    joined.weights.eliminate_zeros()
+    assert without_far_rows(joined, X, 10, 2) is joined
+
+
+def test_components_without_far_rows_warn(run):
+    # The far row is the only bridge.
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(401, 2))
+    X[200:400, 0] += 15
+    X[400] = [7.5, 5000]
+    with pytest.warns(GraphWarning, match="2 connected components"):
+        problem = RowProblem.build(X, NeighborAffinity(), 1, run)
+    assert problem.graph.n_nodes == 400
+
+
 def test_graphs_without_far_rows_stay():
     X, graph = rows_and_graph(0)
     assert without_far_rows(graph, X, 10, 2) is graph
@@ -154,3 +181,14 @@ def test_heads_and_batches_weigh_nodes_by_their_copies(blobs, run, settings_of):
     assert one_pass == 200 / 40
     index = torch.cat([b.index for b in islice(sampler, 5)])
     np.testing.assert_array_equal(np.bincount(index), [1] * 50 + [150])
+
+
+def test_a_great_mass_leaves_room_for_other_nodes():
+    X = np.arange(200.0).reshape(100, 2)
+    weights = sp.csr_array(np.ones((100, 100)) - np.eye(100))
+    copies = np.ones(100, dtype=np.int64)
+    copies[7] = 10**6
+    graph = Graph(weights, np.arange(100), copies=copies)
+    problem = RowProblem(X, NeighborAffinity(), graph)
+    drawn = problem.drawn(torch.zeros(100, dtype=torch.int64), 0)
+    assert np.unique(drawn).size == 100

@@ -90,3 +90,13 @@ def test_a_node_takes_the_edges_among_its_copies_along(planted_graph):
     start = TRUTH.copy()
     start[10] = 1
     np.testing.assert_array_equal(refined_labels(heavy, start), TRUTH)
+
+
+def test_the_cut_counts_random_pairs_of_nodes_without_edges_to_their_cluster(
+    planted_graph,
+):
+    graph = planted_graph(TRUTH, between=0.0, uniform=0.05)
+    labels = TRUTH.copy()
+    labels[0] = 2
+    assert not graph.weights[[0]][:, labels == 2].nnz
+    assert _round(graph, labels, 3)[0] == pytest.approx(cut_of(graph, labels))

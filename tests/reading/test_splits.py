@@ -81,3 +81,11 @@ def test_equal_nodes_are_not_split(planted_graph):
     graph = planted_graph(np.zeros(30, int))
     functions = np.ones((30, 3))
     assert split_clusters(graph, functions, 2) is None
+
+
+def test_a_graph_without_edges_is_not_split(planted_graph):
+    graph = planted_graph(np.zeros(5, int))
+    empty = type(graph)(graph.weights * 0.0, graph.index)
+    assert (
+        split_clusters(empty, np.random.default_rng(0).normal(size=(5, 3)), 2) is None
+    )
