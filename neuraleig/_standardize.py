@@ -42,7 +42,7 @@ class Standardization(NamedTuple):
 
     All features have the same scale, so that ratios of distances are kept. Values
     beyond the bound grow by their logarithm, so that a far row neither decides the
-    scale nor dominates a fit; see :func:`bounded`.
+    scale nor dominates a fit, as ``bounded`` in this module says.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class Standardization(NamedTuple):
         Returns
         -------
         rows : Tensor of shape (n_samples, n_features), float32
-            On the CPU, of bounded values; see :func:`bounded`.
+            On the CPU, with values beyond the bound compressed.
         """
         rows = np.empty(X.shape, dtype=np.float32)
         step = max(1, CACHED_ELEMENTS // X.shape[1])

@@ -294,7 +294,7 @@ def without_far_rows(graph: Graph, X: Array, n_most: int, n_clusters: int) -> Gr
         Rows, in their own units.
     n_most : int
         Rows that may be left out, at most; and a tenth of the mean cluster. Copies
-        count as in :attr:`Graph.relative_counts`.
+        count as in ``Graph.relative_counts``.
     n_clusters : int
         Clusters that are asked for.
 
