@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig.reading._kmeans import drawn_rows, fitted_kmeans
 
 # Starts of k-means, and rows that it is fitted to.
 N_STARTS = 10
@@ -40,20 +38,10 @@ def nearest_centre_scores(
     bias : ndarray of shape (n_clusters,), float64
         Of the linear map.
     """
-    # Imported late: it brings half of scikit-learn, and prediction needs none of it.
-    from sklearn.cluster import KMeans
-
-    rows = hidden.astype(np.float64)
-    generator = np.random.RandomState(seed)
-    if len(rows) > MAX_ROWS:
-        drawn = np.sort(generator.choice(len(rows), MAX_ROWS, replace=False))
-        rows = rows[drawn]
-        counts = None if counts is None else counts[drawn]
-    kmeans = KMeans(min(n_clusters, len(rows)), n_init=N_STARTS, random_state=seed)
-    with warnings.catch_warnings():
-        # Fewer distinct rows than clusters: clusters without rows are left out later.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        kmeans.fit(rows, sample_weight=counts)
+    rows, counts = drawn_rows(
+        hidden.astype(np.float64), counts, MAX_ROWS, np.random.RandomState(seed)
+    )
+    kmeans = fitted_kmeans(rows, min(n_clusters, len(rows)), counts, N_STARTS, seed)
     centres = kmeans.cluster_centers_
     n_rows = len(rows) if counts is None else int(counts.sum())
     variance = kmeans.inertia_ / (n_rows * rows.shape[1])

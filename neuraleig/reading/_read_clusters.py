@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Graph
 from neuraleig.reading._base import diffused_rows
 from neuraleig.reading._judge import Judgement, judge_labels, judged_graph
+from neuraleig.reading._kmeans import drawn_rows, fitted_kmeans
 from neuraleig.reading._nearest_centre import NearestCentre
 from neuraleig.reading._refine import refined_labels
 from neuraleig.reading._splits import split_clusters
@@ -231,34 +230,11 @@ def _starts(
         rows = diffused_rows(
             functions[:, :n_used], eigenvalues[:n_used], diffusion_time
         )
-        drawn, drawn_counts = rows, counts
-        if rows.shape[0] > MAX_ROWS:
-            picked = generator.choice(rows.shape[0], MAX_ROWS, replace=False)
-            picked = np.sort(picked)
-            drawn = rows[picked]
-            drawn_counts = None if counts is None else counts[picked]
+        drawn, drawn_counts = drawn_rows(rows, counts, MAX_ROWS, generator)
         for _ in range(N_STARTS if len(rows) <= FEW_STARTS_ROWS else MANY_STARTS):
-            labels = _kmeans_labels(drawn, drawn_counts, rows, n_clusters, generator)
-            yield labels, n_used
-
-
-def _kmeans_labels(
-    drawn: FloatArray,
-    counts: IntArray | None,
-    rows: FloatArray,
-    n_clusters: int,
-    generator: np.random.RandomState,
-) -> IntArray:
-    """Labels of rows by one start of k-means on some of them."""
-    # Imported late: it brings half of scikit-learn, and prediction needs none of it.
-    from sklearn.cluster import KMeans
-
-    kmeans = KMeans(n_clusters, n_init=1, random_state=generator.randint(2**31 - 1))
-    with warnings.catch_warnings():
-        # Fewer distinct rows than clusters: the caller sees fewer clusters.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        kmeans.fit(drawn, sample_weight=counts)
-    return np.asarray(kmeans.predict(rows), dtype=np.int64)
+            start = int(generator.randint(2**31 - 1))
+            kmeans = fitted_kmeans(drawn, n_clusters, drawn_counts, 1, start)
+            yield np.asarray(kmeans.predict(rows), dtype=np.int64), n_used
 
 
 def _by_first_node(labels: IntArray) -> IntArray:
