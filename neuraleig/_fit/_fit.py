@@ -134,6 +134,10 @@ def _recall_targets(
         # By one process: eigenvectors of close eigenvalues turn with the rounding.
         targets = run.recall("targets", Targets, lambda: run.shard.first(solve))
         stage.result = f"{targets.eigenvalues.size} of {len(targets.labels)} nodes"
+        thinned = problem.graph.thinned() if targets.thinned else None
+        if thinned is not None:
+            problem.graph = thinned
+            stage.result += ", one-sided edges thinned"
     return targets
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,16 +11,25 @@ from torch import Tensor
 
 from neuraleig._device import CPU
 from neuraleig._random import Seeds
-from neuraleig._typing import FloatArray
+from neuraleig._typing import FloatArray, IntArray
 from neuraleig.affinity import Graph
 from neuraleig.objectives import SpectralRegression
 from neuraleig.reading import read_clusters
+from neuraleig.reading._judge import judge_labels
 from neuraleig.spectrum import Spectrum, graph_spectrum
 
 # A function of less support than this share of the mean cluster is one of single
 # outliers: no network learns it. Small groups have more.
 # Chosen on pendigits: with a tenth its held-out accuracy fell to 0.857.
 LOCAL_SHARE = 0.01
+# Labels read off the thinned graph are taken where the product of the cuts on both
+# graphs is so many times smaller: a cut on one of them alone favours that graph. Cuts
+# that are smaller than the second number are equal.
+# Chosen by the adjusted Rand index on the 43 sets of the suite and the sets of the
+# ablation, one seed: from 1.4 to 2 all that is gained is kept and nothing lost.
+LEAST_GAIN, LEAST_CUT = 1.5, 1e-4
+# Starts of k-means for every number of functions of the thinned graph.
+THINNED_STARTS = 1
 
 
 @dataclass(frozen=True)
@@ -34,11 +44,14 @@ class Targets:
         Labels read off them.
     eigenvalues : ndarray of shape (n_read,)
         Exact eigenvalues, that of the constant first.
+    thinned : bool, default=False
+        Whether they are those of the thinned graph.
     """
 
     functions: Tensor
     labels: Tensor
     eigenvalues: FloatArray
+    thinned: bool = False
 
     def regression(self, device: torch.device) -> SpectralRegression:
         """Objective that teaches them."""
@@ -57,8 +70,42 @@ def solve_targets(
     """Exact eigenvectors of the graph, and labels read off them.
 
     Labels are read from up to ``n_read`` eigenvectors, of which the network is to
-    learn the first ``n_components``.
+    learn the first ``n_components``. Both are those of the thinned graph where its
+    labels cut less, see :meth:`Graph.thinned`.
     """
+    solved = partial(
+        _solved, n_components, n_read, n_clusters, diffusion_time, seeds, device
+    )
+    targets = solved(graph)
+    thin = graph.thinned()
+    if thin is None or n_clusters == 1:
+        return targets
+    known = cut_product(targets.labels.numpy(), graph, thin)
+    if known <= LEAST_GAIN * LEAST_CUT**2:
+        return targets
+    found = solved(thin, n_starts=THINNED_STARTS)
+    if known < LEAST_GAIN * cut_product(found.labels.numpy(), graph, thin):
+        return targets
+    return replace(found, thinned=True)
+
+
+def cut_product(labels: IntArray, *graphs: Graph) -> float:
+    """Product of the normalised cuts of labels on graphs, each 1e-4 at least."""
+    cuts = [judge_labels(graph, labels).cut for graph in graphs]
+    return float(np.prod([cut + LEAST_CUT for cut in cuts]))
+
+
+def _solved(
+    n_components: int,
+    n_read: int,
+    n_clusters: int,
+    diffusion_time: float,
+    seeds: Seeds,
+    device: torch.device,
+    graph: Graph,
+    n_starts: int | None = None,
+) -> Targets:
+    """Targets of one graph."""
     spectrum = graph_spectrum(
         graph.weights,
         min(max(n_read, n_components), graph.n_nodes),
@@ -77,6 +124,7 @@ def solve_targets(
         graph,
         diffusion_time=diffusion_time,
         seed=seeds.labels,
+        n_starts=n_starts,
     )
     # In one layout, whether computed or read from a checkpoint: sums round by it.
     functions = spectrum.functions[:, 1:n_components].astype(np.float32, order="C")

@@ -127,6 +127,27 @@ def neighbor_graph(
     return graph
 
 
+def one_sided_edges(weights: sp.csr_array, indices: IntArray) -> sp.csr_array:
+    """Edges of a graph of neighbours between rows of which one chose the other.
+
+    Parameters
+    ----------
+    weights : csr_array of shape (n_samples, n_samples)
+        From :func:`neighbor_graph`.
+    indices : ndarray of shape (n_samples, n_neighbors)
+        Neighbours of every row.
+
+    Returns
+    -------
+    one_sided : csr_array of shape (n_samples, n_samples)
+        Symmetric; the weights of these edges, and no others.
+    """
+    chosen = _directed(np.ones(indices.shape), indices)
+    only = sp.csr_array(chosen - chosen.multiply(chosen.T))
+    only.eliminate_zeros()
+    return sp.csr_array(weights.multiply(only + only.T))
+
+
 def _directed(weights: FloatArray, indices: IntArray) -> sp.csr_array:
     """Matrix of the weights to neighbours."""
     n_samples, n_neighbors = indices.shape
@@ -321,7 +342,13 @@ class NeighborAffinity(Affinity):
             counts,
             meets_copies=groups is None,
         )
-        graph = Graph(weights, index, neighbor_recall=recall, copies=copies)
+        graph = Graph(
+            weights,
+            index,
+            neighbor_recall=recall,
+            copies=copies,
+            one_sided=one_sided_edges(weights, indices),
+        )
         return graph.regularized(self.regularization)
 
     def _available(self, n_samples: int, groups: IntArray | None) -> int:

@@ -109,6 +109,7 @@ def read_clusters(
     *,
     diffusion_time: float,
     seed: int,
+    n_starts: int | None = None,
 ) -> Reading:
     """Labels of the best candidate, by normalised cut and modularity on the graph.
 
@@ -131,6 +132,9 @@ def read_clusters(
         See :func:`diffused_rows`.
     seed : int
         Seed of k-means, and of the draw of edges.
+    n_starts : int or None, default=None
+        Starts of k-means for every number of functions; ``None``: 10, and 30 beyond
+        50,000 rows.
 
     Returns
     -------
@@ -140,14 +144,20 @@ def read_clusters(
 
     Notes
     -----
-    Time O(n_judged n_clusters n_components + n_edges) for each of 50 starts (150 beyond
-    50,000 rows) and O(n_edges) for each of 16 ``n_clusters`` sweeps; k-means is fitted
-    to at most 10,000 rows. Memory 8 bytes per judged node and start.
+    Time O(n_judged n_clusters n_components + n_edges) for each of 5 ``n_starts`` and
+    O(n_edges) for each of 16 ``n_clusters`` sweeps; k-means is fitted to at most 10,000
+    rows. Memory 8 bytes per judged node and start.
     """
     judged, nodes = judged_graph(graph, seed)
     table = functions if nodes is None else functions[nodes]
+    if n_starts is None:
+        n_starts = N_STARTS if len(table) <= FEW_STARTS_ROWS else MANY_STARTS
     best = best_candidate(
-        list(_candidates(table, eigenvalues, n_clusters, judged, diffusion_time, seed))
+        list(
+            _candidates(
+                table, eigenvalues, n_clusters, judged, diffusion_time, seed, n_starts
+            )
+        )
     )
     rows = diffused_rows(
         table[:, : best.n_used], eigenvalues[: best.n_used], diffusion_time
@@ -179,13 +189,16 @@ def _candidates(
     graph: Graph,
     diffusion_time: float,
     seed: int,
+    n_starts: int,
 ) -> Iterator[Candidate]:
     """Distinct refined candidates."""
     known: set[int] = set()
     described = min(int(np.ceil(DESCRIBED_BY * n_clusters)), eigenvalues.size)
     split = split_clusters(graph, functions, n_clusters)
     counts = graph.relative_counts
-    starts = _starts(functions, eigenvalues, n_clusters, diffusion_time, seed, counts)
+    starts = _starts(
+        functions, eigenvalues, n_clusters, diffusion_time, seed, n_starts, counts
+    )
     found = starts if split is None else chain([(split, described)], starts)
     for start, n_used in found:
         start = _by_first_node(start)
@@ -222,6 +235,7 @@ def _starts(
     n_clusters: int,
     diffusion_time: float,
     seed: int,
+    n_starts: int,
     counts: IntArray | None,
 ) -> Iterator[tuple[IntArray, int]]:
     """Labels by k-means, and the number of functions they are read off."""
@@ -231,7 +245,7 @@ def _starts(
             functions[:, :n_used], eigenvalues[:n_used], diffusion_time
         )
         drawn, drawn_counts = drawn_rows(rows, counts, MAX_ROWS, generator)
-        for _ in range(N_STARTS if len(rows) <= FEW_STARTS_ROWS else MANY_STARTS):
+        for _ in range(n_starts):
             start = int(generator.randint(2**31 - 1))
             kmeans = fitted_kmeans(drawn, n_clusters, drawn_counts, 1, start)
             yield np.asarray(kmeans.predict(rows), dtype=np.int64), n_used
