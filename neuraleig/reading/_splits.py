@@ -32,6 +32,11 @@ class _Piece:
     side: NDArray[np.bool_]
 
 
+def least_share(n_clusters: int) -> float:
+    """Share of the volume that a side of a split has at least."""
+    return min(LEAST_SHARE, LEAST_OF_MEAN / n_clusters)
+
+
 def split_clusters(graph: Graph, functions: Array, n_clusters: int) -> IntArray | None:
     """Clusters by the cheapest split, again and again.
 
@@ -79,8 +84,7 @@ def split_clusters(graph: Graph, functions: Array, n_clusters: int) -> IntArray 
     >>> sorted(np.bincount(split_clusters(graph, functions, 2)).tolist())
     [30, 500]
     """
-    share = min(LEAST_SHARE, LEAST_OF_MEAN / n_clusters)
-    least = share * float(graph.degrees.sum())
+    least = least_share(n_clusters) * float(graph.degrees.sum())
     values = functions[:, 1 : n_clusters + 1]
     everything = np.arange(graph.n_nodes, dtype=np.int64)
     pieces = [_split(graph, values, everything, least)]

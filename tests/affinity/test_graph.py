@@ -245,6 +245,37 @@ def test_neighbor_graph_is_the_mean_of_both_directions():
     np.testing.assert_allclose(graph.toarray(), (directed + directed.T) / 2)
 
 
+def test_one_sided_edges_are_those_that_one_end_chose():
+    X = rows(60)
+    _, chosen = NearestNeighbors(n_neighbors=5).fit(X).kneighbors()
+    matrix = np.zeros((60, 60), dtype=bool)
+    np.put_along_axis(matrix, chosen, True, axis=1)
+    graph = built(X)
+    expected = np.where(matrix ^ matrix.T, dense(graph), 0.0)
+    np.testing.assert_array_equal(graph.one_sided.toarray(), expected)
+
+
+def test_thinning_leaves_a_tenth_of_one_sided_edges():
+    graph = built(np.repeat(rows(60), 3, axis=0)[:150])
+    thinned, one_sided = dense(graph.thinned()), graph.one_sided.toarray()
+    assert 0 < np.count_nonzero(one_sided) < graph.weights.nnz
+    np.testing.assert_allclose(thinned, dense(graph) - 0.9 * one_sided)
+    np.testing.assert_array_equal(thinned > 0, dense(graph) > 0)
+    assert graph.thinned().thinned() is None
+
+
+def test_a_subgraph_is_thinned_as_its_graph():
+    graph, kept = built(rows()), np.arange(0, 40, 3)
+    expected = dense(graph.thinned())[kept][:, kept]
+    np.testing.assert_allclose(dense(graph.subgraph(kept).thinned()), expected)
+
+
+def test_given_weights_are_not_thinned(given_graph):
+    matrix = sp.csr_array(given_graph)
+    graph = PrecomputedAffinity().build(rows(len(given_graph)), matrix=matrix)
+    assert graph.thinned() is None
+
+
 def test_regularisation_adds_a_share_of_the_mean_degree(given_graph):
     graph = Graph(sp.csr_array(given_graph), np.arange(9))
     regularized = graph.regularized(0.1)

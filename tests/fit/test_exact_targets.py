@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
-from neuraleig._fit._targets import without_localized
+from neuraleig._fit._targets import solve_targets, without_localized
+from neuraleig._random import Seeds
 from neuraleig.affinity import NeighborAffinity
 from neuraleig.metrics import clustering_accuracy, modularity, normalized_cut
 from neuraleig.reading import judge_labels
@@ -36,6 +37,52 @@ def test_the_judge_of_labels_is_the_graph(problem, blobs):
     weights = problem.graph.weights
     assert judgement.cut == pytest.approx(normalized_cut(weights, blobs[1]))
     assert judgement.modularity == pytest.approx(modularity(weights, blobs[1]))
+
+
+# Thin shapes
+
+
+def spiral(n_rows=300, n_arms=3, seed=0):
+    """Arms that wind around each other, and whose rows lie apart towards the end."""
+    generator = np.random.default_rng(seed)
+    arm = np.arange(n_rows) % n_arms
+    turn = np.linspace(2.0, 9.0, n_rows) + generator.normal(scale=0.05, size=n_rows)
+    angle = turn + 2 * np.pi * arm / n_arms
+    return turn[:, None] * np.column_stack([np.cos(angle), np.sin(angle)]), arm
+
+
+def targets_of(X, n_clusters, seed=0):
+    graph = NeighborAffinity().build(X, seed=0)
+    found = solve_targets(
+        graph, n_clusters, 3 * n_clusters, n_clusters, 10.0, Seeds.draw(seed)
+    )
+    return graph, found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_arms_of_a_spiral_are_told_apart_by_thin_one_sided_edges(seed):
+    X, arm = spiral(seed=seed)
+    graph, found = targets_of(X, 3, seed)
+    assert found.thinned
+    assert clustering_accuracy(arm, found.labels) == 1.0
+    exact = graph_spectrum(graph.thinned().weights, 9, seed=Seeds.draw(seed).spectrum)
+    np.testing.assert_allclose(found.eigenvalues, exact.eigenvalues, atol=1e-6)
+
+
+def test_thinning_needs_more_than_a_row_at_the_rim(blobs):
+    overlapping, _ = make_blobs(600, centers=[[0, 0], [4, 0]], random_state=0)
+    assert not targets_of(blobs[0], 3)[1].thinned
+    assert not targets_of(overlapping, 2)[1].thinned
+
+
+def test_a_fit_to_thin_shapes_learns_and_predicts_them():
+    X, arm = spiral(600)
+    model = NeuralEigenSpectralClustering(3, random_state=0).fit(X[::2])
+    assert clustering_accuracy(arm[::2], model.labels_) == 1.0
+    assert clustering_accuracy(arm[1::2], model.predict(X[1::2])) > 0.95
+    graph = NeighborAffinity().build(X[::2], seed=0)
+    cut = normalized_cut(graph.thinned().weights, model.labels_[graph.index])
+    assert model.ncut_ == pytest.approx(cut)
 
 
 # Functions of a few nodes
