@@ -20,6 +20,7 @@ from sklearn.datasets import load_digits, load_sample_images
 
 from neuraleig import DenseSegmenter, NeuralEigenSpectralClustering
 from neuraleig.plotting import (
+    ClusterCurveDisplay,
     ClusterSizesDisplay,
     EmbeddingDisplay,
     SegmentationDisplay,
@@ -56,8 +57,12 @@ def figures_of_rows(seed):
         callbacks=[TrainingHistory()],
         random_state=seed,
     ).fit(X)
+    curved = NeuralEigenSpectralClustering("auto", random_state=seed).fit(X)
     return {
         "spectrum": drawn(lambda ax: SpectrumDisplay.from_estimator(model, ax=ax)),
+        "cluster_curve": drawn(
+            lambda ax: ClusterCurveDisplay.from_estimator(curved, ax=ax)
+        ),
         "embedding": drawn(lambda ax: EmbeddingDisplay.from_estimator(model, X, ax=ax)),
         "cluster_sizes": drawn(
             lambda ax: ClusterSizesDisplay.from_estimator(model, ax=ax)

@@ -67,7 +67,7 @@ def main() -> None:
     start = time.perf_counter()
     model.fit(arguments.images)
     print(f"fit: {time.perf_counter() - start:.0f} s on {model.device_}")
-    print(f"clusters: {model.n_clusters_}; gap after {model.suggested_n_clusters_}")
+    print(f"clusters: {model.n_clusters_}")
 
     start = time.perf_counter()
     report = model.predict_folder(

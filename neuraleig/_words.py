@@ -1,4 +1,4 @@
-"""Numbers in words: shares, counts, and what a spectrum suggests."""
+"""Numbers in words: shares, counts, and what a curve of numbers prefers."""
 
 from __future__ import annotations
 
@@ -30,14 +30,9 @@ def count_text(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def suggestion(n_clusters: int | None) -> int | None:
-    """Suggested number of clusters; ``None`` where the spectrum left no choice."""
-    # One cluster cannot be told from eigenvalues: 1 says that there was no gap.
-    return None if n_clusters in (None, 1) else n_clusters
-
-
-def suggestion_text(n_clusters: int) -> str:
-    """What a spectrum suggests, as the end of a line; empty without a choice."""
-    if suggestion(n_clusters) is None:
+def choice_text(best: int | None, n_clusters: int) -> str:
+    """Best number of a curve, as the end of a line; empty without one or if in use."""
+    if best in (None, n_clusters):
         return ""
-    return f"; the spectrum suggests {count_text(n_clusters, 'cluster')}"
+    assert best is not None
+    return f"; the curve prefers {count_text(best, 'cluster')}"

@@ -30,6 +30,8 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 NAMES = ("width", "height", "depth")
 # Small and fast; what is learned does not matter.
 FAST = ("--n-clusters=3", "--hidden-sizes=16", "--training.max-iter=0", "--device=cpu")
+# Of ``choose``, which takes no number.
+CHOOSE_FAST = FAST[1:]
 COMMANDS = ("fit", "predict", "transform", "evaluate", "info", "export")
 
 
@@ -414,13 +416,37 @@ def test_info_says_what_is_in_a_file(folder, capsys, monkeypatch):
     assert (status, "\nclusters" in text) == (0, False)
 
 
-def test_a_spectrum_without_a_choice_suggests_no_number(folder, tmp_path):
+def test_the_curve_is_mentioned_where_there_is_one(folder, tmp_path):
     fit = ("fit", folder / "rows.npy", "-o", tmp_path / "m", *FAST)
-    assert "; the spectrum suggests 3 clusters" in call(*fit)[1]
-    assert "suggested clusters" in call("info", tmp_path / "m")[1]
-    assert "suggests" not in call(*fit, "--n-components=2")[1]
-    assert load(tmp_path / "m").suggested_n_clusters_ == 1
-    assert "suggested" not in call("info", tmp_path / "m")[1]
+    assert "the curve" not in call(*fit)[1]
+    assert "preferred" not in call("info", tmp_path / "m")[1]
+    text = call(*fit, "--n-clusters=4", "--max-clusters=5")[1]
+    assert "4 clusters of" in text
+    assert "; the curve prefers 3 clusters" in text
+    assert "3 of 5 numbers on the curve" in call("info", tmp_path / "m")[1]
+    call(*fit, "--n-clusters=auto", "--max-clusters=5")
+    assert load(tmp_path / "m").n_clusters_ == 3
+
+
+def test_choose_ranks_numbers_and_writes_what_is_asked_for(folder, tmp_path):
+    choose = ("choose", folder / "rows.npy", "--max-clusters=5", *CHOOSE_FAST)
+    status, text = call(*choose, "--show=2")
+    lines = text.splitlines()
+    assert (status, len(lines)) == (0, 3)
+    assert lines[1].split()[0] == "3"
+    strengths = [float(line.split()[1]) for line in lines[1:]]
+    assert strengths == sorted(strengths, reverse=True)
+    model, figure = tmp_path / "m.safetensors", tmp_path / "curve.png"
+    text = call(*choose, "-o", model, "--figure", figure)[1]
+    assert f"{model}: 3 clusters" in text
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert load(model).with_n_clusters(2).n_clusters_ == 2
+
+
+def test_choose_refuses_a_number(folder, capsys):
+    status, _ = call("choose", folder / "rows.npy", "--n-clusters=3")
+    assert status == 2
+    assert "is a choice already; leave it out" in capsys.readouterr().err
 
 
 def test_models_are_exported(folder, rows, tmp_path):

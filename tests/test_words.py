@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuraleig._words import count_text, share_text, suggestion, suggestion_text
+from neuraleig._words import choice_text, count_text, share_text
 
 
 @given(st.floats(0, 1))
@@ -41,7 +41,6 @@ def test_one_is_no_plural(number, text):
     assert count_text(number, "row") == text
 
 
-def test_a_spectrum_without_a_choice_suggests_nothing():
-    assert (suggestion(None), suggestion(1), suggestion(4)) == (None, None, 4)
-    assert suggestion_text(1) == ""
-    assert suggestion_text(4) == "; the spectrum suggests 4 clusters"
+def test_a_curve_is_mentioned_where_it_prefers_another_number():
+    assert choice_text(None, 3) == choice_text(3, 3) == ""
+    assert choice_text(1, 3) == "; the curve prefers 1 cluster"

@@ -16,6 +16,7 @@ from typer import Exit, Option, Typer, TyperException
 
 from neuraleig import __version__
 from neuraleig._cli import _segment_fit as images
+from neuraleig._cli._choose import choose
 from neuraleig._cli._command import Command, add_command, make_app
 from neuraleig._cli._demo import demo
 from neuraleig._cli._evaluate import evaluate
@@ -60,7 +61,7 @@ neuraleig segment fit --help             options of a command
 app = make_app("Spectral clustering that predicts.", EXAMPLES)
 segment = make_app("Segment images without labels.", SEGMENT)
 COMMANDS: dict[Typer, tuple[Command, ...]] = {
-    app: (demo, fit, predict, transform, evaluate, info, report, export),
+    app: (demo, fit, choose, predict, transform, evaluate, info, report, export),
     segment: (images.fit, images.predict, evaluate_images, name),
 }
 for group, functions in COMMANDS.items():

@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 
 from neuraleig import DenseSegmenter, NeuralSpectralEmbedding, load
 from neuraleig._cli._command import UsageError
+from neuraleig._cli._numbers import preferred
 from neuraleig._cli._options import (
     Columns,
     Positive,
@@ -20,7 +21,6 @@ from neuraleig._cli._options import (
     one_of,
 )
 from neuraleig._tables import Table
-from neuraleig._words import suggestion
 from neuraleig.persistence import ModelDescription, describe
 from neuraleig.persistence._description import changed_parameters
 
@@ -114,7 +114,7 @@ def _entries(found: ModelDescription) -> dict[str, str]:
     return {
         "features": features,
         "clusters": "" if found.n_clusters is None else str(found.n_clusters),
-        "suggested clusters": str(suggestion(found.suggested_n_clusters) or ""),
+        "preferred clusters": preferred(found.curve),
         "eigenfunctions": str(found.n_components),
         "eigenvalues": _few([f"{value:.4f}" for value in found.eigenvalues]),
         "of the graph": _few([f"{value:.4f}" for value in found.graph_eigenvalues]),

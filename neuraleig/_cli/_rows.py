@@ -15,6 +15,7 @@ from typer import BadParameter
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, save
 from neuraleig._cli._command import UsageError
 from neuraleig._cli._models import load_row_model
+from neuraleig._cli._numbers import best_of
 from neuraleig._cli._options import (
     Columns,
     ModelName,
@@ -31,7 +32,7 @@ from neuraleig._tables import (
     write_npy,
     write_text,
 )
-from neuraleig._words import count_text, suggestion_text
+from neuraleig._words import choice_text, count_text
 from neuraleig.affinity import make_affinity
 from neuraleig.training._checkpoint import clearing_deferred
 
@@ -76,19 +77,30 @@ def fit(
     """
     estimator = new_estimator(embedding, {"verbose": verbosity.level, **parameters})
     check_output(output, data)
+    # A model that cannot be written is not lost: its checkpoint is still there.
+    with clearing_deferred():
+        model = fitted_rows(estimator, data, columns, group_column)
+        save(model, output)
+    sys.stdout.write(f"{output}: {_summary(model)}\n")
+
+
+def fitted_rows(
+    estimator: Any,  # noqa: ANN401 - either estimator
+    data: str,
+    columns: Columns,
+    group_column: str | None,
+) -> Any:  # noqa: ANN401
+    """Fit an estimator to the rows of a file."""
     groups = columns.groups(data, group_column, make_affinity(estimator.affinity))
     table = columns.table(data, group_column)
     table.check_names()
     mapped = table.spooled() if data == STANDARD_INPUT else table.on_disk()
-    # A model that cannot be written is not lost: its checkpoint is still there.
-    with clearing_deferred():
-        with ROWS.as_options():
-            model = estimator.fit(table if mapped is None else mapped, groups=groups)
-        if table.feature_names is not None:
-            model.feature_names_in_ = np.array(table.feature_names, dtype=object)
-        # The model does not keep how much its fit reported.
-        save(model.set_params(verbose=0), output)
-    sys.stdout.write(f"{output}: {_summary(model)}\n")
+    with ROWS.as_options():
+        model = estimator.fit(table if mapped is None else mapped, groups=groups)
+    if table.feature_names is not None:
+        model.feature_names_in_ = np.array(table.feature_names, dtype=object)
+    # The model does not keep how much its fit reported.
+    return model.set_params(verbose=0)
 
 
 def new_estimator(embedding: bool, parameters: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -123,7 +135,7 @@ def _summary(model: Any) -> str:  # noqa: ANN401 - either estimator
     rows = count_text(model.labels_.size, "row")
     return (
         f"{clusters} of {rows}, normalised cut {model.ncut_:.3f}"
-        f"{suggestion_text(model.suggested_n_clusters_)}"
+        f"{choice_text(best_of(model), model.n_clusters_)}"
     )
 
 

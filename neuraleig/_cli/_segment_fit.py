@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from neuraleig import DenseSegmenter, save
 from neuraleig._cli._models import load_segmenter
+from neuraleig._cli._numbers import best_of
 from neuraleig._cli._options import ModelName, Verbosity, check_output, one_of
 from neuraleig._cli._settings import DEFAULTS, IMAGES
-from neuraleig._words import count_text, suggestion_text
+from neuraleig._words import choice_text, count_text
 from neuraleig.segmentation._presets import PRESETS
 from neuraleig.training._checkpoint import clearing_deferred
 
@@ -54,7 +55,7 @@ def fit(
     sys.stdout.write(
         f"{output}: {clusters} of {count_text(model.n_images_, 'image')}, "
         f"modularity {model.modularity_:.3f}"
-        f"{suggestion_text(model.suggested_n_clusters_)}\n"
+        f"{choice_text(best_of(model), model.n_clusters_)}\n"
     )
 
 

@@ -41,7 +41,7 @@ def save_plots(
 
 def draw_embedding(model: NeuralEigenSpectralClustering, split: Split) -> Figure:
     """Plot predicted clusters beside classes, in up to three planes of functions."""
-    n_functions = min(model.n_clusters, model.eigenvalues_.size) - 1
+    n_functions = min(model.n_clusters_, model.eigenvalues_.size) - 1
     n_pairs = min(MAX_PAIRS, max(1, n_functions // 2))
     figure, grid = standalone_axes(n_pairs, 2, (10.0, 0.8 + 3.7 * n_pairs))
     X, y = split.X_test, split.y_test

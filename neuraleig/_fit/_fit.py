@@ -2,55 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from neuraleig._fit._label_heads import solve_label_heads
 from neuraleig._fit._problem import Problem
 from neuraleig._fit._run import Run
-from neuraleig._fit._settings import Settings
 from neuraleig._fit._targets import Targets, solve_targets
+from neuraleig._fit._task import Task
 from neuraleig._fit._teach import refit_labels, teach
 from neuraleig._fit._tune import tune
 from neuraleig._random import seeded_torch
+from neuraleig._words import count_text
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.networks import EigenNetwork, RowLinear
+from neuraleig.networks._label_heads import LabelHeads
+from neuraleig.reading import ClusterCurve
 from neuraleig.reading._hidden_centres import nearest_centre_scores
-
-MakeNetwork = Callable[[Problem, int, int], EigenNetwork]
-"""Takes the problem, and the numbers of functions and of clusters."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What an estimator asks of a fit.
-
-    Parameters
-    ----------
-    n_clusters : int
-        Clusters of the label head.
-    n_components : int
-        Eigenfunctions, the constant one included.
-    n_read : int
-        Exact eigenfunctions from which labels are read, at most.
-    settings : Settings
-        Of training.
-    make_network : callable
-        See ``MakeNetwork``.
-    diffusion_time : float, default=10.0
-        Weight of the exact eigenfunctions from which labels are read.
-    hidden_centres : bool, default=False
-        Whether clusters are those of k-means on the hidden features.
-    """
-
-    n_clusters: int
-    n_components: int
-    n_read: int
-    settings: Settings
-    make_network: MakeNetwork
-    diffusion_time: float = 10.0
-    hidden_centres: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,12 +36,18 @@ class Fitted:
         Loss of every step of fine-tuning.
     n_updates : int
         Least squares of the warm start, and steps of training.
+    n_clusters : int
+        Clusters of the label head, unless there are fewer nodes.
+    heads : LabelHeads or None
+        Label heads for every number of the curve, if there is one.
     """
 
     eigenfunctions: Eigenfunctions
     targets: Targets | None
     losses: list[float]
     n_updates: int
+    n_clusters: int
+    heads: LabelHeads | None
 
 
 def fit(problem: Problem, task: Task, run: Run) -> Fitted:
@@ -92,12 +67,16 @@ def fit(problem: Problem, task: Task, run: Run) -> Fitted:
     fitted : Fitted
         On the device of the run.
     """
-    # A second function comes with the constant one, which leaves nothing to learn.
-    n_components = min(max(task.n_components, 2), problem.n_nodes)
-    n_clusters = min(task.n_clusters, problem.n_nodes)
     targets = None
-    if task.settings.init == "spectral" and n_components > 1:
-        targets = _recall_targets(problem, n_components, n_clusters, task, run)
+    # A second function comes with the constant one, which leaves nothing to learn.
+    if task.settings.init == "spectral" and problem.n_nodes > 1:
+        targets = _recall_targets(problem, task, run)
+    asked = task.n_clusters or (1 if targets is None else targets.n_clusters)
+    n_components = min(max(task.n_learned(asked), 2), problem.n_nodes)
+    n_clusters = min(asked, problem.n_nodes)
+    if targets is not None:
+        # No more than were solved for.
+        n_components = min(n_components, targets.functions.shape[1] + 1)
     with seeded_torch(run.seeds.network, run.device):
         network = task.make_network(problem, max(n_components - 1, 1), n_clusters)
         network.to(run.device)
@@ -109,31 +88,28 @@ def fit(problem: Problem, task: Task, run: Run) -> Fitted:
     run.shard.align(network)
     known = None if targets is None else targets.functions.numpy()
     eigenfunctions = problem.eigenfunctions(
-        network, task.n_components, known, run.device, run.shard
+        network, task.n_learned(asked), known, run.device, run.shard
     )
-    return Fitted(eigenfunctions, targets, losses, n_updates)
+    heads = None
+    if targets is not None and targets.curve is not None:
+        heads = solve_label_heads(network, problem, targets, run)
+    return Fitted(eigenfunctions, targets, losses, n_updates, asked, heads)
 
 
-def _recall_targets(
-    problem: Problem, n_components: int, n_clusters: int, task: Task, run: Run
-) -> Targets:
+def _recall_targets(problem: Problem, task: Task, run: Run) -> Targets:
     """Targets of an earlier attempt at the fit, or solve for them now."""
 
     def solve() -> Targets:
-        return solve_targets(
-            problem.graph,
-            n_components,
-            task.n_read,
-            n_clusters,
-            task.diffusion_time,
-            run.seeds,
-            device=run.device,
-        )
+        return solve_targets(problem.graph, task, run.seeds, device=run.device)
 
     with run.progress.stage("eigenvectors") as stage:
         # By one process: eigenvectors of close eigenvalues turn with the rounding.
-        targets = run.recall("targets", Targets, lambda: run.shard.first(solve))
+        targets = run.recall(
+            "targets", Targets, lambda: run.shard.first(solve), ClusterCurve
+        )
         stage.result = f"{targets.eigenvalues.size} of {len(targets.labels)} nodes"
+        if task.n_clusters is None:
+            stage.result += f", {count_text(targets.n_clusters, 'cluster')}"
         thinned = problem.graph.thinned() if targets.thinned else None
         if thinned is not None:
             problem.graph = thinned
@@ -156,7 +132,7 @@ def learn(
     is_done = has_learned and not settings.tunes_anyway
     if is_done or settings.max_iter == 0 or not problem.has_edges:
         return [], n_updates
-    learns_functions = task.n_components > 1
+    learns_functions = task.n_components != 1
     state = tune(
         network, problem, targets, settings, run, learns_functions=learns_functions
     )

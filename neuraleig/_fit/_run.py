@@ -77,7 +77,7 @@ class Run:
         return self.recall("graph", Graph, build) if affinity.samples_edges else build()
 
     def recall(
-        self, name: str, kind: type[Record], build: Callable[[], Record]
+        self, name: str, kind: type[Record], build: Callable[[], Record], *parts: type
     ) -> Record:
         """Dataclass that an earlier attempt at the fit has built, or build it now.
 
@@ -89,13 +89,15 @@ class Run:
             Dataclass, see :mod:`neuraleig._tree`.
         build : callable
             Builds it.
+        *parts : type
+            Dataclasses inside of it.
 
         Returns
         -------
         record : instance of kind
             Recalled or built.
         """
-        saved: Record | None = self.checkpoint.load(name, kind)
+        saved: Record | None = self.checkpoint.load(name, kind, *parts)
         if saved is None:
             saved = build()
             self.checkpoint.save(name, saved)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from neuraleig._device import CPU
+from neuraleig._fit._task import Task
+from neuraleig._fit._thinned import THINNED_STARTS, are_better, may_be_bettered
 from neuraleig._random import Seeds
-from neuraleig._typing import FloatArray, IntArray
+from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Graph
-from neuraleig.metrics import clustering_accuracy
 from neuraleig.objectives import SpectralRegression
-from neuraleig.reading import read_clusters
-from neuraleig.reading._judge import judge_labels
+from neuraleig.reading import ClusterCurve, read_clusters, read_curve
+from neuraleig.reading._cluster_curve import most_clusters
 from neuraleig.reading._refine import refined_labels
 from neuraleig.spectrum import Spectrum, graph_spectrum
 
@@ -24,18 +24,6 @@ from neuraleig.spectrum import Spectrum, graph_spectrum
 # outliers: no network learns it. Small groups have more.
 # Chosen on pendigits: with a tenth its held-out accuracy fell to 0.857.
 LOCAL_SHARE = 0.01
-# Labels read off the thinned graph are taken where the product of the cuts on both
-# graphs is so many times smaller, as a cut on one of them alone favours that graph, and
-# the modularity on the whole one at most so much lower. Smaller cuts than LEAST_CUT are
-# equal, and so are labels that differ at fewer nodes than LEAST_CHANGE.
-# Chosen by the adjusted Rand index on the 43 sets of the suite, the sets of the
-# ablation, and letter, one seed. A gain of 1.5 loses 0.12 on one set of the suite; more
-# loss of modularity gives up letter (0.17 to 0.06).
-LEAST_GAIN, LEAST_CUT = 2.0, 1e-4
-MAX_LOSS = 0.05
-LEAST_CHANGE = 0.01
-# Starts of k-means for every number of functions of the thinned graph.
-THINNED_STARTS = 2
 
 
 @dataclass(frozen=True)
@@ -50,13 +38,25 @@ class Targets:
         Labels read off them.
     eigenvalues : ndarray of shape (n_read,)
         Exact eigenvalues, that of the constant first.
+    n_clusters : int
+        Number of clusters that were read, unless there are fewer nodes.
+    curve : ClusterCurve or None, default=None
+        Measures of every number of clusters, if they were asked for.
+    curve_labels : ndarray of shape (n_numbers, n_judged) or None, default=None
+        Labels of the judged nodes for every number of the curve.
+    curve_nodes : ndarray of shape (n_judged,), int64, or None, default=None
+        Judged nodes; ``None`` for all.
     thinned : bool, default=False
-        Whether they are those of the thinned graph.
+        Whether functions and labels are those of the thinned graph.
     """
 
     functions: Tensor
     labels: Tensor
     eigenvalues: FloatArray
+    n_clusters: int
+    curve: ClusterCurve | None = None
+    curve_labels: Array | None = None
+    curve_nodes: IntArray | None = None
     thinned: bool = False
 
     def regression(self, device: torch.device) -> SpectralRegression:
@@ -65,91 +65,91 @@ class Targets:
 
 
 def solve_targets(
-    graph: Graph,
-    n_components: int,
-    n_read: int,
-    n_clusters: int,
-    diffusion_time: float,
-    seeds: Seeds,
-    device: torch.device = CPU,
+    graph: Graph, task: Task, seeds: Seeds, device: torch.device = CPU
 ) -> Targets:
     """Exact eigenvectors of the graph, and labels read off them.
 
-    Labels are read from up to ``n_read`` eigenvectors, of which the network is to
-    learn the first ``n_components``. Both are those of the thinned graph where its
-    labels cut far less, see :meth:`Graph.thinned`.
+    Labels are read from up to ``task.n_read`` eigenvectors, of which the network is to
+    learn the first ones. The number of clusters is the best of the curve where the
+    task leaves it open. Functions and labels are those of the thinned graph where its
+    labels cut far less, see :func:`are_better`.
     """
-    solved = partial(
-        _solved, n_components, n_read, n_clusters, diffusion_time, seeds, device
-    )
-    targets = solved(graph)
+    targets = _targets_of(graph, task, seeds, device)
     thin = graph.thinned()
-    if thin is None or n_clusters == 1:
-        return targets
     known = targets.labels.numpy()
-    cuts = _cut_product(known, graph, thin)
-    if cuts <= LEAST_GAIN * LEAST_CUT**2:
+    if thin is None or not may_be_bettered(known, graph, thin):
         return targets
-    found = solved(thin, n_starts=THINNED_STARTS)
+    again = replace(task, n_clusters=targets.n_clusters, max_clusters=None)
+    found = _targets_of(thin, again, seeds, device, THINNED_STARTS)
     # Rows at the rim go where the whole graph has them, or the gain would be theirs.
     labels = refined_labels(graph, found.labels.numpy())
-    if (
-        cuts < LEAST_GAIN * _cut_product(labels, graph, thin)
-        or _modularity(known, graph) > _modularity(labels, graph) + MAX_LOSS
-        or clustering_accuracy(known, labels) > 1.0 - LEAST_CHANGE
-    ):
+    if not are_better(labels, known, graph, thin):
         return targets
-    return replace(found, labels=torch.from_numpy(labels), thinned=True)
+    return replace(
+        targets,
+        functions=found.functions,
+        labels=torch.from_numpy(labels),
+        eigenvalues=found.eigenvalues,
+        thinned=True,
+    )
 
 
-def _cut_product(labels: IntArray, *graphs: Graph) -> float:
-    """Product of the normalised cuts of labels on graphs, each 1e-4 at least."""
-    cuts = [judge_labels(graph, labels).cut for graph in graphs]
-    return float(np.prod([cut + LEAST_CUT for cut in cuts]))
-
-
-def _modularity(labels: IntArray, graph: Graph) -> float:
-    return judge_labels(graph, labels).modularity
-
-
-def _solved(
-    n_components: int,
-    n_read: int,
-    n_clusters: int,
-    diffusion_time: float,
+def _targets_of(
+    graph: Graph,
+    task: Task,
     seeds: Seeds,
     device: torch.device,
-    graph: Graph,
     n_starts: int | None = None,
 ) -> Targets:
     """Targets of one graph."""
-    spectrum = graph_spectrum(
-        graph.weights,
-        min(max(n_read, n_components), graph.n_nodes),
-        uniform=graph.uniform,
-        component_labels=graph.component_labels,
-        seed=seeds.spectrum,
-        device=device,
-        n_precise=n_components,
-    )
-    eigenvalues = spectrum.eigenvalues
-    spectrum = without_localized(spectrum, n_clusters, n_components)
+    n_nodes = graph.n_nodes
+    eigenvalues, spectrum = _spectra(graph, task, seeds, device)
+    functions = spectrum.functions
+    curve = None
+    if task.max_clusters is not None:
+        most = most_clusters(task.max_clusters, n_nodes)
+        curve = read_curve(
+            functions, spectrum.eigenvalues, graph, most, seed=seeds.labels
+        )
+    n_clusters = task.n_clusters or (1 if curve is None else curve.curve.best)
+    n_components = min(max(task.n_learned(n_clusters), 2), functions.shape[1])
+    n_read = max(task.n_read, n_components)
     reading = read_clusters(
-        spectrum.functions,
-        spectrum.eigenvalues,
-        n_clusters,
+        functions[:, :n_read],
+        spectrum.eigenvalues[:n_read],
+        min(n_clusters, n_nodes),
         graph,
-        diffusion_time=diffusion_time,
         seed=seeds.labels,
         n_starts=n_starts,
     )
     # In one layout, whether computed or read from a checkpoint: sums round by it.
-    functions = spectrum.functions[:, 1:n_components].astype(np.float32, order="C")
+    learned = functions[:, 1:n_components].astype(np.float32, order="C")
     return Targets(
-        torch.from_numpy(functions),
+        torch.from_numpy(learned),
         torch.from_numpy(reading.labels),
         eigenvalues,
+        n_clusters,
+        *(() if curve is None else curve),
     )
+
+
+def _spectra(
+    graph: Graph, task: Task, seeds: Seeds, device: torch.device
+) -> tuple[FloatArray, Spectrum]:
+    """Exact eigenvalues, and the spectrum without functions of single outliers."""
+    n_nodes = graph.n_nodes
+    spectrum = graph_spectrum(
+        graph.weights,
+        min(task.n_solved, n_nodes),
+        uniform=graph.uniform,
+        component_labels=graph.component_labels,
+        seed=seeds.spectrum,
+        device=device,
+        n_precise=min(task.n_precise, n_nodes),
+    )
+    n_least = min(task.n_least, n_nodes)
+    kept = without_localized(spectrum, task.most_clusters, n_least)
+    return spectrum.eigenvalues, kept
 
 
 def without_localized(spectrum: Spectrum, n_clusters: int, n_least: int) -> Spectrum:

@@ -285,11 +285,11 @@ def _set_labels(
     """
     n_checked = max(CHECK_ROWS - shard.part(len(labels)).start, 0)
     scores = shard.gathered(hidden[:n_checked].double() @ weight.T + bias)
-    factor = _sharpness(scores, labels[:CHECK_ROWS])
+    factor = sharpness(scores, labels[:CHECK_ROWS])
     _set(head, factor * weight, factor * bias)
 
 
-def _sharpness(scores: Tensor, labels: Tensor) -> float:
+def sharpness(scores: Tensor, labels: Tensor) -> float:
     """Factor of the scores that makes the labels most likely."""
     found = minimize_scalar(
         lambda factor: float(F.cross_entropy(factor * scores, labels)),

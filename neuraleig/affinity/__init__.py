@@ -2,13 +2,14 @@
 
 from neuraleig.affinity._base import Affinity, Graph, GraphWarning
 from neuraleig.affinity._build import make_affinity
-from neuraleig.affinity._graph import NeighborAffinity, edge_weights
 from neuraleig.affinity._kernel import (
     CallableAffinity,
     CosineAffinity,
     KernelAffinity,
     RBFAffinity,
 )
+from neuraleig.affinity._neighbor_affinity import NeighborAffinity
+from neuraleig.affinity._neighbor_edges import edge_weights
 from neuraleig.affinity._neighbors import nearest_neighbors
 from neuraleig.affinity._neighbors_exact import Neighbors
 from neuraleig.affinity._precomputed import (

@@ -8,8 +8,8 @@ from typing import Any
 from sklearn.base import clone
 
 from neuraleig.affinity._base import Affinity
-from neuraleig.affinity._graph import NeighborAffinity
 from neuraleig.affinity._kernel import CallableAffinity, CosineAffinity, RBFAffinity
+from neuraleig.affinity._neighbor_affinity import NeighborAffinity
 from neuraleig.affinity._precomputed import (
     PrecomputedAffinity,
     PrecomputedNeighborAffinity,

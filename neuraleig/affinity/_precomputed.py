@@ -13,7 +13,7 @@ from neuraleig._sklearn import Interval, StrOptions
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig._validation import check_neighbors_matrix
 from neuraleig.affinity._base import Affinity, Graph, symmetrized
-from neuraleig.affinity._graph import (
+from neuraleig.affinity._neighbor_edges import (
     EDGE_WEIGHTS,
     EdgeWeights,
     neighbor_graph,

@@ -14,7 +14,8 @@ from neuraleig._batch import Edges
 from neuraleig._sklearn import Interval
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity._base import Affinity, Graph
-from neuraleig.affinity._graph import NeighborAffinity, upper_edges
+from neuraleig.affinity._neighbor_affinity import NeighborAffinity
+from neuraleig.affinity._neighbor_edges import upper_edges
 from neuraleig.affinity._tokens import normalized_edges, sum_edges
 
 # Neighbours of a token. With few of them all are tokens of the same part of the same

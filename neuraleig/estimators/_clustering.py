@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -23,16 +23,21 @@ from neuraleig.estimators._base import (
     RowFit,
     unchanged_on_failure,
 )
+from neuraleig.estimators._cluster_numbers import (
+    AUTO,
+    ClusterNumbers,
+    alternatives_of,
+    n_found,
+)
 from neuraleig.estimators._parameters import MAX_GRAPH_ROWS
-from neuraleig.estimators._stream import StreamClusterer
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import TrunkFactory
+from neuraleig.reading._cluster_curve import n_looked_at
 from neuraleig.reading._fit_discretizer import (
     BY_HEAD,
     fit_discretizer,
     warn_of_dead_clusters,
 )
-from neuraleig.spectrum import suggest_n_clusters
 from neuraleig.training import Callback, Training
 
 # Eigenfunctions per cluster that labels are read from, where n_components is open.
@@ -40,7 +45,7 @@ from neuraleig.training import Callback, Training
 READ_PER_CLUSTER = 3
 
 
-class NeuralEigenSpectralClustering(StreamClusterer):
+class NeuralEigenSpectralClustering(ClusterNumbers):
     r"""Spectral clustering by neural eigenfunctions, with ``predict`` for new rows.
 
     The fit builds a sparse graph of the rows, solves it exactly, teaches a network
@@ -52,8 +57,12 @@ class NeuralEigenSpectralClustering(StreamClusterer):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
+    n_clusters : int or "auto", default=8
+        Number of clusters; ``"auto"``: the best one of ``cluster_curve_``.
+    max_clusters : int or None, default=None
+        Largest number of ``cluster_curve_``, which also serves ``with_n_clusters``;
+        lowered where there are fewer rows. ``None``: 30 with ``n_clusters="auto"``,
+        and otherwise no curve.
     n_components : int or None, default=None
         Number of eigenfunctions, the constant one included. ``None``: one per
         cluster, and three with ``assign_labels="kmeans"``. The warm start reads its
@@ -80,9 +89,6 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         open.
     gamma : float or None, default=None
         Inverse squared width of ``"rbf"``, by distances to neighbours where left open.
-    diffusion_time : float, default=10.0
-        Labels are read off eigenfunctions weighted by :math:`\lambda^t`, or by a
-        smaller :math:`t` where less than 0.3 would be left of the leading one.
     assign_labels : str, default="argmax"
         Labels by the assignment head (``"argmax"``), by k-means or pivoted QR on the
         eigenfunctions (``"kmeans"``, ``"cluster_qr"``), or by k-means on the hidden
@@ -123,8 +129,11 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         Torch module that ``transform`` and ``predict`` call.
     graph_eigenvalues_ : ndarray
         Exact ones of the graph, but for those of single outliers.
-    suggested_n_clusters_ : int
-        Number of clusters before the largest gap of ``graph_eigenvalues_``.
+    n_clusters_ : int
+        Number of clusters in use: those that have training rows.
+    cluster_curve_ : ClusterCurve or None
+        Modularity, cut and strength of every number of clusters, see
+        :class:`neuraleig.reading.ClusterCurve`; ``None`` where it was not asked for.
     ncut_ : float
         Normalised cut of the training labels on the graph.
     n_connected_components_ : int
@@ -178,22 +187,22 @@ class NeuralEigenSpectralClustering(StreamClusterer):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **EigenfunctionEstimator._parameter_constraints,
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), StrOptions({AUTO})],
+        "max_clusters": [Interval(Integral, 1, None, closed="left"), None],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "diffusion_time": [Interval(Real, 0, None, closed="left")],
         "assign_labels": [StrOptions({*BY_HEAD, "kmeans", "cluster_qr"})],
     }
 
     def __init__(
         self,
-        n_clusters: int = 8,
+        n_clusters: int | str = 8,
         *,
+        max_clusters: int | None = None,
         n_components: int | None = None,
         affinity: str | Callable[..., ArrayLike] | Affinity = "nearest_neighbors",
         n_neighbors: int | None = None,
         metric: str | None = None,
         gamma: float | None = None,
-        diffusion_time: float = 10.0,
         assign_labels: str = "argmax",
         network: str | TrunkFactory = "mlp",
         hidden_sizes: Sequence[int] = (256, 128),
@@ -207,12 +216,12 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         random_state: RandomState = None,
     ) -> None:
         self.n_clusters = n_clusters
+        self.max_clusters = max_clusters
         self.n_components = n_components
         self.affinity = affinity
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.gamma = gamma
-        self.diffusion_time = diffusion_time
         self.assign_labels = assign_labels
         self.network = network
         self.hidden_sizes = hidden_sizes
@@ -288,31 +297,39 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         with unchanged_on_failure(self):
             begun = self._start_fit(X, affinity_matrix, groups, fit_task)
             index = begun.drawn.index
-            problem = make_problem(begun, self.n_clusters)
-            labels = self._fit_problem(problem, begun.training, begun.run)
+            problem = make_problem(begun, self._most_clusters)
+            labels, asked = self._fit_problem(problem, begun.training, begun.run)
             self.affinity_ = begun.affinity
             self._stream = None
             self.n_samples_seen_ = begun.drawn.n_rows
             self.labels_ = labels if index is None else self.predict(X)
-            warn_of_dead_clusters(self.labels_, self.n_clusters)
+            warn_of_dead_clusters(self.labels_, asked)
             begun.run.checkpoint.clear()
         fit_task.end()
         return self
 
     @property
+    def _per_cluster(self) -> int:
+        """Eigenfunctions per cluster that are learned where their number is open."""
+        return READ_PER_CLUSTER if self.assign_labels == "kmeans" else 1
+
+    @property
     def _n_learned(self) -> int:
-        per_cluster = READ_PER_CLUSTER if self.assign_labels == "kmeans" else 1
         # One besides the constant is the least that can be learned.
-        return self.n_components or max(per_cluster * self.n_clusters, 2)
+        return self.n_components or max(self._per_cluster * self._most_clusters, 2)
 
     def _check_drawn(self, drawn: DrawnRows) -> None:
         """Refuse more clusters than rows."""
         check_n_clusters(
-            self.n_clusters, drawn.rows.shape[0], are_drawn=drawn.index is not None
+            self._asked_n_clusters or 1,
+            drawn.rows.shape[0],
+            are_drawn=drawn.index is not None,
         )
 
-    def _fit_problem(self, problem: Problem, training: Training, run: Run) -> IntArray:
-        """Fit to a problem whose parameters were checked; labels of its rows."""
+    def _fit_problem(
+        self, problem: Problem, training: Training, run: Run
+    ) -> tuple[IntArray, int]:
+        """Fit to a checked problem; labels of its rows, and clusters asked for."""
         fitted = fit(problem, self._task(problem, training, run), run)
         functions, logits = problem.evaluate(fitted.eigenfunctions, run.shard)
         discretizer = run.shard.first(
@@ -322,30 +339,38 @@ class NeuralEigenSpectralClustering(StreamClusterer):
                 fitted.eigenfunctions.eigenvalues.cpu().numpy(),
                 functions,
                 logits,
-                n_clusters=self.n_clusters,
-                diffusion_time=self.diffusion_time,
+                n_clusters=fitted.n_clusters,
                 seed=run.seeds.labels,
             )
         )
         self._store(fitted, problem, run)
         self._discretizer = discretizer
-        self.suggested_n_clusters_ = suggest_n_clusters(self.graph_eigenvalues_)
+        self.n_clusters_ = n_found(discretizer)
+        self.cluster_curve_ = None if fitted.targets is None else fitted.targets.curve
+        self._alternatives = alternatives_of(
+            self.assign_labels, fitted, problem, functions, discretizer, run
+        )
         labels = discretizer.labels(functions, logits)
         graph = problem.graph
         self.ncut_ = normalized_cut(
             graph.weights, labels[graph.index], uniform=graph.uniform
         )
-        return labels
+        return labels, fitted.n_clusters
 
     def _task(self, problem: Problem, training: Training, run: Run) -> Task:
         max_passes = MAX_PASSES if self.assign_labels == "argmax" else math.inf
         settings = self._settings(training, problem, run, max_passes)
+        asked = self._asked_n_clusters
+        n_read = n_looked_at(self._most_clusters)
+        if asked is not None:
+            n_read = READ_PER_CLUSTER * asked
         return Task(
-            n_clusters=self.n_clusters,
-            n_components=self._n_learned,
-            n_read=self.n_components or READ_PER_CLUSTER * self.n_clusters,
+            n_clusters=asked,
+            n_components=self.n_components,
+            n_read=self.n_components or n_read,
             settings=settings,
             make_network=partial(self._make_network, settings),
-            diffusion_time=self.diffusion_time,
+            per_cluster=self._per_cluster,
+            max_clusters=self._curve_end,
             hidden_centres=self.assign_labels == "kmeans_hidden",
         )

@@ -135,7 +135,7 @@ class RowParameters(EigenfunctionTransformer):
                 hidden_sizes=self.hidden_sizes,
             )
         n_hidden = cast(RowLinear, made.label_head).in_features
-        n_outputs = max(self._n_learned - 1, getattr(self, "n_clusters", 1))
+        n_outputs = max(self._n_learned - 1, getattr(self, "_most_clusters", 1))
         refuse_narrow(n_hidden, n_outputs, f"{prefix}training__head")
 
     def _check_beside_affinity(self, affinity: Affinity, prefix: str) -> None:

@@ -48,9 +48,8 @@ class ModelDescription:
         Number of clusters; ``None`` for an embedding.
     n_components : int
         Number of eigenfunctions, the constant one included.
-    suggested_n_clusters : int or None
-        Number of clusters before the largest gap of the graph's eigenvalues; ``None``
-        for an embedding.
+    curve : dict of str to list, or None
+        Values of ``cluster_curve_`` by name; ``None`` for a model without.
     eigenvalues : list of float
         Rayleigh quotients of the learned functions.
     graph_eigenvalues : list of float
@@ -69,7 +68,7 @@ class ModelDescription:
     feature_names: list[str] | None
     n_clusters: int | None
     n_components: int
-    suggested_n_clusters: int | None
+    curve: dict[str, list[float]] | None
     eigenvalues: list[float]
     graph_eigenvalues: list[float]
     fit: dict[str, float]
@@ -154,7 +153,7 @@ def _described(file: ModelFile) -> ModelDescription:
     weights = network["weights"]
     eigenvalues = weights["eigenvalues"].double().tolist()
     check(eigenvalues, [NUMBER], "eigenvalues")
-    suggested = fit.pop("suggested_n_clusters_", None)
+    curve = own.get("curve")
     # Merged clusters of a segmenter are fewer than those of its network.
     n_clusters = fit.pop("n_clusters_", network["n_clusters"])
     return ModelDescription(
@@ -165,7 +164,7 @@ def _described(file: ModelFile) -> ModelDescription:
         feature_names=tree.get("feature_names"),
         n_clusters=None if FORMS[file.class_name] is EMBEDDING else n_clusters,
         n_components=len(eigenvalues),
-        suggested_n_clusters=suggested,
+        curve=curve and {name: values.tolist() for name, values in curve.items()},
         eigenvalues=eigenvalues,
         graph_eigenvalues=own["graph_eigenvalues_"].tolist(),
         fit=fit,

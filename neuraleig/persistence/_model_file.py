@@ -25,7 +25,7 @@ from neuraleig.persistence._forms import RECORD, TEXT, check
 
 FORMAT = "neuraleig model"
 # What the tree of a class is made of. Raise it when earlier files cannot be read.
-SCHEMA = 2
+SCHEMA = 3
 DAMAGED = "is damaged ({}); take another copy of it, or save the model again"
 
 

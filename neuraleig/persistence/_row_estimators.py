@@ -10,6 +10,12 @@ import torch
 from neuraleig._sklearn import transform_output
 from neuraleig.affinity import Affinity, RBFAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+from neuraleig.persistence._cluster_numbers import (
+    ALTERNATIVES,
+    CURVE,
+    packed_numbers,
+    set_numbers,
+)
 from neuraleig.persistence._forms import (
     NUMBER,
     RECORD,
@@ -53,10 +59,12 @@ CLUSTERING: dict[str, Schema] = EMBEDDING | {
     "fit": NUMBERS
     | {
         "n_samples_seen_": integer(),
-        "suggested_n_clusters_": integer(),
+        "n_clusters_": integer(least=1),
         "ncut_": NUMBER,
     },
     "discretizer": RECORD,
+    "curve": (CURVE,),
+    "alternatives": (ALTERNATIVES,),
 }
 
 
@@ -80,6 +88,7 @@ def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
     }
     if is_clustering:
         tree["discretizer"] = packed_reader(estimator._discretizer)
+        tree |= packed_numbers(estimator)
     return tree
 
 
@@ -116,6 +125,7 @@ def row_estimator_of(
             eigenfunctions.network.n_clusters,
         )
         estimator._stream = None
+        set_numbers(estimator, tree)
     eigenfunctions.to(device)
     estimator.device_ = str(next(eigenfunctions.parameters()).device)
     made: RowEstimator = estimator

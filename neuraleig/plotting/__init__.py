@@ -1,5 +1,6 @@
 """Displays of fits, in the manner of scikit-learn's."""
 
+from neuraleig.plotting._cluster_curve import ClusterCurveDisplay
 from neuraleig.plotting._cluster_sizes import ClusterSizesDisplay
 from neuraleig.plotting._embedding import EmbeddingDisplay
 from neuraleig.plotting._segmentation import SegmentationDisplay
@@ -7,6 +8,7 @@ from neuraleig.plotting._spectrum import SpectrumDisplay
 from neuraleig.plotting._training import TrainingDisplay
 
 __all__ = [
+    "ClusterCurveDisplay",
     "ClusterSizesDisplay",
     "EmbeddingDisplay",
     "SegmentationDisplay",

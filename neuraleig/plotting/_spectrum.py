@@ -95,9 +95,10 @@ class SpectrumDisplay(Display):
             Fitted ``NeuralEigenSpectralClustering``, ``NeuralSpectralEmbedding`` or
             ``DenseSegmenter``, or a pipeline that ends in one.
         suggested_n_clusters : int, "auto" or None, default="auto"
-            Number of eigenvalues before the gap that is marked. ``"auto"``: computed
-            by :func:`neuraleig.spectrum.suggest_n_clusters`, equal to the attribute
-            ``suggested_n_clusters_`` of clusterings. ``None``: no mark.
+            Number of eigenvalues before the gap that is marked. ``"auto"``: the best
+            of the ``cluster_curve_`` where the estimator has one, and otherwise
+            computed by :func:`neuraleig.spectrum.suggest_n_clusters`. ``None``: no
+            mark.
         ax : Axes or None, default=None
             Axes to draw on. ``None``: those of a new figure.
         **kwargs : dict
@@ -126,8 +127,15 @@ class SpectrumDisplay(Display):
         'Eigenvalue'
         """
         cls._require_matplotlib("from_estimator")
+        step = fitted_step(estimator, "graph_eigenvalues_")
+        curve = getattr(step, "cluster_curve_", None)
+        values = step.graph_eigenvalues_
+        if suggested_n_clusters == "auto" and curve is not None:
+            # One cluster, or as many as eigenvalues, leave no gap to mark.
+            is_gap = 1 < curve.best < len(values)
+            suggested_n_clusters = curve.best if is_gap else None
         return cls.from_predictions(
-            fitted_step(estimator, "graph_eigenvalues_").graph_eigenvalues_,
+            values,
             suggested_n_clusters=suggested_n_clusters,
             ax=ax,
             **kwargs,

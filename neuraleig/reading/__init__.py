@@ -1,7 +1,18 @@
 """Labels read off eigenfunctions or scores."""
 
 from neuraleig.reading._argmax import Argmax
-from neuraleig.reading._base import Discretizer, diffused_rows, diffusion_weights
+from neuraleig.reading._base import (
+    DIFFUSION_TIME,
+    Discretizer,
+    diffused_rows,
+    diffusion_weights,
+)
+from neuraleig.reading._cluster_curve import (
+    ClusterCurve,
+    CurveReading,
+    read_curve,
+    strengths,
+)
 from neuraleig.reading._cluster_qr import ClusterQR, cluster_qr_rotation
 from neuraleig.reading._judge import Judgement, judge_labels
 from neuraleig.reading._nearest_centre import NearestCentre
@@ -11,8 +22,11 @@ from neuraleig.reading._renumbered import Renumbered
 from neuraleig.reading._splits import split_clusters
 
 __all__ = [
+    "DIFFUSION_TIME",
     "Argmax",
+    "ClusterCurve",
     "ClusterQR",
+    "CurveReading",
     "Discretizer",
     "Judgement",
     "NearestCentre",
@@ -23,6 +37,8 @@ __all__ = [
     "diffusion_weights",
     "judge_labels",
     "read_clusters",
+    "read_curve",
     "refined_labels",
     "split_clusters",
+    "strengths",
 ]

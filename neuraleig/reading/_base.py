@@ -14,6 +14,10 @@ from neuraleig._typing import Array, FloatArray, IntArray
 # 1. Walks on graphs of clusters leave more; on dense kernels ten steps leave 1e-14.
 # Not tuned: graphs of neighbours keep more, with leading eigenvalues above 0.9.
 LEAST_WEIGHT = 0.3
+# Steps of the random walk by which eigenfunctions are weighted.
+# Chosen over the 21 sets of the ablation: 5 and 20 lose less than 0.001 of the mean
+# held-out accuracy.
+DIFFUSION_TIME = 10.0
 # Rows that are labelled at once: what is computed of them stays in the cache.
 SLICE_ROWS = 8_192
 
@@ -90,7 +94,9 @@ class Discretizer(nn.Module, ABC):
         return labels
 
 
-def diffusion_weights(eigenvalues: FloatArray, diffusion_time: float) -> FloatArray:
+def diffusion_weights(
+    eigenvalues: FloatArray, diffusion_time: float = DIFFUSION_TIME
+) -> FloatArray:
     r"""Weights :math:`\lambda^t` of eigenfunctions.
 
     A walk is taken no further than until 0.3 is left of the first function after the
@@ -100,7 +106,7 @@ def diffusion_weights(eigenvalues: FloatArray, diffusion_time: float) -> FloatAr
     ----------
     eigenvalues : ndarray of shape (n_used,)
         Eigenvalues, that of the constant function first.
-    diffusion_time : float
+    diffusion_time : float, default=10.0
         Steps :math:`t`, at most.
 
     Returns
@@ -120,7 +126,7 @@ def diffusion_weights(eigenvalues: FloatArray, diffusion_time: float) -> FloatAr
 
 
 def diffused_rows(
-    functions: Array, eigenvalues: FloatArray, diffusion_time: float
+    functions: Array, eigenvalues: FloatArray, diffusion_time: float = DIFFUSION_TIME
 ) -> FloatArray:
     r"""Rows of eigenfunctions weighted by :math:`\lambda^t` and scaled to unit norm.
 
@@ -133,7 +139,7 @@ def diffused_rows(
         Leading eigenfunctions, the constant one first.
     eigenvalues : ndarray of shape (n_used,)
         Their eigenvalues.
-    diffusion_time : float
+    diffusion_time : float, default=10.0
         Steps :math:`t` of the random walk, at most; see :func:`diffusion_weights`.
 
     Returns

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from neuraleig._typing import Array, FloatArray
 from neuraleig.reading._base import (
+    DIFFUSION_TIME,
     Discretizer,
     diffused,
     diffused_rows,
@@ -54,7 +55,7 @@ class ClusterQR(Discretizer):
         Columns of an orthogonal matrix.
     eigenvalues : ndarray of shape (n_components,)
         Eigenvalues of the functions.
-    diffusion_time : float
+    diffusion_time : float, default=10.0
         See :func:`diffused_rows`.
     """
 
@@ -62,7 +63,10 @@ class ClusterQR(Discretizer):
     weights: Tensor
 
     def __init__(
-        self, rotation: FloatArray, eigenvalues: FloatArray, diffusion_time: float
+        self,
+        rotation: FloatArray,
+        eigenvalues: FloatArray,
+        diffusion_time: float = DIFFUSION_TIME,
     ) -> None:
         super().__init__()
         weights = diffusion_weights(eigenvalues[: len(rotation)], diffusion_time)
@@ -76,7 +80,7 @@ class ClusterQR(Discretizer):
         functions: Array,
         eigenvalues: FloatArray,
         n_clusters: int,
-        diffusion_time: float,
+        diffusion_time: float = DIFFUSION_TIME,
     ) -> ClusterQR:
         """Find the rotation of some rows, and keep the clusters that they use.
 
@@ -88,7 +92,7 @@ class ClusterQR(Discretizer):
             Their eigenvalues.
         n_clusters : int
             Most clusters.
-        diffusion_time : float
+        diffusion_time : float, default=10.0
             See :func:`diffused_rows`.
 
         Returns

@@ -28,7 +28,6 @@ def fit_discretizer(
     logits: Array,
     *,
     n_clusters: int,
-    diffusion_time: float,
     seed: int,
 ) -> Discretizer:
     """Fit the discretiser that ``assign_labels`` names.
@@ -47,8 +46,6 @@ def fit_discretizer(
         Scores of the label head there.
     n_clusters : int
         Number of clusters asked for.
-    diffusion_time : float
-        Weight of the eigenfunctions.
     seed : int
         Seed of k-means.
 
@@ -62,20 +59,18 @@ def fit_discretizer(
     at_nodes = functions[graph.index]
     n_clusters = min(n_clusters, graph.n_nodes)
     if assign_labels == "cluster_qr":
-        return ClusterQR.fit(at_nodes, eigenvalues, n_clusters, diffusion_time)
+        return ClusterQR.fit(at_nodes, eigenvalues, n_clusters)
     reading = read_clusters(
         at_nodes,
         eigenvalues,
         n_clusters,
         graph,
-        diffusion_time=diffusion_time,
         seed=seed,
     )
     reader = partial(
         NearestCentre,
         spread=reading.spread,
         eigenvalues=eigenvalues,
-        diffusion_time=diffusion_time,
     )
     # Labels were refined on the graph: a centre need not be the nearest of any row.
     used = np.unique(reader(reading.centres).labels(functions, logits))

@@ -10,11 +10,12 @@ import numpy as np
 
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Graph
-from neuraleig.reading._base import diffused_rows
+from neuraleig.reading._base import DIFFUSION_TIME, diffused_rows
 from neuraleig.reading._judge import Judgement, judge_labels, judged_graph
 from neuraleig.reading._kmeans import drawn_rows, fitted_kmeans
 from neuraleig.reading._nearest_centre import NearestCentre
 from neuraleig.reading._refine import refined_labels
+from neuraleig.reading._renumbered import numbered_by_first
 from neuraleig.reading._splits import least_share, split_clusters
 
 # Candidate numbers of functions per cluster, of which the best reading is kept.
@@ -114,7 +115,7 @@ def read_clusters(
     n_clusters: int,
     graph: Graph,
     *,
-    diffusion_time: float,
+    diffusion_time: float = DIFFUSION_TIME,
     seed: int,
     n_starts: int | None = None,
 ) -> Reading:
@@ -135,7 +136,7 @@ def read_clusters(
         Number of clusters, at most ``n_samples``.
     graph : Graph
         Graph of the rows. More than 500,000 edges are represented by so many of them.
-    diffusion_time : float
+    diffusion_time : float, default=10.0
         See :func:`diffused_rows`.
     seed : int
         Seed of k-means, and of the draw of edges.
@@ -166,27 +167,20 @@ def read_clusters(
             )
         )
     )
-    rows = diffused_rows(
-        table[:, : best.n_used], eigenvalues[: best.n_used], diffusion_time
-    )
     labels = best.labels.astype(np.int64)
-    members = [labels == cluster for cluster in range(best.n_clusters)]
-    counts = judged.relative_counts
-    if counts is None:
-        centres = np.stack([rows[own].mean(axis=0) for own in members])
-        spread = float(np.mean(np.square(rows - centres[labels])))
-    else:
-        centres = np.stack(
-            [counts[own] @ rows[own] / counts[own].sum() for own in members]
-        )
-        errors = np.mean(np.square(rows - centres[labels]), axis=1)
-        spread = float(counts @ errors / counts.sum())
+    reader = NearestCentre.of_labels(
+        table,
+        labels,
+        eigenvalues,
+        best.n_used,
+        judged.relative_counts,
+        diffusion_time,
+    )
     if nodes is not None:
-        reader = NearestCentre(centres, spread, eigenvalues, diffusion_time)
         everywhere = reader.labels(functions, functions[:, :0])
         everywhere[nodes] = labels
         labels = refined_labels(graph, everywhere)
-    return Reading(labels, centres, spread, best.judgement)
+    return Reading(labels, reader.centres.numpy(), reader.spread, best.judgement)
 
 
 def _candidates(
@@ -208,11 +202,11 @@ def _candidates(
     )
     found = starts if split is None else chain([(split, described)], starts)
     for start, n_used in found:
-        start = _by_first_node(start)
+        start = numbered_by_first(start)
         before = hash(start.tobytes())
         if before in known:
             continue
-        labels = _by_first_node(refined_labels(graph, start))
+        labels = numbered_by_first(refined_labels(graph, start))
         after = hash(labels.tobytes())
         if after == before or after not in known:
             small = labels.astype(np.min_scalar_type(n_clusters))
@@ -227,12 +221,18 @@ def best_candidate(candidates: Sequence[Candidate]) -> Candidate:
 
     With the least cut per cluster :math:`m`, a candidate may cut
     :math:`1.05 + 0.95\, m / (m + 0.007)` times as much as the least. A candidate with
-    fewer clusters than others, or with a cluster of less than half of
+    fewer clusters than others, or that cuts off a cluster of less than half of
     :func:`least_share`, is taken only if there are no others.
     """
     most = max(candidate.n_clusters for candidate in candidates)
     whole = [candidate for candidate in candidates if candidate.n_clusters == most]
-    sizeable = [c for c in whole if c.least_share >= SIZEABLE * least_share(most)]
+    fewest = SIZEABLE * least_share(most)
+    # Components are clusters, however small they are.
+    sizeable = [
+        candidate
+        for candidate in whole
+        if candidate.least_share >= fewest or candidate.judgement.cut <= ROUNDING
+    ]
     whole = sizeable or whole
     least = min(candidate.judgement.cut for candidate in whole)
     share = least / most / (least / most + HALF_RATIO_CUT)
@@ -261,11 +261,3 @@ def _starts(
             start = int(generator.randint(2**31 - 1))
             kmeans = fitted_kmeans(drawn, n_clusters, drawn_counts, 1, start)
             yield np.asarray(kmeans.predict(rows), dtype=np.int64), n_used
-
-
-def _by_first_node(labels: IntArray) -> IntArray:
-    """Number clusters in the order of their first nodes, so that equal ones compare."""
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    rank = np.empty(first.size, dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(first.size)
-    return rank[inverse]

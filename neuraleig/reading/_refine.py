@@ -15,7 +15,9 @@ MAX_ROUNDS = 10
 LEAST_DROP = 1e-9
 
 
-def refined_labels(graph: Graph, labels: IntArray) -> IntArray:
+def refined_labels(
+    graph: Graph, labels: IntArray, max_rounds: int = MAX_ROUNDS
+) -> IntArray:
     r"""Lower the normalised cut of labels by moving nodes to neighbouring clusters.
 
     Every node :math:`i` moves at once to the cluster :math:`c`, among those of its
@@ -27,7 +29,7 @@ def refined_labels(graph: Graph, labels: IntArray) -> IntArray:
     with the weights :math:`w(i, c)` to other nodes, which is the distance to the mean
     of the cluster in weighted kernel k-means with the affinity as its kernel [1]_: a
     node takes the edges among its copies along. Rounds end when the cut no longer
-    falls, when a cluster would lose all nodes, or after ten.
+    falls, when a cluster would lose all nodes, or after ``max_rounds``.
 
     Parameters
     ----------
@@ -35,6 +37,8 @@ def refined_labels(graph: Graph, labels: IntArray) -> IntArray:
         Graph of the nodes; its uniform weight counts.
     labels : ndarray of shape (n_nodes,), int64
         Cluster of every node, from 0, every cluster with at least one node.
+    max_rounds : int, default=10
+        Rounds of moves, at most.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def refined_labels(graph: Graph, labels: IntArray) -> IntArray:
     """
     n_clusters = int(labels.max()) + 1
     best, least = labels, np.inf
-    for _ in range(MAX_ROUNDS + 1):
+    for _ in range(max_rounds + 1):
         cut, moved = _round(graph, labels, n_clusters)
         if cut > least - LEAST_DROP:
             return best

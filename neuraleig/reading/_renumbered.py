@@ -55,3 +55,22 @@ def order_of_former(former: IntArray, labels: IntArray) -> IntArray:
     np.add.at(shared, (former, labels), 1)
     _, now = linear_sum_assignment(shared, maximize=True)
     return np.asarray(now[now <= labels.max()], dtype=np.int64)
+
+
+def numbered_by_first(labels: IntArray) -> IntArray:
+    """Number clusters in the order of their first rows, so that equal ones compare.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,), int64
+        Labels of any numbers.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,), int64
+        Of the same clusters, from 0.
+    """
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    rank = np.empty(first.size, dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(first.size)
+    return rank[inverse]

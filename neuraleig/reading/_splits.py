@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,23 +86,121 @@ def split_clusters(graph: Graph, functions: Array, n_clusters: int) -> IntArray 
     >>> sorted(np.bincount(split_clusters(graph, functions, 2)).tolist())
     [30, 500]
     """
-    least = least_share(n_clusters) * float(graph.degrees.sum())
-    values = functions[:, 1 : n_clusters + 1]
-    everything = np.arange(graph.n_nodes, dtype=np.int64)
-    pieces = [_split(graph, values, everything, least)]
-    while len(pieces) < n_clusters:
-        cheapest = pieces.pop(int(np.argmin([piece.added for piece in pieces])))
+    found = enumerate(nested_splits(graph, functions, n_clusters), 1)
+    return next((labels for number, labels in found if number == n_clusters), None)
+
+
+def nested_splits(graph: Graph, functions: Array, n_most: int) -> Iterator[IntArray]:
+    """Labels of 1, 2, ... clusters by repeated splits, see :func:`split_clusters`.
+
+    Parameters
+    ----------
+    graph : Graph
+        Graph of the nodes.
+    functions : ndarray of shape (n_nodes, n_components)
+        Leading eigenfunctions, the constant one first.
+    n_most : int
+        Largest number of clusters.
+
+    Yields
+    ------
+    labels : ndarray of shape (n_nodes,), int64
+        Of one cluster more than before, until nothing can be split.
+    """
+    splitter = Splitter(graph, functions, n_most)
+    labels: IntArray | None = np.zeros(graph.n_nodes, dtype=np.int64)
+    for _ in range(n_most):
+        if labels is None:
+            return
+        yield labels
+        labels = splitter.split(labels)
+
+
+def least_volume(graph: Graph, n_clusters: int) -> float:
+    """Volume below which a piece is no cluster.
+
+    Parameters
+    ----------
+    graph : Graph
+        Graph of the nodes.
+    n_clusters : int
+        Number of clusters.
+
+    Returns
+    -------
+    volume : float
+        One percent of the volume of the graph, less for more than thirty clusters.
+    """
+    return least_share(n_clusters) * float(graph.degrees.sum())
+
+
+class Splitter:
+    """Cheapest splits of clusters, each of which is searched once.
+
+    Parameters
+    ----------
+    graph : Graph
+        Graph of the nodes.
+    functions : ndarray of shape (n_nodes, n_components)
+        Leading eigenfunctions, the constant one first.
+    n_most : int
+        Largest number of clusters, by which parts have a least volume.
+    n_functions : int, default=8
+        Functions that a cluster is split along: those that vary most within it.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        functions: Array,
+        n_most: int,
+        n_functions: int = N_FUNCTIONS,
+    ) -> None:
+        self._graph = graph
+        self._n_functions = n_functions
+        self._values = functions[:, 1 : n_most + 1]
+        self._least = least_volume(graph, n_most)
+        self._known: dict[bytes, _Piece] = {}
+
+    def split(self, labels: IntArray) -> IntArray | None:
+        """Divide the cluster whose split adds least to the normalised cut.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_nodes,), int64
+            Labels from 0, every cluster with a node.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_nodes,), int64, or None
+            With one cluster more; ``None`` if none can be split.
+        """
+        order = np.argsort(labels, kind="stable")
+        ends = np.cumsum(np.bincount(labels))[:-1]
+        pieces = [self._piece(nodes) for nodes in np.split(order, ends)]
+        cheapest = min(pieces, key=lambda piece: piece.added)
         if not np.isfinite(cheapest.added):
             return None
-        for side in (cheapest.side, ~cheapest.side):
-            pieces.append(_split(graph, values, cheapest.nodes[side], least))
-    labels = np.empty(graph.n_nodes, dtype=np.int64)
-    for number, piece in enumerate(pieces):
-        labels[piece.nodes] = number
-    return labels
+        divided = labels.copy()
+        divided[cheapest.nodes[cheapest.side]] = len(pieces)
+        return divided
+
+    def _piece(self, nodes: IntArray) -> _Piece:
+        key = hashlib.blake2b(nodes.data, digest_size=16).digest()
+        if key not in self._known:
+            self._known[key] = _split(
+                self._graph, self._values, nodes, self._least, self._n_functions
+            )
+        return self._known[key]
 
 
-def _split(graph: Graph, values: Array, nodes: IntArray, least: float) -> _Piece:
+def _split(
+    graph: Graph,
+    values: Array,
+    nodes: IntArray,
+    least: float,
+    n_functions: int = N_FUNCTIONS,
+) -> _Piece:
     """Best split of a piece into sides of at least some volume."""
     best = _Piece(nodes, np.inf, np.zeros(nodes.size, dtype=bool))
     degrees = graph.degrees[nodes]
@@ -116,7 +216,7 @@ def _split(graph: Graph, values: Array, nodes: IntArray, least: float) -> _Piece
     before = float(leaving.sum() / degrees.sum())
     table = values[nodes]
     variances = np.var(table, axis=0)
-    for column in np.argsort(-variances, kind="stable")[:N_FUNCTIONS]:
+    for column in np.argsort(-variances, kind="stable")[:n_functions]:
         order = np.argsort(table[:, column], kind="stable")
         cuts = _sweep(edges, order, degrees, leaving, graph.uniform)
         volumes = np.cumsum(degrees[order])[:-1]

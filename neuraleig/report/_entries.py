@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from neuraleig._typing import IntArray
-from neuraleig._words import count_text, share_text, suggestion
-from neuraleig.plotting import ClusterSizesDisplay, SpectrumDisplay, TrainingDisplay
+from neuraleig._words import count_text, share_text
+from neuraleig.plotting import (
+    ClusterCurveDisplay,
+    ClusterSizesDisplay,
+    SpectrumDisplay,
+    TrainingDisplay,
+)
 from neuraleig.plotting._cluster_sizes import MAX_VERTICAL, height_of_bars
 from neuraleig.plotting._curves import NO_STEPS
 from neuraleig.plotting._palette import COLORS, colors_of
@@ -74,21 +79,42 @@ def _clusters(counts: Confidences, names: Mapping[int, str]) -> list[dict[str, A
 
 
 def spectrum_entry(step: Any) -> dict[str, Any]:  # noqa: ANN401 - estimator
-    """Return a figure of the eigenvalues, and the number of clusters they suggest."""
+    """Return a figure of the eigenvalues."""
     note = (
         "Eigenvalues of the training graph. The first belongs to the constant function."
     )
-    suggested = suggestion(getattr(step, "suggested_n_clusters_", None))
-    if suggested is not None:
-        note += (
-            f" The largest gap follows eigenvalue {suggested}, which suggests "
-            f"{count_text(suggested, 'cluster')}."
-        )
     # Without a warm start these are learned, and may be out of order.
     values = np.sort(np.asarray(step.graph_eigenvalues_, dtype=np.float64))[::-1]
     svg = figure_svg(
         "spectrum",
-        lambda ax: SpectrumDisplay.from_predictions(values, ax=ax),
+        lambda ax: SpectrumDisplay.from_predictions(
+            values, suggested_n_clusters=_marked(step, values.size), ax=ax
+        ),
+        accent=True,
+    )
+    return {"svg": svg, "note": note}
+
+
+def _marked(step: Any, n_values: int) -> int | Literal["auto"] | None:  # noqa: ANN401
+    """Return the gap to mark: that of the curve, if there is one."""
+    curve = getattr(step, "cluster_curve_", None)
+    if curve is None:
+        return "auto"
+    return curve.best if 1 < curve.best < n_values else None
+
+
+def curve_entry(step: Any) -> dict[str, Any] | None:  # noqa: ANN401 - estimator
+    """Return a figure of the strengths of all numbers of clusters, if there are any."""
+    curve = getattr(step, "cluster_curve_", None)
+    if curve is None:
+        return None
+    note = (
+        f"Of {count_text(curve.n_clusters.size, 'number')} of clusters, {curve.best} "
+        f"has the largest strength; {count_text(step.n_clusters_, 'cluster')} in use."
+    )
+    svg = figure_svg(
+        "curve",
+        lambda ax: ClusterCurveDisplay.from_estimator(step, ax=ax),
         accent=True,
     )
     return {"svg": svg, "note": note}

@@ -18,20 +18,19 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._version import __version__
-from neuraleig._words import suggestion
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.plotting._fitted import final_step
 from neuraleig.report._page import number_text
 from neuraleig.segmentation import DenseSegmenter
 
 KNOWN = (NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter)
-SUGGESTED = "suggested_n_clusters_"
 # Fitted attributes, and their names on the page.
 FITTED = {
     "n_clusters": "Requested clusters",
     "n_samples_seen_": "Training rows",
     "n_images_": "Training images",
-    SUGGESTED: "Clusters suggested by the spectrum",
+    "n_clusters_": "Clusters in use",
+    "cluster_curve_.best": "Clusters preferred by the curve",
     "n_connected_components_": "Connected components of the graph",
     "ncut_": "Normalised cut",
     "modularity_": "Modularity",
@@ -94,10 +93,8 @@ def fitted_numbers(step: Any) -> dict[str, str]:  # noqa: ANN401 - estimator
             value = attrgetter(attribute)(step)
         except AttributeError:
             continue
-        if attribute == SUGGESTED:
-            value = suggestion(value)
         if value is not None:
-            found[name] = number_text(value)
+            found[name] = value if isinstance(value, str) else number_text(value)
     return found
 
 

@@ -15,7 +15,7 @@ from neuraleig._random import RandomState
 from neuraleig._validation import is_count
 from neuraleig._words import count_text
 from neuraleig.plotting._matplotlib import require_matplotlib
-from neuraleig.report._entries import spectrum_entry, training_entry
+from neuraleig.report._entries import curve_entry, spectrum_entry, training_entry
 from neuraleig.report._images import image_entries, summarize_images
 from neuraleig.report._model import (
     checked_step,
@@ -177,6 +177,7 @@ def _model_content(
         "parameters": parameters_of(step),
         "versions": f"Written by {versions()}.",
         "spectrum": spectrum_entry(step),
+        "curve": curve_entry(step),
         "training": training_entry(step),
         "plane": None,
         "clusters": [],

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Parameters of the clusterer that the segmenter sets where they were left at their
 # defaults, and those that it sets in any case.
 SHARED = ("device", "callbacks", "verbose")
-OWN = ("n_clusters", "checkpoint", "random_state")
+OWN = ("n_clusters", "max_clusters", "checkpoint", "random_state")
 # Values with which fine-tuning on windows, whose graphs are by cosine, goes together.
 OF_WINDOWS: dict[str, tuple[Any, ...]] = {
     "sampling": ("auto", "nodes"),
@@ -64,9 +64,9 @@ def clusterer_of_tokens(
     if sees_windows(clusterer):
         path = "affinity__affinity" if of_tokens is affinity else "affinity"
         _check_attention(of_tokens.inner(), training, path)
-    folder = segmenter.checkpoint
-    return clusterer.set_params(
+    clusterer.set_params(
         n_clusters=segmenter.n_clusters,
+        max_clusters=segmenter.max_clusters,
         affinity=of_tokens,
         training=training,
         # Parts of the affinity now.
@@ -75,8 +75,10 @@ def clusterer_of_tokens(
         gamma=None,
         # All tokens are in the graph.
         max_graph_rows=max(segmenter.max_tokens, usual.max_graph_rows),
-        checkpoint=None if folder is None else Path(folder) / "clusterer",
+        checkpoint=segmenter.checkpoint and Path(segmenter.checkpoint) / "clusterer",
     )
+    clusterer._check_numbers(training, "clusterer__")
+    return clusterer
 
 
 def _check_own(
@@ -160,7 +162,7 @@ def _check_sample(n_tokens: int, clusterer: NeuralEigenSpectralClustering) -> No
         raise ValueError(
             "images have 1 token, and a fit needs two; add images, or raise image_size."
         )
-    if n_tokens < clusterer.n_clusters:
+    if n_tokens < (clusterer._asked_n_clusters or 1):
         raise ValueError(
             f"images have {n_tokens} tokens, too few for n_clusters="
             f"{clusterer.n_clusters}; lower n_clusters, add images, or raise "

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from neuraleig.estimators._cluster_numbers import copy_with_own_parts, modularity_of
 from neuraleig.segmentation._prediction import ImagePredictor
 from neuraleig.segmentation.backbones._backbones import digest
 from neuraleig.segmentation.backbones._feature_cache import cache_key
@@ -23,7 +24,9 @@ from neuraleig.segmentation.outputs._sheets import cluster_sheet
 class ClusterNaming(ImagePredictor):
     """Base of the segmenter: names, unions and pictures of clusters."""
 
+    n_clusters: int | str
     cluster_names_: dict[int, str]
+    modularity_: float
 
     def name_clusters(self, names: Mapping[int, str]) -> Self:
         """Name clusters, for folders, sheets and tables.
@@ -98,6 +101,51 @@ class ClusterNaming(ImagePredictor):
         self.n_clusters_ = len(kept)
         self.cluster_names_ = dict(sorted(names.items()))
         return self
+
+    def with_n_clusters(self, n_clusters: int) -> Self:
+        """Make a fitted segmenter with another number of clusters, without a fit.
+
+        It has the same backbone and ``clusterer_.with_n_clusters(n_clusters)``, which
+        says what the clusters are. Names and unions of clusters are those of this
+        number, and left behind.
+
+        Parameters
+        ----------
+        n_clusters : int
+            Number of clusters, on ``cluster_curve_``.
+
+        Returns
+        -------
+        segmenter : DenseSegmenter
+            New, with ``n_clusters`` as its parameter.
+
+        Raises
+        ------
+        NotFittedError
+            If the segmenter is not fitted.
+        ValueError
+            If it was fitted without a curve, the curve does not have this number, or
+            the ``assign_labels`` of the clusterer has no such clusters.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_sample_images
+        >>> from neuraleig import DenseSegmenter
+        >>> images = load_sample_images().images
+        >>> model = DenseSegmenter("auto", backbone="color_texture", image_size=160,
+        ...                        max_clusters=12, random_state=0).fit(images)
+        >>> model.with_n_clusters(3).n_clusters_
+        3
+        """
+        check_is_fitted(self)
+        made = copy_with_own_parts(self)
+        made.clusterer_ = self.clusterer_.with_n_clusters(n_clusters)
+        made.n_clusters = int(n_clusters)
+        made.n_clusters_ = made.clusterer_.n_clusters_
+        made._groups = np.arange(made.n_clusters_)
+        made.cluster_names_ = {}
+        made.modularity_ = modularity_of(self.clusterer_, n_clusters)
+        return made
 
     def contact_sheet(
         self,

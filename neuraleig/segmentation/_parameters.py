@@ -15,6 +15,7 @@ from neuraleig._device import resolve_device
 from neuraleig._sklearn import Interval, StrOptions, check_parameters, check_values
 from neuraleig._warnings import warn_user
 from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.estimators._cluster_numbers import AUTO
 from neuraleig.segmentation._geometry import Geometry, check_windows
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._naming import ClusterNaming
@@ -50,7 +51,8 @@ LATER = (
 class SegmenterParameters(ClusterNaming, ClusterScoring):
     """Base of the segmenter: checks of parameters, and what they stand for."""
 
-    n_clusters: int
+    n_clusters: int | str
+    max_clusters: int | None
     backbone: str | TimmBackbone | Callable[..., Any]
     clusterer: NeuralEigenSpectralClustering | None
     pixel_weight: float | None
@@ -60,7 +62,8 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
     callbacks: Sequence[Any] | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), StrOptions({AUTO})],
+        "max_clusters": [Interval(Integral, 1, None, closed="left"), None],
         "backbone": [str, TimmBackbone, callable],
         "clusterer": [NeuralEigenSpectralClustering, None],
         "image_size": [Interval(Integral, 1, None, closed="left"), None],

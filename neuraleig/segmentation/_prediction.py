@@ -80,7 +80,7 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
     eigenfunctions_ = _of_clusterer("eigenfunctions_")
     eigenvalues_ = _of_clusterer("eigenvalues_")
     graph_eigenvalues_ = _of_clusterer("graph_eigenvalues_")
-    suggested_n_clusters_ = _of_clusterer("suggested_n_clusters_")
+    cluster_curve_ = _of_clusterer("cluster_curve_")
     loss_curve_ = _of_clusterer("loss_curve_")
     n_iter_ = _of_clusterer("n_iter_")
     _fit_id = _of_clusterer("_fit_id")

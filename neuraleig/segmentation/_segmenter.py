@@ -48,8 +48,11 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
 
     Parameters
     ----------
-    n_clusters : int, default=27
-        Number of clusters.
+    n_clusters : int or "auto", default=27
+        Number of clusters; ``"auto"``: the best one of ``cluster_curve_``.
+    max_clusters : int or None, default=None
+        Largest number of ``cluster_curve_``; ``None``: 30 with ``n_clusters="auto"``,
+        and otherwise no curve.
     backbone : str, TimmBackbone or callable, default="vit_small_patch14_reg4_dinov2"
         Frozen features: the name of a vision transformer of timm (supervised, DeiT,
         DINO, DINOv2, DINOv3, CLIP) or its settings as a
@@ -118,7 +121,7 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         Frozen network of the features.
     token_mean_, token_scale_ : ndarray of shape (n_channels,)
         Mean and unit of the features, by which tokens are standardised.
-    eigenfunctions_, eigenvalues_, graph_eigenvalues_, suggested_n_clusters_
+    eigenfunctions_, eigenvalues_, graph_eigenvalues_, cluster_curve_
         Attributes of ``clusterer_``, as are ``modularity_``, ``loss_curve_`` and
         ``n_iter_``.
     n_images_ : int
@@ -161,8 +164,9 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
 
     def __init__(
         self,
-        n_clusters: int = 27,
+        n_clusters: int | str = 27,
         *,
+        max_clusters: int | None = None,
         backbone: str
         | TimmBackbone
         | Callable[..., Any] = "vit_small_patch14_reg4_dinov2",
@@ -185,6 +189,7 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         random_state: RandomState = None,
     ) -> None:
         self.n_clusters = n_clusters
+        self.max_clusters = max_clusters
         self.backbone = backbone
         self.clusterer = clusterer
         self.image_size = image_size

@@ -15,7 +15,7 @@ from neuraleig.affinity import (
     make_affinity,
     nearest_neighbors,
 )
-from neuraleig.affinity._graph import (
+from neuraleig.affinity._neighbor_edges import (
     EDGE_WEIGHTS,
     edge_weights,
     neighbor_graph,

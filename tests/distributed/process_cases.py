@@ -86,6 +86,14 @@ FITS = {
         training__lr=1e-4,
     ).fit(blobs()),
     "cluster QR": lambda: clustering(3, assign_labels="cluster_qr").fit(blobs()),
+    "a number of the curve": lambda: (
+        clustering("auto", max_clusters=5).fit(blobs()).with_n_clusters(4)
+    ),
+    "centres of the curve": lambda: (
+        clustering("auto", max_clusters=5, assign_labels="kmeans")
+        .fit(blobs())
+        .with_n_clusters(2)
+    ),
     "regularised": lambda: clustering(3, affinity__regularization=0.05).fit(blobs()),
     "rbf": lambda: clustering(3, affinity="rbf", training__max_iter=5).fit(blobs()),
     "manhattan": lambda: clustering(3, metric="manhattan").fit(blobs()),

@@ -195,8 +195,6 @@ def test_integers_are_integers_of_their_range(name, value):
         ("gamma", 0.0),
         ("gamma", np.inf),
         ("affinity__regularization", -0.1),
-        ("diffusion_time", -1.0),
-        ("diffusion_time", np.inf),
         ("training__tol", -1e-9),
         ("training__validation_fraction", 0.0),
         ("training__validation_fraction", 1.0),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.datasets import make_blobs
 
-from neuraleig._fit import MAX_PASSES, RowProblem, Run, Settings
+from neuraleig._fit import MAX_PASSES, RowProblem, Run, Settings, Task
 from neuraleig._fit._targets import solve_targets
 from neuraleig._random import Seeds
 from neuraleig.affinity import NeighborAffinity
@@ -33,7 +33,8 @@ def problem(blobs, run):
 
 @pytest.fixture(scope="session")
 def targets(problem, run):
-    return solve_targets(problem.graph, 4, 9, 3, 10.0, run.seeds)
+    task = Task(3, 4, 9, None, None)
+    return solve_targets(problem.graph, task, run.seeds)
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,10 @@ def test_files_of_all_classes_are_described(described):
         assert found.eigenvalues == model.eigenvalues_.tolist()
         assert found.graph_eigenvalues == model.graph_eigenvalues_.tolist()
         assert found.n_components == len(model.eigenvalues_)
-        suggested = getattr(model, "suggested_n_clusters_", None)
-        assert found.suggested_n_clusters == suggested
+        curve = getattr(model, "cluster_curve_", None)
+        assert (found.curve is None) == (curve is None)
+        if curve is not None:
+            assert found.curve["strength"] == curve.strength.tolist()
         for name, value in found.fit.items():
             owner = model if hasattr(model, name) else model.clusterer_
             assert getattr(owner, name) == value

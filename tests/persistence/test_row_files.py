@@ -100,11 +100,43 @@ def parts_of(component):
     return [component, *(part for part in inside if isinstance(part, BaseEstimator))]
 
 
+def assert_same_alternatives(mine, theirs):
+    """Clusters of other numbers are those that were saved, but for their labels."""
+    one, other = mine.get("cluster_curve_"), theirs.get("cluster_curve_")
+    assert (one is None) == (other is None)
+    if one is not None:
+        for values, loaded in zip(
+            vars(one).values(), vars(other).values(), strict=True
+        ):
+            np.testing.assert_array_equal(values, loaded)
+            assert values.dtype == loaded.dtype
+    one, other = mine.get("_alternatives"), theirs.get("_alternatives")
+    assert (one is None) == (other is None)
+    if one is None:
+        return
+    assert other.labels is None
+    np.testing.assert_array_equal(one.cuts, other.cuts)
+    np.testing.assert_array_equal(one.modularities, other.modularities)
+    for reader, loaded in zip(one.readers, other.readers, strict=True):
+        assert type(reader) is type(loaded)
+        for key, value in reader.state_dict().items():
+            assert torch.equal(value, loaded.state_dict()[key])
+    assert (one.heads is None) == (other.heads is None)
+    if one.heads is not None:
+        assert torch.equal(one.heads.weight, other.heads.weight)
+        assert torch.equal(one.heads.bias, other.heads.bias)
+
+
 def assert_same_attributes(model, loaded):
     mine, theirs = vars(model), vars(loaded)
     assert mine.keys() - theirs.keys() <= OF_TRAINING
     assert theirs.keys() <= mine.keys()
-    for name in theirs.keys() - {"_stream", "callbacks", "network"}:
+    assert_same_alternatives(mine, theirs)
+    left_out = {
+        *("_stream", "_alternatives", "cluster_curve_"),
+        *("callbacks", "network"),
+    }
+    for name in theirs.keys() - left_out:
         one, other = mine[name], theirs[name]
         if isinstance(one, nn.Module):
             states = one.state_dict(), other.state_dict()
@@ -187,7 +219,18 @@ CONFIGURATIONS = {
         X,
     ),
     "one component": (clustering, {"n_components": 1}, X),
-    "more components": (clustering, {"n_components": 5, "diffusion_time": 3}, X),
+    "more components": (clustering, {"n_components": 5}, X),
+    "a curve": (clustering, {"n_clusters": "auto", "max_clusters": 5}, X),
+    "a curve of kmeans": (
+        clustering,
+        {"max_clusters": 4, "assign_labels": "kmeans"},
+        X,
+    ),
+    "a curve without other clusters": (
+        clustering,
+        {"max_clusters": 4, "assign_labels": "cluster_qr"},
+        X,
+    ),
     "one feature": (clustering, {"n_clusters": 2}, X[:, :1].copy()),
     "float32": (clustering, {}, X.astype(np.float32)),
     "far away": (clustering, {"metric": "manhattan"}, X * 1e7 + 1e9),
@@ -305,7 +348,7 @@ def test_fitted_parts_are_those_of_the_fit_whatever_parameters_say_now(tmp_path)
     model = clustering(assign_labels="kmeans").fit(X)
     before = model.predict_proba(X)
     model.set_params(
-        hidden_sizes=(99,), assign_labels="argmax", diffusion_time=1, n_clusters=7
+        hidden_sizes=(99,), assign_labels="argmax", max_clusters=9, n_clusters=7
     )
     loaded = round_trip(model, tmp_path)
     np.testing.assert_array_equal(loaded.predict_proba(X), before)

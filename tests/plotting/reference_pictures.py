@@ -21,6 +21,7 @@ from matplotlib.ticker import NullFormatter
 from scipy.ndimage import gaussian_filter
 
 from neuraleig.plotting import (
+    ClusterCurveDisplay,
     ClusterSizesDisplay,
     EmbeddingDisplay,
     SegmentationDisplay,
@@ -44,6 +45,11 @@ def axes():
     FigureCanvasAgg(figure)
     grid = {"left": 0.08, "right": 0.92, "bottom": 0.08, "top": 0.92}
     return figure.subplots(gridspec_kw=grid)
+
+
+def cluster_curve(ax, peak=1.8):
+    strengths = [0.0, 0.3, peak, 0.6, -0.2]
+    return ClusterCurveDisplay.from_predictions(strengths, n_clusters=4, ax=ax)
 
 
 def spectrum(ax, last=0.55):
@@ -105,6 +111,7 @@ def segmentation(ax, opacity=0.5):
 PICTURES = {
     draw.__name__: draw
     for draw in (
+        cluster_curve,
         spectrum,
         embedding,
         single_function,

@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 import neuraleig.plotting
 from neuraleig import DenseSegmenter, NeuralEigenSpectralClustering
 from neuraleig.plotting import (
+    ClusterCurveDisplay,
     ClusterSizesDisplay,
     EmbeddingDisplay,
     SegmentationDisplay,
@@ -31,6 +32,7 @@ LABELS = np.repeat([[0, 0, 1, 1, 1, 2]], 4, axis=0)
 PLANE = np.array([[0.0, 1.0], [0.5, 1.5], [2.0, -1.0], [2.5, -1.5]])
 # What from_predictions of every display takes.
 GIVEN = {
+    ClusterCurveDisplay: ([0.0, 0.2, 1.5, 0.3],),
     ClusterSizesDisplay: (LABELS,),
     EmbeddingDisplay: (PLANE, [0, 1, 1, 0]),
     SegmentationDisplay: (IMAGE, LABELS),

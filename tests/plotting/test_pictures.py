@@ -23,6 +23,7 @@ def test_displays_look_as_they_did(name, tmp_path):
 CHANGES = {
     "spectrum": {"last": 0.45},
     "embedding": {"shift": 0.3},
+    "cluster_curve": {"peak": 0.5},
     "cluster_sizes": {"counts": (5, 9, 0, 4)},
     "training": {"smoothing": 0.95},
     "segmentation": {"opacity": 0.8},

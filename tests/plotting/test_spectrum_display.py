@@ -51,12 +51,12 @@ def test_spectrum_of_estimators_has_their_eigenvalues_and_suggestion(
     clustering, embedding, segmenter
 ):
     pipeline = make_pipeline(StandardScaler(), clustering)
-    suggestion = clustering.suggested_n_clusters_
+    suggestion = suggest_n_clusters(clustering.graph_eigenvalues_)
     for estimator, final, expected in [
         (clustering, clustering, suggestion),
         (pipeline, clustering, suggestion),
         (embedding, embedding, suggest_n_clusters(embedding.graph_eigenvalues_)),
-        (segmenter, segmenter, segmenter.suggested_n_clusters_),
+        (segmenter, segmenter, suggest_n_clusters(segmenter.graph_eigenvalues_)),
     ]:
         display = SpectrumDisplay.from_estimator(estimator, ax=Figure().subplots())
         np.testing.assert_array_equal(

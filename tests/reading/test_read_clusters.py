@@ -29,9 +29,9 @@ def spread_functions(labels, n_components, noise=0.05, seed=0):
     return functions + noise * generator.normal(size=functions.shape)
 
 
-def candidate_of(cut, modularity, n_clusters=2):
+def candidate_of(cut, modularity, n_clusters=2, share=0.25):
     labels = np.arange(4) % n_clusters
-    return Candidate(labels, 1, Judgement(cut, modularity))
+    return Candidate(labels, 1, Judgement(cut, modularity), share)
 
 
 def read(functions, values, n_clusters, graph, *, time=1.0, seed=0):
@@ -195,6 +195,14 @@ def test_what_cuts_hardly_anything_is_never_given_up(
 ):
     right = candidate_of(cut, modularity)
     assert best_candidate([candidate_of(evener_cut, evener_modularity), right]) is right
+
+
+def test_few_nodes_that_are_cut_off_are_no_cluster():
+    even, uneven = candidate_of(0.3, 0.4), candidate_of(0.01, 0.1, share=0.004)
+    assert best_candidate([uneven, even]) is even
+    component = candidate_of(0.0, 0.1, share=0.004)
+    assert best_candidate([component, even]) is component
+    assert best_candidate([uneven]) is uneven
 
 
 def test_rounding_of_cuts_does_not_decide():

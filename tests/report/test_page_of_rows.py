@@ -339,17 +339,17 @@ def test_two_clusters_have_one_eigenfunction_to_be_drawn(page_of, rows):
     assert page.all("div", aria_label="Rows with the lowest probabilities") == []
 
 
-def test_a_spectrum_without_a_choice_suggests_no_number(page_of, rows, clustering):
+def test_a_curve_has_a_section(page_of, rows, clustering):
     model = NeuralEigenSpectralClustering(
-        2, n_components=2, training=Training(max_iter=0), random_state=0
+        "auto", max_clusters=4, training=Training(max_iter=0), random_state=0
     ).fit(rows)
-    assert model.suggested_n_clusters_ == 1
     page = page_of(model, rows)
-    assert "suggests" not in page.one("section", id="spectrum").text
-    assert "suggested by" not in page.one("section", id="model").text
+    best = f"{model.cluster_curve_.best} has the largest strength"
+    assert best in page.one("section", id="curve").text
+    assert "preferred by the curve" in page.one("section", id="model").text
     page = page_of(clustering, rows)
-    assert "suggests" in page.one("section", id="spectrum").text
-    assert "suggested by" in page.one("section", id="model").text
+    assert page.all("section", id="curve") == []
+    assert "preferred by" not in page.one("section", id="model").text
 
 
 def test_clusters_without_rows_say_so(page_of, clustering, rows):

@@ -377,7 +377,7 @@ class TestFit:
         assert shared.eigenvalues_[0] == 1
         assert shared.eigenvalues_.shape == (2,)
         assert np.all(np.diff(shared.graph_eigenvalues_) <= 0)
-        assert shared.suggested_n_clusters_ == 2
+        assert shared.cluster_curve_ is None
         assert 0 < shared.modularity_ < 1
         # Least squares alone: there was nothing else to learn.
         assert (shared.loss_curve_, shared.n_iter_) == ([], 1)
@@ -453,11 +453,11 @@ class TestClusterer:
         )
 
     def test_it_is_a_clone(self, make_segmenter, images):
-        clusterer = NeuralEigenSpectralClustering(diffusion_time=3.0)
+        clusterer = NeuralEigenSpectralClustering(n_components=3)
         model = make_segmenter(clusterer=clusterer, verbose=0).fit(images)
         assert model.clusterer is clusterer
         assert not hasattr(clusterer, "labels_")
-        assert model.clusterer_.diffusion_time == 3.0
+        assert model.clusterer_.n_components == 3
         assert model.clusterer_.n_clusters == 2
         assert repr(model.clusterer_.affinity_) == (
             "TokenAffinity(affinity=NeighborAffinity(), n_channels=102)"

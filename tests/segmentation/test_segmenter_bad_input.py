@@ -380,7 +380,6 @@ WRONG = [
     # Of the clusterer, before any work.
     ("clusterer__n_components", 0),
     ("clusterer__assign_labels", "discretize"),
-    ("clusterer__diffusion_time", -1),
     ("clusterer__training__lr", 0.0),
     ("clusterer__training__init", "pca"),
     ("clusterer__network__n_heads", 0),

@@ -176,7 +176,6 @@ def test_contradictions_are_refused(changes, message):
         ("clusterer__affinity", 3),
         ("clusterer__affinity__weights", "heavy"),
         ("clusterer__affinity__n_neighbors", 0),
-        ("clusterer__diffusion_time", -1),
         ("clusterer__hidden_sizes", (0,)),
         ("clusterer__device", "toaster"),
         ("clusterer__training__lr", 0.0),

@@ -75,7 +75,7 @@ def cluster(X: Values) -> Labels:
     assert_type(model.loss_curve_, list[float])
     assert_type(model.n_iter_, int)
     assert_type(model.n_samples_seen_, int)
-    assert_type(model.suggested_n_clusters_, int)
+    assert_type(model.n_clusters_, int)
     assert_type(model.n_connected_components_, int)
     assert_type(model.device_, str)
     assert_type(model.predict_proba(X), Values)
