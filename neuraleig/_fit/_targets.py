@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neuraleig._device import CPU
 from neuraleig._random import Seeds
-from neuraleig._typing import FloatArray
+from neuraleig._typing import FloatArray, IntArray
 from neuraleig.affinity import Graph
 from neuraleig.objectives import SpectralRegression
 from neuraleig.reading import read_clusters
@@ -34,11 +34,19 @@ class Targets:
         Labels read off them.
     eigenvalues : ndarray of shape (n_read,)
         Exact eigenvalues, that of the constant first.
+    agreement : ndarray of shape (n_nodes,)
+        Share of the readings that agree with a label; NaN where it is not known.
     """
 
     functions: Tensor
     labels: Tensor
     eigenvalues: FloatArray
+    agreement: FloatArray
+
+    @property
+    def reading(self) -> tuple[IntArray, FloatArray]:
+        """Labels of the nodes, and their agreement."""
+        return self.labels.numpy(), self.agreement
 
     def regression(self, device: torch.device) -> SpectralRegression:
         """Objective that teaches them."""
@@ -84,6 +92,7 @@ def solve_targets(
         torch.from_numpy(functions),
         torch.from_numpy(reading.labels),
         eigenvalues,
+        reading.agreement,
     )
 
 

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._fit import MAX_PASSES, Problem, Run, Task, fit
@@ -27,6 +28,7 @@ from neuraleig.estimators._parameters import MAX_GRAPH_ROWS
 from neuraleig.estimators._stream import StreamClusterer
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import TrunkFactory
+from neuraleig.reading._calibration import fit_calibration
 from neuraleig.reading._fit_discretizer import (
     BY_HEAD,
     fit_discretizer,
@@ -129,6 +131,10 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         Normalised cut of the training labels on the graph.
     n_connected_components_ : int
         Connected components of the graph, outliers left out.
+    cluster_shares_ : ndarray of shape (n_found_clusters,)
+        Share of the training rows in every cluster.
+    mean_confidence_ : float
+        Mean largest probability of the rows of the graph, see ``predict_proba``.
     loss_curve_ : list of float
         Loss of every step of fine-tuning.
     n_samples_seen_ : int
@@ -137,6 +143,9 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         Least squares of the warm start and steps of training: may pass ``max_iter``.
     affinity_ : Affinity
         Affinity in use, built; ``affinity_.gamma_`` is the width of ``"rbf"``.
+    novelty_threshold_ : float
+        Score (:meth:`score_samples`) that one in a hundred rows like the training rows
+        is below.
     device_ : str
         Where the fit ran.
     n_features_in_ : int
@@ -294,6 +303,8 @@ class NeuralEigenSpectralClustering(StreamClusterer):
             self._stream = None
             self.n_samples_seen_ = begun.drawn.n_rows
             self.labels_ = labels if index is None else self.predict(X)
+            sizes = np.bincount(self.labels_, minlength=self._discretizer.n_clusters)
+            self.cluster_shares_ = sizes / sizes.sum()
             warn_of_dead_clusters(self.labels_, self.n_clusters)
             begun.run.checkpoint.clear()
         fit_task.end()
@@ -332,6 +343,17 @@ class NeuralEigenSpectralClustering(StreamClusterer):
         self.suggested_n_clusters_ = suggest_n_clusters(self.graph_eigenvalues_)
         labels = discretizer.labels(functions, logits)
         graph = problem.graph
+        self._calibration, self.mean_confidence_ = run.shard.first(
+            lambda: fit_calibration(
+                graph,
+                functions,
+                logits,
+                labels,
+                discretizer,
+                None if fitted.targets is None else fitted.targets.reading,
+                run.seeds.labels,
+            )
+        )
         self.ncut_ = normalized_cut(
             graph.weights, labels[graph.index], uniform=graph.uniform
         )

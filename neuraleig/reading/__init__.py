@@ -1,7 +1,9 @@
 """Labels read off eigenfunctions or scores."""
 
+from neuraleig.reading._agreement import neighbor_agreement, reading_agreement
 from neuraleig.reading._argmax import Argmax
 from neuraleig.reading._base import Discretizer, diffused_rows, diffusion_weights
+from neuraleig.reading._calibration import Calibration
 from neuraleig.reading._cluster_qr import ClusterQR, cluster_qr_rotation
 from neuraleig.reading._judge import Judgement, judge_labels
 from neuraleig.reading._nearest_centre import NearestCentre
@@ -12,6 +14,7 @@ from neuraleig.reading._splits import split_clusters
 
 __all__ = [
     "Argmax",
+    "Calibration",
     "ClusterQR",
     "Discretizer",
     "Judgement",
@@ -22,7 +25,9 @@ __all__ = [
     "diffused_rows",
     "diffusion_weights",
     "judge_labels",
+    "neighbor_agreement",
     "read_clusters",
+    "reading_agreement",
     "refined_labels",
     "split_clusters",
 ]

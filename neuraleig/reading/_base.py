@@ -32,6 +32,11 @@ class Discretizer(nn.Module, ABC):
 
     needs_functions: bool = True
 
+    @property
+    @abstractmethod
+    def n_clusters(self) -> int:
+        """Number of clusters that rows can get."""
+
     @abstractmethod
     def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
         """Probability of every cluster; its largest entry is the label.

@@ -48,6 +48,11 @@ class NearestCentre(Discretizer):
         self.spread = spread
         self.diffusion_time = diffusion_time
 
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters that rows can get."""
+        return len(self.centres)
+
     def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
         """Posterior of equal round Gaussians at the centres.
 
