@@ -142,14 +142,17 @@ def _set_clusters(
     estimator: NeuralEigenSpectralClustering, tree: dict[str, Any]
 ) -> None:
     """Set what a clustering has besides eigenfunctions, which are set."""
-    n_functions = estimator.eigenfunctions_.n_components
-    n_scores = estimator.eigenfunctions_.network.n_clusters
+    network: Any = estimator.eigenfunctions_.network
+    n_functions, n_scores = estimator.eigenfunctions_.n_components, network.n_clusters
     reader = reader_of(tree["discretizer"], estimator.eigenvalues_.copy(), n_scores)
     estimator._discretizer = reader
     estimator._calibration = calibration_of(
         tree.get("calibration"), reader.n_clusters, n_functions, n_scores
     )
-    for name, value in tree.get("reference", {}).items():
+    kept = tree.get("reference", {})
+    if kept and kept["cluster_shares_"].shape != (reader.n_clusters,):
+        raise ValueError(f"its shares are not those of {reader.n_clusters} clusters")
+    for name, value in kept.items():
         setattr(estimator, name, value)
     estimator._stream = None
 
