@@ -86,7 +86,7 @@ def evaluate(
     neuraleig evaluate model.safetensors rows.npy
     neuraleig evaluate flowers.safetensors flowers.csv --label-column species
     neuraleig evaluate model.safetensors rows.npy --labels classes.npy --json
-    neuraleig evaluate model.safetensors today.npy --reference model.safetensors
+    neuraleig evaluate model.safetensors rows.npy --reference model.safetensors
     """
     if STANDARD_INPUT in (data, labels, reference):
         raise UsageError(

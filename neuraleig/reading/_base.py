@@ -16,6 +16,9 @@ from neuraleig._typing import Array, FloatArray, IntArray
 LEAST_WEIGHT = 0.3
 # Rows that are labelled at once: what is computed of them stays in the cache.
 SLICE_ROWS = 8_192
+# Slices are filled up to a multiple of it: loops over numbers in float64 take 16 at
+# once where processors have the widest vectors, and what is left one by one.
+ROW_MULTIPLE = 16
 
 
 class Discretizer(nn.Module, ABC):
@@ -71,8 +74,8 @@ class Discretizer(nn.Module, ABC):
             Rows sum to 1.
         """
         with torch.inference_mode():
-            found: Tensor = self(exact(functions), exact(logits))
-        return found.numpy()
+            found: Tensor = self(filled(functions), filled(logits))
+        return found[: len(logits)].numpy()
 
     def labels(self, functions: Array, logits: Array) -> IntArray:
         """Most probable cluster of every row.
@@ -167,6 +170,16 @@ def softmax(scores: Tensor) -> Tensor:
     scores = scores.double()
     exponentials = (scores - scores.amax(dim=1, keepdim=True)).exp()
     return exponentials / exponentials.sum(dim=1, keepdim=True)
+
+
+def filled(values: Array) -> Tensor:
+    """Copy in float64, with the last row repeated up to a multiple of 16 rows.
+
+    Exponentials of what fills no vector of the processor round otherwise, and a row
+    would depend on its company.
+    """
+    rows = exact(values)
+    return torch.cat([rows, rows[-1:].expand(-len(rows) % ROW_MULTIPLE, -1)])
 
 
 def exact(values: Array) -> Tensor:

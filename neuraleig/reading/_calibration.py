@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Graph
 from neuraleig.reading._agreement import matched_labels, neighbor_agreement
-from neuraleig.reading._base import Discretizer, exact
+from neuraleig.reading._base import Discretizer, exact, filled
 
 # Nodes to which the calibration is fitted: three numbers need no more.
 MAX_NODES = 8_192
@@ -195,8 +195,8 @@ class Calibration(nn.Module):
             Rows sum to 1.
         """
         with torch.inference_mode():
-            found: Tensor = self(exact(functions), exact(scores), exact(shares))
-        return found.numpy()
+            found: Tensor = self(filled(functions), filled(scores), filled(shares))
+        return found[: len(shares)].numpy()
 
 
 def fit_calibration(
