@@ -34,8 +34,9 @@ class NoveltyScorer(EigenfunctionTransformer):
         -------
         scores : ndarray of shape (n_samples,)
             Natural logarithms of the density of the leading principal components of
-            the standardised row and of its distance from them. Each depends on its row
-            alone. They compare rows under one model, not models.
+            the standardised row and, of many features, of the logarithms of its
+            distances from their subspace and from the centre within. Each depends on
+            its row alone. They compare rows under one model, not models.
 
         Raises
         ------

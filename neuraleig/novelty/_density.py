@@ -26,8 +26,9 @@ class RowDensity(nn.Module):
     r"""Log density of standardised rows.
 
     A row is described by its leading principal components and, if there are more
-    features than these, the logarithm of its distance from their subspace. The density
-    of these numbers is a mixture of Gaussians.
+    features than these, by two logarithms: of its distance from their subspace, and of
+    its distance from the centre within. The density of these numbers is a mixture of
+    Gaussians.
 
     Parameters
     ----------
@@ -139,7 +140,10 @@ class RowDensity(nn.Module):
 
 
 def principal_coordinates(moved: Tensor, components: Tensor, floor: float) -> Tensor:
-    """Principal components of rows, and the logarithm of what they leave.
+    """Principal components of rows, and the logarithms of what they leave and take.
+
+    In many dimensions hardly any row is near the centre: noise in all features is near
+    it within the subspace, and would look more likely than any row by that.
 
     Parameters
     ----------
@@ -148,7 +152,7 @@ def principal_coordinates(moved: Tensor, components: Tensor, floor: float) -> Te
     components : Tensor of shape (n_directions, n_features), float64
         Orthonormal directions.
     floor : float
-        Least distance from the subspace; 0 for no such coordinate.
+        Least distance that counts; 0 for no logarithms.
 
     Returns
     -------
@@ -159,9 +163,10 @@ def principal_coordinates(moved: Tensor, components: Tensor, floor: float) -> Te
     inside = torch.stack([(moved * direction).sum(dim=1) for direction in components])
     if floor == 0.0:
         return inside
-    squared = moved.square().sum(dim=1) - inside.square().sum(dim=0)
-    left = squared.clamp_min(floor**2).log() / 2
-    return torch.cat([inside, left[None]])
+    taken = inside.square().sum(dim=0)
+    left = moved.square().sum(dim=1) - taken
+    logarithms = [left.clamp_min(floor**2).log() / 2, (taken + floor**2).log() / 2]
+    return torch.cat([inside, torch.stack(logarithms)])
 
 
 def mixture_log_density(

@@ -37,7 +37,7 @@ def density_of(packed: dict[str, Any] | None, n_features: int) -> RowDensity | N
         return None
     check(packed, DENSITY, "density")
     n_directions = len(packed["components"])
-    n_coordinates = n_directions + (packed["floor"] > 0)
+    n_coordinates = n_directions + 2 * (packed["floor"] > 0)
     n_gaussians = len(packed["log_weights"])
     n_entries = n_coordinates * (n_coordinates + 1) // 2
     shapes = {
