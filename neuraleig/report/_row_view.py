@@ -62,8 +62,8 @@ def _novelty_note(summary: RowSummary) -> str:
         return ""
     share = share_text(summary.n_novel / summary.n_rows) if summary.n_novel else "None"
     return (
-        f" {share} of the rows are unlike the training rows; of rows like them 1\u00a0% "
-        "would be expected."
+        f" {share} of the rows are unlike the training rows; of rows like them "
+        "1\u00a0% would be expected."
     )
 
 

@@ -31,11 +31,11 @@ class RowSummary:
     n_rows: int
     moments: FeatureMoments
     counts: Confidences
-    n_novel: int | None
     rows: FloatArray
     numbers: IntArray
     functions: FloatArray
     probabilities: FloatArray
+    n_novel: int | None = None
 
     @property
     def labels(self) -> IntArray:
@@ -85,15 +85,16 @@ def summarize_rows(
         raise ValueError("data has no rows; there must be at least one.")
     numbers = np.arange(drawn.n_rows) if drawn.index is None else drawn.index
     kept: FloatArray = np.asarray(drawn.rows, dtype=np.float64)
-    rows, *predicted = np.split(kept, reader.splits, axis=1)
+    rows, functions, probabilities = np.split(kept, reader.splits, axis=1)
     return RowSummary(
         drawn.n_rows,
         reader.moments,
         reader.counts,
-        reader.n_novel,
         rows,
         numbers,
-        *predicted,
+        functions,
+        probabilities,
+        reader.n_novel,
     )
 
 
