@@ -252,6 +252,15 @@ def check_n_clusters(
         )
 
 
+def check_share(name: str, value: Any, least: float, most: float) -> None:  # noqa: ANN401
+    """Refuse a share out of its range; the error names it."""
+    if not isinstance(value, Real) or not least <= float(value) <= most:
+        raise ValueError(
+            f"{name}={value!r} is not a share from {least:g} to {most:g} that the "
+            f"model knows; choose another {name}."
+        )
+
+
 def check_hidden_sizes(hidden_sizes: Sequence[int], prefix: str = "") -> None:
     """Refuse layers without units; ``prefix`` precedes the name of the parameter."""
     if not hidden_sizes or not all(map(is_count, hidden_sizes)):

@@ -39,6 +39,7 @@ MATHEMATICS = {
     "networks",
     "spectrum",
     "metrics",
+    "novelty",
 }
 RUNNERS = {"sampling", "training", "eigenfunctions"}
 # What each part may import besides itself and the foundation.
@@ -56,6 +57,7 @@ ALLOWED = {part: set() for part in FOUNDATION | MATHEMATICS} | {
         "segmentation",
         "eigenfunctions",
         "networks",
+        "novelty",
         "reading",
         "training",
     },

@@ -2,9 +2,9 @@
 How certain is a label?
 =======================
 
-``predict_proba`` measures how near a row is to the border between clusters. Rows of low
-probability can be left to a person, or left out. The probabilities are not calibrated,
-as this example shows.
+The largest entry of ``predict_proba`` estimates how often such a label is right. Rows
+of low probability can be left to a person, or left out. No class is needed for it; this
+example compares it with classes.
 """
 
 # %%
@@ -82,5 +82,5 @@ print(
 # ------------
 #
 # Labels of a high probability are nearly always right, so leaving out the others helps.
-# The probabilities themselves are too high: on the right, the mean probability of the
-# least certain sixth is far above its share of right labels. They order the rows.
+# On the right, the mean probability of every sixth follows its share of right labels,
+# from below: on these rows the model is right more often than it says.

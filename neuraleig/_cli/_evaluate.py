@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from typer import BadParameter
 
 from neuraleig._cli._command import UsageError
-from neuraleig._cli._models import load_row_model
+from neuraleig._cli._drift import DRIFTED, Findings, drift_scores, size_scores
+from neuraleig._cli._models import RowModel, load_row_model
 from neuraleig._cli._options import Columns
 from neuraleig._tables import STANDARD_INPUT, TableError, read_labels
 from neuraleig._typing import IntArray
@@ -27,7 +29,23 @@ TITLES = {
     "accuracy": "accuracy",
     "normalized_mutual_info": "normalised mutual information",
     "adjusted_rand": "adjusted Rand index",
+    "novel_share": "novel rows",
+    "expected_novel_share": "novel rows expected",
+    "mean_confidence": "mean confidence",
+    "expected_confidence": "mean confidence expected",
+    "cluster_shift": "shift of cluster shares",
+    "drift": "drift",
 }
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise BadParameter(f"{text!r} is not a share from 0 to 1")
+    return value
 
 
 def evaluate(
@@ -37,14 +55,17 @@ def evaluate(
     labels: str | None = None,
     label_column: str | None = None,
     group_column: str | None = None,
+    reference: str | None = None,
+    tolerance: Annotated[float, _share] = 0.1,
     json_: bool = False,
     columns: Columns,
     device: str = "auto",
-) -> None:
+) -> int:
     """Score the labels of rows.
 
     Without classes, by the modularity on a graph of these rows. With classes, by the
-    agreement with them.
+    agreement with them. With --reference, whether the rows have drifted; the exit
+    status is 3 if so.
 
     Parameters
     ----------
@@ -53,41 +74,85 @@ def evaluate(
         names its column.
     label_column : NAME
         Column of the classes, or key of a .npz file; in DATA without --labels.
+    reference : FILE
+        Rows to compare with, such as those of last month, or MODEL for those of its
+        fit.
+    tolerance : SHARE
+        Drift is a share of novel rows higher by more, a mean confidence lower by more,
+        or a larger share of rows in other clusters.
 
     Examples
     --------
     neuraleig evaluate model.safetensors rows.npy
     neuraleig evaluate flowers.safetensors flowers.csv --label-column species
     neuraleig evaluate model.safetensors rows.npy --labels classes.npy --json
+    neuraleig evaluate model.safetensors rows.npy --reference model.safetensors
     """
-    if STANDARD_INPUT in (data, labels):
-        raise UsageError("DATA and --labels are read more than once; pass files")
+    if STANDARD_INPUT in (data, labels, reference):
+        raise UsageError(
+            "DATA, --labels and --reference are read more than once; pass files"
+        )
+    is_labelled = labels is not None or label_column is not None
+    if reference is not None and is_labelled:
+        raise UsageError("--reference compares rows, and takes no classes")
     without = (group_column, label_column if labels is None else None)
     loaded = load_row_model(model, device, columns, data, *without, with_clusters=True)
-    classes = groups = None
-    if labels is not None:
-        classes = read_labels(labels, label_column)
-    elif label_column is not None:
-        classes = columns.classes(data, label_column)
-    else:
-        groups = columns.groups(data, group_column, loaded.estimator.affinity_)
-    found = np.concatenate(list(loaded.estimator.iter_predict(loaded.table)))
-    sizes = np.bincount(found, minlength=loaded.n_clusters)
-    scores: dict[str, Any] = {
-        "n_rows": found.size,
-        "n_clusters": sizes.size,
-        "n_clusters_used": int(np.count_nonzero(sizes)),
-        "sizes": sizes.tolist(),
-    }
-    if classes is None:
-        mapped = loaded.table.on_disk()
-        rows = loaded.table if mapped is None else mapped
-        score = loaded.estimator.score(rows, groups=groups)
-        scores["modularity"] = float(score)
-    else:
+    if reference is not None:
+        then = _reference(loaded, model, columns, reference, group_column)
+        scores = drift_scores(
+            Findings.of(loaded.estimator, loaded.table), then, tolerance
+        )
+    elif is_labelled:
+        classes = (
+            columns.classes(data, str(label_column))
+            if labels is None
+            else read_labels(labels, label_column)
+        )
+        found = _labels(loaded)
+        scores = size_scores(np.bincount(found, minlength=loaded.n_clusters))
         scores |= _agreement(classes, found, labels, data)
-    text = json.dumps(scores, indent=1) + "\n" if json_ else _lines(scores)
-    sys.stdout.write(text)
+    else:
+        scores = _modularity(loaded, columns, data, group_column)
+    sys.stdout.write(json_text(scores) if json_ else _lines(scores))
+    return DRIFTED if scores.get("drift") else 0
+
+
+def _labels(loaded: RowModel) -> IntArray:
+    return np.concatenate(list(loaded.estimator.iter_predict(loaded.table)))
+
+
+def _modularity(
+    loaded: RowModel, columns: Columns, data: str, group_column: str | None
+) -> dict[str, Any]:
+    """Scores without classes."""
+    groups = columns.groups(data, group_column, loaded.estimator.affinity_)
+    sizes = np.bincount(_labels(loaded), minlength=loaded.n_clusters)
+    mapped = loaded.table.on_disk()
+    rows = loaded.table if mapped is None else mapped
+    score = loaded.estimator.score(rows, groups=groups)
+    return size_scores(sizes) | {"modularity": float(score)}
+
+
+def _reference(
+    loaded: RowModel,
+    model: Path,
+    columns: Columns,
+    reference: str,
+    group_column: str | None,
+) -> Findings:
+    """Findings in rows of a file, or those that the model keeps of its fit."""
+    if Path(reference).exists() and model.samefile(reference):
+        return Findings.of_fit(loaded.estimator, model)
+    table = columns.table(reference, group_column)
+    n_features = loaded.estimator.n_features_in_
+    return Findings.of(
+        loaded.estimator, table.matched(loaded.feature_names, n_features)
+    )
+
+
+def json_text(scores: dict[str, Any]) -> str:
+    """Scores as JSON."""
+    return json.dumps(scores, indent=1) + "\n"
 
 
 def _agreement(
@@ -115,5 +180,5 @@ def _lines(scores: dict[str, Any]) -> str:
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - a number, or several
     if isinstance(value, list):
-        return " ".join(map(str, value))
+        return " ".join(map(str, value)) or "none"
     return f"{value:.4f}" if isinstance(value, float) else str(value)

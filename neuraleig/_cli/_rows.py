@@ -23,6 +23,7 @@ from neuraleig._cli._options import (
     check_output,
     progress_bar,
 )
+from neuraleig._cli._row_columns import PredictedColumns
 from neuraleig._cli._settings import DEFAULTS, ROWS
 from neuraleig._tables import (
     FORMATS_WRITTEN,
@@ -144,34 +145,25 @@ def predict(
     data: str,
     *,
     output: Result = None,
-    proba: bool = False,
+    written: PredictedColumns,
     columns: Columns,
     device: str = "auto",
 ) -> None:
     """Label the rows of a file: numbers of clusters from 0.
-
-    Parameters
-    ----------
-    proba
-        Write the probability of every cluster.
 
     Examples
     --------
     neuraleig predict model.safetensors rows.npy -o labels.npy
     neuraleig predict flowers.safetensors flowers.csv -o labels.csv
     neuraleig predict flowers.safetensors flowers.csv --proba -o shares.csv
+    neuraleig predict flowers.safetensors flowers.csv --confidence --novelty
     neuraleig predict flowers.safetensors - < flowers.csv > labels.csv
     """
     check_output(output, data, model)
     loaded = load_row_model(model, device, columns, data, with_clusters=True)
-    estimator = loaded.estimator
-    parts = map(estimator.predict_proba if proba else estimator.predict, loaded.table)
-
-    def header(n_columns: int) -> list[str]:
-        clusters = [f"cluster_{cluster}" for cluster in range(n_columns)]
-        return clusters if proba else ["label"]
-
-    write_results(output, header, parts, loaded.table)
+    as_text = output is None or output.suffix.lower() != ".npy"
+    parts = map(written.of(loaded.estimator, as_text=as_text), loaded.table)
+    write_results(output, written.header, parts, loaded.table)
 
 
 def transform(

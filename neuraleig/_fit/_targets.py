@@ -40,6 +40,8 @@ class Targets:
         Exact eigenvalues, that of the constant first.
     n_clusters : int
         Number of clusters that were read, unless there are fewer nodes.
+    agreement : ndarray of shape (n_nodes,)
+        Share of the readings that agree with a label; NaN where it is not known.
     curve : ClusterCurve or None, default=None
         Measures of every number of clusters, if they were asked for.
     curve_labels : ndarray of shape (n_numbers, n_judged) or None, default=None
@@ -54,10 +56,16 @@ class Targets:
     labels: Tensor
     eigenvalues: FloatArray
     n_clusters: int
+    agreement: FloatArray
     curve: ClusterCurve | None = None
     curve_labels: Array | None = None
     curve_nodes: IntArray | None = None
     thinned: bool = False
+
+    @property
+    def reading(self) -> tuple[IntArray, FloatArray]:
+        """Labels of the nodes, and their agreement."""
+        return self.labels.numpy(), self.agreement
 
     def regression(self, device: torch.device) -> SpectralRegression:
         """Objective that teaches them."""
@@ -90,6 +98,7 @@ def solve_targets(
         functions=found.functions,
         labels=torch.from_numpy(labels),
         eigenvalues=found.eigenvalues,
+        agreement=found.agreement,
         thinned=True,
     )
 
@@ -129,6 +138,7 @@ def _targets_of(
         torch.from_numpy(reading.labels),
         eigenvalues,
         n_clusters,
+        reading.agreement,
         *(() if curve is None else curve),
     )
 

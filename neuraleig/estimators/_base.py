@@ -33,6 +33,7 @@ from neuraleig._validation import check_groups
 from neuraleig._warnings import warn_user
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._checkpoint import check_same_data, identity_of, keep_seeds
+from neuraleig.estimators._novelty import NoveltyScorer
 from neuraleig.estimators._parameters import RowParameters
 from neuraleig.estimators._start import (
     check_common,
@@ -87,7 +88,7 @@ class RowFit:
     groups: IntArray | None
 
 
-class EigenfunctionEstimator(CallbackSupportMixin, RowParameters):
+class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer):
     """Base of the row estimators: learns eigenfunctions and evaluates them."""
 
     n_components: int | None
@@ -265,6 +266,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters):
         self.n_iter_ = fitted.n_updates
         self.n_connected_components_ = problem.graph.n_connected_components
         self.device_ = str(next(fitted.eigenfunctions.parameters()).device)
+        self._fit_density(problem, run)
 
 
 def _warn_of_fewer_functions(

@@ -57,6 +57,10 @@ class Alternatives:
     labels: Array | None = None
 
 
+# Fitted attributes that only the number of clusters of the fit has.
+OF_ONE_NUMBER = ("cluster_shares_", "mean_confidence_")
+
+
 class ClusterNumbers(StreamClusterer):
     """Base of what offers other numbers of clusters after one fit."""
 
@@ -74,7 +78,7 @@ class ClusterNumbers(StreamClusterer):
         Graph, network and eigenfunctions are those of this estimator. The clusters are
         those of ``cluster_curve_``: for ``assign_labels="argmax"`` a label head that
         was solved for at the end of the fit, for ``"kmeans"`` the centres of the
-        clusters among the eigenfunctions.
+        clusters among the eigenfunctions. ``predict_proba`` is not calibrated.
 
         Parameters
         ----------
@@ -112,6 +116,10 @@ class ClusterNumbers(StreamClusterer):
         made = copy_with_own_parts(self)
         made.n_clusters = int(n_clusters)
         made._discretizer = alternatives.readers[index]
+        # Readings of the other numbers were not compared: no agreement is known.
+        made._calibration = None
+        for name in OF_ONE_NUMBER:
+            made.__dict__.pop(name, None)
         if alternatives.heads is not None:
             module = copy.deepcopy(self.eigenfunctions_)
             network = cast(EigenNetwork, module.network)

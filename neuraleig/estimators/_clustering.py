@@ -9,6 +9,7 @@ from numbers import Integral
 from os import PathLike
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._fit import MAX_PASSES, Problem, Run, Task, fit
@@ -32,6 +33,7 @@ from neuraleig.estimators._cluster_numbers import (
 from neuraleig.estimators._parameters import MAX_GRAPH_ROWS
 from neuraleig.metrics import normalized_cut
 from neuraleig.networks import TrunkFactory
+from neuraleig.reading._calibration import fit_calibration
 from neuraleig.reading._cluster_curve import n_looked_at
 from neuraleig.reading._fit_discretizer import (
     BY_HEAD,
@@ -138,6 +140,10 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
         Normalised cut of the training labels on the graph.
     n_connected_components_ : int
         Connected components of the graph, outliers left out.
+    cluster_shares_ : ndarray of shape (n_found_clusters,)
+        Share of the training rows in every cluster.
+    mean_confidence_ : float
+        Mean largest probability of the rows of the graph, see ``predict_proba``.
     loss_curve_ : list of float
         Loss of every step of fine-tuning.
     n_samples_seen_ : int
@@ -146,6 +152,9 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
         Least squares of the warm start and steps of training: may pass ``max_iter``.
     affinity_ : Affinity
         Affinity in use, built; ``affinity_.gamma_`` is the width of ``"rbf"``.
+    novelty_threshold_ : float
+        Score (:meth:`score_samples`) that one in a hundred rows like the training rows
+        is below.
     device_ : str
         Where the fit ran.
     n_features_in_ : int
@@ -303,6 +312,8 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
             self._stream = None
             self.n_samples_seen_ = begun.drawn.n_rows
             self.labels_ = labels if index is None else self.predict(X)
+            sizes = np.bincount(self.labels_, minlength=self._discretizer.n_clusters)
+            self.cluster_shares_ = sizes / sizes.sum()
             warn_of_dead_clusters(self.labels_, asked)
             begun.run.checkpoint.clear()
         fit_task.end()
@@ -352,6 +363,17 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
         )
         labels = discretizer.labels(functions, logits)
         graph = problem.graph
+        self._calibration, self.mean_confidence_ = run.shard.first(
+            lambda: fit_calibration(
+                graph,
+                functions,
+                logits,
+                labels,
+                discretizer,
+                None if fitted.targets is None else fitted.targets.reading,
+                run.seeds.labels,
+            )
+        )
         self.ncut_ = normalized_cut(
             graph.weights, labels[graph.index], uniform=graph.uniform
         )

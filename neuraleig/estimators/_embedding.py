@@ -65,6 +65,9 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         Least squares of the warm start and steps of training: may pass ``max_iter``.
     affinity_ : Affinity
         Affinity in use, built.
+    novelty_threshold_ : float
+        Score (:meth:`score_samples`) that one in a hundred rows like the training rows
+        is below.
     device_ : str
         Where the fit ran.
     n_features_in_ : int

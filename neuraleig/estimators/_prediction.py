@@ -9,18 +9,19 @@ from sklearn.base import ClusterMixin
 
 from neuraleig._device import resolve_device
 from neuraleig._interchange import as_numpy
-from neuraleig._typing import Array, IntArray, Matrix, Rows
+from neuraleig._typing import Array, FloatArray, IntArray, Matrix, Rows
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
 from neuraleig.metrics import modularity
-from neuraleig.reading import Discretizer
+from neuraleig.reading import Calibration, Discretizer
 
 
 class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
     """Base of what labels rows by eigenfunctions and scores of clusters."""
 
     _discretizer: Discretizer
+    _calibration: Calibration | None
     affinity_: Affinity
     labels_: IntArray
 
@@ -98,17 +99,36 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_found_clusters)
-            Rows sum to 1: the softmax of the head; for ``"kmeans"`` the posterior of
-            equal round Gaussians; for ``"cluster_qr"`` squared coordinates.
+            Rows sum to 1. The largest entry estimates how often such a label is right,
+            by how far readings of the training graph agree
+            (:class:`neuraleig.reading.Calibration`); the others share the rest as the
+            discretiser does.
+
+        Notes
+        -----
+        No class is known: a cluster that is not the class that it is taken for has
+        high probabilities nevertheless. Rows unlike all training rows may have, too;
+        :meth:`score_samples` finds these.
         """
         return joined(
-            self._discretizer.probabilities(*values) for values in self._iter_values(X)
+            self._probabilities(*values)
+            for values in self._iter_values(X, with_functions=True)
         )
 
-    def _iter_values(self, X: Rows) -> Iterator[tuple[Array, Array]]:
-        """What the discretiser looks at, part by part."""
+    def _probabilities(self, functions: Array, logits: Array) -> FloatArray:
+        """Probabilities of rows, by their functions and scores."""
+        found = self._discretizer.probabilities(functions, logits)
+        # Models of former versions have no calibration.
+        if self._calibration is None:
+            return found
+        return self._calibration.probabilities(functions, logits, found)
+
+    def _iter_values(
+        self, X: Rows, *, with_functions: bool = False
+    ) -> Iterator[tuple[Array, Array]]:
+        """Functions, which may be left out if no label needs them, and scores."""
         parts = self._iter_rows(X)
-        wanted = self._discretizer.needs_functions
+        wanted = with_functions or self._discretizer.needs_functions
         slices = self.eigenfunctions_.slices
         return (v for rows in parts for v in slices(rows, with_functions=wanted))
 

@@ -73,6 +73,7 @@ class StreamClusterer(ClusterPredictor):
 
     _stream: StreamSample | None
     feature_names_in_: object
+    cluster_shares_: FloatArray
     n_samples_seen_: int
 
     def partial_fit(self, X: Rows, y: None = None) -> Self:
@@ -154,4 +155,7 @@ class StreamClusterer(ClusterPredictor):
         if former is not None:
             order = order_of_former(former, self.labels_)
             self._discretizer = Renumbered(self._discretizer, order)
+            self.cluster_shares_ = self.cluster_shares_[order]
+            if self._calibration is not None:
+                self._calibration = self._calibration.renumbered(order)
         self.n_samples_seen_ = stream.n_seen

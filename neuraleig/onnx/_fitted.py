@@ -7,13 +7,18 @@ from typing import Any
 
 from neuraleig._typing import IntArray
 from neuraleig.estimators import NeuralEigenSpectralClustering
-from neuraleig.reading import Discretizer
+from neuraleig.reading import Calibration, Discretizer
 from neuraleig.segmentation import DenseSegmenter
 
 
 def discretizer_of(estimator: NeuralEigenSpectralClustering) -> Discretizer:
     """Return the map from functions and scores to probabilities."""
     return estimator._discretizer
+
+
+def calibration_of(estimator: NeuralEigenSpectralClustering) -> Calibration | None:
+    """Return what makes probabilities of these, if there is anything."""
+    return estimator._calibration
 
 
 def cluster_of_scores(segmenter: DenseSegmenter) -> IntArray:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.onnx._fitted import discretizer_of
+from neuraleig.onnx._fitted import calibration_of, discretizer_of
 from neuraleig.onnx._heads import (
     FunctionHead,
     Standardize,
@@ -17,7 +17,7 @@ from neuraleig.onnx._heads import (
     frozen_network,
 )
 from neuraleig.onnx._model import Axes, Axis, Model
-from neuraleig.reading import Discretizer
+from neuraleig.reading import Calibration, Discretizer
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 N_ROWS = Axis("n_rows")
@@ -36,10 +36,15 @@ class RowModule(nn.Module):
         Fitted; copied.
     discretizer : Discretizer or None
         Fitted discretiser of a clustering, ``None`` for an embedding.
+    calibration : Calibration or None
+        Of its probabilities.
     """
 
     def __init__(
-        self, eigenfunctions: Eigenfunctions, discretizer: Discretizer | None
+        self,
+        eigenfunctions: Eigenfunctions,
+        discretizer: Discretizer | None,
+        calibration: Calibration | None,
     ) -> None:
         super().__init__()
         network = frozen_network(eigenfunctions)
@@ -49,6 +54,7 @@ class RowModule(nn.Module):
         self.functions = FunctionHead(network.function_head, eigenfunctions, predicts)
         self.scores = network.label_head if predicts else None
         self.probabilities = None if discretizer is None else frozen_copy(discretizer)
+        self.calibration = None if calibration is None else frozen_copy(calibration)
 
     def forward(self, X: Tensor) -> tuple[Tensor, ...]:
         """Return labels and probabilities of a clustering, and functions of rows."""
@@ -56,18 +62,22 @@ class RowModule(nn.Module):
         functions = self.functions(hidden)
         if self.scores is None or self.probabilities is None:
             return (functions,)
-        probabilities = self.probabilities(functions, self.scores(hidden))
+        scores = self.scores(hidden)
+        probabilities = self.probabilities(functions, scores)
         # Before rounding, as in predict: float32 would make ties.
         labels = probabilities.argmax(dim=1)
+        if self.calibration is not None:
+            probabilities = self.calibration(functions, scores, probabilities)
         return labels, probabilities.float(), functions
 
 
 def row_model(estimator: RowEstimator, dtype: str) -> Model:
     """Return the model of a fitted estimator with an input of a type of ``DTYPES``."""
     outputs: dict[str, Axes] = {"functions": (N_ROWS, None)}
-    discretizer = None
+    discretizer = calibration = None
     if isinstance(estimator, NeuralEigenSpectralClustering):
         discretizer = discretizer_of(estimator)
+        calibration = calibration_of(estimator)
         labels: dict[str, Axes] = {"labels": (N_ROWS,), "probabilities": (N_ROWS, None)}
         outputs = labels | outputs
     n_features = int(estimator.n_features_in_)
@@ -81,7 +91,7 @@ def row_model(estimator: RowEstimator, dtype: str) -> Model:
     if names is not None:
         metadata["feature_names"] = json.dumps(list(names))
     return Model(
-        RowModule(estimator.eigenfunctions_, discretizer).eval(),
+        RowModule(estimator.eigenfunctions_, discretizer, calibration).eval(),
         "X",
         (N_ROWS, None),
         (first, second),

@@ -16,7 +16,14 @@ from neuraleig.persistence._forms import (
     number,
     numbers,
 )
-from neuraleig.reading import Argmax, ClusterQR, Discretizer, NearestCentre, Renumbered
+from neuraleig.reading import (
+    Argmax,
+    Calibration,
+    ClusterQR,
+    Discretizer,
+    NearestCentre,
+    Renumbered,
+)
 
 INTEGERS, MATRIX, POSITIVE = numbers(dtype=np.int64), numbers(2), number(least=0)
 # Classes, and the attributes that are in the file. Eigenvalues are those of the
@@ -30,6 +37,36 @@ READERS: dict[str, tuple[Any, dict[str, Schema]]] = {
     "cluster_qr": (ClusterQR, {"rotation": MATRIX, "diffusion_time": POSITIVE}),
     "renumbered": (Renumbered, {"order": INTEGERS, "discretizer": RECORD}),
 }
+
+CALIBRATION: dict[str, Schema] = {
+    "function_centres": MATRIX,
+    "score_centres": MATRIX,
+    "slopes": numbers(),
+    "intercept": number(),
+}
+
+
+def packed_calibration(calibration: Calibration | None) -> dict[str, Any] | None:
+    """Tree of a calibration, if there is one."""
+    if calibration is None:
+        return None
+    values = {name: getattr(calibration, name) for name in CALIBRATION}
+    return {k: v.numpy() if isinstance(v, Tensor) else v for k, v in values.items()}
+
+
+def calibration_of(
+    packed: dict[str, Any] | None, n_clusters: int, n_functions: int, n_scores: int
+) -> Calibration | None:
+    """Calibration of a tree, for so many clusters, functions and scores."""
+    if packed is None:
+        return None
+    check(packed, CALIBRATION, "calibration")
+    shapes = [packed[name].shape for name in ("function_centres", "score_centres")]
+    if shapes != [(n_clusters, n_functions), (n_clusters, n_scores)]:
+        raise ValueError(f"its calibration is of shapes {shapes}")
+    if packed["slopes"].shape != (2,) or packed["slopes"].min() < 0:
+        raise ValueError("its calibration has no two slopes of at least 0")
+    return Calibration(**packed)
 
 
 def packed_reader(discretizer: Discretizer) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from neuraleig.persistence._cluster_numbers import (
     packed_numbers,
     set_numbers,
 )
+from neuraleig.persistence._densities import density_of, packed_density
 from neuraleig.persistence._forms import (
     NUMBER,
     RECORD,
@@ -35,7 +36,12 @@ from neuraleig.persistence._parameters import (
     packed_value,
     value_of,
 )
-from neuraleig.persistence._readers import packed_reader, reader_of
+from neuraleig.persistence._readers import (
+    calibration_of,
+    packed_calibration,
+    packed_reader,
+    reader_of,
+)
 
 RowEstimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding
 
@@ -52,6 +58,8 @@ EMBEDDING: dict[str, Schema] = {
     "fit": NUMBERS,
     "affinity": {"component": RECORD, "gamma": (number(least=0),)},
     "feature_names": ([TEXT],),
+    # Files of former versions have none.
+    "density?": (RECORD,),
     # As scikit-learn's set_output takes it.
     "transform_output": (choice(("default", "pandas", "polars")),),
 }
@@ -65,6 +73,9 @@ CLUSTERING: dict[str, Schema] = EMBEDDING | {
     "discretizer": RECORD,
     "curve": (CURVE,),
     "alternatives": (ALTERNATIVES,),
+    # Files of former versions have none.
+    "calibration?": (RECORD,),
+    "reference?": {"cluster_shares_": numbers(), "mean_confidence_": number(least=0)},
 }
 
 
@@ -85,10 +96,17 @@ def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
         },
         "feature_names": None if names is None else names.tolist(),
         "transform_output": transform_output(estimator),
+        "density": packed_density(estimator._density),
     }
     if is_clustering:
         tree["discretizer"] = packed_reader(estimator._discretizer)
         tree |= packed_numbers(estimator)
+        tree["calibration"] = packed_calibration(estimator._calibration)
+        if hasattr(estimator, "cluster_shares_"):
+            tree["reference"] = {
+                "cluster_shares_": estimator.cluster_shares_,
+                "mean_confidence_": estimator.mean_confidence_,
+            }
     return tree
 
 
@@ -111,6 +129,9 @@ def row_estimator_of(
     for name, value in tree["fit"].items():
         setattr(estimator, name, value)
     estimator.affinity_ = _affinity_of(tree["affinity"], brought)
+    estimator._set_density(
+        density_of(tree.get("density"), int(estimator.n_features_in_))
+    )
     names = tree["feature_names"]
     if names is not None:
         if len(names) != estimator.n_features_in_:
@@ -119,17 +140,31 @@ def row_estimator_of(
     if tree["transform_output"] is not None:
         estimator.set_output(transform=tree["transform_output"])
     if is_clustering:
-        estimator._discretizer = reader_of(
-            tree["discretizer"],
-            estimator.eigenvalues_.copy(),
-            eigenfunctions.network.n_clusters,
-        )
-        estimator._stream = None
-        set_numbers(estimator, tree)
+        _set_clusters(estimator, tree)
     eigenfunctions.to(device)
     estimator.device_ = str(next(eigenfunctions.parameters()).device)
     made: RowEstimator = estimator
     return made
+
+
+def _set_clusters(
+    estimator: NeuralEigenSpectralClustering, tree: dict[str, Any]
+) -> None:
+    """Set what a clustering has besides eigenfunctions, which are set."""
+    network: Any = estimator.eigenfunctions_.network
+    n_functions, n_scores = estimator.eigenfunctions_.n_components, network.n_clusters
+    reader = reader_of(tree["discretizer"], estimator.eigenvalues_.copy(), n_scores)
+    estimator._discretizer = reader
+    estimator._calibration = calibration_of(
+        tree.get("calibration"), reader.n_clusters, n_functions, n_scores
+    )
+    kept = tree.get("reference", {})
+    if kept and kept["cluster_shares_"].shape != (reader.n_clusters,):
+        raise ValueError(f"its shares are not those of {reader.n_clusters} clusters")
+    for name, value in kept.items():
+        setattr(estimator, name, value)
+    estimator._stream = None
+    set_numbers(estimator, tree)
 
 
 def _affinity_of(tree: dict[str, Any], brought: Brought) -> Affinity:

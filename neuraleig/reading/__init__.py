@@ -1,5 +1,6 @@
 """Labels read off eigenfunctions or scores."""
 
+from neuraleig.reading._agreement import neighbor_agreement, reading_agreement
 from neuraleig.reading._argmax import Argmax
 from neuraleig.reading._base import (
     DIFFUSION_TIME,
@@ -7,6 +8,7 @@ from neuraleig.reading._base import (
     diffused_rows,
     diffusion_weights,
 )
+from neuraleig.reading._calibration import Calibration
 from neuraleig.reading._cluster_curve import (
     ClusterCurve,
     CurveReading,
@@ -24,6 +26,7 @@ from neuraleig.reading._splits import split_clusters
 __all__ = [
     "DIFFUSION_TIME",
     "Argmax",
+    "Calibration",
     "ClusterCurve",
     "ClusterQR",
     "CurveReading",
@@ -36,8 +39,10 @@ __all__ = [
     "diffused_rows",
     "diffusion_weights",
     "judge_labels",
+    "neighbor_agreement",
     "read_clusters",
     "read_curve",
+    "reading_agreement",
     "refined_labels",
     "split_clusters",
     "strengths",

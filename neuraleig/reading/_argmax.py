@@ -46,6 +46,11 @@ class Argmax(Discretizer):
         probabilities = everything.probabilities(logits[:, :0], logits)
         return cls(np.unique(probabilities.argmax(axis=1)))
 
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters that rows can get."""
+        return len(self.clusters)
+
     def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
         """Softmax of the scores; see :meth:`Discretizer.forward`."""
         return softmax(logits[:, self.clusters])

@@ -20,6 +20,9 @@ LEAST_WEIGHT = 0.3
 DIFFUSION_TIME = 10.0
 # Rows that are labelled at once: what is computed of them stays in the cache.
 SLICE_ROWS = 8_192
+# Slices are filled up to a multiple of it: loops over numbers in float64 take 16 at
+# once where processors have the widest vectors, and what is left one by one.
+ROW_MULTIPLE = 16
 
 
 class Discretizer(nn.Module, ABC):
@@ -35,6 +38,11 @@ class Discretizer(nn.Module, ABC):
     """
 
     needs_functions: bool = True
+
+    @property
+    @abstractmethod
+    def n_clusters(self) -> int:
+        """Number of clusters that rows can get."""
 
     @abstractmethod
     def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
@@ -70,8 +78,8 @@ class Discretizer(nn.Module, ABC):
             Rows sum to 1.
         """
         with torch.inference_mode():
-            found: Tensor = self(exact(functions), exact(logits))
-        return found.numpy()
+            found: Tensor = self(filled(functions), filled(logits))
+        return found[: len(logits)].numpy()
 
     def labels(self, functions: Array, logits: Array) -> IntArray:
         """Most probable cluster of every row.
@@ -168,6 +176,20 @@ def softmax(scores: Tensor) -> Tensor:
     scores = scores.double()
     exponentials = (scores - scores.amax(dim=1, keepdim=True)).exp()
     return exponentials / exponentials.sum(dim=1, keepdim=True)
+
+
+def filled(values: Array) -> Tensor:
+    """Copy in float64, with the last row repeated up to a multiple of 16 rows.
+
+    Exponentials of what fills no vector of the processor round otherwise, and a row
+    would depend on its company.
+    """
+    # By numpy, which takes less time than torch for a single row.
+    count = len(values)
+    rows = np.empty((count + -count % ROW_MULTIPLE, *values.shape[1:]))
+    rows[:count] = values
+    rows[count:] = values[-1:]
+    return torch.from_numpy(rows)
 
 
 def exact(values: Array) -> Tensor:

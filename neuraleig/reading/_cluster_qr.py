@@ -108,6 +108,11 @@ class ClusterQR(Discretizer):
         used = np.unique(np.abs(rows @ rotation).argmax(axis=1))
         return cls(rotation[:, used], eigenvalues, diffusion_time)
 
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters that rows can get."""
+        return int(self.rotation.shape[1])
+
     def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
         """Squared coordinates of the unit row, over their sum.
 

@@ -50,6 +50,11 @@ class NearestCentre(Discretizer):
         self.spread = spread
         self.diffusion_time = diffusion_time
 
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters that rows can get."""
+        return len(self.centres)
+
     @classmethod
     def of_labels(
         cls,

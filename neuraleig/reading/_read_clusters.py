@@ -10,6 +10,7 @@ import numpy as np
 
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Graph
+from neuraleig.reading._agreement import reading_agreement
 from neuraleig.reading._base import DIFFUSION_TIME, diffused_rows
 from neuraleig.reading._judge import Judgement, judge_labels, judged_graph
 from neuraleig.reading._kmeans import drawn_rows, fitted_kmeans
@@ -63,12 +64,17 @@ class Reading:
         Mean squared distance of a row from its centre, per dimension.
     judgement : Judgement
         What the choice was made by.
+    agreement : ndarray of shape (n_samples,)
+        Share of the candidates that agree with the label of a row, see
+        :func:`reading_agreement`; NaN where the graph that they were judged on has no
+        node.
     """
 
     labels: IntArray
     centres: FloatArray
     spread: float
     judgement: Judgement
+    agreement: FloatArray
 
     @property
     def n_used(self) -> int:
@@ -160,27 +166,27 @@ def read_clusters(
     table = functions if nodes is None else functions[nodes]
     if n_starts is None:
         n_starts = N_STARTS if len(table) <= FEW_STARTS_ROWS else MANY_STARTS
-    best = best_candidate(
-        list(
-            _candidates(
-                table, eigenvalues, n_clusters, judged, diffusion_time, seed, n_starts
-            )
+    candidates = list(
+        _candidates(
+            table, eigenvalues, n_clusters, judged, diffusion_time, seed, n_starts
         )
     )
+    best = best_candidate(candidates)
     labels = best.labels.astype(np.int64)
+    agreement = _agreement(best, candidates)
+    counts = judged.relative_counts
     reader = NearestCentre.of_labels(
-        table,
-        labels,
-        eigenvalues,
-        best.n_used,
-        judged.relative_counts,
-        diffusion_time,
+        table, labels, eigenvalues, best.n_used, counts, diffusion_time
     )
     if nodes is not None:
         everywhere = reader.labels(functions, functions[:, :0])
         everywhere[nodes] = labels
+        known, agreement = agreement, np.full(len(functions), np.nan)
+        agreement[nodes] = known
         labels = refined_labels(graph, everywhere)
-    return Reading(labels, reader.centres.numpy(), reader.spread, best.judgement)
+    return Reading(
+        labels, reader.centres.numpy(), reader.spread, best.judgement, agreement
+    )
 
 
 def _candidates(
@@ -239,6 +245,14 @@ def best_candidate(candidates: Sequence[Candidate]) -> Candidate:
     allowed = least * (LEAST_RATIO + (MOST_RATIO - LEAST_RATIO) * share) + ROUNDING
     fair = [candidate for candidate in whole if candidate.judgement.cut <= allowed]
     return max(fair, key=lambda candidate: candidate.judgement.modularity)
+
+
+def _agreement(best: Candidate, candidates: Sequence[Candidate]) -> FloatArray:
+    """Agreement with a candidate of those that have as many clusters."""
+    whole = [found for found in candidates if found.n_clusters == best.n_clusters]
+    labels = best.labels.astype(np.int64)
+    cuts = [found.judgement.cut for found in whole]
+    return reading_agreement(labels, [found.labels for found in whole], cuts)
 
 
 def _starts(

@@ -30,6 +30,11 @@ class Renumbered(Discretizer):
         self.needs_functions = discretizer.needs_functions
         self.register_buffer("order", torch.tensor(order))
 
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters that rows can get."""
+        return len(self.order)
+
     def forward(self, functions: Tensor, logits: Tensor) -> Tensor:
         """Probabilities in the new order; see :meth:`Discretizer.forward`."""
         probabilities: Tensor = self.discretizer(functions, logits)

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 
 # Ratio of the highest to the lowest bar from which the axis is logarithmic.
 LOG_RANGE = 50
+# What a probability means.
+MEANINGS = {
+    "row": (
+        "It estimates how often a label is right, without classes: it cannot know that "
+        "a cluster is not the class that it is taken for."
+    ),
+    "pixel": (
+        "It measures how clearly the model decides, not how often it is correct."
+    ),
+}
 
 
 def cluster_entries(
@@ -55,8 +65,7 @@ def cluster_entries(
             "note": (
                 "The mean probability of the assigned cluster is "
                 f"{share_text(counts.mean)}; for {doubtful} of the {unit}s it is below "
-                "50\u00a0%. It measures how clearly the model decides, not how often "
-                "it is correct."
+                f"50\u00a0%. {MEANINGS[unit]}"
             ),
         },
     }

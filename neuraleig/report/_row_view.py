@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from neuraleig._typing import FloatArray, IntArray
-from neuraleig._words import count_text
+from neuraleig._words import count_text, share_text
 from neuraleig.plotting import EmbeddingDisplay
 from neuraleig.plotting._checks import drawn_rows
 from neuraleig.report._entries import cluster_entries
@@ -43,6 +43,7 @@ def row_entries(
     drawn = "all rows"
     if n_seen < summary.n_rows:
         drawn = f"{n_seen:,} rows drawn at random from {summary.n_rows:,}"
+    entries["confidence"]["note"] += _novelty_note(summary)
     return entries | {
         "doubtful_rows": _doubtful(summary, differences, names, n_features, drawn),
         "doubtful_images": [],
@@ -53,6 +54,17 @@ def row_entries(
             f"the higher probability. They are chosen from {drawn}."
         ),
     }
+
+
+def _novelty_note(summary: RowSummary) -> str:
+    """Sentence about rows unlike the training rows, if the model knows any."""
+    if summary.n_novel is None:
+        return ""
+    share = share_text(summary.n_novel / summary.n_rows) if summary.n_novel else "None"
+    return (
+        f" {share} of the rows are unlike the training rows; of rows like them "
+        "1\u00a0% would be expected."
+    )
 
 
 def plane_entry(

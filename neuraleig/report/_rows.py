@@ -25,6 +25,7 @@ class RowSummary:
 
     ``numbers`` are the row numbers of the sample, from 0; its ``rows``, ``functions``
     (two at most, without the constant one) and ``probabilities`` are matrices.
+    ``n_novel`` counts rows unlike the training rows, where the model knows any.
     """
 
     n_rows: int
@@ -34,6 +35,7 @@ class RowSummary:
     numbers: IntArray
     functions: FloatArray
     probabilities: FloatArray
+    n_novel: int | None = None
 
     @property
     def labels(self) -> IntArray:
@@ -83,9 +85,16 @@ def summarize_rows(
         raise ValueError("data has no rows; there must be at least one.")
     numbers = np.arange(drawn.n_rows) if drawn.index is None else drawn.index
     kept: FloatArray = np.asarray(drawn.rows, dtype=np.float64)
-    rows, *predicted = np.split(kept, reader.splits, axis=1)
+    rows, functions, probabilities = np.split(kept, reader.splits, axis=1)
     return RowSummary(
-        drawn.n_rows, reader.moments, reader.counts, rows, numbers, *predicted
+        drawn.n_rows,
+        reader.moments,
+        reader.counts,
+        rows,
+        numbers,
+        functions,
+        probabilities,
+        reader.n_novel,
     )
 
 
@@ -98,7 +107,11 @@ class _Reader:
 
     def __init__(self, estimator: Any) -> None:  # noqa: ANN401
         self._estimator = estimator
-        self._n_learned = final_step(estimator).eigenvalues_.size - 1
+        step = final_step(estimator)
+        self._n_learned = step.eigenvalues_.size - 1
+        # Models of former versions have no threshold.
+        self._threshold: float | None = getattr(step, "novelty_threshold_", None)
+        self.n_novel = None if self._threshold is None else 0
 
     def parts(self, data: Any) -> Iterator[FloatArray]:  # noqa: ANN401
         """Yield columns of features, functions and probabilities, part by part."""
@@ -117,6 +130,9 @@ class _Reader:
                 self.splits = (width, width + functions.shape[1])
                 self.moments = FeatureMoments(n_clusters)
                 self.counts = Confidences(n_clusters)
+            if self.n_novel is not None:
+                scores = self._estimator.score_samples(part)
+                self.n_novel += int(np.count_nonzero(scores < self._threshold))
             labels = probabilities.argmax(axis=1)
             self.moments.add(rows, labels)
             self.counts.add(labels, probabilities.max(axis=1))

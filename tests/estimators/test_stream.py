@@ -110,6 +110,7 @@ def test_a_cluster_that_is_new_comes_where_there_is_room():
 def test_renumbered_probabilities_move_with_the_clusters():
     class Fixed(Discretizer):
         needs_functions = False
+        n_clusters = 3
 
         def forward(self, functions, logits):
             return logits

@@ -640,6 +640,10 @@ def training(tree):
     return tree["parameters"]["training"]
 
 
+def calibration(tree):
+    return tree["calibration"]
+
+
 def read(tree):
     return tree["discretizer"]
 
@@ -667,6 +671,33 @@ def read(tree):
         ("cluster_qr", lambda t: read(t).update(kind="dbscan"), "dbscan"),
         ("argmax", lambda t: read(t).update(kind="renumbered"), "unknown|order"),
         ("argmax", lambda t: read(t).update(more=1), "unknown 'more'"),
+        ("argmax", lambda t: calibration(t).pop("slopes"), "no 'slopes'"),
+        ("kmeans", lambda t: calibration(t)["slopes"].fill(-1), "two slopes"),
+        ("argmax", lambda t: calibration(t).update(slopes=np.ones(3)), "two slopes"),
+        ("argmax", lambda t: calibration(t).update(intercept=np.inf), "finite"),
+        (
+            "argmax",
+            lambda t: calibration(t).update(score_centres=np.ones((3, 9))),
+            r"of shapes .*\(3, 9\)",
+        ),
+        (
+            "argmax",
+            lambda t: t["reference"].update(cluster_shares_=np.ones(9)),
+            "not those of 3 clusters",
+        ),
+        ("argmax", lambda t: t["density"].pop("means"), "no 'means'"),
+        ("argmax", lambda t: t["density"].update(floor=-1.0), "floor is -1"),
+        ("argmax", lambda t: t["density"]["factors"].fill(0), "not positive"),
+        (
+            "argmax",
+            lambda t: t["density"].update(centre=np.ones(7, np.float32)),
+            r"centre is of shape \(7,\)",
+        ),
+        (
+            "argmax",
+            lambda t: t["density"].update(quantiles=np.arange(9.0)[::-1].copy()),
+            "ascending",
+        ),
         ("argmax", lambda t: t.pop("fit"), "no 'fit'"),
         ("argmax", lambda t: t["fit"].pop("ncut_"), "no 'ncut_'"),
         ("argmax", lambda t: t["fit"].update(n_iter_=-1), "at least 0"),
@@ -724,6 +755,28 @@ def test_states_that_no_save_wrote_are_refused(fitted, tmp_path, kind, change, m
     assert str(tmp_path / "m") in str(caught.value)
     assert len(str(caught.value)) < 1_000
     assert "\n" not in str(caught.value)
+
+
+def test_files_of_versions_without_a_calibration_are_read(fitted, tmp_path):
+    model = fitted["argmax"]
+    save(model, tmp_path / "m")
+
+    def former(tree):
+        for name in ("calibration", "density", "reference"):
+            del tree[name]
+
+    edited(tmp_path / "m", former)
+    loaded = load(tmp_path / "m", device="cpu")
+    rows = pd.DataFrame({"a": X[:, 0]})
+    np.testing.assert_array_equal(loaded.predict(rows), model.predict(rows))
+    probabilities = loaded.predict_proba(rows)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), loaded.predict(rows))
+    with pytest.raises(ValueError, match="no density of rows"):
+        loaded.score_samples(rows)
+    # It may be saved again.
+    save(loaded, tmp_path / "again")
+    again = load(tmp_path / "again", device="cpu")
+    np.testing.assert_array_equal(again.predict_proba(rows), probabilities)
 
 
 def test_an_unknown_class_is_refused(fitted, tmp_path):

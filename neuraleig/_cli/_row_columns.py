@@ -1,0 +1,85 @@
+"""Columns that ``neuraleig predict`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class PredictedColumns:
+    """What is written of every row.
+
+    Parameters
+    ----------
+    proba
+        Write the probability of every cluster.
+    confidence
+        Write the probability of the label beside it.
+    novelty
+        Write the log density of the row beside it, and 1 for rows unlike the training
+        rows, or else 0.
+    """
+
+    proba: bool = False
+    confidence: bool = False
+    novelty: bool = False
+
+    @property
+    def beside(self) -> bool:
+        """Whether there are columns beside labels or probabilities."""
+        return self.confidence or self.novelty
+
+    def header(self, n_columns: int) -> Sequence[str]:
+        """Names of so many columns."""
+        beside = ["confidence"] if self.confidence else []
+        beside += ["log_density", "novel"] if self.novelty else []
+        if not self.proba:
+            return ["label", *beside]
+        n_clusters = n_columns - len(beside)
+        return [*(f"cluster_{cluster}" for cluster in range(n_clusters)), *beside]
+
+    def of(self, estimator: Any, *, as_text: bool) -> Callable[[Any], NDArray[Any]]:  # noqa: ANN401
+        """Function from rows to the columns of an estimator.
+
+        Columns of several kinds are objects where they become text, in which labels
+        have no decimals, and otherwise floating point.
+        """
+        if not self.beside:
+            one: Callable[[Any], NDArray[Any]] = (
+                estimator.predict_proba if self.proba else estimator.predict
+            )
+            return one
+
+        def columns(rows: Any) -> NDArray[Any]:  # noqa: ANN401
+            found = self._columns(estimator, rows)
+            if not as_text:
+                return np.column_stack(found).astype(np.float64)
+            return np.column_stack(
+                [
+                    # Networks compute in float32: more digits say nothing.
+                    (c.astype(np.float32) if c.dtype.kind == "f" else c).astype(object)
+                    for c in found
+                ]
+            )
+
+        return columns
+
+    def _columns(self, estimator: Any, rows: Any) -> list[NDArray[Any]]:  # noqa: ANN401
+        columns: list[NDArray[Any]] = []
+        if self.proba or self.confidence:
+            probabilities = estimator.predict_proba(rows)
+            labels = probabilities.argmax(axis=1)
+            columns += [*probabilities.T] if self.proba else [labels]
+            columns += [probabilities.max(axis=1)] if self.confidence else []
+        else:
+            columns.append(estimator.predict(rows))
+        if self.novelty:
+            scores = estimator.score_samples(rows)
+            novel = scores < estimator.novelty_threshold_
+            columns += [scores, novel.astype(np.int64)]
+        return columns
