@@ -1,8 +1,9 @@
-"""What several processes do together, and one process alone: run by torchrun.
+"""What several processes do together, and one process alone.
 
-    torchrun --standalone --nproc-per-node=2 process_cases.py FOLDER
+    python process_cases.py N_PROCESSES FOLDER
 
-Every process writes what it found to ``FOLDER/rank<i>.pickle``.
+The launcher is that of torchrun, with processes that are forked: torch is imported
+once. Each of them writes what it found to ``FOLDER/rank<i>.pickle``; then one fails.
 """
 
 import pickle
@@ -14,6 +15,7 @@ import torch
 import torch.distributed as dist
 from sklearn.datasets import make_blobs, make_moons
 from torch import nn
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from neuraleig import (
     DenseSegmenter,
@@ -257,7 +259,8 @@ def resumed(folder):
     """A fit that draws, interrupted and gone on with, beside one that was not."""
     parameters = {
         "training__max_iter": 100,
-        "training__checkpoint_interval": 1,
+        # The last ten steps are taken again.
+        "training__checkpoint_interval": 30,
         "training__early_stopping": False,
         "network": lambda n: nn.Sequential(
             nn.Linear(n, 16), nn.GELU(), nn.Dropout(0.5)
@@ -328,20 +331,9 @@ def in_a_given_group(rank, world_size, folder):
     return found, dist.is_initialized()
 
 
-def main(folder):
-    # Before a group exists: the first fit makes it.
-    assert not dist.is_initialized()
-    found = {"fits": {name: summary(fit()) for name, fit in FITS.items()}}
-    rank, world_size = dist.get_rank(), dist.get_world_size()
-    found["parts"] = {name: part() for name, part in PARTS.items()}
-    found["together"] = only_together(rank)
-    found["resumed"] = resumed(folder)
-    found["given group"] = in_a_given_group(rank, world_size, folder)
-    (folder / f"rank{rank}.pickle").write_bytes(pickle.dumps(found))
-
-
-def fail(folder):
+def fail():
     """One process that fails by itself, while the other waits for it."""
+    dist.destroy_process_group()
     rank = current_shard().rank
 
     def factory(n_features):
@@ -352,6 +344,35 @@ def fail(folder):
     clustering(3, network=factory).fit(blobs())
 
 
-if __name__ == "__main__":
+def main(folder):
+    # Before a group exists: the first fit makes it.
+    assert not dist.is_initialized()
+    found = {"fits": {name: summary(fit()) for name, fit in FITS.items()}}
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    found["parts"] = {name: part() for name, part in PARTS.items()}
+    found["together"] = only_together(rank)
+    found["resumed"] = resumed(folder)
+    found["given group"] = in_a_given_group(rank, world_size, folder)
+    (folder / f"rank{rank}.pickle").write_bytes(pickle.dumps(found))
+    fail()
+
+
+def launch(n_processes, folder):
     torch.set_num_threads(1)
-    {"main": main, "fail": fail}[sys.argv[1]](Path(sys.argv[2]))
+    # torch imports its compiler with the first optimiser: before the fork.
+    torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=n_processes,
+        run_id="cases",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        start_method="fork",
+        max_restarts=0,
+    )
+    elastic_launch(config, main)(folder)
+
+
+if __name__ == "__main__":
+    launch(int(sys.argv[1]), Path(sys.argv[2]))

@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import process_cases
@@ -23,25 +22,26 @@ MAX_SECONDS = 300
 DIFFERENT = "ValueError: X, affinity_matrix, groups or the parameters differ"
 
 
-def launched(what, folder):
-    script = Path(process_cases.__file__)
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-        *(f"--nproc-per-node={N_PROCESSES}", str(script), what, str(folder)),
-    ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=MAX_SECONDS
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    """A launch of the processes that has ended, and their folder."""
+    folder = tmp_path_factory.mktemp("processes")
+    done = subprocess.run(
+        [sys.executable, process_cases.__file__, str(N_PROCESSES), str(folder)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=MAX_SECONDS,
     )
+    return done, folder
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def found(launched):
     """What each of two processes found."""
-    folder = tmp_path_factory.mktemp("processes")
-    done = launched("main", folder)
-    assert done.returncode == 0, done.stderr
+    done, folder = launched
     files = [folder / f"rank{rank}.pickle" for rank in range(N_PROCESSES)]
+    assert all(file.exists() for file in files), done.stderr
     return [pickle.loads(file.read_bytes()) for file in files]
 
 
@@ -139,8 +139,8 @@ def test_a_given_process_group_is_used_and_kept(found):
         assert_same(model, process["fits"]["edges"])
 
 
-def test_a_process_that_fails_ends_the_others(tmp_path):
-    done = launched("fail", tmp_path)
+def test_a_process_that_fails_ends_the_others(found, launched):
+    done, _ = launched
     assert done.returncode != 0
     assert "this process fails alone" in done.stderr
 
