@@ -4,12 +4,12 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import tracemalloc
 from pathlib import Path
 
+import new_process
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,8 +25,7 @@ from neuraleig.cli import main
 from neuraleig.metrics import clustering_accuracy
 from neuraleig.training import Training
 
-COMMAND = [sys.executable, "-m", "neuraleig"]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+COMMAND = ["-m", "neuraleig"]
 NAMES = ("width", "height", "depth")
 # Small and fast; what is learned does not matter.
 FAST = ("--n-clusters=3", "--hidden-sizes=16", "--training.max-iter=0", "--device=cpu")
@@ -681,15 +680,8 @@ def test_a_process_reads_a_pipe_and_tells_of_a_full_device(folder):
     if not Path("/dev/full").exists():
         pytest.skip("only where there is a device that is full")
     with (folder / "plain.csv").open() as pipe, Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [*COMMAND, "predict", folder / "m", "-"],
-            env=ENVIRONMENT,
-            stdin=pipe,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=300,
-            check=False,
+        done = new_process.run(
+            [*COMMAND, "predict", folder / "m", "-"], stdin=pipe, stdout=full
         )
     assert (done.returncode, done.stderr) == (
         1,
@@ -699,30 +691,21 @@ def test_a_process_reads_a_pipe_and_tells_of_a_full_device(folder):
 
 def test_a_prediction_that_is_interrupted_leaves_nothing(folder, tmp_path):
     reading, writing = os.pipe()
-    with (
-        os.fdopen(reading) as pipe,
-        subprocess.Popen(
-            [*COMMAND, "predict", folder / "m", "-", "-o", tmp_path / "x.npy"],
-            env=ENVIRONMENT,
-            stdin=pipe,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
-        os.fdopen(writing, "w") as rows,
-    ):
-        try:
-            # More than is read at once, so that some is written.
-            rows.write("1.5,2.5,3.5\n" * 100_000)
-            rows.flush()
-            for _ in range(2_000):
-                if any(tmp_path.iterdir()):
-                    break
-                time.sleep(0.1)
-            assert [p.suffix for p in tmp_path.iterdir()] == [".part"]
-            process.send_signal(signal.SIGINT)
-            text, errors = process.communicate(timeout=300)
-        finally:
-            process.kill()
-    assert (process.returncode, text, errors) == (130, "", "")
+    with os.fdopen(writing, "w") as rows:
+        with os.fdopen(reading) as pipe:
+            process = new_process.Process(
+                [*COMMAND, "predict", folder / "m", "-", "-o", tmp_path / "x.npy"],
+                stdin=pipe,
+            )
+        # More than is read at once, so that some is written.
+        rows.write("1.5,2.5,3.5\n" * 100_000)
+        rows.flush()
+        for _ in range(2_000):
+            if any(tmp_path.iterdir()):
+                break
+            time.sleep(0.1)
+        assert [p.suffix for p in tmp_path.iterdir()] == [".part"]
+        process.send_signal(signal.SIGINT)
+        done = process.wait()
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
     assert list(tmp_path.iterdir()) == []

@@ -1,9 +1,9 @@
 """What several processes do together, and one process alone.
 
-    python process_cases.py N_PROCESSES FOLDER
+    torchrun --standalone --nproc-per-node=2 process_cases.py FOLDER
 
-The launcher is that of torchrun, with processes that are forked: torch is imported
-once. Each of them writes what it found to ``FOLDER/rank<i>.pickle``; then one fails.
+Every process writes what it found to ``FOLDER/rank<i>.pickle``. Without a folder one
+of them fails.
 """
 
 import pickle
@@ -15,7 +15,6 @@ import torch
 import torch.distributed as dist
 from sklearn.datasets import make_blobs, make_moons
 from torch import nn
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from neuraleig import (
     DenseSegmenter,
@@ -331,19 +330,6 @@ def in_a_given_group(rank, world_size, folder):
     return found, dist.is_initialized()
 
 
-def fail():
-    """One process that fails by itself, while the other waits for it."""
-    dist.destroy_process_group()
-    rank = current_shard().rank
-
-    def factory(n_features):
-        if rank == 1:
-            raise RuntimeError("this process fails alone")
-        return nn.Linear(n_features, 8)
-
-    clustering(3, network=factory).fit(blobs())
-
-
 def main(folder):
     # Before a group exists: the first fit makes it.
     assert not dist.is_initialized()
@@ -354,25 +340,20 @@ def main(folder):
     found["resumed"] = resumed(folder)
     found["given group"] = in_a_given_group(rank, world_size, folder)
     (folder / f"rank{rank}.pickle").write_bytes(pickle.dumps(found))
-    fail()
 
 
-def launch(n_processes, folder):
-    torch.set_num_threads(1)
-    # torch imports its compiler with the first optimiser: before the fork.
-    torch.optim.SGD([torch.zeros(1)], lr=1.0)
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=n_processes,
-        run_id="cases",
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        start_method="fork",
-        max_restarts=0,
-    )
-    elastic_launch(config, main)(folder)
+def fail():
+    """One process that fails by itself, while the other waits for it."""
+    rank = current_shard().rank
+
+    def factory(n_features):
+        if rank == 1:
+            raise RuntimeError("this process fails alone")
+        return nn.Linear(n_features, 8)
+
+    clustering(3, network=factory).fit(blobs())
 
 
 if __name__ == "__main__":
-    launch(int(sys.argv[1]), Path(sys.argv[2]))
+    torch.set_num_threads(1)
+    main(Path(sys.argv[1])) if sys.argv[1:] else fail()

@@ -1,11 +1,10 @@
 """What a clustering promises: of its labels, of its functions, of its repetitions."""
 
 import pickle
-import subprocess
-import sys
 import textwrap
 
 import joblib
+import new_process
 import numpy as np
 import pytest
 import torch
@@ -205,8 +204,7 @@ def test_joblib_and_a_new_process_answer_the_same(read, blobs, tmp_path):
         np.savez("answers.npz", labels=model.predict(rows), one=model.predict(rows[:1]),
                  functions=model.transform(rows))
     """
-    program = textwrap.dedent(program)
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    new_process.run(["-c", textwrap.dedent(program)], cwd=tmp_path, check=True)
     answers = np.load(tmp_path / "answers.npz")
     np.testing.assert_array_equal(answers["labels"], read.labels_)
     np.testing.assert_array_equal(answers["one"], read.labels_[:1])

@@ -2,11 +2,10 @@
 
 import os
 import re
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
+import new_process
 import numpy as np
 import pytest
 import torch
@@ -339,6 +338,8 @@ def test_failed_fits_keep_their_checkpoint(interrupted):
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 FITS = """
 import os, signal, sys
+# The same module as here.
+sys.path[:0] = [sys.argv[1], os.path.dirname(sys.argv[1])]
 import numpy as np
 import torch
 import test_resume as law
@@ -346,7 +347,7 @@ from neuraleig import NeuralEigenSpectralClustering
 from neuraleig._fit import _teach
 from neuraleig.training import BaseCallback
 
-results, *moments = sys.argv[1:]
+results, *moments = sys.argv[2:]
 folder = os.path.join(results, "fit")
 _teach.LEARNED_ERROR, _teach.MAX_STEPS = -1.0, 75
 torch.set_num_threads(1)
@@ -390,15 +391,7 @@ assert in_a_process(None, "whole") == 0
 
 def assert_survives(tmp_path, moments):
     """Kill one process after the other, and let a last one complete the fit."""
-    folder = str(Path(__file__).parent)
-    found = subprocess.run(
-        [sys.executable, "-c", FITS, str(tmp_path), *moments],
-        check=False,
-        capture_output=True,
-        text=True,
-        # The same package and the same module as here.
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([folder, *sys.path])},
-    )
+    found = new_process.run(["-c", FITS, Path(__file__).parent, tmp_path, *moments])
     assert found.returncode == 0, found.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "resumed.npz",
