@@ -23,7 +23,8 @@ X, Y = make_blobs(
     60, n_features=3, centers=[[0, 0, 0], [6, 0, 0], [3, 5, 0]], random_state=0
 )
 KERNEL = np.exp(-np.square(X[:, None] - X).sum(axis=2))
-SMALL = {"hidden_sizes": (16,), "training__max_iter": 5, "random_state": 0}
+# So wide that the untrained network knows the few rows.
+SMALL = {"hidden_sizes": (128,), "training__max_iter": 5, "random_state": 0}
 ESTIMATORS = [NeuralEigenSpectralClustering, NeuralSpectralEmbedding]
 METHODS = ["predict", "predict_proba", "transform"]
 

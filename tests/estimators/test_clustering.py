@@ -329,9 +329,12 @@ def test_eigenvalues_descend_from_1(read):
 def test_labels_off_functions_survive_eigenvalues_that_are_nearly_equal(assign_labels):
     # Two rings have the eigenvalues 1, 1, 0.9996, 0.9996: closer than a network errs.
     X, y = make_circles(1400, noise=0.04, factor=0.5, random_state=1)
-    for seed in range(3):
+    for seed in range(2):
         model = NeuralEigenSpectralClustering(
-            2, assign_labels=assign_labels, random_state=seed
+            2,
+            assign_labels=assign_labels,
+            training=Training(max_iter=60),
+            random_state=seed,
         )
         assert clustering_accuracy(y, model.fit_predict(X)) > 0.99
 

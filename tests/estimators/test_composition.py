@@ -22,7 +22,7 @@ X, Y = make_blobs(
 )
 KERNEL = np.exp(-np.square(X[:, None] - X).sum(axis=2) / 8)
 SMALL = {
-    "hidden_sizes": (16,),
+    "hidden_sizes": (128,),
     "training__max_iter": 0,
     "n_neighbors": 5,
     "random_state": 0,
