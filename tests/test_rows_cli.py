@@ -28,7 +28,7 @@ from neuraleig.training import Training
 COMMAND = ["-m", "neuraleig"]
 NAMES = ("width", "height", "depth")
 # Small and fast; what is learned does not matter.
-FAST = ("--n-clusters=3", "--hidden-sizes=16", "--training.max-iter=0", "--device=cpu")
+FAST = ("--n-clusters=3", "--hidden-sizes=64", "--training.max-iter=0", "--device=cpu")
 COMMANDS = ("fit", "predict", "transform", "evaluate", "info", "export")
 
 
@@ -92,7 +92,7 @@ def folder(rows, tmp_path_factory):
     with pytest.warns(neuraleig.GraphWarning):
         model = neuraleig.NeuralSpectralEmbedding(
             3,
-            hidden_sizes=(16,),
+            hidden_sizes=(64,),
             training=Training(max_iter=0),
             device="cpu",
             random_state=0,
@@ -109,7 +109,7 @@ def folder(rows, tmp_path_factory):
 def test_a_fit_is_that_of_the_estimator(folder, rows):
     expected = neuraleig.NeuralEigenSpectralClustering(
         3,
-        hidden_sizes=(16,),
+        hidden_sizes=(64,),
         training=Training(max_iter=0),
         device="cpu",
         random_state=0,
@@ -232,7 +232,7 @@ def test_groups_are_a_column_that_is_no_feature(rows, tmp_path):
     expected = neuraleig.NeuralEigenSpectralClustering(
         3,
         affinity=NeighborAffinity(across_groups=True),
-        hidden_sizes=(16,),
+        hidden_sizes=(64,),
         training=Training(max_iter=0),
         device="cpu",
         random_state=0,
@@ -404,7 +404,7 @@ def test_info_says_what_is_in_a_file(folder, capsys, monkeypatch):
     status, text = call("info", folder / "n")
     assert status == 0
     assert text.startswith(f"{folder / 'n'}: NeuralEigenSpectralClustering\n")
-    for part in ("3: width, height, depth", "hidden_sizes=(16,)", "n_clusters=3"):
+    for part in ("3: width, height, depth", "hidden_sizes=(64,)", "n_clusters=3"):
         assert part in text
     assert max(len(line) for line in text.splitlines()[1:]) < 80
     status, text = call("info", folder / "n", "--json")
