@@ -58,6 +58,16 @@ class Process:
             message = json.dumps(request).encode()
             socket.send_fds(self._channel, [message], [f.fileno() for f in files])
             self.pid = int(self._channel.recv(LARGEST))
+        self._runs = True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Leave nothing behind, whatever has failed."""
+        if self._runs:
+            self.send_signal(signal.SIGKILL)
+            self.wait()
 
     def send_signal(self, number):
         os.kill(self.pid, number)
@@ -74,6 +84,7 @@ class Process:
             raise
         finally:
             self._channel.settimeout(None)
+            self._runs = False
         texts = [file and _content(file) for file in self._kept]
         return subprocess.CompletedProcess(self._arguments, status, *texts)
 

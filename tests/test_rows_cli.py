@@ -691,12 +691,12 @@ def test_a_process_reads_a_pipe_and_tells_of_a_full_device(folder):
 
 def test_a_prediction_that_is_interrupted_leaves_nothing(folder, tmp_path):
     reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as rows:
-        with os.fdopen(reading) as pipe:
-            process = new_process.Process(
-                [*COMMAND, "predict", folder / "m", "-", "-o", tmp_path / "x.npy"],
-                stdin=pipe,
-            )
+    with os.fdopen(reading) as pipe:
+        process = new_process.Process(
+            [*COMMAND, "predict", folder / "m", "-", "-o", tmp_path / "x.npy"],
+            stdin=pipe,
+        )
+    with process, os.fdopen(writing, "w") as rows:
         # More than is read at once, so that some is written.
         rows.write("1.5,2.5,3.5\n" * 100_000)
         rows.flush()

@@ -434,13 +434,13 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(
 def test_a_fit_that_is_interrupted_leaves_nothing(photos, tmp_path):
     arguments = ["fit", photos, "-v", "-o", tmp_path / "m", *SMALL, *ENDLESS]
     reading, writing = os.pipe()
-    with os.fdopen(reading) as errors:
-        with os.fdopen(writing, "w") as pipe:
-            process = new_process.Process(
-                ["-m", "neuraleig", "segment", *arguments],
-                env={"TMPDIR": str(tmp_path)},
-                stderr=pipe,
-            )
+    with os.fdopen(writing, "w") as pipe:
+        process = new_process.Process(
+            ["-m", "neuraleig", "segment", *arguments],
+            env={"TMPDIR": str(tmp_path)},
+            stderr=pipe,
+        )
+    with process, os.fdopen(reading) as errors:
         # The first line is there when the fit runs.
         first = errors.readline()
         process.send_signal(signal.SIGINT)
