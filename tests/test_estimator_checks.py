@@ -18,7 +18,7 @@ pytestmark = [
 SMALL = {"hidden_sizes": (256,), "training__max_iter": 5, "random_state": 0}
 
 # A random start learns from steps alone.
-RANDOM = SMALL | {"training__init": "random", "training__max_iter": 40}
+RANDOM = SMALL | {"training__init": "random", "training__max_iter": 20}
 
 CLUSTERINGS = [
     NeuralEigenSpectralClustering().set_params(**SMALL),
@@ -70,8 +70,9 @@ def test_contract(estimator, check):
 @pytest.mark.parametrize("name", FURTHER_CHECKS)
 @pytest.mark.parametrize(
     "estimator",
-    [CLUSTERINGS[0], EMBEDDINGS[0], EMBEDDINGS[1]],
-    ids=["clustering", "embedding", "embedding-rbf"],
+    # Which fit it is makes no difference to them.
+    [NeuralEigenSpectralClustering().set_params(**RANDOM), EMBEDDINGS[1]],
+    ids=["clustering", "embedding"],
 )
 def test_output_and_feature_names(estimator, name):
     check = getattr(estimator_checks, name)

@@ -251,7 +251,7 @@ def test_dispatch_of_scikit_learn_changes_nothing():
 import numpy as np, sklearn, torch
 from neuraleig import NeuralEigenSpectralClustering
 rows = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
-model = NeuralEigenSpectralClustering(2, hidden_sizes=(16,), random_state=0).fit(rows)
+model = NeuralEigenSpectralClustering(2, random_state=0).fit(rows)
 with sklearn.config_context(array_api_dispatch=True):
     again = sklearn.clone(model).fit(rows)
     for method in ("predict", "predict_proba", "transform"):
