@@ -2,10 +2,10 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
+import new_process
 import pytest
 
 import neuraleig
@@ -15,15 +15,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def run(*arguments, cwd, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "neuraleig", *arguments],
-        cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return new_process.run(["-m", "neuraleig", *arguments], cwd=cwd, env=environment)
 
 
 def assert_one_line(stderr, *parts):
@@ -97,9 +89,7 @@ def test_without_typer_the_command_says_what_to_install():
         "import sys; sys.modules['typer'] = None; from neuraleig.cli import main; "
         "sys.exit(main(['--version']))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    done = new_process.run(["-c", code])
     assert (done.returncode, done.stdout) == (1, "")
     assert_one_line(done.stderr, "pip install typer pyarrow (extra 'cli')")
 
@@ -120,15 +110,10 @@ def test_a_reader_that_leaves_ends_the_command_without_a_traceback(tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:
-        done = subprocess.run(
-            [sys.executable, "-m", "neuraleig", "segment", "evaluate", "--layouts"],
+        done = new_process.run(
+            ["-m", "neuraleig", "segment", "evaluate", "--layouts"],
             cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdout=pipe,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=120,
-            check=False,
         )
     assert (done.returncode, done.stderr) == (1, "")
 

@@ -14,19 +14,21 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 
-SMALL = {"hidden_sizes": (32,), "training__max_iter": 10, "random_state": 0}
+# So wide that the untrained network mostly knows the few rows.
+SMALL = {"hidden_sizes": (256,), "training__max_iter": 5, "random_state": 0}
+
+# A random start learns from steps alone.
+RANDOM = SMALL | {"training__init": "random", "training__max_iter": 20}
 
 CLUSTERINGS = [
     NeuralEigenSpectralClustering().set_params(**SMALL),
+    # From the spectrum the functions of shapeless data take hundreds of steps.
     NeuralEigenSpectralClustering(
         assign_labels="kmeans", affinity=NeighborAffinity(weights="binary")
-    ).set_params(**SMALL),
+    ).set_params(**RANDOM),
     NeuralEigenSpectralClustering(assign_labels="cluster_qr").set_params(**SMALL),
     NeuralEigenSpectralClustering(affinity="rbf").set_params(**SMALL),
-    # A random start learns from steps alone.
-    NeuralEigenSpectralClustering(assign_labels="kmeans_hidden").set_params(
-        training__init="random", **SMALL | {"training__max_iter": 100}
-    ),
+    NeuralEigenSpectralClustering(assign_labels="kmeans_hidden").set_params(**SMALL),
 ]
 EMBEDDINGS = [
     NeuralSpectralEmbedding().set_params(**SMALL),
@@ -68,8 +70,9 @@ def test_contract(estimator, check):
 @pytest.mark.parametrize("name", FURTHER_CHECKS)
 @pytest.mark.parametrize(
     "estimator",
-    [CLUSTERINGS[0], EMBEDDINGS[0], EMBEDDINGS[1]],
-    ids=["clustering", "embedding", "embedding-rbf"],
+    # Which fit it is makes no difference to them.
+    [NeuralEigenSpectralClustering().set_params(**RANDOM), EMBEDDINGS[1]],
+    ids=["clustering", "embedding"],
 )
 def test_output_and_feature_names(estimator, name):
     check = getattr(estimator_checks, name)

@@ -1,6 +1,7 @@
 """The rules of docs and DESIGN, read off the source."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -108,18 +109,28 @@ def tree_of(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports_of(path):
-    """Dotted names of everything that a file imports."""
-    for node in ast.walk(tree_of(path)):
+@cache
+def imported_by(source):
+    """Dotted names of everything that a source imports, dots before relative ones."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name_of(path)} has a relative import"
             # ``from neuraleig import spectrum`` imports neuraleig.spectrum.
             if node.module == "neuraleig":
-                yield from (f"neuraleig.{alias.name}" for alias in node.names)
+                found += [f"neuraleig.{alias.name}" for alias in node.names]
             else:
-                yield node.module
+                found.append("." * node.level + (node.module or ""))
+    return found
+
+
+def imports_of(path):
+    """Dotted names of everything that a file imports."""
+    found = imported_by(path.read_text(encoding="utf-8"))
+    relative = [name for name in found if name.startswith(".")]
+    assert not relative, f"{name_of(path)} has a relative import"
+    return found
 
 
 def imports_under(path, *names):

@@ -4,9 +4,9 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 
+import new_process
 import numpy as np
 import pytest
 
@@ -33,22 +33,8 @@ ENDLESS = (
 )
 
 
-def command(*arguments):
-    return [sys.executable, "-m", "neuraleig", "segment", *map(str, arguments)]
-
-
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
 def run(*arguments):
-    return subprocess.run(
-        command(*arguments),
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return new_process.run(["-m", "neuraleig", "segment", *arguments])
 
 
 def call(*arguments):
@@ -446,25 +432,22 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(
 
 
 def test_a_fit_that_is_interrupted_leaves_nothing(photos, tmp_path):
-    arguments = [*SMALL, *ENDLESS]
-    process = subprocess.Popen(
-        command("fit", photos, "-v", "-o", tmp_path / "m", *arguments),
-        env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
+    arguments = ["fit", photos, "-v", "-o", tmp_path / "m", *SMALL, *ENDLESS]
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as pipe:
+        process = new_process.Process(
+            ["-m", "neuraleig", "segment", *arguments],
+            env={"TMPDIR": str(tmp_path)},
+            stderr=pipe,
+        )
+    with process, os.fdopen(reading) as errors:
         # The first line is there when the fit runs.
-        first = process.stderr.readline()
-        try:
-            process.send_signal(signal.SIGINT)
-            text, errors = process.communicate(timeout=60)
-        finally:
-            process.kill()
+        first = errors.readline()
+        process.send_signal(signal.SIGINT)
+        done = process.wait(60)
+        assert "Traceback" not in errors.read()
     assert first.startswith("neuraleig: features")
-    assert (process.returncode, text) == (130, "")
-    assert "Traceback" not in errors
+    assert (done.returncode, done.stdout) == (130, "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -491,13 +474,8 @@ sys.exit(main())
 def test_an_interrupt_that_python_drops_is_heard(photos, tmp_path):
     arguments = ["segment", "fit", str(photos), "-o", str(tmp_path / "m"), *SMALL]
     arguments += ENDLESS
-    done = subprocess.run(
-        [sys.executable, "-c", DROPPED, *arguments],
-        env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    done = new_process.run(
+        ["-c", DROPPED, *arguments], env={"TMPDIR": str(tmp_path)}, timeout=120
     )
     assert (done.returncode, done.stdout) == (130, "")
     assert "Traceback" not in done.stderr

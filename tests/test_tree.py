@@ -3,11 +3,10 @@
 import io
 import json
 import os
-import subprocess
-import sys
 import tracemalloc
 from dataclasses import dataclass, field
 
+import new_process
 import numpy as np
 import pytest
 import safetensors.torch
@@ -137,7 +136,7 @@ def test_equal_trees_are_equal_files_in_every_process(tmp_path):
         "with Path(sys.argv[1]).open('wb') as file:\n"
         "    save_tree(file, tree, {'format': 'a', 'schema': 1})"
     )
-    subprocess.run([sys.executable, "-c", code, tmp_path / "there"], check=True)
+    new_process.run(["-c", code, tmp_path / "there"], check=True)
     here = saved(tree, tmp_path / "here", {"format": "a", "schema": 1})
     assert here.read_bytes() == (tmp_path / "there").read_bytes()
 

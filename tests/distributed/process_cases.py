@@ -1,8 +1,9 @@
-"""What several processes do together, and one process alone: run by torchrun.
+"""What several processes do together, and one process alone.
 
     torchrun --standalone --nproc-per-node=2 process_cases.py FOLDER
 
-Every process writes what it found to ``FOLDER/rank<i>.pickle``.
+Every process writes what it found to ``FOLDER/rank<i>.pickle``. Without a folder one
+of them fails.
 """
 
 import pickle
@@ -265,7 +266,8 @@ def resumed(folder):
     """A fit that draws, interrupted and gone on with, beside one that was not."""
     parameters = {
         "training__max_iter": 100,
-        "training__checkpoint_interval": 1,
+        # The last ten steps are taken again.
+        "training__checkpoint_interval": 30,
         "training__early_stopping": False,
         "network": lambda n: nn.Sequential(
             nn.Linear(n, 16), nn.GELU(), nn.Dropout(0.5)
@@ -348,7 +350,7 @@ def main(folder):
     (folder / f"rank{rank}.pickle").write_bytes(pickle.dumps(found))
 
 
-def fail(folder):
+def fail():
     """One process that fails by itself, while the other waits for it."""
     rank = current_shard().rank
 
@@ -362,4 +364,4 @@ def fail(folder):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    {"main": main, "fail": fail}[sys.argv[1]](Path(sys.argv[2]))
+    main(Path(sys.argv[1])) if sys.argv[1:] else fail()

@@ -2,13 +2,12 @@
 
 import os
 import pickle
-import subprocess
-import sys
-from pathlib import Path
 
+import new_process
 import numpy as np
 import process_cases
 import pytest
+from torch.distributed.elastic.utils.distributed import get_free_port
 
 from neuraleig._shard import ALONE
 from neuraleig.training import fit_alone
@@ -18,29 +17,36 @@ N_PROCESSES = 2
 # Rounding of float32 after a few steps.
 TOLERANCE = 1e-5
 AFTER_LONG = 0.05
-# Long since a busy machine takes its time to start processes.
-MAX_SECONDS = 300
 DIFFERENT = "ValueError: X, affinity_matrix, groups or the parameters differ"
 
 
-def launched(what, folder):
-    script = Path(process_cases.__file__)
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-        *(f"--nproc-per-node={N_PROCESSES}", str(script), what, str(folder)),
+def launched(*arguments):
+    """What processes come to that know of each other as those of torchrun do.
+
+    They are not started by torchrun, which would import torch anew for all of them.
+    """
+    common = {
+        "WORLD_SIZE": str(N_PROCESSES),
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": str(get_free_port()),
+    }
+    processes = [
+        new_process.Process(
+            [process_cases.__file__, *arguments],
+            env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            finalize=True,
+        )
+        for rank in range(N_PROCESSES)
     ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=MAX_SECONDS
-    )
+    return [process.wait() for process in processes]
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What each of two processes found."""
     folder = tmp_path_factory.mktemp("processes")
-    done = launched("main", folder)
-    assert done.returncode == 0, done.stderr
+    for done in launched(folder):
+        assert done.returncode == 0, done.stderr
     files = [folder / f"rank{rank}.pickle" for rank in range(N_PROCESSES)]
     return [pickle.loads(file.read_bytes()) for file in files]
 
@@ -139,10 +145,11 @@ def test_a_given_process_group_is_used_and_kept(found):
         assert_same(model, process["fits"]["edges"])
 
 
-def test_a_process_that_fails_ends_the_others(tmp_path):
-    done = launched("fail", tmp_path)
-    assert done.returncode != 0
-    assert "this process fails alone" in done.stderr
+def test_a_process_that_fails_ends_the_others():
+    other, failed = launched()
+    assert "this process fails alone" in failed.stderr
+    assert failed.returncode == 1
+    assert other.returncode != 0
 
 
 def test_an_ordinary_process_is_alone(monkeypatch):

@@ -1,11 +1,14 @@
 """Inside scikit-learn's other estimators: pipelines, unions, searches, routing."""
 
 import pickle
+from pathlib import Path
 
+import new_process
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.datasets import make_blobs
@@ -22,7 +25,7 @@ X, Y = make_blobs(
 )
 KERNEL = np.exp(-np.square(X[:, None] - X).sum(axis=2) / 8)
 SMALL = {
-    "hidden_sizes": (16,),
+    "hidden_sizes": (128,),
     "training__max_iter": 0,
     "n_neighbors": 5,
     "random_state": 0,
@@ -85,20 +88,30 @@ def test_pipelines_fit_and_label_at_once():
     np.testing.assert_array_equal(labels, clone(pipeline).fit(X).predict(X))
 
 
-def test_a_search_by_two_processes_is_that_by_one():
+def compare_searches():
     # Random pairs connect the clusters: two of three are no arbitrary union.
     connected = clone(CLUSTERING).set_params(affinity__regularization=0.1)
     pipeline = Pipeline([("scale", StandardScaler()), ("cluster", connected)])
     grid = {"cluster__n_clusters": [2, 3]}
-    alone, shared = (
-        GridSearchCV(pipeline, grid, cv=FOLDS, n_jobs=n_jobs).fit(X)
-        for n_jobs in (None, 2)
-    )
+    with parallel_config("multiprocessing"):
+        alone, shared = (
+            GridSearchCV(pipeline, grid, cv=FOLDS, n_jobs=n_jobs).fit(X)
+            for n_jobs in (None, 2)
+        )
     assert alone.best_params_ == shared.best_params_ == {"cluster__n_clusters": 3}
     scores = [search.cv_results_["mean_test_score"] for search in (alone, shared)]
     np.testing.assert_allclose(*scores, rtol=1e-6)
     again = pickle.loads(pickle.dumps(shared))
     np.testing.assert_array_equal(again.predict(X), shared.predict(X))
+
+
+def test_a_search_by_two_processes_is_that_by_one():
+    # In a process that has imported torch and started no thread, which can be forked.
+    code = "import sys; sys.path[:0] = sys.argv[1:]; import test_composition as law"
+    here = Path(__file__).parent
+    new_process.run(
+        ["-c", f"{code}; law.compare_searches()", here, here.parent], check=True
+    )
 
 
 @pytest.mark.parametrize("scoring", ["adjusted_rand_score", "v_measure_score"])

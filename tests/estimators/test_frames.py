@@ -15,7 +15,8 @@ X, _ = make_blobs(
 )
 NAMES = ["east", "north", "up"]
 FRAME = pd.DataFrame(X, columns=NAMES, index=np.arange(100, 160))
-SMALL = {"hidden_sizes": (16,), "training": Training(max_iter=5), "random_state": 0}
+# So wide that the untrained network knows the few rows.
+SMALL = {"hidden_sizes": (128,), "training": Training(max_iter=5), "random_state": 0}
 METHODS = ["predict", "predict_proba", "transform", "score"]
 OUTPUTS = {
     NeuralEigenSpectralClustering: [f"neuraleigenspectralclustering{i}" for i in "012"],

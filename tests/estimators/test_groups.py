@@ -20,7 +20,7 @@ N_BATCHES, SHIFT = 3, 20.0
 # The clusters touch.
 NEARLY = 0.95
 ACROSS = NeighborAffinity(8, across_groups=True, regularization=0.05)
-SMALL = {"hidden_sizes": (32,), "random_state": 0}
+SMALL = {"hidden_sizes": (128,), "training__max_iter": 20, "random_state": 0}
 
 
 def shifted(n_rows=240, seed=0):

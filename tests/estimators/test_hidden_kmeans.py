@@ -14,7 +14,7 @@ from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.metrics import clustering_accuracy
 from neuraleig.networks import RowLinear
 
-SMALL = {"hidden_sizes": (32,), "training__max_iter": 20, "random_state": 0}
+SMALL = {"hidden_sizes": (128,), "training__max_iter": 20, "random_state": 0}
 X, Y = make_blobs(240, centers=[[0, 0], [6, 0], [3, 5]], random_state=0)
 
 

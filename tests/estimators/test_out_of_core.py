@@ -46,7 +46,11 @@ class Sliced:
 
 
 def clustering(**changes):
-    parameters = {"hidden_sizes": (32,), "random_state": 0} | changes
+    parameters = {
+        "hidden_sizes": (128,),
+        "training__max_iter": 20,
+        "random_state": 0,
+    } | changes
     return NeuralEigenSpectralClustering(3).set_params(**parameters)
 
 

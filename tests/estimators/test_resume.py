@@ -2,11 +2,10 @@
 
 import os
 import re
-import subprocess
-import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
+import new_process
 import numpy as np
 import pytest
 import torch
@@ -91,6 +90,12 @@ def results_of(model):
     return found
 
 
+@cache
+def uninterrupted():
+    """What the plain fit of all tests comes to, whose epochs are short as well."""
+    return results_of(NeuralEigenSpectralClustering().set_params(**PARAMS).fit(X))
+
+
 def assert_equal(found, expected):
     assert found.keys() == expected.keys()
     for name in expected:
@@ -158,14 +163,13 @@ def test_resumed_embeddings_are_uninterrupted(tmp_path, init):
 )
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_saves_may_be_interrupted(tmp_path, interrupt_in, entry, after):
-    expected = results_of(NeuralEigenSpectralClustering().set_params(**PARAMS).fit(X))
     model = NeuralEigenSpectralClustering(checkpoint=tmp_path / "fit").set_params(
         **PARAMS
     )
     interrupt_in(entry, after=after)
     with pytest.raises(Interruption):
         model.fit(X)
-    assert_equal(results_of(model.fit(X)), expected)
+    assert_equal(results_of(model.fit(X)), uninterrupted())
 
 
 def test_what_was_done_is_not_done_again(tmp_path, monkeypatch):
@@ -277,9 +281,8 @@ def test_another_estimator_is_refused(interrupted):
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_changes_no_result_may_change(interrupted, changes):
-    expected = results_of(NeuralEigenSpectralClustering().set_params(**PARAMS).fit(X))
     model = NeuralEigenSpectralClustering().set_params(**interrupted | changes)
-    assert_equal(results_of(model.fit(X)), expected)
+    assert_equal(results_of(model.fit(X)), uninterrupted())
 
 
 def test_other_affinity_matrices_are_refused(tmp_path):
@@ -339,6 +342,8 @@ def test_failed_fits_keep_their_checkpoint(interrupted):
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 FITS = """
 import os, signal, sys
+# The same module as here.
+sys.path[:0] = [sys.argv[1], os.path.dirname(sys.argv[1])]
 import numpy as np
 import torch
 import test_resume as law
@@ -346,7 +351,7 @@ from neuraleig import NeuralEigenSpectralClustering
 from neuraleig._fit import _teach
 from neuraleig.training import BaseCallback
 
-results, *moments = sys.argv[1:]
+results, *moments = sys.argv[2:]
 folder = os.path.join(results, "fit")
 _teach.LEARNED_ERROR, _teach.MAX_STEPS = -1.0, 75
 torch.set_num_threads(1)
@@ -390,15 +395,7 @@ assert in_a_process(None, "whole") == 0
 
 def assert_survives(tmp_path, moments):
     """Kill one process after the other, and let a last one complete the fit."""
-    folder = str(Path(__file__).parent)
-    found = subprocess.run(
-        [sys.executable, "-c", FITS, str(tmp_path), *moments],
-        check=False,
-        capture_output=True,
-        text=True,
-        # The same package and the same module as here.
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([folder, *sys.path])},
-    )
+    found = new_process.run(["-c", FITS, Path(__file__).parent, tmp_path, *moments])
     assert found.returncode == 0, found.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "resumed.npz",

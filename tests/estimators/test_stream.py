@@ -18,7 +18,12 @@ CENTRES = [[0, 0], [9, 0], [0, 9]]
 
 
 def clustering(**changes):
-    parameters = {"hidden_sizes": (32,), "random_state": 0} | changes
+    # Wide and short: that functions of far blobs are learned is not the matter.
+    parameters = {
+        "hidden_sizes": (128,),
+        "training__max_iter": 20,
+        "random_state": 0,
+    } | changes
     return NeuralEigenSpectralClustering(3).set_params(**parameters)
 
 
@@ -149,8 +154,8 @@ def test_labels_do_not_change_their_meaning(blobs, assign_labels):
     X = blobs[0]
     model = clustering(assign_labels=assign_labels)
     seen = []
-    for start in range(0, 1200, 200):
-        model.partial_fit(X[start : start + 200])
+    for start in range(0, 1200, 300):
+        model.partial_fit(X[start : start + 300])
         seen.append(model.predict(X))
     for labels in seen[1:]:
         assert np.mean(labels == seen[0]) > 0.98

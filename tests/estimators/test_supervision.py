@@ -324,7 +324,7 @@ sys.modules["sklearn.callback"] = None
 from sklearn.datasets import make_blobs
 from neuraleig import GraphWarning, NeuralEigenSpectralClustering
 X, _ = make_blobs(120, centers=[[0, 0], [50, 0], [0, 50]], random_state=0)
-model = NeuralEigenSpectralClustering(3, hidden_sizes=(8,), random_state=0)
+model = NeuralEigenSpectralClustering(3, random_state=0)
 assert not hasattr(model, "set_callbacks")
 assert model.fit_predict(X).max() == 2
 with warnings.catch_warnings(record=True) as caught:

@@ -1,10 +1,10 @@
 """Whatever is in a file, loading it ends, within bounds, in a model or in one error."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
+import new_process
 import numpy as np
 import pytest
 from persistence.own_parts import BROUGHT
@@ -39,10 +39,7 @@ def fuzzed_files(kept_files, tmp_path_factory):
 
 
 def report_of(paths, folder, seed, count, timeout):
-    command = [sys.executable, PROCESS, folder, str(seed), str(count), *paths]
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=timeout
-    )
+    done = new_process.run([PROCESS, folder, seed, count, *paths], timeout=timeout)
     assert done.returncode == 0, (done.returncode, done.stderr[-3_000:])
     return json.loads(done.stdout)
 
@@ -98,9 +95,7 @@ fuzz_process.main(sys.argv[2], 0, len(faults), sys.argv[3:])
 
 def test_the_process_sees_what_it_is_to_see(kept_files, tmp_path):
     """A reader that runs code, fails otherwise or takes memory is found out."""
-    command = [sys.executable, "-c", FAULTY, PROCESS.parent, tmp_path, *kept_files]
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=120
-    )
+    command = ["-c", FAULTY, PROCESS.parent, tmp_path, *kept_files]
+    done = new_process.run(command, check=True)
     wrong = json.loads(done.stdout[done.stdout.index("{") :])["wrong"]
     assert {number for number, *_ in wrong} == {0, 1, 2, 3}

@@ -2,10 +2,9 @@
 
 import copy
 import pickle
-import subprocess
-import sys
 from types import SimpleNamespace
 
+import new_process
 import numpy as np
 import pytest
 import torch
@@ -75,8 +74,7 @@ class TestPredict:
     def test_another_process_says_the_same(self, shared_windowed, images, tmp_path):
         stored, answer = tmp_path / "model.pickle", tmp_path / "labels.npz"
         stored.write_bytes(pickle.dumps((shared_windowed, images)))
-        command = [sys.executable, "-c", IN_ANOTHER_PROCESS, str(stored), str(answer)]
-        subprocess.run(command, check=True, timeout=120)
+        new_process.run(["-c", IN_ANOTHER_PROCESS, stored, answer], check=True)
         with np.load(answer) as labels:
             found = [labels[name] for name in labels.files]
         assert_same_labels(found, shared_windowed.predict(images))

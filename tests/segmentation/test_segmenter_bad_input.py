@@ -156,23 +156,35 @@ class TestSmallAndDullImages:
         model = make_segmenter().fit([pixel, *images])
         assert model.score(new_images, new_masks) > 0.75
 
-    @pytest.mark.parametrize("network", ["mlp", TokenAttention(16, 1, 2)])
-    @pytest.mark.parametrize("init", ["spectral", "random"])
+    @pytest.mark.parametrize(
+        ("network", "init"),
+        [("mlp", "spectral"), ("mlp", "random"), (TokenAttention(16, 1, 2), "random")],
+    )
     @pytest.mark.parametrize(
         "changes", [{"image_size": 16}, {"window_size": 8}, {"window_size": 16}]
     )
     def test_strips_and_windows_with_fewer_tokens_than_neighbours(
-        self, make_segmenter, images, changes, init, network
+        self, make_segmenter, images, changes, network, init
     ):
         strips = [images[0][:2], images[1][:, :1], np.repeat(images[2][:3], 20, axis=1)]
         training = Training(init=init, max_iter=5)
         model = make_segmenter(
             clusterer__training=training, clusterer__network=network, **changes
         )
-        model.fit([*images, *strips])
+        model.fit([images[0], *strips])
         assert np.isfinite(model.loss_curve_).all()
         for image, labels in zip(strips, model.predict(strips), strict=True):
             assert labels.shape == image.shape[:2]
+
+    def test_strips_teach_a_network_of_whole_windows(self, make_segmenter, images):
+        strips = [images[0][:2], images[1][:, :1]]
+        model = make_segmenter(
+            clusterer__training__max_iter=5,
+            clusterer__network=TokenAttention(16, 1, 2),
+            window_size=16,
+        ).fit([images[0], *strips])
+        assert np.isfinite(model.loss_curve_).all()
+        assert [labels.shape for labels in model.predict(strips)] == [(2, 64), (48, 1)]
 
     def test_one_line(self, shared, images):
         assert shared.predict(images[0][:1]).shape == (1, 64)

@@ -26,6 +26,8 @@ from neuraleig.training import BaseCallback, Training
 NO_CUDA = not torch.cuda.is_available()
 GPU = [pytest.mark.gpu, pytest.mark.skipif(NO_CUDA, reason="no CUDA device")]
 DEVICES = ["cpu", pytest.param("cuda", marks=GPU)]
+# The same is asked of the CPU in test_segmenter_options.py.
+on_gpu_only = pytest.mark.parametrize("device", DEVICES[1:])
 MIB = 2**20
 
 FITS = {
@@ -71,6 +73,7 @@ def on_cpu(model):
 
 
 class TestFit:
+    @on_gpu_only
     @pytest.mark.parametrize("changes", FITS.values(), ids=FITS.keys())
     def test_textures_are_told_apart(
         self, device, make_segmenter, images, new_images, new_masks, changes
@@ -82,6 +85,7 @@ class TestFit:
         assert model.score(new_images, new_masks) > 0.7
         assert np.isfinite(model.score(new_images))
 
+    @on_gpu_only
     def test_early_stopping_keeps_windows_back(
         self, device, make_segmenter, make_picture
     ):

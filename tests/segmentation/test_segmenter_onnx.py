@@ -76,9 +76,7 @@ def assert_same(found, segmenter, images):
 @pytest.mark.parametrize(
     "options",
     [
-        {},
         {"clusterer__assign_labels": "kmeans"},
-        {"clusterer__assign_labels": "cluster_qr"},
         {"clusterer__network": TokenAttention(16, 2, 2)},
         {
             "clusterer__network": TokenAttention(None, 1, 2),
@@ -86,7 +84,7 @@ def assert_same(found, segmenter, images):
             "clusterer__training__head": "orthogonal",
         },
     ],
-    ids=["argmax", "kmeans", "qr", "attention", "orthogonal"],
+    ids=["kmeans", "attention", "orthogonal"],
 )
 def test_tokens_of_windows_of_any_size(options, make_segmenter, images, run):
     segmenter = make_segmenter(4, **options).fit(images)

@@ -1,9 +1,8 @@
 import copy
-import os
 import pickle
-import subprocess
 import sys
 
+import new_process
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -416,12 +415,9 @@ def test_offline_mode_of_the_hub(tmp_path):
         "from neuraleig.segmentation.backbones import make_backbone",
         f"make_backbone({TINY!r}, device=torch.device('cpu'))",
     ]
-    run = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)],
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
+    run = new_process.run(
+        ["-c", "\n".join(lines)],
+        env={"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
     )
     assert run.returncode == 1
     last = run.stderr.strip().splitlines()[-1]

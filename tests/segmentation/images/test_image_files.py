@@ -1,8 +1,7 @@
-import subprocess
 import sys
 import zlib
-from pathlib import Path
 
+import new_process
 import numpy as np
 import pytest
 import torch
@@ -396,7 +395,7 @@ def test_pillow_is_imported_when_a_file_is_read():
         "from neuraleig.segmentation.images import _image_files as f;"
         "f.read_image(np.zeros((2, 2))); assert 'PIL.Image' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path.cwd())
+    new_process.run(["-c", code], check=True)
 
 
 # Masks

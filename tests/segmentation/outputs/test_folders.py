@@ -1,13 +1,12 @@
 import errno
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 import warnings
 from pathlib import Path
 
+import new_process
 import numpy as np
 import pytest
 from hypothesis import given
@@ -231,12 +230,10 @@ def test_a_killed_run_leaves_whole_files_and_goes_on(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
     for number in range(100):
         write_image(source / f"{number}.bmp", pixels)
-    process = subprocess.Popen([sys.executable, "-c", KILLED, source, out])
-    deadline = time.monotonic() + 60
-    while len(list(out.glob("*.png"))) < 10 and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with new_process.Process(["-c", KILLED, source, out]):
+        deadline = time.monotonic() + 60
+        while len(list(out.glob("*.png"))) < 10 and time.monotonic() < deadline:
+            time.sleep(0.002)
     written = list(out.glob("*.png"))
     assert 10 <= len(written) < 100
     for path in written:
