@@ -137,6 +137,8 @@ class TokenAffinity(Affinity):
             graph = inner.graph_of(rows, np.arange(len(X)), **given)
         else:
             graph = inner.build(rows, **given)
+        # Thinned graphs were measured on rows with few neighbours alone.
+        graph = replace(graph, one_sided=None)
         if matrix is None or self.pixel_weight == 0:
             return graph
         pixels = matrix if graph.n_nodes == len(X) else among(matrix, graph.index)

@@ -197,3 +197,11 @@ class TestMatrices:
         dense_matrix = dense_affinity(7)
         edges = Edges.from_dense(torch.from_numpy(dense_matrix))
         np.testing.assert_allclose(matrix_of(edges).toarray(), dense_matrix)
+
+
+@pytest.mark.parametrize("pixel_weight", [0.0, 0.3])
+def test_graphs_of_tokens_are_not_thinned(pixel_weight):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    chain = sp.diags_array([np.ones(39), np.ones(39)], offsets=[-1, 1], format="csr")
+    affinity = TokenAffinity(NeighborAffinity(5), pixel_weight=pixel_weight)
+    assert affinity.build(X, matrix=chain).thinned() is None
