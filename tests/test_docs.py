@@ -28,6 +28,7 @@ DOCUMENTED = [
     "neuraleig.eigenfunctions",
     "neuraleig.metrics",
     "neuraleig.networks",
+    "neuraleig.novelty",
     "neuraleig.objectives",
     "neuraleig.onnx",
     "neuraleig.persistence",

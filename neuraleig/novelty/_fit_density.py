@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 
 from neuraleig._random import numbered_generator
@@ -150,7 +151,8 @@ def _best_mixture(rows: FloatArray, judges: FloatArray, seed: int) -> Any:  # no
             max_iter=N_STEPS,
             random_state=seed % 2**32,
         )
-        with warnings.catch_warnings():
+        # Rows are of numpy, and k-means of mixtures knows no others.
+        with warnings.catch_warnings(), config_context(array_api_dispatch=False):
             # Few steps are enough, and fewer distinct rows than Gaussians no harm.
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixture.fit(rows)

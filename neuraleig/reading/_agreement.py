@@ -97,6 +97,7 @@ def neighbor_agreement(weights: sp.csr_array, labels: IntArray) -> FloatArray:
     """
     sources = np.repeat(np.arange(len(labels)), np.diff(weights.indptr))
     same = labels[sources] == labels[weights.indices]
-    total = np.bincount(sources, weights.data, minlength=len(labels))
+    # In float64, which sums over no edges at all are not.
+    total = np.bincount(sources, weights.data, minlength=len(labels)).astype(float)
     own = np.bincount(sources[same], weights.data[same], minlength=len(labels))
     return np.asarray(np.divide(own, total, out=np.ones_like(total), where=total > 0))

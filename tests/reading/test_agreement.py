@@ -46,3 +46,8 @@ def test_neighbours_agree_by_their_weights():
     )
     agreement = neighbor_agreement(weights, np.array([0, 0, 1, 1]))
     np.testing.assert_allclose(agreement, [0.25, 1, 0, 1])
+
+
+def test_nodes_without_edges_agree_with_themselves():
+    agreement = neighbor_agreement(sp.csr_array((3, 3)), np.array([0, 1, 1]))
+    np.testing.assert_array_equal(agreement, 1.0)
