@@ -90,7 +90,8 @@ def solve_targets(
     again = replace(task, n_clusters=targets.n_clusters, max_clusters=None)
     found = _targets_of(thin, again, seeds, device, THINNED_STARTS)
     # Rows at the rim go where the whole graph has them, or the gain would be theirs.
-    labels = refined_labels(graph, found.labels.numpy())
+    read = found.labels.numpy()
+    labels = refined_labels(graph, read)
     if not are_better(labels, known, graph, thin):
         return targets
     return replace(
@@ -98,7 +99,8 @@ def solve_targets(
         functions=found.functions,
         labels=torch.from_numpy(labels),
         eigenvalues=found.eigenvalues,
-        agreement=found.agreement,
+        # Those who disagree with another label may mean this one.
+        agreement=np.where(labels == read, found.agreement, 1.0 - found.agreement),
         thinned=True,
     )
 

@@ -24,7 +24,7 @@ from neuraleig._validation import check_affinity_matrix
 from neuraleig.affinity._copies import in_lowest_terms
 
 # Weight of an edge that one end alone chose, in a thinned graph, as a share of its own.
-# Chosen with LEAST_GAIN of _fit/_targets.py; 0.3 loses most of what 0.1 gains.
+# Chosen with LEAST_GAIN of _fit/_thinned.py; 0.3 loses most of what 0.1 gains.
 ONE_SIDED_SHARE = 0.1
 
 
@@ -140,8 +140,10 @@ class Graph:
         one_sided = self.one_sided
         if one_sided is None or one_sided.nnz == 0:
             return None
-        weights = self.weights - (1.0 - ONE_SIDED_SHARE) * one_sided
-        return replace(self, weights=sp.csr_array(weights), one_sided=None)
+        weights = sp.csr_array(self.weights - (1.0 - ONE_SIDED_SHARE) * one_sided)
+        # Random pairs keep their share.
+        uniform = self.uniform * float(weights.sum() / self.weights.sum())
+        return replace(self, weights=weights, uniform=uniform, one_sided=None)
 
     def regularized(self, share: float) -> Graph:
         """Add a share of random pairs: the same weight for every pair of nodes.

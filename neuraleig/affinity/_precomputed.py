@@ -81,7 +81,8 @@ class PrecomputedNeighborAffinity(PrecomputedAffinity):
     Notes
     -----
     ``fit(X, affinity_matrix=D)`` takes a sparse matrix of distances, as from
-    :class:`sklearn.neighbors.KNeighborsTransformer`.
+    :class:`sklearn.neighbors.KNeighborsTransformer`. Its graph is never thinned, see
+    :meth:`Graph.thinned`.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

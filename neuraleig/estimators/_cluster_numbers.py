@@ -78,7 +78,8 @@ class ClusterNumbers(StreamClusterer):
         Graph, network and eigenfunctions are those of this estimator. The clusters are
         those of ``cluster_curve_``: for ``assign_labels="argmax"`` a label head that
         was solved for at the end of the fit, for ``"kmeans"`` the centres of the
-        clusters among the eigenfunctions. ``predict_proba`` is not calibrated.
+        clusters among the eigenfunctions. ``predict_proba`` is calibrated for the
+        number of the fit alone.
 
         Parameters
         ----------
@@ -115,6 +116,8 @@ class ClusterNumbers(StreamClusterer):
         index = self.cluster_curve_.index_of(n_clusters)
         made = copy_with_own_parts(self)
         made.n_clusters = int(n_clusters)
+        if n_clusters == self.n_clusters_:
+            return made
         made._discretizer = alternatives.readers[index]
         # Readings of the other numbers were not compared: no agreement is known.
         made._calibration = None
@@ -127,7 +130,7 @@ class ClusterNumbers(StreamClusterer):
             network.label_head = head.to(module.shift.device)
             network.n_clusters = int(n_clusters)
             made.eigenfunctions_ = module.eval()
-        made.n_clusters_ = n_found(made._discretizer)
+        made.n_clusters_ = made._discretizer.n_clusters
         made.ncut_ = float(alternatives.cuts[index])
         self._set_labels(made, alternatives, index)
         return made
@@ -225,16 +228,6 @@ def modularity_of(clustering: ClusterNumbers, n_clusters: int) -> float:
     return float(known.modularities[curve.index_of(n_clusters)])
 
 
-def n_found(discretizer: Discretizer) -> int:
-    """Number of clusters that a discretiser has."""
-    inner = getattr(discretizer, "discretizer", discretizer)
-    for name, axis in (("clusters", 0), ("centres", 0), ("rotation", 1)):
-        values = getattr(inner, name, None)
-        if values is not None:
-            return int(values.shape[axis])
-    raise TypeError(f"no clusters are known of a {type(inner).__name__}")
-
-
 def alternatives_of(
     assign_labels: str,
     fitted: Fitted,
@@ -309,7 +302,7 @@ def _by_centres(
             )
         own = reader.labels(functions, no_scores)
         used = np.unique(own)
-        if isinstance(reader, NearestCentre) and used.size < n_found(reader):
+        if isinstance(reader, NearestCentre) and used.size < reader.n_clusters:
             # As in the fit: a centre need not be the nearest of any row.
             reader = reader.only(used, eigenvalues)
             own = np.searchsorted(used, own)

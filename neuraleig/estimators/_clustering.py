@@ -28,7 +28,6 @@ from neuraleig.estimators._cluster_numbers import (
     AUTO,
     ClusterNumbers,
     alternatives_of,
-    n_found,
 )
 from neuraleig.estimators._parameters import MAX_GRAPH_ROWS
 from neuraleig.metrics import normalized_cut
@@ -63,8 +62,8 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
         Number of clusters; ``"auto"``: the best one of ``cluster_curve_``.
     max_clusters : int or None, default=None
         Largest number of ``cluster_curve_``, which also serves ``with_n_clusters``;
-        lowered where there are fewer rows. ``None``: 30 with ``n_clusters="auto"``,
-        and otherwise no curve.
+        lowered where there are fewer distinct rows. ``None``: 30 with
+        ``n_clusters="auto"``, and otherwise no curve.
     n_components : int or None, default=None
         Number of eigenfunctions, the constant one included. ``None``: one per
         cluster, and three with ``assign_labels="kmeans"``. The warm start reads its
@@ -130,14 +129,15 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
     eigenfunctions_ : Eigenfunctions
         Torch module that ``transform`` and ``predict`` call.
     graph_eigenvalues_ : ndarray
-        Exact ones of the graph, but for those of single outliers.
+        Exact ones of the same graph, but for those of single outliers.
     n_clusters_ : int
         Number of clusters in use: those that have training rows.
     cluster_curve_ : ClusterCurve or None
         Modularity, cut and strength of every number of clusters, see
         :class:`neuraleig.reading.ClusterCurve`; ``None`` where it was not asked for.
     ncut_ : float
-        Normalised cut of the training labels on the graph.
+        Normalised cut of the training labels on the graph: on the thinned one where
+        labels are read off it, see :meth:`~neuraleig.affinity.Graph.thinned`.
     n_connected_components_ : int
         Connected components of the graph, outliers left out.
     cluster_shares_ : ndarray of shape (n_found_clusters,)
@@ -356,7 +356,7 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
         )
         self._store(fitted, problem, run)
         self._discretizer = discretizer
-        self.n_clusters_ = n_found(discretizer)
+        self.n_clusters_ = discretizer.n_clusters
         self.cluster_curve_ = None if fitted.targets is None else fitted.targets.curve
         self._alternatives = alternatives_of(
             self.assign_labels, fitted, problem, functions, discretizer, run

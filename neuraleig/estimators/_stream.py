@@ -74,6 +74,7 @@ class StreamClusterer(ClusterPredictor):
     _stream: StreamSample | None
     feature_names_in_: object
     cluster_shares_: FloatArray
+    n_clusters_: int
     n_samples_seen_: int
 
     def partial_fit(self, X: Rows, y: None = None) -> Self:
@@ -155,6 +156,7 @@ class StreamClusterer(ClusterPredictor):
         if former is not None:
             order = order_of_former(former, self.labels_)
             self._discretizer = Renumbered(self._discretizer, order)
+            self.n_clusters_ = self._discretizer.n_clusters
             self.cluster_shares_ = self.cluster_shares_[order]
             if self._calibration is not None:
                 self._calibration = self._calibration.renumbered(order)

@@ -62,8 +62,7 @@ def fit_density(X: Array, standardization: Standardization, seed: int) -> RowDen
     Returns
     -------
     density : RowDensity
-        Of up to 8,192 rows drawn at random. Rows far from all others count for its
-        thresholds alone.
+        Of up to 8,192 rows drawn at random, but for those far from all others.
 
     Notes
     -----
@@ -75,9 +74,9 @@ def fit_density(X: Array, standardization: Standardization, seed: int) -> RowDen
     rows = standardization.unbounded().apply(drawn).double().numpy()
     n_fitted = min(FITTED_ROWS, (3 * n_drawn + 3) // 4)
     fitted, held_out = rows[:n_fitted], rows[n_fitted:]
-    near = near_rows(drawn[:n_fitted])
+    near = near_rows(drawn)
     if near is not None:
-        fitted = fitted[near]
+        fitted, held_out = fitted[near[:n_fitted]], held_out[near[n_fitted:]]
     if len(held_out) == 0:
         held_out = fitted
     centre, components, floor = _directions(fitted, seed)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from neuraleig.estimators import NeuralEigenSpectralClustering
-from neuraleig.estimators._cluster_numbers import Alternatives, n_found
+from neuraleig.estimators._cluster_numbers import Alternatives
 from neuraleig.networks import EigenNetwork
 from neuraleig.networks._label_heads import LabelHeads
 from neuraleig.persistence._forms import RECORD, TENSOR, Schema, numbers, shown
@@ -54,7 +54,7 @@ def set_numbers(estimator: NeuralEigenSpectralClustering, tree: dict[str, Any]) 
         if curve is None:
             raise ValueError("it has clusters of other numbers without a curve")
         estimator._alternatives = _alternatives_of(tree["alternatives"], estimator)
-    if estimator.n_clusters_ != n_found(estimator._discretizer):
+    if estimator.n_clusters_ != estimator._discretizer.n_clusters:
         raise ValueError(
             f"n_clusters_={estimator.n_clusters_} is not the number of its clusters"
         )

@@ -45,7 +45,7 @@ def reading_agreement(
 
     Notes
     -----
-    Time O(n_nodes) per reading.
+    Time O(n_nodes + n_clusters^3) and memory O(n_clusters^2) per reading.
     """
     if not readings:
         return np.ones(len(labels))

@@ -194,7 +194,7 @@ def most_clusters(max_clusters: int | None, n_nodes: int) -> int:
         At least 1.
     """
     asked = MAX_CLUSTERS if max_clusters is None else max_clusters
-    return max(1, min(asked, n_nodes - 1))
+    return min(asked, n_nodes)
 
 
 def n_looked_at(most: int) -> int:
@@ -239,8 +239,12 @@ def read_curve(
         table = coarse.means(table, judged.degrees)
     n_most = min(n_looked_at(most), coarse.graph.n_nodes)
     found = partitions(coarse.graph, table, eigenvalues[:n_used], n_most, seed)
-    cuts = np.array([part.cut for part in found])
+    cuts = [part.cut for part in found]
     agreement = np.array([_agreement(part) for part in found])
+    if len(found) == judged.n_nodes:
+        # No node is left to be divided: one cluster more would cut itself.
+        cuts.append(len(found) + 1.0)
+        agreement = np.append(agreement, 1.0)
     kept = found[:most]
     gaps = np.zeros(len(kept))
     n_gaps = min(len(kept), eigenvalues.size - 1)
@@ -251,10 +255,10 @@ def read_curve(
     curve = ClusterCurve(
         n_clusters=np.arange(1, len(kept) + 1),
         modularity=np.array([judgement.modularity for judgement in judgements]),
-        cut=cuts[: len(kept)],
+        cut=np.array(cuts[: len(kept)]),
         eigenvalue_gap=gaps,
         agreement=agreement[: len(kept)],
-        strength=strengths(cuts, judged.n_nodes, agreement)[: len(kept)],
+        strength=strengths(np.array(cuts), judged.n_nodes, agreement)[: len(kept)],
     )
     labels = np.stack([part.labels for part in kept])
     return CurveReading(curve, labels[:, coarse.group], nodes)

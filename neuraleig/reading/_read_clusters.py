@@ -184,6 +184,8 @@ def read_clusters(
         known, agreement = agreement, np.full(len(functions), np.nan)
         agreement[nodes] = known
         labels = refined_labels(graph, everywhere)
+        # Those who disagree with another label may mean this one.
+        agreement = np.where(labels == everywhere, agreement, 1.0 - agreement)
     return Reading(
         labels, reader.centres.numpy(), reader.spread, best.judgement, agreement
     )

@@ -14,7 +14,7 @@ from neuraleig._tree import OtherFormatError, TreeError, load_tree, save_tree
 from neuraleig._warnings import warn_user
 
 # Layout of the entries. Raise it when what was saved before cannot be read.
-SCHEMA = 2
+SCHEMA = 3
 # Files of ours begin like this: others in the same folder are never touched.
 PREFIX = "neuraleig-"
 SUFFIX = ".safetensors"

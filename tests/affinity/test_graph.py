@@ -358,3 +358,9 @@ def test_weights_of_a_batch_know_no_unit(unit):
     torch.testing.assert_close(
         one.weight / one.weight.max(), other.weight / other.weight.max()
     )
+
+
+def test_random_pairs_keep_their_share_in_a_thinned_graph():
+    thinned = built(rows(60), regularization=0.5).thinned()
+    mean_degree = thinned.weights.sum() / 60
+    assert thinned.uniform * 60 == pytest.approx(0.5 * mean_degree)

@@ -52,8 +52,23 @@ def test_a_number_is_kept_beside_its_curve():
 def test_the_curve_ends_where_rows_do():
     rows = np.arange(7.0)[:, None]
     model = clustering(max_clusters=None, n_neighbors=2).fit(rows)
-    assert model.cluster_curve_.n_clusters[-1] < 7
+    assert model.cluster_curve_.n_clusters[-1] <= 7
     assert 1 <= model.n_clusters_ < 7
+
+
+def test_a_curve_of_identical_rows_has_a_number_for_each_mass():
+    masses = np.repeat(np.array(CENTERS, dtype=float), 30, axis=0)
+    model = clustering(4, n_neighbors=2).fit(masses)
+    assert model.cluster_curve_.n_clusters[-1] == 4
+    assert np.unique(model.with_n_clusters(4).labels_[::30]).size == 4
+
+
+def test_the_number_of_the_fit_is_the_fit(model):
+    same = model.with_n_clusters(4)
+    assert same.n_clusters == 4
+    np.testing.assert_array_equal(same.predict_proba(NEW), model.predict_proba(NEW))
+    assert same.mean_confidence_ == model.mean_confidence_
+    assert not hasattr(model.with_n_clusters(2), "mean_confidence_")
 
 
 def test_an_open_curve_has_thirty_numbers():
@@ -88,8 +103,8 @@ def test_fewer_clusters_are_unions_where_clusters_are_clear(model):
 
 
 def test_the_way_back_ends_where_it_began(model):
-    back, once = model.with_n_clusters(2).with_n_clusters(4), model.with_n_clusters(4)
-    np.testing.assert_array_equal(back.predict_proba(NEW), once.predict_proba(NEW))
+    back = model.with_n_clusters(2).with_n_clusters(4)
+    np.testing.assert_array_equal(back.predict(NEW), model.predict(NEW))
     np.testing.assert_array_equal(back.labels_, model.labels_)
 
 

@@ -171,3 +171,11 @@ def test_its_size_is_bounded():
     density, _ = scored(X)
     size = sum(v.numel() * v.element_size() for v in density.state_dict().values())
     assert size < 70_000
+
+
+def test_thresholds_are_not_those_of_far_rows():
+    rows = np.random.default_rng(0).normal(size=(600, 3))
+    plain = fit_density(rows, Standardization.of(rows), 0).threshold(0.01)
+    rows[::120] = 1e10
+    found = fit_density(rows, Standardization.of(rows), 0)
+    assert found.threshold(0.01) == pytest.approx(plain, abs=2.0)

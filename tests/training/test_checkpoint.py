@@ -99,8 +99,8 @@ def test_changed_bytes_are_refused(tmp_path_factory, place, flip):
 
 
 def test_other_schemata_are_refused(folder, monkeypatch):
-    monkeypatch.setattr(module, "SCHEMA", 3)
-    assert_refused(folder, "has schema 2, and this version of neuraleig reads schema 3")
+    monkeypatch.setattr(module, "SCHEMA", 4)
+    assert_refused(folder, "has schema 3, and this version of neuraleig reads schema 4")
 
 
 def test_files_of_others_are_refused(folder):
@@ -111,7 +111,7 @@ def test_files_of_others_are_refused(folder):
 def test_entries_of_the_former_schema_are_refused(folder):
     header = {"schema": "1", "identity": "{}", "tree": "{}", "hash": "x"}
     safetensors.torch.save_file({"x": torch.ones(1)}, file_of(folder), header)
-    assert_refused(folder, "has schema 1, and this version of neuraleig reads schema 2")
+    assert_refused(folder, "has schema 1, and this version of neuraleig reads schema 3")
 
 
 def test_other_identities_are_refused(folder):
