@@ -39,7 +39,8 @@ class Fitted:
     n_clusters : int
         Clusters of the label head, unless there are fewer nodes.
     heads : LabelHeads or None
-        Label heads for every number of the curve, if there is one.
+        Label heads for every number of the curve, if there is one and labels are
+        those of the head.
     """
 
     eigenfunctions: Eigenfunctions
@@ -91,7 +92,7 @@ def fit(problem: Problem, task: Task, run: Run) -> Fitted:
         network, task.n_learned(asked), known, run.device, run.shard
     )
     heads = None
-    if targets is not None and targets.curve is not None:
+    if task.by_head and targets is not None and targets.curve is not None:
         heads = solve_label_heads(network, problem, targets, run)
     return Fitted(eigenfunctions, targets, losses, n_updates, asked, heads)
 

@@ -36,6 +36,9 @@ class Task:
         Eigenfunctions per cluster where ``n_components`` is open.
     max_clusters : int or None, default=None
         Largest number of the curve; ``None``: no curve.
+    by_head : bool, default=True
+        Whether labels are those of the label head, so that every number of the curve
+        needs one.
     hidden_centres : bool, default=False
         Whether clusters are those of k-means on the hidden features.
     """
@@ -47,6 +50,7 @@ class Task:
     make_network: MakeNetwork
     per_cluster: int = 1
     max_clusters: int | None = None
+    by_head: bool = True
     hidden_centres: bool = False
 
     def n_learned(self, n_clusters: int) -> int:

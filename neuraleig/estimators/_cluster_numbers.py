@@ -258,9 +258,10 @@ def alternatives_of(
     alternatives : Alternatives or None
         ``None`` without a curve, or where ``assign_labels`` has none.
     """
-    if fitted.heads is None or assign_labels not in WITH_ALTERNATIVES:
+    has_curve = fitted.targets is not None and fitted.targets.curve is not None
+    if not has_curve or assign_labels not in WITH_ALTERNATIVES:
         return None
-    if assign_labels == "argmax":
+    if fitted.heads is not None:
         found = labels_by_heads(fitted.heads, fitted.eigenfunctions, problem, run.shard)
         clusters = [np.unique(labels).astype(np.int64) for labels in found]
         readers: list[Discretizer] = [Argmax(used) for used in clusters]

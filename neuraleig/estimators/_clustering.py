@@ -394,5 +394,6 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
             make_network=partial(self._make_network, settings),
             per_cluster=self._per_cluster,
             max_clusters=self._curve_end,
+            by_head=self.assign_labels == "argmax",
             hidden_centres=self.assign_labels == "kmeans_hidden",
         )
