@@ -10,14 +10,12 @@ from neuraleig.metrics import clustering_accuracy
 from neuraleig.reading import judge_labels
 
 # The product of the cuts on both graphs must be so many times smaller, as a cut on one
-# of them alone favours that graph, and the modularity on the whole one at most so much
-# lower. Smaller cuts than LEAST_CUT are equal, and so are labels that differ at fewer
-# nodes than LEAST_CHANGE.
-# Chosen by the adjusted Rand index on the 43 sets of the suite, the sets of the
-# ablation, and letter, one seed. A gain of 1.5 loses 0.12 on one set of the suite; more
-# loss of modularity gives up letter (0.17 to 0.06).
+# of them alone favours that graph, and the modularity on the whole one not lower.
+# Smaller cuts than LEAST_CUT are equal, and so are labels that differ at fewer nodes
+# than LEAST_CHANGE.
+# Chosen by examples/benchmarks/thinned.py and held-out rows of pendigits, whose
+# accuracy falls from 0.88 to 0.81 if modularity may be lower by 0.05.
 LEAST_GAIN, LEAST_CUT = 2.0, 1e-4
-MAX_LOSS = 0.05
 LEAST_CHANGE = 0.01
 # Starts of k-means for every number of functions of the thinned graph.
 THINNED_STARTS = 2
@@ -47,7 +45,7 @@ def are_better(labels: IntArray, known: IntArray, graph: Graph, thin: Graph) -> 
         The whole graph, and with thin one-sided edges.
     """
     after, before = (judge_labels(graph, part) for part in (labels, known))
-    if after.modularity < before.modularity - MAX_LOSS:
+    if after.modularity < before.modularity:
         return False
     cuts = [_cut_product(part, graph, thin) for part in (labels, known)]
     moved = 1.0 - clustering_accuracy(known, labels)

@@ -24,7 +24,7 @@ from neuraleig._validation import check_affinity_matrix
 from neuraleig.affinity._copies import in_lowest_terms
 
 # Weight of an edge that one end alone chose, in a thinned graph, as a share of its own.
-# Chosen with LEAST_GAIN of _fit/_thinned.py; 0.3 loses most of what 0.1 gains.
+# Chosen with LEAST_GAIN of _fit/_thinned.py, on the same sets.
 ONE_SIDED_SHARE = 0.1
 
 
