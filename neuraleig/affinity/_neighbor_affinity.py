@@ -54,10 +54,11 @@ class NeighborAffinity(Affinity):
         columns.
     weights : {"self_tuning", "heat", "binary"}, default="self_tuning"
         Weights of the edges, see :func:`edge_weights`.
-    across_groups : bool, default=False
+    across_groups : bool or None, default=None
         Search the neighbours of a row in all groups but its own. ``fit`` then needs
-        ``groups``: batches, patients, sites or pictures whose differences are not to
-        become clusters.
+        ``groups``: batches, patients or sites whose differences are not to become
+        clusters. ``None``: no; in a :class:`~neuraleig.DenseSegmenter` yes, between
+        scenes, where there are pictures enough.
     regularization : float, default=0.0
         Share of random pairs that is added to the graph, see
         :meth:`Graph.regularized`; it connects components.
@@ -91,7 +92,7 @@ class NeighborAffinity(Affinity):
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "metric": [StrOptions(set(METRICS))],
         "weights": [StrOptions(set(EDGE_WEIGHTS))],
-        "across_groups": ["boolean"],
+        "across_groups": ["boolean", None],
         "backend": [StrOptions(set(NEIGHBOR_BACKENDS))],
         "approximate": ["boolean", None],
     }
@@ -102,7 +103,7 @@ class NeighborAffinity(Affinity):
         metric: str = "euclidean",
         *,
         weights: EdgeWeights = "self_tuning",
-        across_groups: bool = False,
+        across_groups: bool | None = None,
         regularization: float = 0.0,
         backend: NeighborBackend = "auto",
         approximate: bool | None = None,
@@ -118,7 +119,7 @@ class NeighborAffinity(Affinity):
     @property
     def takes_groups(self) -> bool:
         """Whether neighbours are searched across groups."""
-        return self.across_groups
+        return bool(self.across_groups)
 
     @property
     def is_plain(self) -> bool:
@@ -140,7 +141,7 @@ class NeighborAffinity(Affinity):
             self.backend,
             self.metric,
             self.approximate,
-            across_groups=self.across_groups,
+            across_groups=self.takes_groups,
             prefix=f"{path}__",
         )
 

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.base import clone
 
 from neuraleig._fit import Problem, WindowProblem
@@ -13,8 +14,10 @@ from neuraleig.affinity import Affinity, Graph, NeighborAffinity, TokenAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.networks import TokenAttention
+from neuraleig.segmentation._scenes import FEWEST_PICTURES, scenes_of
 from neuraleig.segmentation._token_sample import PreparedWindows, TokenSample
 from neuraleig.training import Training, fit_alone
+from neuraleig.training._distributed import current_shard
 
 if TYPE_CHECKING:
     from neuraleig.segmentation._parameters import SegmenterParameters
@@ -29,7 +32,7 @@ OF_WINDOWS: dict[str, tuple[Any, ...]] = {
     "walk_length": (1,),
     "metric": ("euclidean", "cosine"),
     "weights": ("self_tuning",),
-    "across_groups": (False,),
+    "across_groups": (None, False),
     "regularization": (0.0,),
 }
 
@@ -148,12 +151,34 @@ def fit_to_tokens(
         made.append(problem)
         return problem
 
+    _settle_groups(clusterer, sample)
     pixels = sample.pixel_graph() if affinity.pixel_weight > 0 else None
-    groups = sample.pictures if affinity.takes_groups else None
+    groups = None
+    if affinity.takes_groups:
+        groups = current_shard().first(
+            lambda: scenes_of(sample.rows, sample.pictures, seed)
+        )
     # Processes divide rows among them, not windows.
     with fit_alone() if sees_windows(clusterer) else nullcontext():
         clusterer._fit(sample.rows, pixels, groups, make_problem)
     return made[0].graph
+
+
+def _settle_groups(
+    clusterer: NeuralEigenSpectralClustering, sample: TokenSample
+) -> None:
+    """Search neighbours across scenes where that is open and pictures are enough.
+
+    Graphs of batches of windows are within and between pictures alike.
+    """
+    affinity: Any = clusterer.affinity
+    inner = NeighborAffinity() if affinity.affinity is None else affinity.affinity
+    if not isinstance(inner, NeighborAffinity) or inner.across_groups is not None:
+        return
+    training = clusterer._component("training", clusterer.training)
+    enough = len(np.unique(sample.pictures)) >= FEWEST_PICTURES
+    across = enough and not (sees_windows(clusterer) and training.max_iter != 0)
+    affinity.set_params(affinity=clone(inner).set_params(across_groups=across))
 
 
 def _check_sample(n_tokens: int, clusterer: NeuralEigenSpectralClustering) -> None:

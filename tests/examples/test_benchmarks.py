@@ -203,32 +203,38 @@ class TestScaling:
         assert data.n_classes == datasets.N_CLUSTERS
 
 
-class TestCamVid:
+class TestSegments:
     def test_clips_are_compared_seed_by_seed(self):
-        tables = import_module("camvid_tables")
-        scores = {"k": 27, "plain": [0.5, 0.2], "refined": [0.5, 0.2]}
+        tables = import_module("segments_tables")
+        scores = {"k": 27, "plain": [0.5, 0.2], "refined": [0.5, 0.2], "single": 0}
         found = [
             scores | {"method": "base", "seed": 0, "clips": [0.1, 0.2]},
             scores | {"method": "new", "seed": 0, "clips": [0.2, 0.15]},
             scores | {"method": "new", "seed": 1, "clips": [0.9, 0.9]},
         ]
-        by_clip = tables.tables(found, "base")[2].splitlines()
+        by_clip = tables.tables(found, "base")[4].splitlines()
         assert by_clip[2:] == [
             "| base | 15.0 ± 0.0 (1) |",
             "| new | 53.8 ± 36.2 (2), +2.5, 1 of 2 |",
         ]
 
     def test_results_of_other_settings_are_not_mixed(self, tmp_path):
-        camvid = import_module("camvid")
+        segments = import_module("segments")
         options = argparse.Namespace(
-            backbone="a", sequences=False, limit=3, output=tmp_path, name="x"
+            dataset="camvid",
+            backbone="a",
+            layers=None,
+            image_size=32,
+            limit=3,
+            output=tmp_path,
+            name="x",
         )
         (tmp_path / "x.json").write_text(json.dumps([{"setting": "a"}]))
-        assert camvid.setting_of(options) == "a, 3 frames"
+        assert segments.setting_of(options) == "camvid, a, 32 pixels, 3 pictures"
         with pytest.raises(SystemExit, match="--name"):
-            camvid.known_results(options, camvid.setting_of(options))
+            segments.known_results(options, segments.setting_of(options))
         options.resume = True
-        assert camvid.known_results(options, "a") == [{"setting": "a"}]
+        assert segments.known_results(options, "a") == [{"setting": "a"}]
 
 
 class TestSuite:

@@ -1,4 +1,4 @@
-"""Tables of camvid.py."""
+"""Tables of segments.py."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ CLIPS_TITLE = (
     "how many clips:"
 )
 
+SINGLE_TITLE = "Clusters of which a single picture has nine tenths, mean over seeds:"
+
 Found = dict[str, Any]
 
 
@@ -21,7 +23,7 @@ def tables(found: list[Found], baseline_name: str) -> list[str]:
     header = ["method", *(f"{k} clusters" for k in sizes)]
     compared = [f for f in found if f["method"] == baseline_name]
     baseline = {(f["k"], f["seed"]): f["clips"] for f in compared}
-    by_frames, by_clip = [], []
+    by_frames, by_clip, single = [], [], []
     for method in dict.fromkeys(f["method"] for f in found):
         known = [f for f in found if f["method"] == method]
         own = [[f for f in known if f["k"] == k] for k in sizes]
@@ -29,7 +31,9 @@ def tables(found: list[Found], baseline_name: str) -> list[str]:
             by_frames.append([name, *(frames_cell([f[kind] for f in o]) for o in own)])
         others = {} if method == baseline_name else baseline
         by_clip.append([method, *(clips_cell(o, others) for o in own)])
+        single.append([method, *(single_cell(o) for o in own)])
     made = [report.markdown(header, by_frames)]
+    made += [SINGLE_TITLE, report.markdown(header, single)]
     if any(f["clips"] for f in found):
         made += [CLIPS_TITLE, report.markdown(header, by_clip)]
     return made
@@ -56,3 +60,8 @@ def clips_cell(found: list[Found], baseline: dict[tuple[int, int], list[float]])
         return cell
     gain = 100 * np.mean(gains, axis=0)
     return f"{cell}, {gain.mean():+.1f}, {(gain > 0).sum()} of {gain.size}"
+
+
+def single_cell(found: list[Found]) -> str:
+    """Clusters of a single picture."""
+    return f"{np.mean([f['single'] for f in found]):.1f}" if found else ""
