@@ -54,24 +54,27 @@ def former_model(
     found = align_to
     if isinstance(align_to, str | PathLike):
         # Most fits read no file, and persistence imports the estimators.
-        from neuraleig.persistence import load
+        from neuraleig.persistence import describe, load
 
         try:
+            name = describe(align_to).class_name
+            if name != kind.__name__:
+                raise ValueError(f"it holds a {name}")
             found = load(align_to, **how)
         except (OSError, ValueError) as error:
             raise ValueError(
-                f"{_shown(align_to)} cannot be loaded: {str(error).rstrip('.')}; pass "
+                f"{shown(align_to)} cannot be loaded: {str(error).rstrip('.')}; pass "
                 f"the file of a fitted {kind.__name__}, or what neuraleig.load returns."
             ) from error
     if not isinstance(found, kind):
         raise ValueError(
-            f"{_shown(align_to)} is a {type(found).__name__}; {wanted}. Of a pipeline "
+            f"{shown(align_to)} is a {type(found).__name__}; {wanted}. Of a pipeline "
             "pass the last step."
         )
     try:
         check_is_fitted(found)
     except NotFittedError as error:
-        raise NotFittedError(f"{_shown(align_to)} is not fitted; {wanted}.") from error
+        raise NotFittedError(f"{shown(align_to)} is not fitted; {wanted}.") from error
     return copy.copy(found)
 
 
@@ -98,7 +101,7 @@ def find_former(
         n_former, n_features = int(former.n_features_in_), rows.shape[1]
         if n_former != n_features:
             raise ValueError(
-                f"{_shown(align_to)} was fitted with {n_former} features, and X has "
+                f"{shown(align_to)} was fitted with {n_former} features, and X has "
                 f"{n_features}; pass a model of the same features, or leave it out."
             )
         before, now = (
@@ -107,7 +110,7 @@ def find_former(
         )
         if before and now and before != now:
             raise ValueError(
-                f"{_shown(align_to)} was fitted to the features {_few(before)}, and X "
+                f"{shown(align_to)} was fitted to the features {_few(before)}, and X "
                 f"has {_few(now)}; pass those in their order, or leave align_to out."
             )
         return find(rows)
@@ -115,7 +118,7 @@ def find_former(
     return checked
 
 
-def _shown(align_to: object) -> str:
+def shown(align_to: object) -> str:
     """Argument in an error."""
     is_path = isinstance(align_to, PathLike)
     return f"align_to={str(align_to) if is_path else align_to!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from neuraleig.affinity import Affinity, Graph, NeighborAffinity, TokenAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.networks import TokenAttention
+from neuraleig.segmentation._alignment import FindTokens
 from neuraleig.segmentation._token_sample import PreparedWindows, TokenSample
 from neuraleig.training import Training, fit_alone
 
@@ -105,8 +107,8 @@ def fit_to_tokens(
     clusterer: NeuralEigenSpectralClustering,
     sample: TokenSample,
     windows: PreparedWindows,
-    n_channels: int,
-    seed: int,
+    n_channels: Sequence[int],
+    find_in: FindTokens | None,
 ) -> Graph:
     """Fit a clusterer to a sample of tokens.
 
@@ -118,16 +120,15 @@ def fit_to_tokens(
         Tokens of the graph, which is returned.
     windows : PreparedWindows
         All windows, for a network that sees whole ones.
-    n_channels : int
-        Number of last channels by which tokens are compared, where the affinity
-        leaves it open.
-    seed : int
-        Seed of the clusterer, and of all attempts at its fit.
+    n_channels : sequence of int
+        Number of channels of every level; by those of the last one tokens are compared,
+        where the affinity leaves it open.
+    find_in : callable or None
+        Finds the clusters of a former segmenter at the tokens.
     """
     affinity: Any = clusterer.affinity
     if affinity.n_channels is None:
-        affinity.set_params(n_channels=n_channels)
-    clusterer.set_params(random_state=seed)
+        affinity.set_params(n_channels=n_channels[-1])
     _check_sample(len(sample.rows), clusterer)
     made: list[Problem] = []
 
@@ -152,7 +153,8 @@ def fit_to_tokens(
     groups = sample.pictures if affinity.takes_groups else None
     # Processes divide rows among them, not windows.
     with fit_alone() if sees_windows(clusterer) else nullcontext():
-        clusterer._fit(sample.rows, pixels, groups, make_problem)
+        former = find_in and find_in(sample, windows.units)
+        clusterer._fit(sample.rows, pixels, groups, make_problem, former)
     return made[0].graph
 
 

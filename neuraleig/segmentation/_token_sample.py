@@ -55,11 +55,18 @@ class Units:
 
     def standardized(self, features: Tensor) -> Tensor:
         """Features (..., n_channels) in these units, on their device."""
-        mean, scale = (
-            torch.tensor(part, device=features.device)
-            for part in (self.mean, self.scale)
-        )
+        mean, scale = self._on(features.device)
         return (features - mean) / scale
+
+    def features(self, standardized: Tensor) -> Tensor:
+        """Features (..., n_channels) that are these in these units."""
+        mean, scale = self._on(standardized.device)
+        return standardized * scale + mean
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        return torch.tensor(self.mean, device=device), torch.tensor(
+            self.scale, device=device
+        )
 
 
 class PreparedWindows:
