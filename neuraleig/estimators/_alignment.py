@@ -64,12 +64,12 @@ def former_model(
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"{shown(align_to)} cannot be loaded: {str(error).rstrip('.')}; pass "
-                f"the file of a fitted {kind.__name__}, or what neuraleig.load returns."
+                f"the file of a fitted {kind.__name__}, or the model itself."
             ) from error
     if not isinstance(found, kind):
         raise ValueError(
-            f"{shown(align_to)} is a {type(found).__name__}; {wanted}. Of a pipeline "
-            "pass the last step."
+            f"{shown(align_to)} is of type {type(found).__name__}; {wanted}. Of a "
+            "pipeline pass the last step."
         )
     try:
         check_is_fitted(found)

@@ -49,7 +49,7 @@ class Alignment:
     >>> alignment.new
     (1,)
     >>> print(alignment)
-    90.0 % of the rows keep their numbers; new clusters: 1; lost clusters: 1 (gold)
+    agreement 90.0 %; new clusters: 1; lost clusters: 1 (gold)
     """
 
     agreement: float
@@ -87,7 +87,7 @@ class Alignment:
 
     def __str__(self) -> str:
         """Agreement and changes in one line."""
-        agreement = f"{share_text(self.agreement)} of the rows keep their numbers"
+        agreement = f"agreement {share_text(self.agreement)}"
         return f"{agreement}; {self.changes}" if self.changes else agreement
 
 

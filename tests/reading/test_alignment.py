@@ -102,7 +102,7 @@ def test_a_model_agrees_with_itself(labellings):
     np.testing.assert_array_equal(now, labels)
     n_clusters = int(labels.max()) + 1
     assert alignment == Alignment(1.0, tuple(range(n_clusters)), (1.0,) * n_clusters)
-    assert str(alignment) == "100.0 % of the rows keep their numbers"
+    assert str(alignment) == "agreement 100.0 %"
 
 
 def test_the_numbers_of_lost_clusters_are_taken():
@@ -117,8 +117,7 @@ def test_the_numbers_of_lost_clusters_are_taken():
     assert alignment.lost_names == {1: "gold"}
     assert alignment.agreement == pytest.approx(10 / 17)
     assert str(alignment) == (
-        "58.8 % of the rows keep their numbers; lost clusters: 1 (gold); "
-        "other numbers: 3 is 1 now"
+        "agreement 58.8 %; lost clusters: 1 (gold); other numbers: 3 is 1 now"
     )
 
 
