@@ -13,7 +13,7 @@ from neuraleig import load, save
 from neuraleig._cli._models import check_holds_rows
 from neuraleig._cli._options import check_output, model_name
 from neuraleig._typing import FloatArray
-from neuraleig.estimators._naming import ClusterNames
+from neuraleig.estimators._naming import NamedClusters
 
 
 def _pair(text: str) -> tuple[int, str]:
@@ -79,7 +79,7 @@ def read_names(path: Path | None) -> dict[int, str]:
         ) from error
 
 
-def write_clusters(model: ClusterNames, shares: FloatArray | None) -> None:
+def write_clusters(model: NamedClusters, shares: FloatArray | None) -> None:
     """List the clusters of a model, their shares where they are known, and names."""
     for cluster in range(model.n_clusters_):
         share = "" if shares is None else f"  {100 * shares[cluster]:6.2f} %"

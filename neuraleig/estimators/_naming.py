@@ -9,7 +9,7 @@ from typing import Self
 from sklearn.utils.validation import check_is_fitted
 
 
-class ClusterNames:
+class NamedClusters:
     """Base of what has clusters that can be named."""
 
     n_clusters_: int

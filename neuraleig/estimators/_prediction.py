@@ -16,12 +16,12 @@ from neuraleig._typing import Array, FloatArray, IntArray, Matrix, Rows
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
-from neuraleig.estimators._naming import ClusterNames
+from neuraleig.estimators._naming import NamedClusters
 from neuraleig.metrics import modularity
 from neuraleig.reading import Alignment, Calibration, Discretizer
 
 
-class ClusterPredictor(ClusterMixin, ClusterNames, EigenfunctionEstimator):
+class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
     """Base of what labels rows by eigenfunctions and scores of clusters."""
 
     _discretizer: Discretizer

@@ -7,7 +7,7 @@ from typing import Any
 
 from neuraleig._typing import IntArray
 from neuraleig.estimators import NeuralEigenSpectralClustering
-from neuraleig.estimators._naming import ClusterNames
+from neuraleig.estimators._naming import NamedClusters
 from neuraleig.reading import Calibration, Discretizer
 from neuraleig.segmentation import DenseSegmenter
 
@@ -27,7 +27,7 @@ def cluster_of_scores(segmenter: DenseSegmenter) -> IntArray:
     return segmenter._groups
 
 
-def names_metadata(estimator: ClusterNames) -> dict[str, str]:
+def names_metadata(estimator: NamedClusters) -> dict[str, str]:
     """Return the names of clusters, as a property of a model."""
     names = {str(c): n for c, n in estimator.cluster_names_.items()}
     return {"cluster_names": json.dumps(names)}

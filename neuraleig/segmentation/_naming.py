@@ -11,7 +11,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig.estimators._cluster_numbers import copy_with_own_parts, modularity_of
-from neuraleig.estimators._naming import ClusterNames
+from neuraleig.estimators._naming import NamedClusters
 from neuraleig.segmentation._prediction import ImagePredictor
 from neuraleig.segmentation.backbones._backbones import digest
 from neuraleig.segmentation.backbones._feature_cache import cache_key
@@ -21,7 +21,7 @@ from neuraleig.segmentation.outputs._folders import predict_folder
 from neuraleig.segmentation.outputs._sheets import cluster_sheet
 
 
-class ClusterNaming(ClusterNames, ImagePredictor):
+class ClusterNaming(NamedClusters, ImagePredictor):
     """Base of the segmenter: names, unions and pictures of clusters."""
 
     n_clusters: int | str
