@@ -18,7 +18,6 @@ from neuraleig.estimators._base import EigenfunctionEstimator, unchanged_on_fail
 from neuraleig.estimators._cluster_fit import ClusterFit
 from neuraleig.estimators._cluster_numbers import AUTO
 from neuraleig.estimators._parameters import MAX_GRAPH_ROWS
-from neuraleig.estimators._prediction import ClusterPredictor
 from neuraleig.networks import TrunkFactory
 from neuraleig.reading._alignment import warn_of_changes
 from neuraleig.reading._fit_discretizer import BY_HEAD
@@ -235,7 +234,7 @@ class NeuralEigenSpectralClustering(ClusterFit):
         *,
         affinity_matrix: Matrix | None = None,
         groups: ArrayLike | None = None,
-        align_to: ClusterPredictor | str | PathLike[str] | None = None,
+        align_to: Self | str | PathLike[str] | None = None,
     ) -> Self:
         """Learn eigenfunctions and clusters.
 

@@ -38,7 +38,7 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
         *,
         affinity_matrix: Matrix | None = None,
         groups: ArrayLike | None = None,
-        align_to: ClusterPredictor | str | PathLike[str] | None = None,
+        align_to: Self | str | PathLike[str] | None = None,
     ) -> Self:
         """Learn eigenfunctions and clusters."""
 
@@ -49,7 +49,7 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
         *,
         affinity_matrix: Matrix | None = None,
         groups: ArrayLike | None = None,
-        align_to: ClusterPredictor | str | PathLike[str] | None = None,
+        align_to: Self | str | PathLike[str] | None = None,
     ) -> IntArray:
         """Fit, and label the same rows.
 
