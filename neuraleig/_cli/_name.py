@@ -40,7 +40,7 @@ def name(
     Parameters
     ----------
     names : FILE
-        JSON of names by cluster.
+        JSON of names by cluster, such as {"0": "gold"}.
     name : N=NAME
         Name of a cluster; an empty one removes it. Again for more.
     output : MODEL2
@@ -49,9 +49,8 @@ def name(
     Examples
     --------
     neuraleig name model.safetensors
-    neuraleig name model.safetensors --name 3=gold --name 5=silver
-    neuraleig name m.safetensors --names names.json -o named.safetensors
-                                     with names.json: {"3": "gold", "5": "silver"}
+    neuraleig name model.safetensors --name 0=gold --name 2=silver
+    neuraleig name model.safetensors --names names.json -o named.safetensors
     """
     saved = output or model
     is_changed = bool(names or name or output)

@@ -78,7 +78,7 @@ def fit(
     neuraleig fit flowers.csv -o flowers.safetensors --n-clusters 3 --drop species
     neuraleig fit rows.npy -o map.safetensors --embedding --n-components 2
     neuraleig fit rows.npy -o m.safetensors --affinity rbf --training.max-iter 5
-    neuraleig fit rows.npy -o new.safetensors --align-to model.safetensors
+    neuraleig fit rows.npy -o new --n-clusters 3 --align-to model.safetensors
     """
     if embedding and align_to is not None:
         raise UsageError("--align-to is for clusters, and --embedding finds none")
