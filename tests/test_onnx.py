@@ -29,6 +29,7 @@ from neuraleig.onnx import _writer
 from neuraleig.onnx._heads import Standardize
 from neuraleig.reading import (
     Argmax,
+    Calibration,
     Discretizer,
     Renumbered,
 )
@@ -191,12 +192,27 @@ def test_a_clustering_says_the_same(name, make_model, rows, run_shared):
     assert_same(found, model, X, CLOSE if "norm" not in name else SHARP)
 
 
+def reordered(known, order):
+    """Calibration of some clusters, in an order."""
+    return Calibration(
+        known.function_centres[order].numpy(),
+        known.score_centres[order].numpy(),
+        known.slopes.numpy(),
+        known.intercept,
+    )
+
+
 def test_a_stream_says_the_same(rows, run):
     X = rows[:400].astype(np.float32)
-    model = NeuralEigenSpectralClustering(2, hidden_sizes=(16,), random_state=0)
+    model = NeuralEigenSpectralClustering(
+        2, hidden_sizes=(16,), assign_labels="kmeans", random_state=0
+    )
     for part in np.split(X, 4):
         model.partial_fit(part)
-    assert isinstance(model._discretizer, Renumbered)
+    # Every order is possible; one that moves clusters is to be seen here.
+    order = np.array([1, 0])
+    model._discretizer = Renumbered(model._discretizer, order)
+    model._calibration = reordered(model._calibration, order)
     assert_same(run(model)(X), model, X)
 
 
@@ -226,7 +242,7 @@ def test_any_number_of_rows(name, rows, run_shared):
 def test_dead_clusters_are_left_out(make_model, rows, run):
     model, X = make_model(), rows.astype(np.float32)
     model._discretizer = Argmax(np.array([0, 2]))
-    model._calibration = model._calibration.renumbered([0, 2])
+    model._calibration = reordered(model._calibration, [0, 2])
     found = run(model)(X)
     assert found["probabilities"].shape[1] == 2
     assert_same(found, model, X)
@@ -308,11 +324,13 @@ def test_the_file_says_what_it_is(make_model, tmp_path):
     X, _ = make_blobs(100, centers=2, random_state=0)
     model = NeuralEigenSpectralClustering(2, hidden_sizes=(8,), random_state=0)
     model.fit(pandas.DataFrame(X, columns=["width", "größe"]))
+    model.name_clusters({1: "groß"})
     export_onnx(model, str(tmp_path / "model.onnx"))
     proto = onnx.load(tmp_path / "model.onnx")
     onnx.checker.check_model(proto, full_check=True)
     properties = {entry.key: entry.value for entry in proto.metadata_props}
     assert json.loads(properties.pop("feature_names")) == ["width", "größe"]
+    assert json.loads(properties.pop("cluster_names")) == {"1": "groß"}
     assert properties == {
         "class": "NeuralEigenSpectralClustering",
         "neuraleig_version": neuraleig.__version__,

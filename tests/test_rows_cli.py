@@ -31,7 +31,7 @@ NAMES = ("width", "height", "depth")
 FAST = ("--n-clusters=3", "--hidden-sizes=64", "--training.max-iter=0", "--device=cpu")
 # Of ``choose``, which takes no number.
 CHOOSE_FAST = FAST[1:]
-COMMANDS = ("fit", "predict", "transform", "evaluate", "info", "export")
+COMMANDS = ("fit", "predict", "transform", "evaluate", "name", "info", "export")
 
 
 def call(*arguments):
@@ -648,6 +648,7 @@ def test_examples_of_the_help_run(shell, capsys):
     write_text(Path("flowers.csv"), X, y)
     text = Path("flowers.csv").read_text().replace("kind", "species")
     Path("flowers.csv").write_text(text)
+    Path("names.json").write_text('{"1": "lead"}')
     examples = []
     for name in COMMANDS:
         text = call(name, "--help")[1].partition("examples:\n")[2]

@@ -297,6 +297,22 @@ def test_name_names_merges_and_lists(model, tmp_path):
     assert load(model).n_clusters_ == 2
 
 
+@pytest.mark.filterwarnings("default::neuraleig.reading.AlignmentWarning")
+def test_fit_takes_over_numbers_and_names(model, photos, tmp_path, capsys):
+    new = tmp_path / "new"
+    assert call("name", model, "--name=1=road", "--device=cpu")[0] == 0
+    fit = ("fit", photos, "-o", new, *SMALL, "--align-to", model)
+    status, text = call(*fit)
+    assert status == 0
+    assert text.splitlines()[1:] == [f"numbers of {model}: agreement 100.0 %"]
+    assert load(new).cluster_names_ == {1: "road"}
+    status, text = call(*fit, "--n-clusters=2")
+    assert (status, "; lost clusters: " in text) == (0, True)
+    assert "neuraleig: warning: Clusters are not those" in capsys.readouterr().err
+    errors = failed(capsys, *fit[:-1], tmp_path / "nowhere")
+    assert "--align-to='" in errors and "No such file" in errors
+
+
 def test_name_without_changes_only_lists(model):
     before = model.read_bytes()
     assert call("name", model, "--device=cpu") == (0, "   0  -\n   1  -\n   2  -\n")

@@ -30,6 +30,10 @@ COMMON = {
         "NAME",
         "Column of the groups, or key of a .npz file, for --affinity.across-groups.",
     ),
+    "align_to": (
+        "MODEL",
+        "Model whose numbers and names of clusters the new one takes over.",
+    ),
     "json_": ("", "Write JSON."),
     "images": ("FOLDER", "Folder of images."),
     "preset": (

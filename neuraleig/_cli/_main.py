@@ -21,9 +21,10 @@ from neuraleig._cli._command import Command, add_command, make_app
 from neuraleig._cli._demo import demo
 from neuraleig._cli._evaluate import evaluate
 from neuraleig._cli._models import export, info, report
+from neuraleig._cli._name import name
 from neuraleig._cli._rows import fit, predict, transform
 from neuraleig._cli._segment_evaluate import evaluate as evaluate_images
-from neuraleig._cli._segment_name import name
+from neuraleig._cli._segment_name import name as name_segments
 from neuraleig.training import CheckpointError
 
 # Status that a shell reports for a process that was interrupted.
@@ -61,8 +62,8 @@ neuraleig segment fit --help             options of a command
 app = make_app("Spectral clustering that predicts.", EXAMPLES)
 segment = make_app("Segment images without labels.", SEGMENT)
 COMMANDS: dict[Typer, tuple[Command, ...]] = {
-    app: (demo, fit, choose, predict, transform, evaluate, info, report, export),
-    segment: (images.fit, images.predict, evaluate_images, name),
+    app: (demo, fit, choose, predict, transform, evaluate, name, info, report, export),
+    segment: (images.fit, images.predict, evaluate_images, name_segments),
 }
 for group, functions in COMMANDS.items():
     for function in functions:

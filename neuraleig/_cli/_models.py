@@ -55,6 +55,18 @@ def load_row_model(
 
     Refuses a model of images, or one that lacks clusters.
     """
+    description = check_holds_rows(path, with_clusters=with_clusters)
+    estimator = load(path, device=device)
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None:
+        del estimator.feature_names_in_
+        names = tuple(names)
+    table = columns.table(data, *without).matched(names, estimator.n_features_in_)
+    return RowModel(estimator, names, description.n_clusters or 0, table)
+
+
+def check_holds_rows(path: Path, *, with_clusters: bool) -> ModelDescription:
+    """Describe a model; refuse one of images, or one that lacks clusters."""
     # Before anything is made: a backbone may have to be fetched.
     description = describe(path)
     kind = description.class_name
@@ -67,13 +79,7 @@ def load_row_model(
             f"{path} holds a {kind}, which has no clusters; use neuraleig transform, "
             "or a fit without --embedding"
         )
-    estimator = load(path, device=device)
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is not None:
-        del estimator.feature_names_in_
-        names = tuple(names)
-    table = columns.table(data, *without).matched(names, estimator.n_features_in_)
-    return RowModel(estimator, names, description.n_clusters or 0, table)
+    return description
 
 
 def load_segmenter(path: Path, device: str, weights: str | None) -> DenseSegmenter:
@@ -109,11 +115,13 @@ def info(model: Path, *, json_: bool = False) -> None:
 def _entries(found: ModelDescription) -> dict[str, str]:
     """Lines of the description, by title."""
     features = "" if found.n_features is None else str(found.n_features)
+    names = sorted(found.cluster_names.items())
     if found.feature_names is not None:
         features = f"{features}: {_few(found.feature_names)}"
     return {
         "features": features,
         "clusters": "" if found.n_clusters is None else str(found.n_clusters),
+        "names of clusters": _few([f"{c}: {n}" for c, n in names]),
         "preferred clusters": preferred(found.curve),
         "eigenfunctions": str(found.n_components),
         "eigenvalues": _few([f"{value:.4f}" for value in found.eigenvalues]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,22 +34,30 @@ class PredictedColumns:
         """Whether there are columns beside labels or probabilities."""
         return self.confidence or self.novelty
 
-    def header(self, n_columns: int) -> Sequence[str]:
-        """Names of so many columns."""
+    def header(self, n_columns: int, *, has_names: bool) -> Sequence[str]:
+        """Names of so many columns, for clusters with or without names."""
         beside = ["confidence"] if self.confidence else []
         beside += ["log_density", "novel"] if self.novelty else []
         if not self.proba:
-            return ["label", *beside]
+            return ["label", *(["name"] if has_names else []), *beside]
         n_clusters = n_columns - len(beside)
         return [*(f"cluster_{cluster}" for cluster in range(n_clusters)), *beside]
 
-    def of(self, estimator: Any, *, as_text: bool) -> Callable[[Any], NDArray[Any]]:  # noqa: ANN401
+    def of(
+        self,
+        estimator: Any,  # noqa: ANN401
+        names: Mapping[int, str],
+        *,
+        as_text: bool,
+    ) -> Callable[[Any], NDArray[Any]]:
         """Function from rows to the columns of an estimator.
 
         Columns of several kinds are objects where they become text, in which labels
-        have no decimals, and otherwise floating point.
+        have no decimals, and otherwise floating point. Names of clusters stand beside
+        labels, in text only.
         """
-        if not self.beside:
+        cells = {cluster: _cell(name) for cluster, name in names.items()}
+        if not self.beside and (self.proba or not names):
             one: Callable[[Any], NDArray[Any]] = (
                 estimator.predict_proba if self.proba else estimator.predict
             )
@@ -57,6 +65,9 @@ class PredictedColumns:
 
         def columns(rows: Any) -> NDArray[Any]:  # noqa: ANN401
             found = self._columns(estimator, rows)
+            if cells and not self.proba:
+                named = [cells.get(label, "") for label in found[0].tolist()]
+                found.insert(1, np.array(named, dtype=object))
             if not as_text:
                 return np.column_stack(found).astype(np.float64)
             return np.column_stack(
@@ -83,3 +94,11 @@ class PredictedColumns:
             novel = scores < estimator.novelty_threshold_
             columns += [scores, novel.astype(np.int64)]
         return columns
+
+
+def _cell(text: str) -> str:
+    """Cell of comma-separated text."""
+    if any(sign in text for sign in ',"\r\n'):
+        quoted = text.replace('"', '""')
+        return f'"{quoted}"'
+    return text

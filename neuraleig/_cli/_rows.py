@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ from neuraleig._tables import (
 )
 from neuraleig._words import choice_text, count_text
 from neuraleig.affinity import make_affinity
+from neuraleig.persistence import describe
 from neuraleig.training._checkpoint import clearing_deferred
 
 
@@ -55,6 +57,7 @@ def fit(
     verbosity: Verbosity,
     columns: Columns,
     group_column: str | None = None,
+    align_to: Path | None = None,
     parameters: Annotated[dict[str, Any], ROWS],
 ) -> None:
     """Learn clusters from the rows of a file, and save a model.
@@ -75,14 +78,19 @@ def fit(
     neuraleig fit flowers.csv -o flowers.safetensors --n-clusters 3 --drop species
     neuraleig fit rows.npy -o map.safetensors --embedding --n-components 2
     neuraleig fit rows.npy -o m.safetensors --affinity rbf --training.max-iter 5
+    neuraleig fit rows.npy -o new --n-clusters 3 --align-to model.safetensors
     """
+    if embedding and align_to is not None:
+        raise UsageError("--align-to is for clusters, and --embedding finds none")
     estimator = new_estimator(embedding, {"verbose": verbosity.level, **parameters})
     check_output(output, data)
     # A model that cannot be written is not lost: its checkpoint is still there.
     with clearing_deferred():
-        model = fitted_rows(estimator, data, columns, group_column)
+        model = fitted_rows(estimator, data, columns, group_column, align_to)
         save(model, output)
     sys.stdout.write(f"{output}: {_summary(model)}\n")
+    if align_to is not None:
+        sys.stdout.write(f"numbers of {align_to}: {model.alignment_}\n")
 
 
 def fitted_rows(
@@ -90,18 +98,33 @@ def fitted_rows(
     data: str,
     columns: Columns,
     group_column: str | None,
+    align_to: Path | None = None,
 ) -> Any:  # noqa: ANN401
     """Fit an estimator to the rows of a file."""
     groups = columns.groups(data, group_column, make_affinity(estimator.affinity))
     table = columns.table(data, group_column)
     table.check_names()
+    given: dict[str, Any] = {"groups": groups}
+    if align_to is not None:
+        _check_columns(align_to, table)
+        given["align_to"] = align_to
     mapped = table.spooled() if data == STANDARD_INPUT else table.on_disk()
     with ROWS.as_options():
-        model = estimator.fit(table if mapped is None else mapped, groups=groups)
+        model = estimator.fit(table if mapped is None else mapped, **given)
     if table.feature_names is not None:
         model.feature_names_in_ = np.array(table.feature_names, dtype=object)
     # The model does not keep how much its fit reported.
     return model.set_params(verbose=0)
+
+
+def _check_columns(align_to: Path, table: Table) -> None:
+    """Refuse columns that are not those of a former model, where both have names."""
+    before, now = describe(align_to).feature_names, table.feature_names
+    if before is not None and now is not None and before != list(now):
+        raise ValueError(
+            f"--align-to {align_to} was fitted to the columns {', '.join(before)}, and "
+            f"these are {', '.join(now)}; choose those in their order by --columns"
+        )
 
 
 def new_estimator(embedding: bool, parameters: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -151,6 +174,8 @@ def predict(
 ) -> None:
     """Label the rows of a file: numbers of clusters from 0.
 
+    Text has the names of clusters beside the numbers, if the model has any.
+
     Examples
     --------
     neuraleig predict model.safetensors rows.npy -o labels.npy
@@ -162,8 +187,10 @@ def predict(
     check_output(output, data, model)
     loaded = load_row_model(model, device, columns, data, with_clusters=True)
     as_text = output is None or output.suffix.lower() != ".npy"
-    parts = map(written.of(loaded.estimator, as_text=as_text), loaded.table)
-    write_results(output, written.header, parts, loaded.table)
+    names = loaded.estimator.cluster_names_ if as_text else {}
+    parts = map(written.of(loaded.estimator, names, as_text=as_text), loaded.table)
+    header = partial(written.header, has_names=bool(names))
+    write_results(output, header, parts, loaded.table)
 
 
 def transform(

@@ -27,6 +27,7 @@ def fit(
     output: ModelName,
     verbosity: Verbosity,
     preset: Preset = None,
+    align_to: Path | None = None,
     parameters: Annotated[dict[str, Any], IMAGES],
 ) -> None:
     """Learn clusters from the images of a folder and all below it, and save a model.
@@ -42,13 +43,14 @@ def fit(
     neuraleig segment fit photos -o m.safetensors --n-clusters 12 --refine guided
     neuraleig segment fit photos -o m.safetensors --backbone color_texture
     neuraleig segment fit photos -o m.safetensors --backbone.weights dinov2.pth
+    neuraleig segment fit photos -o new.safetensors --align-to model.safetensors
     """
     check_output(output)
     segmenter = new_segmenter(preset, {"verbose": verbosity.level, **parameters})
     # A model that cannot be written is not lost: its checkpoint is still there.
     with clearing_deferred():
         with IMAGES.as_options():
-            model = segmenter.fit(images)
+            model = segmenter.fit(images, align_to=align_to)
         # The model does not keep how much its fit reported.
         save(model.set_params(verbose=0), output)
     clusters = count_text(model.n_clusters_, "cluster")
@@ -57,6 +59,8 @@ def fit(
         f"modularity {model.modularity_:.3f}"
         f"{choice_text(best_of(model), model.n_clusters_)}\n"
     )
+    if align_to is not None:
+        sys.stdout.write(f"numbers of {align_to}: {model.alignment_}\n")
 
 
 def new_segmenter(preset: str | None, parameters: dict[str, Any]) -> DenseSegmenter:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,17 +9,11 @@ from typer import BadParameter
 
 from neuraleig import save
 from neuraleig._cli._models import load_segmenter
+from neuraleig._cli._name import Pairs, read_names, write_clusters
 from neuraleig._cli._options import (
     check_output,
     model_name,
 )
-
-
-def _pair(text: str) -> tuple[int, str]:
-    cluster, equals, name = text.partition("=")
-    if not equals or not cluster.strip().isdecimal():
-        raise BadParameter(f"{text!r} is not N=NAME, such as 3=road")
-    return int(cluster), name.strip()
 
 
 def _group(text: str) -> list[int]:
@@ -35,7 +27,7 @@ def name(
     model: Path,
     *,
     names: Path | None = None,
-    name: Annotated[list[tuple[int, str]] | None, _pair] = None,
+    name: Pairs = None,
     merge: Annotated[list[list[int]] | None, _group] = None,
     merge_equal: bool = False,
     output: Annotated[Path | None, model_name] = None,
@@ -74,7 +66,7 @@ def name(
     is_changed = bool(names or name or merge or merge_equal or output)
     if is_changed:
         check_output(saved)
-    named = _read_names(names) | dict(name or [])
+    named = read_names(names) | dict(name or [])
     if sheet is not None:
         check_output(Path(sheet[1]), option="--sheet")
     segmenter = load_segmenter(model, device, weights)
@@ -92,21 +84,4 @@ def name(
         shares = drawn.shares
     if is_changed:
         save(segmenter, saved)
-    for cluster in range(segmenter.n_clusters_):
-        share = "" if shares is None else f"  {100 * shares[cluster]:6.2f} %"
-        title = segmenter.cluster_names_.get(cluster, "-")
-        sys.stdout.write(f"{cluster:4d}{share}  {title}\n")
-
-
-def _read_names(path: Path | None) -> dict[int, str]:
-    """Names by cluster of a JSON file."""
-    if path is None:
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {int(cluster): name for cluster, name in found.items()}
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise ValueError(
-            f'{path} must hold names by cluster in JSON, such as {{"3": "road"}} '
-            f"({error})"
-        ) from error
+    write_clusters(segmenter, shares)

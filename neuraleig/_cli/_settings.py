@@ -33,6 +33,8 @@ PARTS: dict[str, tuple[type, ...]] = {
 }
 # Parameters whose values are objects of Python, and what has options of its own.
 LEFT_OUT = ("callbacks", "verbose", "network", "training", "clusterer", "name")
+# Options of arguments of fit, which are no parameters.
+ARGUMENTS = {"align_to": "--align-to"}
 # Help where the docstring is about objects.
 TEXTS = {
     "affinity": "Weights between rows",
@@ -140,17 +142,18 @@ class Settings(dict[str, Setting]):
 
     @contextmanager
     def as_options(self) -> Iterator[None]:
-        """Name options instead of parameters in the errors of a fit."""
+        """Name options instead of arguments and parameters in the errors of a fit."""
+        options = {name: setting.option for name, setting in self.items()} | ARGUMENTS
         try:
             yield
         except TableError:
             raise
         except ValueError as error:
             text = str(error)
-            for name in sorted(self, key=len, reverse=True):
+            for name in sorted(options, key=len, reverse=True):
                 # Short names may be words.
                 end = r"\b(?![-_'])" if "_" in name else r"(?==)"
-                text = re.sub(rf"(?<![-_.\w]){name}{end}", self[name].option, text)
+                text = re.sub(rf"(?<![-_.\w]){name}{end}", options[name], text)
             raise ValueError(text) from error
 
 

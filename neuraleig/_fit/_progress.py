@@ -79,6 +79,11 @@ class Progress:
             seconds = time.perf_counter() - begin
             tell(f"{name}: {stage.result} ({seconds:.1f} s)")
 
+    def note(self, text: str) -> None:
+        """Write a line of its own."""
+        if self._verbose:
+            tell(text)
+
 
 def tell(line: str) -> None:
     """Write a line to stderr, whatever it is at the moment."""

@@ -141,7 +141,7 @@ class WindowProblem(Problem):
                 windows,
                 n_graph_channels=affinity.n_channels,
                 n_neighbors=getattr(affinity.inner(), "n_neighbors", TOKEN_NEIGHBORS),
-                pixel_weight=affinity.pixel_weight,
+                pixel_weight=affinity.weight_of_pixels,
                 device=run.device,
             )
             stage.result = problem.description

@@ -22,6 +22,8 @@ from neuraleig.affinity._tokens import normalized_edges, sum_edges
 # image, and such parts become clusters rather than classes: chosen on synthetic
 # scenes, of 10 and 64.
 TOKEN_NEIGHBORS = 64
+# Weight of the graph of pixels where nothing is known of the features.
+PIXEL_WEIGHT = 0.1
 
 
 class TokenAffinity(Affinity):
@@ -45,8 +47,9 @@ class TokenAffinity(Affinity):
         are fewer.
     n_channels : int or None, default=None
         Number of last columns that are compared; ``None``: all.
-    pixel_weight : float, default=0.3
-        Weight :math:`w` of the graph of pixels.
+    pixel_weight : float or None, default=None
+        Weight :math:`w` of the graph of pixels; ``None``: 0.1, or in a
+        :class:`~neuraleig.DenseSegmenter` what suits its backbone.
 
     Examples
     --------
@@ -67,7 +70,7 @@ class TokenAffinity(Affinity):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "affinity": [Affinity, None],
         "n_channels": [Interval(Integral, 1, None, closed="left"), None],
-        "pixel_weight": [Interval(Real, 0, None, closed="left")],
+        "pixel_weight": [Interval(Real, 0, None, closed="left"), None],
     }
 
     def __init__(
@@ -75,7 +78,7 @@ class TokenAffinity(Affinity):
         affinity: Affinity | None = None,
         *,
         n_channels: int | None = None,
-        pixel_weight: float = 0.3,
+        pixel_weight: float | None = None,
     ) -> None:
         self.affinity = affinity
         self.n_channels = n_channels
@@ -139,10 +142,11 @@ class TokenAffinity(Affinity):
             graph = inner.build(rows, **given)
         # Thinned graphs were measured on rows with few neighbours alone.
         graph = replace(graph, one_sided=None)
-        if matrix is None or self.pixel_weight == 0:
+        weight = self.weight_of_pixels
+        if matrix is None or weight == 0:
             return graph
         pixels = matrix if graph.n_nodes == len(X) else among(matrix, graph.index)
-        total = normalized(graph.weights) + self.pixel_weight * normalized(pixels)
+        total = normalized(graph.weights) + weight * normalized(pixels)
         whole = replace(graph, weights=sp.csr_array(total), uniform=0.0)
         return whole.regularized(self.regularization)
 
@@ -158,13 +162,19 @@ class TokenAffinity(Affinity):
         if len(rows) == 1:
             return upper_edges(sp.csr_array((1, 1)))
         edges = self.inner(len(rows)).among(self._compared(rows), index, **given)
-        if matrix is None or self.pixel_weight == 0:
+        weight = self.weight_of_pixels
+        if matrix is None or weight == 0:
             return edges
         pixels = upper_edges(among(matrix, index))
         return sum_edges(
             (1.0, normalized_edges(edges)),
-            (self.pixel_weight, normalized_edges(pixels)),
+            (weight, normalized_edges(pixels)),
         )
+
+    @property
+    def weight_of_pixels(self) -> float:
+        """Weight of the graph of pixels, also where it was left open."""
+        return PIXEL_WEIGHT if self.pixel_weight is None else self.pixel_weight
 
     def _compared(self, rows: Array) -> Array:
         """Columns by which tokens are compared."""

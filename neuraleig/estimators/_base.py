@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -41,6 +41,7 @@ from neuraleig.estimators._start import (
     common_seeds,
 )
 from neuraleig.networks import EigenNetwork, make_network
+from neuraleig.reading._alignment import FormerClusters
 from neuraleig.training import Training
 from neuraleig.training._callbacks import check_callbacks
 from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder
@@ -78,6 +79,8 @@ class RowFit:
         Given affinity, checked.
     groups : ndarray of shape (n_samples,), int64, or None
         Given groups of the drawn rows, from 0.
+    former : FormerClusters or None
+        Clusters of a former model at the drawn rows.
     """
 
     drawn: DrawnRows
@@ -86,6 +89,7 @@ class RowFit:
     run: Run
     matrix: sp.csr_array | None
     groups: IntArray | None
+    former: FormerClusters | None
 
 
 class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer):
@@ -166,7 +170,12 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
         return FitTask.of_fit(self, X, len(stages))
 
     def _start_fit(
-        self, X: Rows, affinity_matrix: object, groups: object, fit_task: FitTask
+        self,
+        X: Rows,
+        affinity_matrix: object,
+        groups: object,
+        fit_task: FitTask,
+        find_former: Callable[[Array], FormerClusters] | None = None,
     ) -> RowFit:
         """Check what was passed, and agree on it with the other processes."""
         affinity, training = self._check_parameters()
@@ -179,13 +188,14 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
         self._check_drawn(drawn)
         self._check_heads(rows.shape[1])
         check_common(self, rows, matrix, codes, run.shard)
+        former = run.shard.first(lambda: find_former and find_former(rows))
         # A fit that is refused leaves nothing behind.
         keep_seeds(run.checkpoint, run.seeds)
         check_same_data(
             run.checkpoint, X=rows, affinity_matrix=affinity_matrix, groups=codes
         )
         self._fit_id = begin_histories(run.callbacks)
-        return RowFit(drawn, affinity, training, run, matrix, codes)
+        return RowFit(drawn, affinity, training, run, matrix, codes, former)
 
     def _check_drawn(self, drawn: DrawnRows) -> None:
         """Refuse parameters that the number of rows does not allow."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, TypeVar, cast
 
 import numpy as np
@@ -14,6 +14,7 @@ from neuraleig._fit import Fitted, Problem, Run
 from neuraleig._fit._label_heads import labels_by_heads
 from neuraleig._typing import Array, FloatArray
 from neuraleig.affinity import Affinity, Graph
+from neuraleig.estimators._base import RowFit
 from neuraleig.estimators._stream import StreamClusterer
 from neuraleig.networks import EigenNetwork
 from neuraleig.networks._label_heads import LabelHeads
@@ -24,8 +25,10 @@ from neuraleig.reading import (
     NearestCentre,
     judge_labels,
 )
+from neuraleig.reading._alignment import FormerClusters
 from neuraleig.reading._cluster_curve import MAX_CLUSTERS
 from neuraleig.reading._read_clusters import DESCRIBED_BY
+from neuraleig.reading._renumbered import renumbered
 from neuraleig.training import Training
 
 # Value of n_clusters that leaves the number to the curve.
@@ -56,6 +59,16 @@ class Alternatives:
     modularities: FloatArray
     labels: Array | None = None
 
+    def following(self, former: FormerClusters) -> Alternatives:
+        """Same clusters with the numbers of former ones, of each number by itself."""
+        assert self.labels is not None
+        labels, readers = self.labels.copy(), []
+        for own, reader in zip(labels, self.readers, strict=True):
+            order, _ = former.followed_by(own, reader.n_clusters)
+            readers.append(renumbered(reader, order))
+            own[:] = np.argsort(order)[own]
+        return replace(self, readers=readers, labels=labels)
+
 
 # Fitted attributes that only the number of clusters of the fit has.
 OF_ONE_NUMBER = ("cluster_shares_", "mean_confidence_")
@@ -79,7 +92,8 @@ class ClusterNumbers(StreamClusterer):
         those of ``cluster_curve_``: for ``assign_labels="argmax"`` a label head that
         was solved for at the end of the fit, for ``"kmeans"`` the centres of the
         clusters among the eigenfunctions. ``predict_proba`` is calibrated for the
-        number of the fit alone.
+        number of the fit alone, and names of clusters are left behind. After a fit
+        with ``align_to`` the clusters of every number have those of the former model.
 
         Parameters
         ----------
@@ -121,6 +135,7 @@ class ClusterNumbers(StreamClusterer):
         made._discretizer = alternatives.readers[index]
         # Readings of the other numbers were not compared: no agreement is known.
         made._calibration = None
+        made.alignment_, made.cluster_names_ = None, {}
         for name in OF_ONE_NUMBER:
             made.__dict__.pop(name, None)
         if alternatives.heads is not None:
@@ -234,7 +249,7 @@ def alternatives_of(
     problem: Problem,
     functions: Array,
     chosen: Discretizer,
-    run: Run,
+    begun: RowFit,
 ) -> Alternatives | None:
     """Clusters of every number of the curve of a fit.
 
@@ -250,8 +265,8 @@ def alternatives_of(
         Learned eigenfunctions at the rows.
     chosen : Discretizer
         That of the number of the fit, which keeps its place.
-    run : Run
-        Circumstances.
+    begun : RowFit
+        Its circumstances, and the former clusters whose numbers are taken over.
 
     Returns
     -------
@@ -261,6 +276,14 @@ def alternatives_of(
     has_curve = fitted.targets is not None and fitted.targets.curve is not None
     if not has_curve or assign_labels not in WITH_ALTERNATIVES:
         return None
+    known = _alternatives(fitted, problem, functions, chosen, begun.run)
+    return known if begun.former is None else known.following(begun.former)
+
+
+def _alternatives(
+    fitted: Fitted, problem: Problem, functions: Array, chosen: Discretizer, run: Run
+) -> Alternatives:
+    """Clusters of every number of a curve, by label heads or by centres."""
     if fitted.heads is not None:
         found = labels_by_heads(fitted.heads, fitted.eigenfunctions, problem, run.shard)
         clusters = [np.unique(labels).astype(np.int64) for labels in found]

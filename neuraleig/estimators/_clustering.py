@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from numbers import Integral
 from os import PathLike
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from neuraleig._fit import MAX_PASSES, Problem, Run, Task, fit
 from neuraleig._random import RandomState
-from neuraleig._rows import DrawnRows
 from neuraleig._sklearn import Interval, StrOptions, with_callbacks
-from neuraleig._typing import IntArray, Matrix, Rows
-from neuraleig._validation import check_n_clusters
+from neuraleig._typing import Matrix, Rows
 from neuraleig.affinity import Affinity
-from neuraleig.estimators._base import (
-    EigenfunctionEstimator,
-    RowFit,
-    unchanged_on_failure,
-)
-from neuraleig.estimators._cluster_numbers import (
-    AUTO,
-    ClusterNumbers,
-    alternatives_of,
-)
+from neuraleig.estimators._alignment import find_former
+from neuraleig.estimators._base import EigenfunctionEstimator, unchanged_on_failure
+from neuraleig.estimators._cluster_fit import ClusterFit
+from neuraleig.estimators._cluster_numbers import AUTO
 from neuraleig.estimators._parameters import MAX_GRAPH_ROWS
-from neuraleig.metrics import normalized_cut
 from neuraleig.networks import TrunkFactory
-from neuraleig.reading._calibration import fit_calibration
-from neuraleig.reading._cluster_curve import n_looked_at
-from neuraleig.reading._fit_discretizer import (
-    BY_HEAD,
-    fit_discretizer,
-    warn_of_dead_clusters,
-)
+from neuraleig.reading._alignment import warn_of_changes
+from neuraleig.reading._fit_discretizer import BY_HEAD
 from neuraleig.training import Callback, Training
 
-# Eigenfunctions per cluster that labels are read from, where n_components is open.
-# As many as readings are tried with, see FUNCTIONS_PER_CLUSTER.
-READ_PER_CLUSTER = 3
 
-
-class NeuralEigenSpectralClustering(ClusterNumbers):
+class NeuralEigenSpectralClustering(ClusterFit):
     r"""Spectral clustering by neural eigenfunctions, with ``predict`` for new rows.
 
     The fit builds a sparse graph of the rows, solves it exactly, teaches a network
@@ -140,6 +118,11 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
         labels are read off it, see :meth:`~neuraleig.affinity.Graph.thinned`.
     n_connected_components_ : int
         Connected components of the graph, outliers left out.
+    cluster_names_ : dict of int to str
+        Names given to clusters by :meth:`name_clusters`.
+    alignment_ : Alignment or None
+        Clusters beside those of the former model, see
+        :class:`neuraleig.reading.Alignment`; ``None`` where there was none.
     cluster_shares_ : ndarray of shape (n_found_clusters,)
         Share of the training rows in every cluster.
     mean_confidence_ : float
@@ -251,6 +234,7 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
         *,
         affinity_matrix: Matrix | None = None,
         groups: ArrayLike | None = None,
+        align_to: Self | str | PathLike[str] | None = None,
     ) -> Self:
         """Learn eigenfunctions and clusters.
 
@@ -268,6 +252,14 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
         groups : array-like of shape (n_samples,) or None, default=None
             Group of every row, such as its batch or site, for an affinity that
             searches neighbours across groups. Predictions need none.
+        align_to : NeuralEigenSpectralClustering, str, PathLike or None, default=None
+            Fitted model of the same features, or its file, whose numbers of clusters
+            this fit takes over: a cluster has the number of the former one that shares
+            most rows of the graph with it, under the best one-to-one map. Numbers are
+            0 to ``n_clusters_ - 1`` nevertheless: a cluster without a partner takes
+            one that is free, and so does a cluster whose former number is too large.
+            Names of the same clusters are taken over, too. The clusters of
+            ``with_n_clusters`` are numbered likewise.
 
         Returns
         -------
@@ -290,110 +282,11 @@ class NeuralEigenSpectralClustering(ClusterNumbers):
         ConvergenceWarning
             If fewer clusters than asked for have rows, or fewer eigenfunctions than
             ``n_components`` were found.
+        AlignmentWarning
+            If clusters are new or lost beside those of ``align_to``.
         """
-        return self._fit(X, affinity_matrix, groups, self._row_problem)
-
-    @with_callbacks
-    def _fit(
-        self,
-        X: Rows,
-        affinity_matrix: Matrix | None,
-        groups: ArrayLike | None,
-        make_problem: Callable[[RowFit, int], Problem],
-    ) -> Self:
-        """Fit to the problem that is made of the rows once they are checked."""
-        fit_task = self._begin_fit(X)
+        former = find_former(self, align_to, NeuralEigenSpectralClustering)
         with unchanged_on_failure(self):
-            begun = self._start_fit(X, affinity_matrix, groups, fit_task)
-            index = begun.drawn.index
-            problem = make_problem(begun, self._most_clusters)
-            labels, asked = self._fit_problem(problem, begun.training, begun.run)
-            self.affinity_ = begun.affinity
-            self._stream = None
-            self.n_samples_seen_ = begun.drawn.n_rows
-            self.labels_ = labels if index is None else self.predict(X)
-            sizes = np.bincount(self.labels_, minlength=self._discretizer.n_clusters)
-            self.cluster_shares_ = sizes / sizes.sum()
-            warn_of_dead_clusters(self.labels_, asked)
-            begun.run.checkpoint.clear()
-        fit_task.end()
+            self._fit(X, affinity_matrix, groups, self._row_problem, former)
+            warn_of_changes(self.alignment_)
         return self
-
-    @property
-    def _per_cluster(self) -> int:
-        """Eigenfunctions per cluster that are learned where their number is open."""
-        return READ_PER_CLUSTER if self.assign_labels == "kmeans" else 1
-
-    @property
-    def _n_learned(self) -> int:
-        # One besides the constant is the least that can be learned.
-        return self.n_components or max(self._per_cluster * self._most_clusters, 2)
-
-    def _check_drawn(self, drawn: DrawnRows) -> None:
-        """Refuse more clusters than rows."""
-        check_n_clusters(
-            self._asked_n_clusters or 1,
-            drawn.rows.shape[0],
-            are_drawn=drawn.index is not None,
-        )
-
-    def _fit_problem(
-        self, problem: Problem, training: Training, run: Run
-    ) -> tuple[IntArray, int]:
-        """Fit to a checked problem; labels of its rows, and clusters asked for."""
-        fitted = fit(problem, self._task(problem, training, run), run)
-        functions, logits = problem.evaluate(fitted.eigenfunctions, run.shard)
-        discretizer = run.shard.first(
-            lambda: fit_discretizer(
-                self.assign_labels,
-                problem.graph,
-                fitted.eigenfunctions.eigenvalues.cpu().numpy(),
-                functions,
-                logits,
-                n_clusters=fitted.n_clusters,
-                seed=run.seeds.labels,
-            )
-        )
-        self._store(fitted, problem, run)
-        self._discretizer = discretizer
-        self.n_clusters_ = discretizer.n_clusters
-        self.cluster_curve_ = None if fitted.targets is None else fitted.targets.curve
-        self._alternatives = alternatives_of(
-            self.assign_labels, fitted, problem, functions, discretizer, run
-        )
-        labels = discretizer.labels(functions, logits)
-        graph = problem.graph
-        self._calibration, self.mean_confidence_ = run.shard.first(
-            lambda: fit_calibration(
-                graph,
-                functions,
-                logits,
-                labels,
-                discretizer,
-                None if fitted.targets is None else fitted.targets.reading,
-                run.seeds.labels,
-            )
-        )
-        self.ncut_ = normalized_cut(
-            graph.weights, labels[graph.index], uniform=graph.uniform
-        )
-        return labels, fitted.n_clusters
-
-    def _task(self, problem: Problem, training: Training, run: Run) -> Task:
-        max_passes = MAX_PASSES if self.assign_labels == "argmax" else math.inf
-        settings = self._settings(training, problem, run, max_passes)
-        asked = self._asked_n_clusters
-        n_read = n_looked_at(self._most_clusters)
-        if asked is not None:
-            n_read = READ_PER_CLUSTER * asked
-        return Task(
-            n_clusters=asked,
-            n_components=self.n_components,
-            n_read=self.n_components or n_read,
-            settings=settings,
-            make_network=partial(self._make_network, settings),
-            per_cluster=self._per_cluster,
-            max_clusters=self._curve_end,
-            by_head=self.assign_labels == "argmax",
-            hidden_centres=self.assign_labels == "kmeans_hidden",
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,24 +54,23 @@ class EigenfunctionTransformer(
         self,
         X: Rows,
         y: None = None,
-        *,
-        affinity_matrix: Matrix | None = None,
-        groups: ArrayLike | None = None,
+        **fit_params: Any,  # noqa: ANN401 - those of fit
     ) -> Array:
         """Fit, and evaluate the eigenfunctions at the same rows.
 
         Parameters
         ----------
-        X, y, affinity_matrix, groups
+        X, y
             As for ``fit``.
+        **fit_params
+            Other arguments of ``fit``.
 
         Returns
         -------
         functions : ndarray of shape (n_samples, n_components)
             As from ``transform``.
         """
-        fitted = self.fit(X, affinity_matrix=affinity_matrix, groups=groups)
-        return fitted.transform(X)
+        return self.fit(X, **fit_params).transform(X)
 
     def transform(self, X: Rows) -> Array:
         """Evaluate the eigenfunctions at rows, seen in the fit or not.

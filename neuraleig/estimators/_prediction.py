@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
+from os import PathLike
+from typing import Self
 
 from numpy.typing import ArrayLike
 from sklearn.base import ClusterMixin
@@ -13,17 +16,31 @@ from neuraleig._typing import Array, FloatArray, IntArray, Matrix, Rows
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
+from neuraleig.estimators._naming import NamedClusters
 from neuraleig.metrics import modularity
-from neuraleig.reading import Calibration, Discretizer
+from neuraleig.reading import Alignment, Calibration, Discretizer
 
 
-class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
+class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
     """Base of what labels rows by eigenfunctions and scores of clusters."""
 
     _discretizer: Discretizer
     _calibration: Calibration | None
     affinity_: Affinity
     labels_: IntArray
+    alignment_: Alignment | None
+
+    @abstractmethod
+    def fit(
+        self,
+        X: Rows,
+        y: None = None,
+        *,
+        affinity_matrix: Matrix | None = None,
+        groups: ArrayLike | None = None,
+        align_to: Self | str | PathLike[str] | None = None,
+    ) -> Self:
+        """Learn eigenfunctions and clusters."""
 
     def fit_predict(
         self,
@@ -32,12 +49,13 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         *,
         affinity_matrix: Matrix | None = None,
         groups: ArrayLike | None = None,
+        align_to: Self | str | PathLike[str] | None = None,
     ) -> IntArray:
         """Fit, and label the same rows.
 
         Parameters
         ----------
-        X, y, affinity_matrix, groups
+        X, y, affinity_matrix, groups, align_to
             As for ``fit``.
 
         Returns
@@ -45,7 +63,9 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         labels : ndarray of shape (n_samples,), int64
             ``labels_``.
         """
-        return self.fit(X, affinity_matrix=affinity_matrix, groups=groups).labels_
+        return self.fit(
+            X, affinity_matrix=affinity_matrix, groups=groups, align_to=align_to
+        ).labels_
 
     def predict(self, X: Rows) -> IntArray:
         """Label rows, seen in the fit or not.
@@ -87,6 +107,11 @@ class ClusterPredictor(ClusterMixin, EigenfunctionEstimator):
         [30, 10]
         """
         return (self._discretizer.labels(*values) for values in self._iter_values(X))
+
+    def _labels_at(self, rows: Array) -> IntArray:
+        """Labels of rows that were checked."""
+        slices = self.eigenfunctions_.slices(rows)
+        return joined(self._discretizer.labels(*values) for values in slices)
 
     def predict_proba(self, X: Rows) -> Array:
         """Probability of every cluster; the largest is the label.

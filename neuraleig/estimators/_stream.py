@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from neuraleig._fit import Problem
 from neuraleig._random import numbered_generator
-from neuraleig._typing import Array, FloatArray, IntArray, Rows
-from neuraleig.estimators._base import unchanged_on_failure
+from neuraleig._typing import Array, FloatArray, Matrix, Rows
+from neuraleig.estimators._alignment import FindFormer, clusters_of
+from neuraleig.estimators._base import RowFit, unchanged_on_failure
 from neuraleig.estimators._evaluation import joined
 from neuraleig.estimators._prediction import ClusterPredictor
-from neuraleig.reading import Renumbered
-from neuraleig.reading._renumbered import order_of_former
+from neuraleig.reading._alignment import warn_of_changes
 from neuraleig.training._distributed import current_shard
 
 # Rows of a stream that are kept: a fit of so many takes some seconds.
@@ -73,9 +78,18 @@ class StreamClusterer(ClusterPredictor):
 
     _stream: StreamSample | None
     feature_names_in_: object
-    cluster_shares_: FloatArray
-    n_clusters_: int
     n_samples_seen_: int
+
+    @abstractmethod
+    def _fit(
+        self,
+        X: Rows,
+        affinity_matrix: Matrix | None,
+        groups: ArrayLike | None,
+        make_problem: Callable[[RowFit, int], Problem],
+        find_former: FindFormer | None = None,
+    ) -> Self:
+        """Fit to a problem; clusters have the numbers of a former model's."""
 
     def partial_fit(self, X: Rows, y: None = None) -> Self:
         """Go on with the next rows of a stream.
@@ -83,10 +97,11 @@ class StreamClusterer(ClusterPredictor):
         A uniform sample of up to 20,000 rows of the stream is kept (fewer, if
         ``max_graph_rows`` is smaller), and no graph. Where ``max_graph_rows`` is raised
         after rows were left out, the sample grows with the stream. The model is fitted
-        to it anew whenever a tenth more rows have come than are behind it; clusters
-        keep their numbers, by the rows that they share with the former ones, unless one
-        of them is gone. Eigenfunctions may change signs. With a ``checkpoint``, a fit
-        that was interrupted goes on only if it is called with the same rows.
+        to it anew whenever a tenth more rows have come than are behind it. Clusters
+        keep their numbers and names as in a fit with ``align_to``, and ``alignment_``
+        says which are new or lost; where a name is lost, a warning does, too.
+        Eigenfunctions may change signs. With a ``checkpoint``, a fit that was
+        interrupted goes on only if it is called with the same rows.
 
         Parameters
         ----------
@@ -134,30 +149,22 @@ class StreamClusterer(ClusterPredictor):
             self.labels_ = self._labels_at(rows)
         return self
 
-    def _labels_at(self, rows: Array) -> IntArray:
-        """Labels of rows that were checked."""
-        slices = self.eigenfunctions_.slices(rows)
-        return joined(self._discretizer.labels(*values) for values in slices)
-
     def _new_stream(self, n_features: int) -> StreamSample:
         generator = check_random_state(self.random_state)
         seed = current_shard().first(lambda: int(generator.randint(2**31 - 1)))
         return StreamSample.empty(n_features, seed)
 
     def _renew(self, stream: StreamSample) -> None:
-        """Fit to the sample of a stream; clusters keep their numbers."""
+        """Fit to the sample of a stream; clusters keep their numbers and names."""
         is_first = not hasattr(self, "eigenfunctions_")
-        former = None if is_first else self._labels_at(stream.rows)
+        # A copy: the fit replaces the attributes of this estimator.
+        former = None if is_first else clusters_of(copy.copy(self))
         # The sample has lost the names of its features.
         names = getattr(self, "feature_names_in_", None)
-        self.fit(stream.rows)
+        self._fit(stream.rows, None, None, self._row_problem, former)
         if names is not None:
             self.feature_names_in_ = names
-        if former is not None:
-            order = order_of_former(former, self.labels_)
-            self._discretizer = Renumbered(self._discretizer, order)
-            self.n_clusters_ = self._discretizer.n_clusters
-            self.cluster_shares_ = self.cluster_shares_[order]
-            if self._calibration is not None:
-                self._calibration = self._calibration.renumbered(order)
         self.n_samples_seen_ = stream.n_seen
+        # Early clusters come and go; names are the user's.
+        if self.alignment_ is not None and self.alignment_.lost_names:
+            warn_of_changes(self.alignment_)

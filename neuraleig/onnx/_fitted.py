@@ -7,6 +7,7 @@ from typing import Any
 
 from neuraleig._typing import IntArray
 from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.estimators._naming import NamedClusters
 from neuraleig.reading import Calibration, Discretizer
 from neuraleig.segmentation import DenseSegmenter
 
@@ -26,6 +27,12 @@ def cluster_of_scores(segmenter: DenseSegmenter) -> IntArray:
     return segmenter._groups
 
 
+def names_metadata(estimator: NamedClusters) -> dict[str, str]:
+    """Return the names of clusters, as a property of a model."""
+    names = {str(c): n for c, n in estimator.cluster_names_.items()}
+    return {"cluster_names": json.dumps(names)}
+
+
 def segmenter_metadata(segmenter: DenseSegmenter) -> dict[str, str]:
     """Return the parameters of a prediction, as properties of a model."""
     backbone, view = segmenter.backbone_, segmenter._view()
@@ -42,7 +49,6 @@ def segmenter_metadata(segmenter: DenseSegmenter) -> dict[str, str]:
         "refine": segmenter.refine,
         "refine_radius": float(segmenter.refine_radius),
         "n_clusters": segmenter.n_clusters_,
-        "cluster_names": {str(c): n for c, n in segmenter.cluster_names_.items()},
     }
     texts = {name: json.dumps(value) for name, value in values.items()}
-    return texts | {"backbone": backbone.identity}
+    return texts | names_metadata(segmenter) | {"backbone": backbone.identity}

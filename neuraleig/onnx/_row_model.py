@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.onnx._fitted import calibration_of, discretizer_of
+from neuraleig.onnx._fitted import calibration_of, discretizer_of, names_metadata
 from neuraleig.onnx._heads import (
     FunctionHead,
     Standardize,
@@ -74,19 +74,20 @@ class RowModule(nn.Module):
 def row_model(estimator: RowEstimator, dtype: str) -> Model:
     """Return the model of a fitted estimator with an input of a type of ``DTYPES``."""
     outputs: dict[str, Axes] = {"functions": (N_ROWS, None)}
+    n_features = int(estimator.n_features_in_)
+    metadata = {"n_features": str(n_features)}
     discretizer = calibration = None
     if isinstance(estimator, NeuralEigenSpectralClustering):
         discretizer = discretizer_of(estimator)
         calibration = calibration_of(estimator)
         labels: dict[str, Axes] = {"labels": (N_ROWS,), "probabilities": (N_ROWS, None)}
         outputs = labels | outputs
-    n_features = int(estimator.n_features_in_)
+        metadata |= names_metadata(estimator)
     generator = torch.Generator().manual_seed(0)
     first, second = (
         torch.randn(n, n_features, generator=generator, device="cpu").to(DTYPES[dtype])
         for n in SIZES
     )
-    metadata = {"n_features": str(n_features)}
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None:
         metadata["feature_names"] = json.dumps(list(names))

@@ -46,6 +46,8 @@ class ModelDescription:
         Their names, where the rows of the fit had any.
     n_clusters : int or None
         Number of clusters; ``None`` for an embedding.
+    cluster_names : dict of int to str
+        Names of clusters.
     n_components : int
         Number of eigenfunctions, the constant one included.
     curve : dict of str to list, or None
@@ -67,6 +69,7 @@ class ModelDescription:
     n_features: int | None
     feature_names: list[str] | None
     n_clusters: int | None
+    cluster_names: dict[int, str]
     n_components: int
     curve: dict[str, list[float]] | None
     eigenvalues: list[float]
@@ -163,6 +166,7 @@ def _described(file: ModelFile) -> ModelDescription:
         n_features=None if of_images else weights["shift"].numel(),
         feature_names=tree.get("feature_names"),
         n_clusters=None if FORMS[file.class_name] is EMBEDDING else n_clusters,
+        cluster_names=tree.get("cluster_names", {}),
         n_components=len(eigenvalues),
         curve=curve and {name: values.tolist() for name, values in curve.items()},
         eigenvalues=eigenvalues,

@@ -36,6 +36,14 @@ TENSORS = Form(
     ),
 )
 
+NAMES = Form(
+    "texts by the numbers of clusters",
+    lambda found: (
+        isinstance(found, dict)
+        and all(type(k) is int and isinstance(v, str) for k, v in found.items())
+    ),
+)
+
 
 def integer(least: int = 0) -> Form:
     """Form of an integer of at least ``least``."""
@@ -72,6 +80,12 @@ def numbers(n_dimensions: int = 1, dtype: type = np.float64) -> Form:
             and bool(np.isfinite(value).all())
         ),
     )
+
+
+def check_names(names: Mapping[int, str], n_clusters: int) -> None:
+    """Refuse names of clusters that there are not."""
+    if any(not 0 <= cluster < n_clusters for cluster in names):
+        raise ValueError(f"names of clusters beyond {n_clusters}")
 
 
 NUMBER = number()

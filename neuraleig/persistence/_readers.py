@@ -98,11 +98,9 @@ def reader_of(packed: Any, eigenvalues: FloatArray, n_scores: int) -> Discretize
         return Renumbered(inner, values["order"])
     if kind is Argmax:
         clusters = values["clusters"]
-        is_found = clusters.size > 0 and clusters[0] >= 0 and clusters[-1] < n_scores
-        if not is_found or np.any(np.diff(clusters) <= 0):
-            raise ValueError(
-                f"its clusters are none of {n_scores} scores, in their order"
-            )
+        is_found = clusters.size > 0 and np.isin(clusters, np.arange(n_scores)).all()
+        if not is_found or np.unique(clusters).size < clusters.size:
+            raise ValueError(f"its clusters are none of {n_scores} scores, or twice")
         return Argmax(clusters)
     matrix = values["rotation"].T if kind is ClusterQR else values["centres"]
     if matrix.size == 0 or matrix.shape[1] > eigenvalues.size:

@@ -71,9 +71,10 @@ def save(
     Notes
     -----
     The safetensors file holds the network, the reading of labels, names, fitted numbers
-    and parameters. It holds neither code nor data: not ``labels_`` and ``embedding_``
-    of the training rows, not the rows that ``partial_fit`` keeps. Functions
-    (``affinity``, ``network``, ``backbone``) are stored by name, see :func:`load`.
+    and parameters. It holds neither code nor data: not ``labels_``, ``embedding_`` and
+    ``alignment_`` of the training rows, not the rows that ``partial_fit`` keeps.
+    Functions (``affinity``, ``network``, ``backbone``) are stored by name, see
+    :func:`load`.
     ``callbacks`` and a ``random_state`` that is a generator load as ``None``. Equal
     models are equal files. Memory: twice the weights.
 
@@ -145,8 +146,8 @@ def load(
     -------
     estimator : estimator
         Fitted, of the class that was saved. On the same kind of device it predicts
-        what the saved one does, bit for bit. It has no ``labels_`` and no
-        ``embedding_``, and its ``partial_fit`` begins a stream, as after ``fit``.
+        what the saved one does, bit for bit. It has no ``labels_``, ``embedding_`` and
+        ``alignment_``, and its ``partial_fit`` begins a stream, as after ``fit``.
 
     Raises
     ------

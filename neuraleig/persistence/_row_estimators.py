@@ -18,11 +18,13 @@ from neuraleig.persistence._cluster_numbers import (
 )
 from neuraleig.persistence._densities import density_of, packed_density
 from neuraleig.persistence._forms import (
+    NAMES,
     NUMBER,
     RECORD,
     TEXT,
     Schema,
     check,
+    check_names,
     choice,
     integer,
     number,
@@ -76,6 +78,8 @@ CLUSTERING: dict[str, Schema] = EMBEDDING | {
     # Files of former versions have none.
     "calibration?": (RECORD,),
     "reference?": {"cluster_shares_": numbers(), "mean_confidence_": number(least=0)},
+    # Models without names have none.
+    "cluster_names?": NAMES,
 }
 
 
@@ -102,6 +106,8 @@ def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
         tree["discretizer"] = packed_reader(estimator._discretizer)
         tree |= packed_numbers(estimator)
         tree["calibration"] = packed_calibration(estimator._calibration)
+        if estimator.cluster_names_:
+            tree["cluster_names"] = estimator.cluster_names_
         if hasattr(estimator, "cluster_shares_"):
             tree["reference"] = {
                 "cluster_shares_": estimator.cluster_shares_,
@@ -163,6 +169,8 @@ def _set_clusters(
         raise ValueError(f"its shares are not those of {reader.n_clusters} clusters")
     for name, value in kept.items():
         setattr(estimator, name, value)
+    estimator.cluster_names_ = tree.get("cluster_names", {})
+    check_names(estimator.cluster_names_, reader.n_clusters)
     estimator._stream = None
     set_numbers(estimator, tree)
 

@@ -15,11 +15,12 @@ from neuraleig.persistence._backbones import (
     packed_backbone,
 )
 from neuraleig.persistence._forms import (
+    NAMES,
     NUMBER,
     RECORD,
-    Form,
     Schema,
     check,
+    check_names,
     integer,
     numbers,
 )
@@ -49,13 +50,7 @@ SEGMENTER: dict[str, Schema] = {
     "token_scale_": numbers(dtype=np.float32),
     # Union of clusters that every score belongs to.
     "groups": numbers(dtype=np.int64),
-    "cluster_names": Form(
-        "texts by the numbers of clusters",
-        lambda found: (
-            isinstance(found, dict)
-            and all(type(k) is int and isinstance(v, str) for k, v in found.items())
-        ),
-    ),
+    "cluster_names": NAMES,
     "fit": FIT,
 }
 
@@ -117,8 +112,7 @@ def _check(segmenter: DenseSegmenter, tree: dict[str, Any]) -> None:
     is_whole = np.array_equal(np.unique(groups), np.arange(n_clusters))
     if groups.size != n_scores or not is_whole:
         raise ValueError("its groups of clusters are not numbered from 0")
-    if any(not 0 <= cluster < n_clusters for cluster in segmenter.cluster_names_):
-        raise ValueError(f"names of clusters beyond {n_clusters}")
+    check_names(segmenter.cluster_names_, n_clusters)
     n_channels = sum(tree["backbone"]["n_channels"])
     widths = {
         n_channels,

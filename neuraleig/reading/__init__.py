@@ -1,6 +1,7 @@
 """Labels read off eigenfunctions or scores."""
 
 from neuraleig.reading._agreement import neighbor_agreement, reading_agreement
+from neuraleig.reading._alignment import Alignment, AlignmentWarning
 from neuraleig.reading._argmax import Argmax
 from neuraleig.reading._base import (
     DIFFUSION_TIME,
@@ -25,6 +26,8 @@ from neuraleig.reading._splits import split_clusters
 
 __all__ = [
     "DIFFUSION_TIME",
+    "Alignment",
+    "AlignmentWarning",
     "Argmax",
     "Calibration",
     "ClusterCurve",

@@ -121,26 +121,6 @@ class Calibration(nn.Module):
         slope, intercept = _logistic(np.asarray(total), agreement, counts)
         return cls(centres[0], centres[1], slope / deviations, intercept)
 
-    def renumbered(self, order: IntArray) -> Calibration:
-        """Calibration of the same clusters in another order.
-
-        Parameters
-        ----------
-        order : ndarray of shape (n_clusters,), int64
-            Cluster that comes first, second, ...
-
-        Returns
-        -------
-        calibration : Calibration
-            Of clusters in this order.
-        """
-        return Calibration(
-            self.function_centres[order].numpy(),
-            self.score_centres[order].numpy(),
-            self.slopes.numpy(),
-            self.intercept,
-        )
-
     def forward(self, functions: Tensor, scores: Tensor, shares: Tensor) -> Tensor:
         """Calibrated probability of every cluster.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from neuraleig._typing import IntArray
+from neuraleig.reading._argmax import Argmax
 from neuraleig.reading._base import Discretizer
 
 
@@ -41,25 +41,26 @@ class Renumbered(Discretizer):
         return probabilities[:, self.order]
 
 
-def order_of_former(former: IntArray, labels: IntArray) -> IntArray:
-    """Order of clusters in which they keep the numbers that their rows had.
+def renumbered(discretizer: Discretizer, order: IntArray) -> Discretizer:
+    """Discretiser of the same clusters in another order.
 
     Parameters
     ----------
-    former, labels : ndarray of shape (n_samples,), int64
-        Labels of the same rows before and now, from 0.
+    discretizer : Discretizer
+        Labels rows.
+    order : ndarray of shape (n_clusters,), int64
+        Cluster that comes first, second, ...
 
     Returns
     -------
-    order : ndarray of shape (n_clusters,), int64
-        Clusters of ``labels``, by the former number with which they share most rows
-        under the best one-to-one map.
+    discretizer : Discretizer
+        One of scores stays one of scores, which images are blended by.
     """
-    size = max(former.max(), labels.max()) + 1
-    shared = np.zeros((size, size))
-    np.add.at(shared, (former, labels), 1)
-    _, now = linear_sum_assignment(shared, maximize=True)
-    return np.asarray(now[now <= labels.max()], dtype=np.int64)
+    if np.array_equal(order, np.arange(order.size)):
+        return discretizer
+    if isinstance(discretizer, Argmax):
+        return Argmax(discretizer.clusters.numpy()[order])
+    return Renumbered(discretizer, order)
 
 
 def numbered_by_first(labels: IntArray) -> IntArray:

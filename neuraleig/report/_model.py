@@ -31,6 +31,7 @@ FITTED = {
     "n_images_": "Training images",
     "n_clusters_": "Clusters in use",
     "cluster_curve_.best": "Clusters preferred by the curve",
+    "alignment_.agreement": "Agreement with the former model",
     "n_connected_components_": "Connected components of the graph",
     "ncut_": "Normalised cut",
     "modularity_": "Modularity",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,16 @@ MAX_NAMED = 28
 
 
 def row_entries(
-    summary: RowSummary, names: list[str], n_exemplars: int, n_features: int
+    summary: RowSummary,
+    names: list[str],
+    cluster_names: Mapping[int, str],
+    n_exemplars: int,
+    n_features: int,
 ) -> dict[str, Any]:
     """Return the variables of the template for clusters of rows."""
     differences = summary.moments.differences()
     source = count_text(len(names), "feature")
-    entries = cluster_entries(summary.counts, {}, "row", source)
+    entries = cluster_entries(summary.counts, cluster_names, "row", source)
     for cluster, entry in enumerate(entries["clusters"]):
         rows = summary.typical_rows(cluster, n_exemplars)
         entry["rows"] = summary.numbers[rows]

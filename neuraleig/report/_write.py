@@ -52,6 +52,7 @@ def write_report(
     labels, the training, and each cluster: for rows, typical rows and distinctive
     features; for images, crops and a field for a name. The names can be downloaded as
     JSON for ``neuraleig segment name`` and :meth:`DenseSegmenter.name_clusters`.
+    Clusters that have names are shown with them.
 
     Parameters
     ----------
@@ -205,7 +206,9 @@ def _row_content(
         ),
     }
     if hasattr(step, "predict_proba"):
-        content |= row_entries(rows, names, n_exemplars, n_features)
+        content |= row_entries(
+            rows, names, step.cluster_names_, n_exemplars, n_features
+        )
     return content
 
 

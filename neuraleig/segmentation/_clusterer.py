@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,10 @@ from neuraleig.affinity import Affinity, Graph, NeighborAffinity, TokenAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.networks import TokenAttention
+from neuraleig.segmentation._alignment import FindTokens
 from neuraleig.segmentation._scenes import FEWEST_PICTURES, scenes_of
 from neuraleig.segmentation._token_sample import PreparedWindows, TokenSample
+from neuraleig.segmentation.backbones import Backbone
 from neuraleig.training import Training, fit_alone
 from neuraleig.training._distributed import current_shard
 
@@ -108,8 +111,8 @@ def fit_to_tokens(
     clusterer: NeuralEigenSpectralClustering,
     sample: TokenSample,
     windows: PreparedWindows,
-    n_channels: int,
-    seed: int,
+    backbone: Backbone,
+    find_in: FindTokens | None,
 ) -> Graph:
     """Fit a clusterer to a sample of tokens.
 
@@ -121,16 +124,13 @@ def fit_to_tokens(
         Tokens of the graph, which is returned.
     windows : PreparedWindows
         All windows, for a network that sees whole ones.
-    n_channels : int
-        Number of last channels by which tokens are compared, where the affinity
-        leaves it open.
-    seed : int
-        Seed of the clusterer, and of all attempts at its fit.
+    backbone : Backbone
+        Source of the features, which settles what the affinity leaves open.
+    find_in : callable or None
+        Finds the clusters of a former segmenter at the tokens.
     """
     affinity: Any = clusterer.affinity
-    if affinity.n_channels is None:
-        affinity.set_params(n_channels=n_channels)
-    clusterer.set_params(random_state=seed)
+    _settle(clusterer, affinity, sample, backbone)
     _check_sample(len(sample.rows), clusterer)
     made: list[Problem] = []
 
@@ -151,34 +151,38 @@ def fit_to_tokens(
         made.append(problem)
         return problem
 
-    _settle_groups(clusterer, sample)
     pixels = sample.pixel_graph() if affinity.pixel_weight > 0 else None
     groups = None
     if affinity.takes_groups:
-        groups = current_shard().first(
-            lambda: scenes_of(sample.rows, sample.pictures, seed)
-        )
+        groups = current_shard().first(lambda: sample.scenes(affinity.n_channels))
     # Processes divide rows among them, not windows.
     with fit_alone() if sees_windows(clusterer) else nullcontext():
-        clusterer._fit(sample.rows, pixels, groups, make_problem)
+        former = find_in and find_in(sample, windows.units)
+        clusterer._fit(sample.rows, pixels, groups, make_problem, former)
     return made[0].graph
 
 
-def _settle_groups(
-    clusterer: NeuralEigenSpectralClustering, sample: TokenSample
+def _settle(
+    clusterer: NeuralEigenSpectralClustering,
+    affinity: TokenAffinity,
+    sample: TokenSample,
+    backbone: Backbone,
 ) -> None:
-    """Search neighbours across scenes where that is open and pictures are enough.
+    """Set what the affinity leaves open.
 
     Graphs of batches of windows are within and between pictures alike.
     """
-    affinity: Any = clusterer.affinity
+    if affinity.n_channels is None:
+        affinity.set_params(n_channels=backbone.n_channels[-1])
+    if affinity.pixel_weight is None:
+        affinity.set_params(pixel_weight=backbone.pixel_weight)
     inner = NeighborAffinity() if affinity.affinity is None else affinity.affinity
-    if not isinstance(inner, NeighborAffinity) or inner.across_groups is not None:
-        return
-    training = clusterer._component("training", clusterer.training)
-    enough = len(np.unique(sample.pictures)) >= FEWEST_PICTURES
-    across = enough and not (sees_windows(clusterer) and training.max_iter != 0)
-    affinity.set_params(affinity=clone(inner).set_params(across_groups=across))
+    if isinstance(inner, NeighborAffinity) and inner.across_groups is None:
+        training = clusterer._component("training", clusterer.training)
+        is_by_batches = sees_windows(clusterer) and training.max_iter != 0
+        enough = len(np.unique(sample.pictures)) >= FEWEST_PICTURES
+        across = enough and not is_by_batches
+        affinity.set_params(affinity=clone(inner).set_params(across_groups=across))
 
 
 def _check_sample(n_tokens: int, clusterer: NeuralEigenSpectralClustering) -> None:
@@ -228,7 +232,7 @@ def _token_affinity(affinity: Affinity, pixel_weight: float | None) -> TokenAffi
     made = affinity if is_given else TokenAffinity(affinity)
     if pixel_weight is None or pixel_weight == made.pixel_weight:
         return made
-    if is_given:
+    if is_given and made.pixel_weight is not None:
         raise ValueError(
             f"pixel_weight={pixel_weight!r} contradicts clusterer__affinity="
             f"{affinity!r}; set clusterer__affinity__pixel_weight instead."

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any, Self
 
@@ -12,6 +11,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig.estimators._cluster_numbers import copy_with_own_parts, modularity_of
+from neuraleig.estimators._naming import NamedClusters
 from neuraleig.segmentation._prediction import ImagePredictor
 from neuraleig.segmentation.backbones._backbones import digest
 from neuraleig.segmentation.backbones._feature_cache import cache_key
@@ -21,41 +21,11 @@ from neuraleig.segmentation.outputs._folders import predict_folder
 from neuraleig.segmentation.outputs._sheets import cluster_sheet
 
 
-class ClusterNaming(ImagePredictor):
+class ClusterNaming(NamedClusters, ImagePredictor):
     """Base of the segmenter: names, unions and pictures of clusters."""
 
     n_clusters: int | str
-    cluster_names_: dict[int, str]
     modularity_: float
-
-    def name_clusters(self, names: Mapping[int, str]) -> Self:
-        """Name clusters, for folders, sheets and tables.
-
-        Parameters
-        ----------
-        names : mapping of int to str
-            Names by cluster; those of other clusters stay. An empty name removes one.
-
-        Returns
-        -------
-        self : DenseSegmenter
-            With other ``cluster_names_``.
-
-        Raises
-        ------
-        ValueError
-            If there is no such cluster, or a name is no text.
-        """
-        check_is_fitted(self)
-        for cluster, name in names.items():
-            self._check_cluster(cluster)
-            if not isinstance(name, str):
-                raise ValueError(
-                    f"names has {name!r} for cluster {cluster}; not a str."
-                )
-        merged = {**self.cluster_names_, **{int(c): n for c, n in names.items()}}
-        self.cluster_names_ = {c: merged[c] for c in sorted(merged) if merged[c]}
-        return self
 
     def merge_clusters(self, groups: Iterable[Sequence[int]]) -> Self:
         """Make one cluster of several.
@@ -223,15 +193,6 @@ class ClusterNaming(ImagePredictor):
             overwrite=overwrite,
             progress=progress,
         )
-
-    def _check_cluster(self, cluster: int) -> int:
-        """Refuse all but the number of a cluster."""
-        if not isinstance(cluster, Integral) or not 0 <= cluster < self.n_clusters_:
-            raise ValueError(
-                f"there is no cluster {cluster!r}; clusters are 0 to "
-                f"{self.n_clusters_ - 1}."
-            )
-        return int(cluster)
 
     def _fingerprint(self) -> str:
         """Text that differs where the labels of an image may differ."""

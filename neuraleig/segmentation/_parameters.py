@@ -12,6 +12,7 @@ import numpy as np
 
 from neuraleig._components import Component
 from neuraleig._device import resolve_device
+from neuraleig._fit import Progress
 from neuraleig._sklearn import Interval, StrOptions, check_parameters, check_values
 from neuraleig._warnings import warn_user
 from neuraleig.estimators import NeuralEigenSpectralClustering
@@ -145,8 +146,17 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
         key = cache_key(backbone.identity, str(backbone.products), geometry)
         return FeatureCache(folder, key)
 
-    def _fill(self, windows: ImageWindows, backbone: Backbone) -> None:
+    def _fill(
+        self, windows: ImageWindows, backbone: Backbone, progress: Progress
+    ) -> None:
         """Store the features of all windows, if they are to be and have room."""
+        with progress.stage("features") as stage:
+            self._check_room(windows, backbone)
+            windows.fill()
+            stage.result = f"{len(windows)} windows of {len(windows.images)} images"
+
+    def _check_room(self, windows: ImageWindows, backbone: Backbone) -> None:
+        """Go on without a store, or refuse one, where the disk has no room for it."""
         store = windows.store
         if isinstance(store, FeatureCache):
             need = windows.missing_bytes(store, sum(backbone.n_channels))
@@ -171,7 +181,6 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
                     FeatureCacheWarning,
                 )
                 windows.store = NoCache()
-        windows.fill()
 
 
 def check_scales(scales: Sequence[float]) -> None:

@@ -81,6 +81,7 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
     eigenvalues_ = _of_clusterer("eigenvalues_")
     graph_eigenvalues_ = _of_clusterer("graph_eigenvalues_")
     cluster_curve_ = _of_clusterer("cluster_curve_")
+    alignment_ = _of_clusterer("alignment_")
     loss_curve_ = _of_clusterer("loss_curve_")
     n_iter_ = _of_clusterer("n_iter_")
     _fit_id = _of_clusterer("_fit_id")
@@ -218,7 +219,12 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
         other.set_params(window_size=window_size, stride=stride)
         return other
 
-    def fit_predict(self, X: Any, y: None = None) -> Labels | list[Labels]:  # noqa: ANN401
+    def fit_predict(
+        self,
+        X: Any,  # noqa: ANN401
+        y: None = None,
+        **fit_params: Any,  # noqa: ANN401
+    ) -> Labels | list[Labels]:
         """Fit to images, and label them.
 
         Parameters
@@ -227,13 +233,15 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
             Images.
         y : None
             Ignored.
+        **fit_params
+            Other arguments of ``fit``.
 
         Returns
         -------
         labels : ndarray of shape (height, width), or list of them
             As from ``predict``.
         """
-        self.fit(X)
+        self.fit(X, **fit_params)
         return self.predict(X)
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401
@@ -254,8 +262,11 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
 
     def _view(self) -> Geometry:
         """Sizes at which images are seen now: parameters may differ from the fit's."""
+        return self._geometry(self.backbone_)
+
+    def _geometry(self, backbone: Backbone) -> Geometry:
         return Geometry(
-            self.backbone_.patch_size, self.image_size, self.window_size, self.stride
+            backbone.patch_size, self.image_size, self.window_size, self.stride
         )
 
     def _labels(self, rgb: RGB) -> Labels:

@@ -28,6 +28,7 @@ def preset_parameters(preset: str) -> dict[str, Any]:
         "n_clusters": n_clusters,
         "backbone": TimmBackbone("vit_small_patch16_224.augreg_in21k"),
         "clusterer": published_clusterer(batch_size, max_iter),
+        "pixel_weight": 0.3,
         "window_size": window_size,
         "stride": stride,
         # More than any of their windows has: all.
@@ -44,7 +45,7 @@ def published_clusterer(
     """
     return NeuralEigenSpectralClustering(
         n_components=1,
-        affinity=NeighborAffinity(256),
+        affinity=NeighborAffinity(256, across_groups=False),
         network=TokenAttention(width=None, n_blocks=2, n_heads=18, mlp_width=576),
         training=Training(
             init="random",

@@ -1,53 +1,86 @@
-"""Groups of similar pictures, between which tokens find their neighbours."""
+"""Scenes: groups of pictures between which tokens find their neighbours."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
+import scipy.sparse as sp
+import torch
+import torch.nn.functional as F
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
 
-from neuraleig._typing import Array, IntArray
+from neuraleig._typing import IntArray
 
-# Fewest pictures for which neighbours are searched across scenes: with fewer of them
+# Pictures from which on neighbours are searched in other scenes. With fewer of them
 # there may be no other picture of the same things.
-FEWEST_PICTURES = 16
+# Chosen on IDD-lite: of 2 pictures across is worse, of 4 level, from 8 on better.
+FEWEST_PICTURES = 8
+# Windows are alike if the cosine of their features, averaged over a grid of this side
+# and centred, exceeds this.
+# Chosen to tell films from photographs, without labels: the 367 frames of CamVid, of
+# three drives, have 91 scenes, and the 200 photographs of IDD-lite 184.
+GRID, ALIKE = 8, 0.6
+# Share of the tokens of a scene beyond which there are no scenes: the others would not
+# have everything that it has.
+MOST_SHARE = 0.5
+# Cosines that are held at once.
+CHUNK_ELEMENTS = 2**22
 
 
-def scenes_of(rows: Array, pictures: IntArray, seed: int) -> IntArray:
-    """Scene of every token: a group of pictures that look alike.
+def scenes_of(windows: Sequence[Tensor], pictures: IntArray) -> IntArray:
+    """Scene of every window: pictures that show the same from the same place.
 
-    Frames of a video, or photographs of one place, hold the same things in the same
-    light. If neighbours are searched in other scenes, clusters are what scenes have in
-    common. There are about as many scenes as pictures in a scene.
+    In a film, the nearest tokens of other frames are the same thing a moment before.
+    If they were neighbours, clusters would be scenes.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_tokens, n_channels)
-        Standardised features of the tokens.
-    pictures : ndarray of shape (n_tokens,), int64
-        Picture of every token.
-    seed : int
-        Seed of the scenes.
+    windows : sequence of Tensor of shape (rows, columns, n_channels)
+        Standardised features of the tokens of every window.
+    pictures : ndarray of shape (n_windows,), int64
+        Picture of every window.
 
     Returns
     -------
-    scenes : ndarray of shape (n_tokens,), int64
-        From 0. No scene has so many pictures that the others cannot have neighbours.
-    """
-    # Imported late: prediction needs none of it.
-    from sklearn.cluster import BisectingKMeans
+    scenes : ndarray of shape (n_windows,), int64
+        From 0, equal for windows of one picture. Every picture is a scene of its own
+        if one scene would have more than half of the tokens.
 
-    known, picture, counts = np.unique(
-        pictures, return_inverse=True, return_counts=True
-    )
-    means = np.zeros((len(known), rows.shape[1]))
-    for number, own in enumerate(
-        np.split(np.argsort(picture, kind="stable"), np.cumsum(counts)[:-1])
-    ):
-        means[number] = rows[own].mean(axis=0)
-    n_scenes = max(2, round(np.sqrt(len(known))))
-    scenes = BisectingKMeans(
-        min(n_scenes, len(known)),
-        n_init=5,
-        random_state=seed,
-        bisecting_strategy="largest_cluster",
-    ).fit_predict(means)
-    return np.asarray(scenes[picture], dtype=np.int64)
+    Notes
+    -----
+    Time O(n_windows^2), 0.2 s for 300 windows of 384 channels. Memory of the
+    windows once more, at most.
+    """
+    _, picture = np.unique(pictures, return_inverse=True)
+    n_tokens = np.array([math.prod(window.shape[:2]) for window in windows])
+    side = max(1, min(GRID, math.isqrt(int(n_tokens.min()))))
+    rows = torch.stack([_pooled(window, side) for window in windows])
+    rows = F.normalize(rows - rows.mean(dim=0), dim=1)
+    source, target = _alike(rows)
+    first = np.unique(picture, return_index=True)[1][picture]
+    own = np.arange(len(windows))
+    ends = (np.concatenate([source, own]), np.concatenate([target, first]))
+    links = sp.coo_array((np.ones(len(ends[0])), ends), shape=(len(own), len(own)))
+    _, scenes = connected_components(links, directed=False)
+    shares = np.bincount(scenes, n_tokens) / n_tokens.sum()
+    found = picture if shares.max() > MOST_SHARE else scenes
+    return np.asarray(found, dtype=np.int64)
+
+
+def _pooled(window: Tensor, side: int) -> Tensor:
+    """Means of features over a grid of places."""
+    return F.adaptive_avg_pool2d(window.permute(2, 0, 1), side).flatten()
+
+
+def _alike(rows: Tensor) -> tuple[IntArray, IntArray]:
+    """Pairs of unit rows of a cosine above the least one."""
+    found = []
+    step = max(1, CHUNK_ELEMENTS // len(rows))
+    for start in range(0, len(rows), step):
+        pairs = (rows[start : start + step] @ rows.T > ALIKE).nonzero().numpy()
+        found.append(pairs + [start, 0])
+    source, target = np.concatenate(found).T
+    return source, target

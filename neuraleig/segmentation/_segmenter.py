@@ -14,12 +14,14 @@ from neuraleig._fit import Progress
 from neuraleig._random import RandomState, Seeds
 from neuraleig._shard import Shard
 from neuraleig._sklearn import CallbackSupportMixin, FitTask, with_callbacks
+from neuraleig.affinity import Graph
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._checkpoint import check_same_data, identity_of, keep_seeds
 from neuraleig.estimators._start import common_checkpoint, common_seeds
 from neuraleig.metrics import modularity
+from neuraleig.reading._alignment import warn_of_changes
+from neuraleig.segmentation._alignment import find_former_tokens
 from neuraleig.segmentation._clusterer import clusterer_of_tokens, fit_to_tokens
-from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._parameters import SegmenterParameters
 from neuraleig.segmentation._token_sample import PreparedWindows, Units
@@ -62,9 +64,10 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         lowest level first. The graph of tokens is built on the last level.
     clusterer : NeuralEigenSpectralClustering or None, default=None
         Clusterer of the tokens, of which a clone is fitted. ``None``: its defaults,
-        with two changes that hold for any clusterer: ``n_neighbors`` left open is 64,
-        and ``Training(max_iter=None)`` takes no steps of fine-tuning after a spectral
-        start. ``device``, ``callbacks`` and ``verbose`` left at their defaults, and
+        with changes that hold for any clusterer: ``n_neighbors`` left open is 64,
+        neighbours are searched across scenes where ``across_groups`` is open and there
+        are eight pictures or more, and ``Training(max_iter=None)`` takes no steps of
+        fine-tuning after a spectral start. ``device``, ``callbacks`` and ``verbose`` left at their defaults, and
         ``n_clusters``, ``checkpoint`` and ``random_state``, are those of the segmenter;
         other values of the last three are refused.
     image_size : int or None, default=None
@@ -84,8 +87,8 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
     refine_radius : float, default=1.0
         Radius of that filter in patches.
     pixel_weight : float or None, default=None
-        Weight of the graph of pixels beside the graph of features, 0.3 where left open;
-        a ``TokenAffinity`` of the clusterer has a weight of its own.
+        Weight of the graph of pixels beside the graph of features. ``None``: 0.1, 0.3
+        for ``"color_texture"``, and of a ``TokenAffinity`` of the clusterer its own.
     tokens_per_window : int or None, default=None
         About as many tokens of a window, on a lattice, take part in the fit;
         ``None``: 100 to 400, the fewer the more windows. Prediction uses all.
@@ -115,6 +118,9 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         Clusters that were found, and not merged.
     cluster_names_ : dict of int to str
         Names given to clusters.
+    alignment_ : Alignment or None
+        Clusters of the fit, before any union, beside those of the former segmenter, see
+        :class:`neuraleig.reading.Alignment`; ``None`` where there was none.
     clusterer_ : NeuralEigenSpectralClustering
         Fitted to tokens; predicts from what :meth:`iter_tokens` returns.
     backbone_ : Backbone
@@ -210,7 +216,13 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         self.random_state = random_state
 
     @with_callbacks
-    def fit(self, images: Any, y: None = None) -> Self:  # noqa: ANN401
+    def fit(
+        self,
+        images: Any,  # noqa: ANN401
+        y: None = None,
+        *,
+        align_to: DenseSegmenter | str | PathLike[str] | None = None,
+    ) -> Self:
         """Learn clusters from unlabelled images.
 
         Parameters
@@ -223,6 +235,14 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             Unreadable files are left out, with a warning.
         y : None
             Ignored.
+        align_to : DenseSegmenter, str, PathLike or None, default=None
+            Fitted segmenter with the same backbone, or its file, whose numbers of
+            clusters this fit takes over: a cluster has the number of the former one
+            that shares most tokens of the sample with it, under the best one-to-one
+            map. Numbers are 0 to ``n_clusters_ - 1`` nevertheless: a cluster without a
+            partner takes one that is free, and so does a cluster whose former number is
+            too large. Names of the same clusters are taken over, too. Unions are
+            single clusters of the former segmenter, and are not made again.
 
         Returns
         -------
@@ -236,6 +256,11 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         OSError
             If weights of the backbone can neither be fetched nor read, or the folder
             of ``feature_cache`` has no room for the features.
+
+        Warns
+        -----
+        AlignmentWarning
+            If clusters are new or lost beside those of ``align_to``.
         """
         self._check_parameters()
         clusterer = clusterer_of_tokens(self)
@@ -245,19 +270,15 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         seeds = common_seeds(checkpoint, shard, self.random_state)
         fit_task = FitTask.of_fit(self, images, N_STAGES)
         backbone = make_backbone(self.backbone, device=device, seed=seeds.network)
-        n_channels = backbone.n_channels
-        clusterer._check_heads(sum(n_channels), "clusterer__")
-        geometry = Geometry(
-            backbone.patch_size, self.image_size, self.window_size, self.stride
-        )
+        find_in = find_former_tokens(align_to, DenseSegmenter, backbone, self.device)
+        clusterer._check_heads(sum(backbone.n_channels), "clusterer__")
+        geometry = self._geometry(backbone)
         with self._open_store(backbone, geometry) as store:
             windows = ImageWindows(
                 found, geometry, lambda pixels: extract(backbone, pixels, device), store
             )
-            verbose = int(self.verbose) if shard.rank == 0 else 0
-            with Progress(verbose, fit_task).stage("features") as stage:
-                self._fill(windows, backbone)
-                stage.result = f"{len(windows)} windows of {len(found)} images"
+            progress = Progress(int(self.verbose) if shard.rank == 0 else 0, fit_task)
+            self._fill(windows, backbone, progress)
             # Features of several devices may differ by their rounding.
             units = shard.first(lambda: Units.of(windows, seeds.rows))
             prepared = PreparedWindows(
@@ -266,13 +287,10 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             keep_seeds(checkpoint, seeds)
             check_same_data(checkpoint, images=np.array(windows.sizes))
             sample = shard.first(lambda: prepared.sample(seeds.graph))
-            seed = self._clusterer_seed(seeds)
+            clusterer.set_params(random_state=self._clusterer_seed(seeds))
             with fit_task.handed_on("clusters", clusterer):
-                graph = fit_to_tokens(clusterer, sample, prepared, n_channels[-1], seed)
-        self._store(clusterer, backbone, units, len(found))
-        self.modularity_ = modularity(
-            graph.weights, clusterer.labels_[graph.index], uniform=graph.uniform
-        )
+                graph = fit_to_tokens(clusterer, sample, prepared, backbone, find_in)
+        self._store(clusterer, backbone, units, len(found), graph)
         checkpoint.clear()
         fit_task.end()
         return self
@@ -296,13 +314,19 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         backbone: Backbone,
         units: Units,
         n_images: int,
+        graph: Graph,
     ) -> None:
-        """Set the attributes of a fit."""
+        """Set the attributes of a fit, once nothing can fail."""
+        warn_of_changes(clusterer.alignment_)
         self.clusterer_ = clusterer
         self.backbone_ = backbone
         self.token_mean_, self.token_scale_ = units.mean, units.scale
         self.n_clusters_ = int(clusterer.labels_.max()) + 1
         self._groups = np.arange(self.n_clusters_)
-        self.cluster_names_: dict[int, str] = {}
+        # Names are of unions, once there are any.
+        self.cluster_names_, clusterer.cluster_names_ = clusterer.cluster_names_, {}
+        self.modularity_ = modularity(
+            graph.weights, clusterer.labels_[graph.index], uniform=graph.uniform
+        )
         self.n_images_ = n_images
         self.device_ = clusterer.device_

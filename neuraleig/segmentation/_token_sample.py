@@ -18,6 +18,7 @@ from neuraleig.affinity._token_affinity import matrix_of
 from neuraleig.affinity._token_graph import batch_edges
 from neuraleig.sampling import TokenWindow
 from neuraleig.segmentation._image_windows import ImageWindows
+from neuraleig.segmentation._scenes import scenes_of
 
 # Windows from which the mean and the unit of every channel are computed.
 STANDARD_WINDOWS = 256
@@ -55,11 +56,18 @@ class Units:
 
     def standardized(self, features: Tensor) -> Tensor:
         """Features (..., n_channels) in these units, on their device."""
-        mean, scale = (
-            torch.tensor(part, device=features.device)
-            for part in (self.mean, self.scale)
-        )
+        mean, scale = self._on(features.device)
         return (features - mean) / scale
+
+    def features(self, standardized: Tensor) -> Tensor:
+        """Features (..., n_channels) that are these in these units."""
+        mean, scale = self._on(standardized.device)
+        return standardized * scale + mean
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        return torch.tensor(self.mean, device=device), torch.tensor(
+            self.scale, device=device
+        )
 
 
 class PreparedWindows:
@@ -151,6 +159,13 @@ class TokenSample:
         """Graph of the pixels within every window, in the order of the rows."""
         edges = [pixel_grid_edges(window.colors) for window in self.windows]
         return matrix_of(batch_edges(edges))
+
+    def scenes(self, n_channels: int) -> IntArray:
+        """Scene of every token, by its last channels; see :func:`scenes_of`."""
+        counts = [math.prod(size) for size in self.sizes]
+        pictures = self.pictures[np.cumsum(counts) - 1]
+        features = [window.features[..., -n_channels:] for window in self.windows]
+        return np.repeat(scenes_of(features, pictures), counts)
 
 
 def _drawn_windows(

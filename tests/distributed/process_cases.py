@@ -25,6 +25,7 @@ from neuraleig._batch import Batch, Edges
 from neuraleig.affinity import nearest_neighbors
 from neuraleig.eigenfunctions import Eigenfunctions, Standardization
 from neuraleig.networks import TokenAttention, least_squares, make_network
+from neuraleig.reading import Argmax
 from neuraleig.training import BaseCallback, EarlyStopping, Schedule, fit_alone, train
 from neuraleig.training._distributed import current_shard
 
@@ -64,6 +65,14 @@ def segmenter(**parameters):
     return model.set_params(**parameters).fit(images).clusterer_
 
 
+def former_model(order=(2, 0, 1)):
+    """Model whose numbers no fit comes to by itself."""
+    with fit_alone():
+        model = clustering(3).fit(blobs())
+    model._discretizer = Argmax(np.array(order))
+    return model
+
+
 # Most take few steps: rounding differs between numbers of processes, as between numbers
 # of threads, and training magnifies it.
 FITS = {
@@ -95,6 +104,7 @@ FITS = {
         .fit(blobs())
         .with_n_clusters(2)
     ),
+    "a former model": lambda: clustering(3).fit(blobs(), align_to=former_model()),
     "regularised": lambda: clustering(3, affinity__regularization=0.05).fit(blobs()),
     "rbf": lambda: clustering(3, affinity="rbf", training__max_iter=5).fit(blobs()),
     "manhattan": lambda: clustering(3, metric="manhattan").fit(blobs()),
@@ -319,6 +329,15 @@ def only_together(rank):
         "differing seeds": summary(differing.fit(blobs())),
         "dropout": summary(dropping.fit(blobs())),
         "stream": streamed(),
+        # That of the first process counts, and no other needs one.
+        "former models": summary(
+            clustering(3).fit(blobs(), align_to=None if rank else former_model())
+        ),
+        "no former model": error_of(
+            lambda: clustering(2).fit(
+                moons(), align_to=None if rank else former_model()
+            )
+        ),
         "callbacks": summary(
             clustering(3, callbacks=[BaseCallback()], verbose=rank).fit(blobs())
         ),

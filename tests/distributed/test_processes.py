@@ -111,7 +111,8 @@ def test_processes_go_on_together(found):
 
 
 @pytest.mark.parametrize(
-    "name", ["no seed", "differing seeds", "dropout", "stream", "callbacks"]
+    "name",
+    ["no seed", "differing seeds", "dropout", "stream", "callbacks", "former models"],
 )
 def test_what_is_drawn_is_the_same_in_all_processes(found, name):
     assert_same(*(process["together"][name] for process in found))
@@ -124,6 +125,7 @@ def test_what_is_drawn_is_the_same_in_all_processes(found, name):
         ("differing rows", DIFFERENT),
         ("differing parameters", DIFFERENT),
         ("differing groups", DIFFERENT),
+        ("no former model", "ValueError: align_to="),
         ("failing score", "ArithmeticError: the score failed"),
         ("first", "IndexError"),
     ],

@@ -10,9 +10,9 @@ from sklearn.datasets import load_digits, make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.estimators import _stream
-from neuraleig.estimators._stream import Renumbered, StreamSample, order_of_former
+from neuraleig.estimators._stream import StreamSample
 from neuraleig.metrics import clustering_accuracy
-from neuraleig.reading import Discretizer
+from neuraleig.reading import AlignmentWarning
 
 CENTRES = [[0, 0], [9, 0], [0, 9]]
 
@@ -41,8 +41,8 @@ def fits(monkeypatch):
         sizes.append(len(X))
         return fit(self, X, *args, **options)
 
-    fit = NeuralEigenSpectralClustering.fit
-    monkeypatch.setattr(NeuralEigenSpectralClustering, "fit", recorded)
+    fit = NeuralEigenSpectralClustering._fit
+    monkeypatch.setattr(NeuralEigenSpectralClustering, "_fit", recorded)
     return sizes
 
 
@@ -89,42 +89,6 @@ def test_rows_are_as_likely_where_more_are_kept_later():
     assert abs(early / late - 1) < 0.06
 
 
-# Numbers of clusters
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_clusters_keep_their_numbers(seed):
-    generator = np.random.default_rng(seed)
-    former = generator.integers(4, size=200)
-    renamed = generator.permutation(4)
-    labels = renamed[former]
-    order = order_of_former(former, labels)
-    np.testing.assert_array_equal(order.argsort()[labels], former)
-
-
-def test_a_cluster_that_died_leaves_the_others_in_their_order():
-    order = order_of_former(np.array([0, 0, 1, 2, 2]), np.array([1, 1, 1, 0, 0]))
-    np.testing.assert_array_equal(order, [1, 0])
-
-
-def test_a_cluster_that_is_new_comes_where_there_is_room():
-    order = order_of_former(np.array([0, 0, 1, 1, 1]), np.array([2, 2, 0, 0, 1]))
-    np.testing.assert_array_equal(order, [2, 0, 1])
-
-
-def test_renumbered_probabilities_move_with_the_clusters():
-    class Fixed(Discretizer):
-        needs_functions = False
-        n_clusters = 3
-
-        def forward(self, functions, logits):
-            return logits
-
-    table = np.array([[0.1, 0.7, 0.2]])
-    found = Renumbered(Fixed(), np.array([2, 0, 1])).probabilities(table, table)
-    np.testing.assert_array_equal(found, [[0.2, 0.1, 0.7]])
-
-
 # Streams
 
 
@@ -159,6 +123,28 @@ def test_labels_do_not_change_their_meaning(blobs, assign_labels):
         seen.append(model.predict(X))
     for labels in seen[1:]:
         assert np.mean(labels == seen[0]) > 0.98
+
+
+def test_names_stay_with_their_clusters(blobs):
+    X = blobs[0]
+    model = clustering().partial_fit(X[:300])
+    number = int(model.predict([CENTRES[1]])[0])
+    model.name_clusters({number: "right"})
+    model.partial_fit(X[300:900])
+    assert model.alignment_.former == (0, 1, 2)
+    assert model.cluster_names_ == {number: "right"}
+    assert model.predict([CENTRES[1]])[0] == number
+
+
+def test_a_name_is_not_lost_in_silence(blobs):
+    X, y = blobs
+    model = clustering().partial_fit(X[y < 2][:300])
+    # Two of three clusters are parts of one blob, which becomes one cluster later.
+    model.name_clusters({0: "a", 1: "b", 2: "c"})
+    with pytest.warns(AlignmentWarning, match=r"lost clusters: \d \([abc]\)"):
+        model.partial_fit(X)
+    (lost,) = model.alignment_.lost_names.values()
+    assert sorted([lost, *model.cluster_names_.values()]) == ["a", "b", "c"]
 
 
 def test_later_rows_count():

@@ -51,6 +51,7 @@ def test_files_of_all_classes_are_described(described):
 
 def test_clusters_are_those_of_the_model(described):
     for found, model in described:
+        assert found.cluster_names == getattr(model, "cluster_names_", {})
         expected = getattr(model, "n_clusters_", None)
         if hasattr(model, "predict_proba") and expected is None:
             rows = np.zeros((1, model.n_features_in_))

@@ -33,6 +33,7 @@ from neuraleig.networks import MLP
 from neuraleig.persistence import ModelFileError
 from neuraleig.persistence._parameters import COMPONENTS
 from neuraleig.plotting import SpectrumDisplay
+from neuraleig.reading import Renumbered
 from neuraleig.training import BaseCallback
 
 X, _ = make_blobs(90, centers=[[0, 0], [6, 0], [3, 5]], random_state=0)
@@ -44,7 +45,7 @@ SMALL = {
     "device": "cpu",
 }
 # Attributes of the training rows, which files do not hold.
-OF_TRAINING = {"_fit_id", "labels_", "embedding_", "_stream"}
+OF_TRAINING = {"_fit_id", "labels_", "embedding_", "alignment_", "_stream"}
 
 
 def kernel(left, right):
@@ -406,7 +407,7 @@ def test_what_a_stream_has_renumbered_comes_back(tmp_path):
     model = clustering(assign_labels="kmeans").partial_fit(X)
     model.partial_fit(X[::-1] + 0.1)
     # Every order is possible; one that moves clusters is to be seen here.
-    model._discretizer.order = model._discretizer.order[[1, 2, 0]]
+    model._discretizer = Renumbered(model._discretizer, np.array([1, 2, 0]))
     loaded = round_trip(model, tmp_path)
     np.testing.assert_array_equal(
         loaded._discretizer.order, model._discretizer.order, strict=True
@@ -686,6 +687,9 @@ def read(tree):
             lambda t: t["reference"].update(cluster_shares_=np.ones(9)),
             "not those of 3 clusters",
         ),
+        ("argmax", lambda t: t.update(cluster_names={3: "x"}), "names of clusters bey"),
+        ("argmax", lambda t: t.update(cluster_names={"0": "x"}), "numbers of clusters"),
+        ("argmax", lambda t: t.update(cluster_names={0: 1}), "numbers of clusters"),
         ("argmax", lambda t: t["density"].pop("means"), "no 'means'"),
         ("argmax", lambda t: t["density"].update(floor=-1.0), "floor is -1"),
         ("argmax", lambda t: t["density"]["factors"].fill(0), "not positive"),

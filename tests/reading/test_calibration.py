@@ -101,18 +101,6 @@ def test_counts_weigh_as_copies(rows):
     np.testing.assert_allclose(*values, atol=0.02)
 
 
-def test_renumbered_clusters_keep_their_probabilities(rows):
-    functions, scores, shares = rows
-    order = np.array([2, 0, 3, 1])
-    calibration = fitted(rows)
-    found = calibration.renumbered(order).probabilities(
-        functions, scores, shares[:, order]
-    )
-    np.testing.assert_allclose(
-        found, calibration.probabilities(*rows)[:, order], atol=1e-12
-    )
-
-
 def test_one_cluster_is_certain(rows):
     functions, scores, _ = rows
     labels, nodes = np.zeros(500, dtype=np.int64), np.arange(500)

@@ -1,6 +1,7 @@
 """What a page says of a model of rows is what the model says."""
 
 import base64
+import copy
 import functools
 import hashlib
 import re
@@ -10,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
@@ -46,6 +48,28 @@ def test_sizes_are_those_of_the_labels_and_add_up(page_of, clustering, rows):
     assert foot.all("td")[0].text == "150"
     shares = [float(share.rstrip(" %")) for _, _, share, _ in table]
     assert sum(shares) == pytest.approx(100, abs=0.2)
+
+
+def test_clusters_have_their_names(page_of, clustering, rows):
+    named = copy.copy(clustering).name_clusters({1: "<b>gold</b>"})
+    page = page_of(named, rows)
+    titles = [article.one("h3").text for article in page.all("article")]
+    assert titles == ["Cluster 0", "Cluster 1 <b>gold</b>", "Cluster 2"]
+    table = page.one("section", id="sizes").table()
+    assert [cells[0] for cells in table] == ["0", "1 <b>gold</b>", "2"]
+    doubtful = page.one("section", id="confidence").table()
+    for _, label, following, *_ in doubtful:
+        for cell in (label, following):
+            assert cell.startswith("1 <b>gold</b> (") == cell.startswith("1")
+    assert any(cell.startswith("1") for row in doubtful for cell in row[1:3])
+
+
+def test_the_agreement_with_a_former_model_is_a_fact(page_of, clustering, rows):
+    aligned = clone(clustering).fit(rows, align_to=clustering)
+    facts = page_of(aligned, rows).one("section", id="model").text
+    assert "Agreement with the former model1" in facts
+    plain = page_of(clustering, rows).one("section", id="model").text
+    assert "former model" not in plain
 
 
 def test_every_cluster_has_its_section_and_every_link_its_target(

@@ -25,6 +25,7 @@ from neuraleig import (
 from neuraleig.affinity import Affinity, NeighborAffinity, RBFAffinity
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.metrics import clustering_accuracy
+from neuraleig.reading import Alignment
 from neuraleig.training import BaseCallback, Training
 
 Labels = NDArray[np.int64]
@@ -87,6 +88,19 @@ def cluster(X: Values) -> Labels:
     return model.predict(X)
 
 
+def refit(X: Values) -> Alignment | None:
+    former = NeuralEigenSpectralClustering(3).fit(X)
+    assert_type(former.name_clusters({0: "gold"}), NeuralEigenSpectralClustering)
+    assert_type(former.cluster_names_, dict[int, str])
+    model = NeuralEigenSpectralClustering(3).fit(X, align_to=former)
+    assert_type(model.fit_predict(X, align_to=Path("model.safetensors")), Labels)
+    assert_type(model.fit_transform(X, align_to="model.safetensors"), Values)
+    if model.alignment_ is not None:
+        assert_type(model.alignment_.agreement, float)
+        assert_type(model.alignment_.former, tuple[int | None, ...])
+    return model.alignment_
+
+
 def other_rows(X: Values) -> Labels:
     rows = torch.from_numpy(X)
     model = NeuralEigenSpectralClustering(3)
@@ -144,6 +158,7 @@ def segment(images: list[NDArray[np.uint8]]) -> DenseSegmenter:
     assert_type(model, DenseSegmenter)
     model.predict(images[0])
     model.name_clusters({0: "road"})
+    model.fit(images, align_to=model)
     neuraleig.save(model, "model.safetensors")
     neuraleig.load(Path("model.safetensors"))
     return model

@@ -41,6 +41,9 @@ class Backbone(nn.Module, ABC):
         Kind, weights and layers: equal for equal features.
     products : torch.dtype
         Type of the products on CUDA; float32 on other devices.
+    pixel_weight : float
+        Weight of the graph of pixels beside that of the features, where it is left
+        open. Features that see little around their patch need more.
 
     Examples
     --------
@@ -58,6 +61,9 @@ class Backbone(nn.Module, ABC):
     n_channels: tuple[int, ...]
     identity: str
     products: torch.dtype = torch.float32
+    # Chosen on CamVid and IDD-lite by tokens of a DINOv2, where 0.3 costs 1 to 4 points
+    # of mean IoU, and 0 and 0.05 are level.
+    pixel_weight: float = 0.1
 
     @abstractmethod
     def forward(self, images: Tensor) -> list[Tensor]:
