@@ -1,24 +1,25 @@
 """Segments of labelled photographs, on the same frozen features for all methods.
 
     python examples/benchmarks/segments.py camvid FOLDER [--backbone NAME] [--resume]
-    python examples/benchmarks/segments.py idd_lite FOLDER --image-size 448 \\
+    python examples/benchmarks/segments.py idd_lite FOLDER --image-size 448
         --backbone vit_small_patch14_dinov2 --weights FILE --layers 0 5 8
 
 Methods are fitted to some pictures, without labels. The class of each cluster is found
-by the labels of these (the class of highest IoU; of every fourth picture of CamVid), and
-scored on other pictures. ``--backbone`` takes any name that DenseSegmenter takes; the
-default needs no weights. All methods see whole pictures, and their scores are
+by the labels of these (the class of highest IoU; of CamVid, by every fourth picture),
+and scored on other pictures. ``--backbone`` takes any name that DenseSegmenter takes;
+the default needs no weights. All methods see whole pictures, and their scores are
 interpolated alike.
 
 ``camvid``: training frames, and the validation frames, which are seven seconds of one
-street. ``clips`` are such seconds of the training frames: every seven frames in a row of
-the sequence that validation is taken from are scored by the map of all other training
-frames, and the table has the mean. ``idd_lite``: every other picture, and the rest.
+street. ``clips`` are such seconds of the training frames: every seven frames in a row
+of the sequence that validation is taken from are scored by the map of all other
+training frames, and the table has the mean. ``idd_lite``: every other picture, and the
+rest.
 
 Methods: k-means of the last level, rows of unit length; of all levels, every channel
 scaled, which is what the network sees; means of segments of every picture, by exact
-spectral clustering and by principal masks, clustered by k-means; DenseSegmenter as it is,
-with neighbours in any picture, without the pixel graph, with k-means on its hidden
+spectral clustering and by principal masks, clustered by k-means; DenseSegmenter as it
+is, with neighbours in any picture, without the pixel graph, with k-means on its hidden
 features, with attention, fine-tuned, from a random start, and by the published recipe.
 ``single`` is the number of clusters of which one picture has nine tenths. ``+ refined``
 lets the labels follow the edges of the image.
@@ -30,7 +31,7 @@ import argparse
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ from typing import Any
 import numpy as np
 import report
 import torch
-from segments_tables import Found, tables
 from numpy.typing import NDArray
+from segments_tables import Found, tables
 from sklearn.cluster import KMeans
 
 from neuraleig import DenseSegmenter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.networks import TokenAttention
 from neuraleig.segmentation._alignment import FindTokens
-from neuraleig.segmentation._scenes import FEWEST_PICTURES, scenes_of
+from neuraleig.segmentation._scenes import FEWEST_PICTURES
 from neuraleig.segmentation._token_sample import PreparedWindows, TokenSample
 from neuraleig.segmentation.backbones import Backbone
 from neuraleig.training import Training, fit_alone

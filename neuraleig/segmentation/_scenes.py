@@ -81,6 +81,6 @@ def _alike(rows: Tensor) -> tuple[IntArray, IntArray]:
     step = max(1, CHUNK_ELEMENTS // len(rows))
     for start in range(0, len(rows), step):
         pairs = (rows[start : start + step] @ rows.T > ALIKE).nonzero().numpy()
-        found.append(pairs + [start, 0])
+        found.append(pairs + np.array([start, 0]))
     source, target = np.concatenate(found).T
     return source, target

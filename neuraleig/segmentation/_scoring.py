@@ -164,10 +164,15 @@ class ClusterScoring(ImagePredictor):
         sample = PreparedWindows(
             windows, units, self.tokens_per_window, self.max_tokens, 0
         ).sample(0)
-        graph = self.clusterer_.affinity_.as_fitted().build(
+        affinity: Any = self.clusterer_.affinity_.as_fitted()
+        groups = sample.scenes(affinity.n_channels) if affinity.takes_groups else None
+        if groups is not None and not groups.any():
+            # One scene has no others.
+            affinity.set_params(affinity__across_groups=False)
+        graph = affinity.build(
             sample.rows,
             matrix=sample.pixel_graph(),
-            groups=sample.pictures,
+            groups=groups,
             device=self._device,
         )
         labels = self._labels_of_tokens([w.features for w in sample.windows])

@@ -67,9 +67,9 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         with changes that hold for any clusterer: ``n_neighbors`` left open is 64,
         neighbours are searched across scenes where ``across_groups`` is open and there
         are eight pictures or more, and ``Training(max_iter=None)`` takes no steps of
-        fine-tuning after a spectral start. ``device``, ``callbacks`` and ``verbose`` left at their defaults, and
-        ``n_clusters``, ``checkpoint`` and ``random_state``, are those of the segmenter;
-        other values of the last three are refused.
+        fine-tuning after a spectral start. ``device``, ``callbacks`` and ``verbose``
+        left at their defaults, and ``n_clusters``, ``checkpoint`` and ``random_state``,
+        are those of the segmenter; other values of the last three are refused.
     image_size : int or None, default=None
         Pixels of the shorter side at which images are seen; ``None``: their own. The
         longer side has at most 20 times as many.
