@@ -108,7 +108,7 @@ class TestBuild:
         own = sp.csr_array(pixels[graph.index][:, graph.index])
         alone = RBFAffinity(1.0, n_landmarks=30).build(tokens)
         np.testing.assert_array_equal(alone.index, graph.index)
-        expected = normalized(alone.weights) + 0.3 * normalized(own)
+        expected = normalized(alone.weights) + 0.1 * normalized(own)
         np.testing.assert_allclose(graph.weights.toarray(), expected.toarray())
 
     def test_random_pairs_are_those_of_the_sum(self, tokens, pixels):

@@ -458,7 +458,8 @@ class TestClusterer:
         assert model.clusterer_.n_components == 3
         assert model.clusterer_.n_clusters == 2
         assert repr(model.clusterer_.affinity_) == (
-            "TokenAffinity(affinity=NeighborAffinity(), n_channels=102)"
+            "TokenAffinity(affinity=NeighborAffinity(across_groups=False), "
+            "n_channels=102,\n              pixel_weight=0.3)"
         )
 
     def test_its_own_settings_hold(self, make_segmenter, images):

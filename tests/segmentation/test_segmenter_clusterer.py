@@ -96,10 +96,19 @@ def test_other_parts_of_the_affinity_leave_the_neighbours_open():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, 0.3),
+        # The backbone settles it.
+        ({}, None),
+        ({"clusterer__affinity": TokenAffinity()}, None),
         ({"pixel_weight": 0.5}, 0.5),
+        ({"clusterer__affinity": TokenAffinity(), "pixel_weight": 0.5}, 0.5),
         ({"clusterer__affinity": TokenAffinity(pixel_weight=0.7)}, 0.7),
-        ({"clusterer__affinity": TokenAffinity(), "pixel_weight": 0.3}, 0.3),
+        (
+            {
+                "clusterer__affinity": TokenAffinity(pixel_weight=0.3),
+                "pixel_weight": 0.3,
+            },
+            0.3,
+        ),
     ],
 )
 def test_weight_of_the_pixels(changes, expected):
@@ -119,9 +128,12 @@ def test_what_a_clusterer_has_as_the_segmenter_is_taken():
     ("changes", "message"),
     [
         (
-            {"pixel_weight": 0.5, "clusterer__affinity": TokenAffinity()},
-            "pixel_weight=0.5 contradicts clusterer__affinity=TokenAffinity(); set "
-            "clusterer__affinity__pixel_weight instead",
+            {
+                "pixel_weight": 0.5,
+                "clusterer__affinity": TokenAffinity(pixel_weight=0.7),
+            },
+            "pixel_weight=0.5 contradicts clusterer__affinity=TokenAffinity("
+            "pixel_weight=0.7); set clusterer__affinity__pixel_weight instead",
         ),
         (
             {
