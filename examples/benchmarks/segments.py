@@ -110,7 +110,10 @@ Scores = Callable[[NDArray[np.uint8]], tuple[torch.Tensor, Lattice]]
 
 
 class Remembered(Backbone):
-    """A backbone that keeps what it said of an image, for the next method."""
+    """A backbone that keeps what it said of an image, for the next method.
+
+    In half precision, as the segmenter stores features.
+    """
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -120,6 +123,7 @@ class Remembered(Backbone):
         self.identity = backbone.identity
         self._known: dict[bytes, list[torch.Tensor]] = {}
 
+    @torch.inference_mode()
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Features of images, lowest level first."""
         found = [self._of(image[None]) for image in images]
@@ -128,8 +132,8 @@ class Remembered(Backbone):
     def _of(self, image: torch.Tensor) -> list[torch.Tensor]:
         key = hashlib.sha256(image.numpy().tobytes()).digest()
         if key not in self._known:
-            self._known[key] = self.backbone(image)
-        return self._known[key]
+            self._known[key] = [level.half() for level in self.backbone(image)]
+        return [level.float() for level in self._known[key]]
 
 
 class Frames:
