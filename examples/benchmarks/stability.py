@@ -2,7 +2,7 @@
 
     python examples/benchmarks/stability.py [--data FOLDER] [--seeds 5] [--splits 20]
 
-``FOLDER`` is that of suite.py. Agreement is the adjusted Rand index of the labels of two
+``FOLDER`` is that of suite.py. Agreement is the adjusted Rand index of labels of two
 seeds, averaged over all pairs of seeds, with the number of clusters of the first
 reference. On scikit-learn's digits every split has a seed of its own; the accuracy is
 that of held-out rows, under the best one-to-one map.
