@@ -15,7 +15,7 @@ from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.networks import TokenAttention
 from neuraleig.segmentation._alignment import FindTokens
-from neuraleig.segmentation._scenes import FEWEST_PICTURES
+from neuraleig.segmentation._scenes import are_enough
 from neuraleig.segmentation._token_sample import PreparedWindows, TokenSample
 from neuraleig.segmentation.backbones import Backbone
 from neuraleig.training import Training, fit_alone
@@ -179,8 +179,8 @@ def _settle(
     if isinstance(inner, NeighborAffinity) and inner.across_groups is None:
         training = clusterer._component("training", clusterer.training)
         is_by_batches = sees_windows(clusterer) and training.max_iter != 0
-        enough = len(np.unique(sample.pictures)) >= FEWEST_PICTURES
-        across = enough and not is_by_batches
+        _, pictures = np.unique(sample.pictures, return_inverse=True)
+        across = are_enough(pictures) and not is_by_batches
         affinity.set_params(affinity=clone(inner).set_params(across_groups=across))
 
 

@@ -65,9 +65,10 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
     clusterer : NeuralEigenSpectralClustering or None, default=None
         Clusterer of the tokens, of which a clone is fitted. ``None``: its defaults,
         with changes that hold for any clusterer: ``n_neighbors`` left open is 64,
-        neighbours are searched across scenes where ``across_groups`` is open and there
-        are eight pictures or more, and ``Training(max_iter=None)`` takes no steps of
-        fine-tuning after a spectral start. ``device``, ``callbacks`` and ``verbose``
+        neighbours are searched across scenes where ``across_groups`` is open and eight
+        pictures or more take part, none of them with most of the tokens (not for a
+        ``TokenAttention`` that is fine-tuned), and ``Training(max_iter=None)`` takes no
+        steps of fine-tuning after a spectral start. ``device``, ``callbacks`` and ``verbose``
         left at their defaults, and ``n_clusters``, ``checkpoint`` and ``random_state``,
         are those of the segmenter; other values of the last three are refused.
     image_size : int or None, default=None

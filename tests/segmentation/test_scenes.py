@@ -9,7 +9,7 @@ from neuraleig import DenseSegmenter
 from neuraleig.affinity import GraphWarning, NeighborAffinity
 from neuraleig.metrics import clustering_accuracy
 from neuraleig.segmentation import Backbone
-from neuraleig.segmentation._scenes import FEWEST_PICTURES, scenes_of
+from neuraleig.segmentation._scenes import FEWEST_SCENES, scenes_of
 
 SIDE = 10
 
@@ -42,14 +42,21 @@ class TestScenes:
         assert len(set(scenes[:6])) == 1
         assert len(set(scenes)) == n_others + 1
 
-    def test_two_films_are_two(self):
-        scenes = scenes_of(film(7, 1) + film(7, 2) + film(7, 3), np.arange(21))
-        assert [len(set(scenes[i : i + 7])) for i in (0, 7, 14)] == [1, 1, 1]
-        assert len(set(scenes)) == 3
+    def test_films_are_scenes_of_their_own(self):
+        windows = [frame for seed in range(1, 10) for frame in film(3, seed)]
+        scenes = scenes_of(windows, np.arange(27))
+        assert (scenes.reshape(9, 3) == scenes[::3, None]).all()
+        assert len(set(scenes)) == 9
 
-    def test_a_film_alone_has_frames_for_scenes(self):
-        windows = film(12) + photographs(4)
-        assert len(set(scenes_of(windows, np.arange(16)))) == 16
+    @pytest.mark.parametrize(("n_films", "n_frames"), [(1, 12), (2, 8), (3, 3)])
+    def test_of_few_films_every_frame_is_a_scene(self, n_films, n_frames):
+        windows = [frame for s in range(n_films) for frame in film(n_frames, s)]
+        scenes = scenes_of(windows, np.arange(len(windows)))
+        assert len(set(scenes)) == len(windows)
+
+    def test_a_long_film_has_frames_for_scenes(self):
+        windows = film(12) + photographs(10)
+        assert len(set(scenes_of(windows, np.arange(22)))) == 22
 
     def test_windows_of_a_picture_are_one_scene(self):
         scenes = scenes_of(photographs(12), np.repeat([5, 3, 8], 4))
@@ -58,11 +65,18 @@ class TestScenes:
 
     def test_one_window_that_is_alike_joins_two_pictures(self):
         first, second = film(2)
-        windows = [first, *photographs(9), second]
-        pictures = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5])
-        scenes = scenes_of(windows, pictures)
+        windows = [first, *photographs(17), second]
+        scenes = scenes_of(windows, np.append(np.repeat(np.arange(9), 2), 9))
         assert scenes[0] == scenes[1] == scenes[-1]
-        assert len(set(scenes)) == 5
+        assert len(set(scenes)) == 9
+
+    def test_a_tiny_picture_leaves_the_other_scenes_as_they_were(self):
+        windows = film(4) + photographs(16)
+        plain = scenes_of(windows, np.arange(20))
+        tiny = photographs(1, 7)[0][:1, :1]
+        np.testing.assert_array_equal(
+            scenes_of([*windows, tiny], np.arange(21))[:20], plain
+        )
 
     def test_order_and_unit_change_nothing(self):
         windows = film(6) + photographs(14)
@@ -143,10 +157,10 @@ class TestSegmenter:
     @pytest.mark.parametrize(
         ("n_pictures", "changes", "expected"),
         [
-            (FEWEST_PICTURES, {}, True),
-            (FEWEST_PICTURES - 1, {}, False),
-            (FEWEST_PICTURES, {"clusterer__affinity__n_neighbors": 12}, True),
-            (FEWEST_PICTURES, {"clusterer__affinity__across_groups": False}, False),
+            (FEWEST_SCENES, {}, True),
+            (FEWEST_SCENES - 1, {}, False),
+            (FEWEST_SCENES, {"clusterer__affinity__n_neighbors": 12}, True),
+            (FEWEST_SCENES, {"clusterer__affinity__across_groups": False}, False),
             (3, {"clusterer__affinity__across_groups": True}, True),
         ],
     )
@@ -156,6 +170,12 @@ class TestSegmenter:
         images, _ = pictures_of_things(n_pictures)
         model = fitted(images, **changes)
         assert model.clusterer_.affinity_.affinity.across_groups is expected
+
+    def test_a_picture_with_most_tokens_has_neighbours_of_its_own(self):
+        images, _ = pictures_of_things(9)
+        images = [np.tile(images[0], (4, 4, 1)), *(image[:16, :16] for image in images)]
+        model = fitted(images)
+        assert model.clusterer_.affinity_.affinity.across_groups is False
 
     def test_few_new_pictures_can_be_scored(self):
         images, _ = pictures_of_things(10)

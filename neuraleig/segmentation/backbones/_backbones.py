@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from neuraleig.affinity._token_affinity import PIXEL_WEIGHT
+
 Maps = Tensor | Sequence[Tensor]
 Sizes = tuple[tuple[int, int], tuple[int, int]]
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -61,9 +63,7 @@ class Backbone(nn.Module, ABC):
     n_channels: tuple[int, ...]
     identity: str
     products: torch.dtype = torch.float32
-    # Chosen on CamVid and IDD-lite by tokens of a DINOv2, where 0.3 costs 1 to 4 points
-    # of mean IoU, and 0 and 0.05 are level.
-    pixel_weight: float = 0.1
+    pixel_weight: float = PIXEL_WEIGHT
 
     @abstractmethod
     def forward(self, images: Tensor) -> list[Tensor]:
