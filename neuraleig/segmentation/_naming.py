@@ -164,7 +164,7 @@ class ClusterNaming(NamedClusters, ImagePredictor):
         -------
         sheet : ClusterSheet
             A page with a row per cluster: colour, number, name, share of the pixels,
-            and its largest regions. ``sheet.save(path)`` writes it.
+            number of images, and its largest regions. ``sheet.save(path)`` writes it.
         """
         found = readable(self._checked_images(images))
         return cluster_sheet(
