@@ -77,6 +77,17 @@ def test_every_cluster_has_crops_and_a_labelled_field(page_of, segmenter, pictur
     assert page.one("button")["type"] == "submit"
 
 
+def test_images_of_every_cluster_are_counted(page_of, segmenter, pictures):
+    plain = np.full((32, 32, 3), 20, np.uint8)
+    given = [*pictures, plain]
+    (table,) = page_of(segmenter, given).one("section", id="sizes").all("table")
+    found = [row.all("td")[2].text for row in table.all("tr")[1:]]
+    used = [set(np.unique(labels)) for labels in segmenter.predict(given)]
+    counts = [sum(cluster in own for own in used) for cluster in range(3)]
+    assert found == [*map(str, counts), str(len(given))]
+    assert min(counts) < len(given)
+
+
 def test_merged_clusters_have_one_field(page_of, segmenter, pictures):
     segmenter.name_clusters({2: "sky"}).merge_clusters([[0, 2]])
     assert fields(page_of(segmenter, pictures)) == {0: "sky", 1: ""}
