@@ -299,10 +299,8 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             sample = shard.first(lambda: prepared.sample(seeds.graph))
             clusterer.set_params(random_state=self._clusterer_seed(seeds))
             with fit_task.handed_on("clusters", clusterer):
-                of_tokens = fit_to_tokens(
-                    clusterer, sample, prepared, backbone, find_in
-                )
-        self._store(clusterer, backbone, units, len(found), *of_tokens)
+                parts = fit_to_tokens(clusterer, sample, prepared, backbone, find_in)
+        self._store(clusterer, backbone, units, len(found), *parts)
         checkpoint.clear()
         fit_task.end()
         return self

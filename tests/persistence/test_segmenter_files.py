@@ -20,6 +20,9 @@ from neuraleig.persistence._model_file import read_model
 from neuraleig.segmentation import ColorTexture, TimmBackbone
 from neuraleig.training import BaseCallback, Training
 
+# Of pictures that are seen small, one cluster has two of the textures.
+LARGE_CLUSTER = "ignore:Cluster . has:neuraleig.segmentation.ClusterWarning"
+
 
 def pictures(n_images=2, seed=0):
     """Two textures side by side, and noise on all of it."""
@@ -152,7 +155,10 @@ def test_a_loaded_model_can_be_named_saved_cloned_and_fitted_again(model, path):
             "clusterer__assign_labels": "kmeans_hidden",
         },
         {"clusterer__affinity": NeighborAffinity(20), "pixel_weight": 0.1},
-        {"window_size": 32, "stride": 16, "image_size": 48, "flip": True},
+        pytest.param(
+            {"window_size": 32, "stride": 16, "image_size": 48, "flip": True},
+            marks=pytest.mark.filterwarnings(LARGE_CLUSTER),
+        ),
         {"scales": [1, 0.5], "refine": "guided"},
     ],
 )
@@ -229,6 +235,7 @@ def test_paths_and_numbers_of_numpy_become_plain(tmp_path):
     assert type(loaded.clusterer.training.lr) is float
 
 
+@pytest.mark.filterwarnings(LARGE_CLUSTER)
 @pytest.mark.parametrize("are_set_later", [False, True])
 def test_sizes_of_numpy_become_plain(are_set_later, tmp_path):
     sizes = {
@@ -502,7 +509,10 @@ def sizes(tree):
         (lambda t: t["cluster_names"].update({7: "x"}), "names of clusters beyond"),
         (lambda t: t["cluster_names"].update({"0": "x"}), "numbers of clusters"),
         (lambda t: counts(t).fill(0), "tokens are not those of 3 clusters"),
-        (lambda t: counts(t).__isub__(1), "tokens are not those of 3 clusters"),
+        (
+            lambda t: counts(t).__setitem__((0, 0), -1),
+            "tokens are not those of 3 clusters",
+        ),
         (lambda t: t["occurrences"].update(counts=np.ones((2, 4), int)), "of 3"),
         (lambda t: t["occurrences"].update(counts=np.ones((2, 3))), "counts is"),
         (lambda t: t["occurrences"].update(probabilities=np.ones((3, 2))), "of 3"),

@@ -101,14 +101,9 @@ def cluster_sheet(
     if not totals.any():
         raise ValueError("items is empty; pass at least one image with its labels.")
     shares = totals / totals.sum()
+    texts = [_size_text(*size) for size in zip(shares, n_images, strict=True)]
     rows = [
-        _row(
-            label,
-            labels_of[label],
-            _size_text(shares[label], int(n_images[label])),
-            colors[label],
-            crops,
-        )
+        _row(label, labels_of[label], texts[label], colors[label], crops)
         for label in range(n_clusters)
     ]
     # Rows have a margin at the left and at the bottom.
