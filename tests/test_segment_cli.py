@@ -297,6 +297,24 @@ def test_name_names_merges_and_lists(model, tmp_path):
     assert load(model).n_clusters_ == 2
 
 
+@pytest.mark.filterwarnings("default::neuraleig.segmentation.ClusterWarning")
+def test_clusters_of_single_pictures_are_told_of(tmp_path, capsys):
+    for number in range(8):
+        colors = np.zeros((32, 32, 3), np.uint8)
+        colors[:16], colors[16:] = 30 * number, 240 - 30 * number
+        colors[:, :16, number % 3] = 90
+        PIL.fromarray(colors).save(tmp_path / f"{number}.png")
+    nearest = ("--n-clusters=8", "--clusterer.affinity.n-neighbors=8")
+    within = "--clusterer.affinity.no-across-groups"
+    fit = ("fit", tmp_path, "-o", tmp_path / "m", *SMALL, *nearest)
+    assert call(*fit, within)[0] == 0
+    errors = capsys.readouterr().err
+    assert errors.startswith("neuraleig: warning: ")
+    assert "of 8 clusters have nine tenths of their tokens in one of 8" in errors
+    assert ". Set --clusterer.affinity.across-groups to search neighbours" in errors
+    assert errors.count("\n") == 1
+
+
 @pytest.mark.filterwarnings("default::neuraleig.reading.AlignmentWarning")
 def test_fit_takes_over_numbers_and_names(model, photos, tmp_path, capsys):
     new = tmp_path / "new"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -142,19 +143,29 @@ class Settings(dict[str, Setting]):
 
     @contextmanager
     def as_options(self) -> Iterator[None]:
-        """Name options instead of arguments and parameters in the errors of a fit."""
-        options = {name: setting.option for name, setting in self.items()} | ARGUMENTS
+        """Name options instead of parameters in the errors and warnings of a fit."""
+        show = warnings.showwarning
+
+        def show_options(message: Warning | str, *rest: Any, **more: Any) -> None:  # noqa: ANN401
+            show(self._with_options(str(message)), *rest, **more)
+
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.showwarning = show_options
+                yield
         except TableError:
             raise
         except ValueError as error:
-            text = str(error)
-            for name in sorted(options, key=len, reverse=True):
-                # Short names may be words.
-                end = r"\b(?![-_'])" if "_" in name else r"(?==)"
-                text = re.sub(rf"(?<![-_.\w]){name}{end}", options[name], text)
-            raise ValueError(text) from error
+            raise ValueError(self._with_options(str(error))) from error
+
+    def _with_options(self, text: str) -> str:
+        options = {name: setting.option for name, setting in self.items()} | ARGUMENTS
+        for name in sorted(options, key=len, reverse=True):
+            # Short names may be words, and switches take no value.
+            end = r"\b(?![-_'])" if "_" in name else r"(?==)"
+            pattern = rf"(?<![-_.\w]){name}{end}(=True\b)?"
+            text = re.sub(pattern, options[name], text)
+        return text
 
 
 def _settings(

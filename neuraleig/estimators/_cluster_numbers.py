@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._fit import Fitted, Problem, Run
 from neuraleig._fit._label_heads import labels_by_heads
-from neuraleig._typing import Array, FloatArray
+from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Affinity, Graph
 from neuraleig.estimators._base import RowFit
 from neuraleig.estimators._stream import StreamClusterer
@@ -241,6 +241,15 @@ def modularity_of(clustering: ClusterNumbers, n_clusters: int) -> float:
     assert curve is not None
     assert known is not None
     return float(known.modularities[curve.index_of(n_clusters)])
+
+
+def labels_of(clustering: ClusterNumbers, n_clusters: int) -> IntArray | None:
+    """Labels of the rows of the graph for a number of clusters, where they are kept."""
+    curve, known = clustering.cluster_curve_, clustering._alternatives
+    if curve is None or known is None or known.labels is None:
+        return None
+    labels: IntArray = known.labels[curve.index_of(n_clusters)].astype(np.int64)
+    return labels
 
 
 def alternatives_of(

@@ -35,6 +35,7 @@ from neuraleig.persistence._row_estimators import (
     row_estimator_of,
 )
 from neuraleig.segmentation import DenseSegmenter
+from neuraleig.segmentation._cluster_table import Occurrences
 
 FIT: dict[str, Schema] = {
     "n_clusters_": integer(least=1),
@@ -52,6 +53,11 @@ SEGMENTER: dict[str, Schema] = {
     "groups": numbers(dtype=np.int64),
     "cluster_names": NAMES,
     "fit": FIT,
+    # Files of former versions have none, and other numbers of clusters after loading.
+    "occurrences?": {
+        "counts": numbers(2, np.int64),
+        "probabilities": (numbers(2),),
+    },
 }
 
 
@@ -60,7 +66,7 @@ def packed_segmenter(
 ) -> dict[str, Any]:
     """Tree of a fitted segmenter, without anything of the images."""
     device = next(segmenter.eigenfunctions_.parameters()).device
-    return {
+    tree: dict[str, Any] = {
         "parameters": packed_parameters(segmenter),
         "clusterer": packed_row_estimator(segmenter.clusterer_),
         "backbone": packed_backbone(
@@ -72,6 +78,13 @@ def packed_segmenter(
         "cluster_names": segmenter.cluster_names_,
         "fit": {name: getattr(segmenter, name) for name in FIT},
     }
+    known = segmenter._occurrences
+    if known is not None:
+        tree["occurrences"] = {
+            "counts": known.counts,
+            "probabilities": known.probabilities,
+        }
+    return tree
 
 
 def segmenter_of(
@@ -89,6 +102,8 @@ def segmenter_of(
     segmenter.token_mean_ = tree["token_mean_"]
     segmenter.token_scale_ = tree["token_scale_"]
     segmenter._groups, segmenter.cluster_names_ = tree["groups"], tree["cluster_names"]
+    known = tree.get("occurrences")
+    segmenter._occurrences = None if known is None else Occurrences(**known)
     for name, value in tree["fit"].items():
         setattr(segmenter, name, value)
     _check(segmenter, tree)
@@ -113,6 +128,7 @@ def _check(segmenter: DenseSegmenter, tree: dict[str, Any]) -> None:
     if groups.size != n_scores or not is_whole:
         raise ValueError("its groups of clusters are not numbered from 0")
     check_names(segmenter.cluster_names_, n_clusters)
+    _check_occurrences(segmenter._occurrences, n_scores)
     n_channels = sum(tree["backbone"]["n_channels"])
     widths = {
         n_channels,
@@ -124,3 +140,15 @@ def _check(segmenter: DenseSegmenter, tree: dict[str, Any]) -> None:
         raise ValueError("its clusterer is not one for its backbone")
     if not (segmenter.token_scale_ > 0).all():
         raise ValueError("a unit of its tokens is not positive")
+
+
+def _check_occurrences(known: Occurrences | None, n_clusters: int) -> None:
+    """Refuse counts that are not of these clusters."""
+    if known is None:
+        return
+    counts, sums = known.counts, known.probabilities
+    is_whole = counts.shape[1] == n_clusters and counts.sum() > 0
+    if not is_whole or (counts < 0).any():
+        raise ValueError(f"its tokens are not those of {n_clusters} clusters")
+    if sums is not None and (sums.shape != (n_clusters,) * 2 or (sums < 0).any()):
+        raise ValueError(f"its probabilities are not those of {n_clusters} clusters")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from neuraleig._typing import IntArray
 from neuraleig._words import count_text
 from neuraleig.plotting._checks import drawn_rows
 from neuraleig.report._entries import cluster_entries
@@ -42,6 +43,7 @@ class ImageSummary(NamedTuple):
     n_images: int
     n_given: int
     counts: Confidences
+    n_images_of: IntArray  # (n_clusters,), images in which each cluster occurs
     crops: list[list[Crop]]
     doubtful: list[DoubtfulImage]
 
@@ -61,16 +63,19 @@ def summarize_images(
     counts = Confidences(n_clusters)
     crops = BestCrops(n_clusters, n_crops, CROP_SIZE)
     doubtful: list[DoubtfulImage] = []
+    n_images_of = np.zeros(n_clusters, dtype=np.int64)
     names = found.names
     for number, (rgb, labels, mean) in enumerate(_labelled(segmenter, found, counts)):
-        crops.add(rgb, labels, np.bincount(labels.ravel(), minlength=n_clusters))
+        sizes = np.bincount(labels.ravel(), minlength=n_clusters)
+        n_images_of += sizes > 0
+        crops.add(rgb, labels, sizes)
         if len(doubtful) < N_DOUBTFUL or mean < doubtful[-1].confidence:
             picture = _thumbnail(overlay(rgb, labels, colors))
             image = DoubtfulImage(names[number], mean, picture)
             bisect.insort(doubtful, image, key=lambda one: one.confidence)
             del doubtful[N_DOUBTFUL:]
     best = [crops.best(cluster) for cluster in range(n_clusters)]
-    return ImageSummary(len(found), len(given), counts, best, doubtful)
+    return ImageSummary(len(found), len(given), counts, n_images_of, best, doubtful)
 
 
 def image_entries(summary: ImageSummary, names: Mapping[int, str]) -> dict[str, Any]:
@@ -81,10 +86,13 @@ def image_entries(summary: ImageSummary, names: Mapping[int, str]) -> dict[str, 
     entries = cluster_entries(summary.counts, names, "pixel", seen)
     clusters = entries["clusters"]
     colors = label_colors(len(clusters))
-    for entry, crops, color in zip(clusters, summary.crops, colors, strict=True):
+    parts = zip(clusters, summary.crops, summary.n_images_of, colors, strict=True)
+    for entry, crops, n_images, color in parts:
+        entry["n_images"] = int(n_images)
         entry["crops"] = [outlined_crop(crop, color) for crop in crops]
     return entries | {
         "has_names": True,
+        "n_images": summary.n_images,
         "doubtful_rows": None,
         "doubtful_images": summary.doubtful,
         "clusters_note": (

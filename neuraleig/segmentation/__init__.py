@@ -1,5 +1,6 @@
 """Semantic segmentation of unlabelled images."""
 
+from neuraleig.segmentation._cluster_table import ClusterWarning
 from neuraleig.segmentation._pixel_probabilities import PixelProbabilities
 from neuraleig.segmentation._segmenter import DenseSegmenter
 from neuraleig.segmentation.backbones import Backbone, ColorTexture, TimmBackbone
@@ -27,6 +28,7 @@ __all__ = [
     "Backbone",
     "ClusterMatching",
     "ClusterSheet",
+    "ClusterWarning",
     "ColorTexture",
     "DenseSegmenter",
     "Evaluation",

@@ -10,11 +10,14 @@ import numpy as np
 from sklearn.base import clone
 
 from neuraleig._fit import Problem, WindowProblem
+from neuraleig._typing import FloatArray
 from neuraleig.affinity import Affinity, Graph, NeighborAffinity, TokenAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.networks import TokenAttention
+from neuraleig.reading._calibration import MAX_NODES
 from neuraleig.segmentation._alignment import FindTokens
+from neuraleig.segmentation._cluster_table import Occurrences, summed_probabilities
 from neuraleig.segmentation._scenes import are_enough
 from neuraleig.segmentation._token_sample import PreparedWindows, TokenSample
 from neuraleig.segmentation.backbones import Backbone
@@ -112,7 +115,7 @@ def fit_to_tokens(
     windows: PreparedWindows,
     backbone: Backbone,
     find_in: FindTokens | None,
-) -> Graph:
+) -> tuple[Graph, Occurrences]:
     """Fit a clusterer to a sample of tokens.
 
     Parameters
@@ -120,13 +123,20 @@ def fit_to_tokens(
     clusterer : NeuralEigenSpectralClustering
         From :func:`clusterer_of_tokens`; fitted in place.
     sample : TokenSample
-        Tokens of the graph, which is returned.
+        Tokens of the graph.
     windows : PreparedWindows
         All windows, for a network that sees whole ones.
     backbone : Backbone
         Source of the features, which settles what the affinity leaves open.
     find_in : callable or None
         Finds the clusters of a former segmenter at the tokens.
+
+    Returns
+    -------
+    graph : Graph
+        Graph of the tokens.
+    occurrences : Occurrences
+        Where the clusters occur.
     """
     affinity: Any = clusterer.affinity
     _settle(clusterer, affinity, sample, backbone)
@@ -158,7 +168,40 @@ def fit_to_tokens(
     with fit_alone() if sees_windows(clusterer) else nullcontext():
         former = find_in and find_in(sample, windows.units)
         clusterer._fit(sample.rows, pixels, groups, make_problem, former)
-    return made[0].graph
+        sums = _summed_probabilities(clusterer, made[0])
+    return made[0].graph, Occurrences.of(clusterer.labels_, sample.pictures, sums)
+
+
+def _summed_probabilities(
+    clusterer: NeuralEigenSpectralClustering, problem: Problem
+) -> FloatArray:
+    """Calibrated probabilities of all clusters over tokens of each, 8,192 at most."""
+    values = problem.evaluate(clusterer.eigenfunctions_, current_shard())
+    if len(values[0]) > MAX_NODES:
+        generator = np.random.default_rng(clusterer.random_state)
+        rows = generator.choice(len(values[0]), MAX_NODES, replace=False)
+        values = values[0][rows], values[1][rows]
+    shares = clusterer._discretizer.probabilities(*values)
+    assert clusterer._calibration is not None
+    return summed_probabilities(clusterer._calibration.probabilities(*values, shares))
+
+
+def across_parameter(
+    clusterer: NeuralEigenSpectralClustering,
+    given: NeuralEigenSpectralClustering | None,
+) -> str | None:
+    """Parameter of a segmenter that searches neighbours across pictures.
+
+    ``None`` where they are, or cannot be with the other parameters. ``given`` is the
+    clusterer as the user made it.
+    """
+    affinity: Any = clusterer.affinity
+    inner = affinity.inner()
+    is_nearest = isinstance(inner, NeighborAffinity) and not inner.across_groups
+    if not is_nearest or _is_tuned_by_batches(clusterer):
+        return None
+    is_wrapped = isinstance(getattr(given, "affinity", None), TokenAffinity)
+    return f"clusterer__affinity{'__affinity' * is_wrapped}__across_groups"
 
 
 def _settle(
@@ -177,11 +220,15 @@ def _settle(
         affinity.set_params(pixel_weight=backbone.pixel_weight)
     inner = NeighborAffinity() if affinity.affinity is None else affinity.affinity
     if isinstance(inner, NeighborAffinity) and inner.across_groups is None:
-        training = clusterer._component("training", clusterer.training)
-        is_by_batches = sees_windows(clusterer) and training.max_iter != 0
         _, pictures = np.unique(sample.pictures, return_inverse=True)
-        across = are_enough(pictures) and not is_by_batches
+        across = are_enough(pictures) and not _is_tuned_by_batches(clusterer)
         affinity.set_params(affinity=clone(inner).set_params(across_groups=across))
+
+
+def _is_tuned_by_batches(clusterer: NeuralEigenSpectralClustering) -> bool:
+    """Whether fine-tuning has graphs of batches of windows, by cosine."""
+    training = clusterer._component("training", clusterer.training)
+    return sees_windows(clusterer) and training.max_iter != 0
 
 
 def _check_sample(n_tokens: int, clusterer: NeuralEigenSpectralClustering) -> None:

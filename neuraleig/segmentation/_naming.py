@@ -10,8 +10,14 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from neuraleig.estimators._cluster_numbers import copy_with_own_parts, modularity_of
+from neuraleig._typing import Array
+from neuraleig.estimators._cluster_numbers import (
+    copy_with_own_parts,
+    labels_of,
+    modularity_of,
+)
 from neuraleig.estimators._naming import NamedClusters
+from neuraleig.segmentation._cluster_table import Occurrences
 from neuraleig.segmentation._prediction import ImagePredictor
 from neuraleig.segmentation.backbones._backbones import digest
 from neuraleig.segmentation.backbones._feature_cache import cache_key
@@ -26,6 +32,23 @@ class ClusterNaming(NamedClusters, ImagePredictor):
 
     n_clusters: int | str
     modularity_: float
+    _occurrences: Occurrences | None
+
+    @property
+    def cluster_table_(self) -> dict[str, Array] | None:
+        """Size, pictures and confidence of every cluster, among the tokens of the fit.
+
+        Columns are ``cluster``, its number; ``share`` of the tokens; ``n_pictures`` in
+        which it occurs; ``largest_picture_share``, the share of its tokens in the
+        picture that has most of them; and ``confidence``, their mean probability by
+        the calibration of ``clusterer_``. ``pandas.DataFrame`` makes a table of it.
+
+        Tokens of united clusters are counted together. After ``with_n_clusters`` the
+        confidence is NaN where the number is not that of the fit. ``None`` after
+        ``with_n_clusters`` of a model from a file, and for files of former versions.
+        """
+        found = self._occurrences
+        return None if found is None else found.table(self._groups)
 
     def merge_clusters(self, groups: Iterable[Sequence[int]]) -> Self:
         """Make one cluster of several.
@@ -113,6 +136,8 @@ class ClusterNaming(NamedClusters, ImagePredictor):
         made.n_clusters = int(n_clusters)
         made.n_clusters_ = made.clusterer_.n_clusters_
         made._groups = np.arange(made.n_clusters_)
+        if n_clusters != self.clusterer_.n_clusters_:
+            made._occurrences = self._occurrences_of(n_clusters)
         made.cluster_names_ = {}
         made.modularity_ = modularity_of(self.clusterer_, n_clusters)
         return made
@@ -139,7 +164,7 @@ class ClusterNaming(NamedClusters, ImagePredictor):
         -------
         sheet : ClusterSheet
             A page with a row per cluster: colour, number, name, share of the pixels,
-            and its largest regions. ``sheet.save(path)`` writes it.
+            number of images, and its largest regions. ``sheet.save(path)`` writes it.
         """
         found = readable(self._checked_images(images))
         return cluster_sheet(
@@ -193,6 +218,16 @@ class ClusterNaming(NamedClusters, ImagePredictor):
             overwrite=overwrite,
             progress=progress,
         )
+
+    def _occurrences_of(self, n_clusters: int) -> Occurrences | None:
+        """Occurrences of another number of clusters, if its labels are known."""
+        own = self._occurrences
+        pictures = None if own is None else own.pictures
+        labels = labels_of(self.clusterer_, n_clusters)
+        # Of more tokens than the graph takes, some have labels only.
+        if pictures is None or labels is None or len(labels) != len(pictures):
+            return None
+        return Occurrences.of(labels, pictures)
 
     def _fingerprint(self) -> str:
         """Text that differs where the labels of an image may differ."""

@@ -73,7 +73,7 @@ def scenes_of(windows: Sequence[Tensor], pictures: IntArray) -> IntArray:
 def are_enough(groups: IntArray) -> bool:
     """Whether tokens of these groups, from 0, may do with neighbours in the others."""
     sizes = np.bincount(groups)
-    return len(sizes) >= FEWEST_SCENES and sizes.max() <= MOST_SHARE * len(groups)
+    return bool(len(sizes) >= FEWEST_SCENES and sizes.max() <= MOST_SHARE * len(groups))
 
 
 def _pooled(window: Tensor) -> Tensor:

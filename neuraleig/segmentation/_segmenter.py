@@ -21,7 +21,12 @@ from neuraleig.estimators._start import common_checkpoint, common_seeds
 from neuraleig.metrics import modularity
 from neuraleig.reading._alignment import warn_of_changes
 from neuraleig.segmentation._alignment import find_former_tokens
-from neuraleig.segmentation._clusterer import clusterer_of_tokens, fit_to_tokens
+from neuraleig.segmentation._cluster_table import Occurrences, warn_of_clusters
+from neuraleig.segmentation._clusterer import (
+    across_parameter,
+    clusterer_of_tokens,
+    fit_to_tokens,
+)
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._parameters import SegmenterParameters
 from neuraleig.segmentation._token_sample import PreparedWindows, Units
@@ -68,9 +73,10 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         neighbours are searched across scenes where ``across_groups`` is open and eight
         pictures or more take part, none of them with most of the tokens (not for a
         ``TokenAttention`` that is fine-tuned), and ``Training(max_iter=None)`` takes no
-        steps of fine-tuning after a spectral start. ``device``, ``callbacks`` and ``verbose``
-        left at their defaults, and ``n_clusters``, ``checkpoint`` and ``random_state``,
-        are those of the segmenter; other values of the last three are refused.
+        steps of fine-tuning after a spectral start. ``device``, ``callbacks`` and
+        ``verbose`` left at their defaults, and ``n_clusters``, ``checkpoint`` and
+        ``random_state``, are those of the segmenter; other values of the last three
+        are refused.
     image_size : int or None, default=None
         Pixels of the shorter side at which images are seen; ``None``: their own. The
         longer side has at most 20 times as many.
@@ -119,6 +125,8 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         Clusters that were found, and not merged.
     cluster_names_ : dict of int to str
         Names given to clusters.
+    cluster_table_ : dict of str to ndarray, or None
+        Size, pictures and confidence of every cluster, among the tokens of the fit.
     alignment_ : Alignment or None
         Clusters of the fit, before any union, beside those of the former segmenter, see
         :class:`neuraleig.reading.Alignment`; ``None`` where there was none.
@@ -262,6 +270,9 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         -----
         AlignmentWarning
             If clusters are new or lost beside those of ``align_to``.
+        ClusterWarning
+            If many clusters occur in one picture only, or one cluster has most of the
+            tokens.
         """
         self._check_parameters()
         clusterer = clusterer_of_tokens(self)
@@ -290,8 +301,8 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             sample = shard.first(lambda: prepared.sample(seeds.graph))
             clusterer.set_params(random_state=self._clusterer_seed(seeds))
             with fit_task.handed_on("clusters", clusterer):
-                graph = fit_to_tokens(clusterer, sample, prepared, backbone, find_in)
-        self._store(clusterer, backbone, units, len(found), graph)
+                parts = fit_to_tokens(clusterer, sample, prepared, backbone, find_in)
+        self._store(clusterer, backbone, units, len(found), *parts)
         checkpoint.clear()
         fit_task.end()
         return self
@@ -316,14 +327,17 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         units: Units,
         n_images: int,
         graph: Graph,
+        occurrences: Occurrences,
     ) -> None:
         """Set the attributes of a fit, once nothing can fail."""
         warn_of_changes(clusterer.alignment_)
+        warn_of_clusters(occurrences, across_parameter(clusterer, self.clusterer))
         self.clusterer_ = clusterer
         self.backbone_ = backbone
         self.token_mean_, self.token_scale_ = units.mean, units.scale
         self.n_clusters_ = int(clusterer.labels_.max()) + 1
         self._groups = np.arange(self.n_clusters_)
+        self._occurrences = occurrences
         # Names are of unions, once there are any.
         self.cluster_names_, clusterer.cluster_names_ = clusterer.cluster_names_, {}
         self.modularity_ = modularity(

@@ -54,7 +54,7 @@ def test_mean_probabilities_are_those_of_the_pixels(page_of, segmenter, pictures
     labels = np.concatenate([one.ravel() for one in segmenter.predict(pictures)])
     for cluster, line in enumerate(found):
         mean = largest[labels == cluster].mean()
-        assert float(line[3].strip("<> %")) == pytest.approx(100 * mean, abs=0.06)
+        assert float(line[-1].strip("<> %")) == pytest.approx(100 * mean, abs=0.06)
     pictured = page.one("section", id="confidence").all("figcaption")
     named = [caption.one("bdi").text for caption in pictured]
     order = np.argsort([one.max(axis=2).mean() for one in probabilities])
@@ -75,6 +75,17 @@ def test_every_cluster_has_crops_and_a_labelled_field(page_of, segmenter, pictur
             assert opened(crop).size == (144, 144)
             assert crop["alt"]
     assert page.one("button")["type"] == "submit"
+
+
+def test_images_of_every_cluster_are_counted(page_of, segmenter, pictures):
+    plain = np.full((32, 32, 3), 20, np.uint8)
+    given = [*pictures, plain]
+    (table,) = page_of(segmenter, given).one("section", id="sizes").all("table")
+    found = [row.all("td")[2].text for row in table.all("tr")[1:]]
+    used = [set(np.unique(labels)) for labels in segmenter.predict(given)]
+    counts = [sum(cluster in own for own in used) for cluster in range(3)]
+    assert found == [*map(str, counts), str(len(given))]
+    assert min(counts) < len(given)
 
 
 def test_merged_clusters_have_one_field(page_of, segmenter, pictures):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neuraleig._typing import FloatArray
+from neuraleig._typing import FloatArray, IntArray
+from neuraleig._words import count_text
 from neuraleig.segmentation.images._drawing import draw_text
 from neuraleig.segmentation.images._image_arrays import (
     RGB,
@@ -40,6 +41,8 @@ class ClusterSheet:
         The sheet.
     shares : ndarray of shape (n_clusters,)
         Share of each cluster in all pixels.
+    n_images : ndarray of shape (n_clusters,), int64
+        Images in which each cluster occurs.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class ClusterSheet:
 
     image: RGB
     shares: FloatArray
+    n_images: IntArray
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the sheet to an image file.
@@ -86,28 +90,38 @@ def cluster_sheet(
     labels_of = names_of_clusters(names, n_clusters)
     colors = resolve_colors(colors, n_clusters)
     crops = BestCrops(n_clusters, n_crops, crop_size)
-    totals = np.zeros(n_clusters, dtype=np.int64)
+    totals, n_images = np.zeros((2, n_clusters), dtype=np.int64)
     for rgb, labels in items:
         check_one_per_pixel(labels, rgb)
         check_labels(labels, n_clusters)
         counts = np.bincount(labels.ravel(), minlength=n_clusters)
         totals += counts
+        n_images += counts > 0
         crops.add(rgb, labels, counts)
     if not totals.any():
         raise ValueError("items is empty; pass at least one image with its labels.")
     shares = totals / totals.sum()
+    texts = [_size_text(*size) for size in zip(shares, n_images, strict=True)]
     rows = [
-        _row(label, labels_of[label], shares[label], colors[label], crops)
+        _row(label, labels_of[label], texts[label], colors[label], crops)
         for label in range(n_clusters)
     ]
     # Rows have a margin at the left and at the bottom.
     frame = (MARGIN, 0), (0, MARGIN), (0, 0)
     page = np.pad(np.concatenate(rows), frame, constant_values=PAPER)
-    return ClusterSheet(page, shares)
+    return ClusterSheet(page, shares, n_images)
+
+
+def _size_text(share: float, n_images: int) -> str:
+    if not n_images:
+        return "no pixels"
+    # Not "0.00 %": there are some.
+    percent = f"{100 * share:.2f} %" if share >= 1e-4 else "< 0.01 %"
+    return f"{percent}, {count_text(n_images, 'image')}"
 
 
 def _row(
-    label: int, name: str, share: float, color: NDArray[np.uint8], crops: BestCrops
+    label: int, name: str, size_text: str, color: NDArray[np.uint8], crops: BestCrops
 ) -> RGB:
     size = crops.size
     height = max(size, SWATCH + 2 * SMALL_FONT_SIZE) + MARGIN
@@ -116,12 +130,9 @@ def _row(
     row = np.full((height, width, 3), PAPER, dtype=np.uint8)
     middle, text_left = (height - MARGIN) // 2, 2 * MARGIN + SWATCH
     title = f"{label} {name}".rstrip()
-    percent = f"{100 * share:.2f} %"
-    if share < 1e-4:  # not "0.00 %": there may be some
-        percent = "< 0.01 %" if share else "no pixels"
     for text, top, font_size, ink in (
         (title, middle - 9, FONT_SIZE, INK),
-        (percent, middle + 10, SMALL_FONT_SIZE, PALE_INK),
+        (size_text, middle + 10, SMALL_FONT_SIZE, PALE_INK),
     ):
         limit = TEXT_WIDTH - 2 * MARGIN
         draw_text(row, text, text_left, top, size=font_size, color=ink, max_width=limit)

@@ -9,7 +9,7 @@ from neuraleig.segmentation.images import read_image
 from neuraleig.segmentation.images._drawing import draw_text
 from neuraleig.segmentation.outputs import label_colors
 from neuraleig.segmentation.outputs._crops import BestCrops
-from neuraleig.segmentation.outputs._sheets import cluster_sheet
+from neuraleig.segmentation.outputs._sheets import _size_text, cluster_sheet
 
 SIZE = 16
 
@@ -44,6 +44,24 @@ def test_shares_are_of_all_pixels():
     expected = np.bincount(labels, minlength=5) / labels.size
     np.testing.assert_allclose(sheet.shares, expected)
     assert sheet.shares[4] == 0
+
+
+def test_images_of_a_cluster_are_counted():
+    images = [square(0), square(5), square(9), square(40)]
+    sheet = cluster_sheet(images, 3)
+    assert sheet.n_images.tolist() == [3, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("share", "n_images", "expected"),
+    [
+        (0.1234, 2, "12.34 %, 2 images"),
+        (1e-5, 1, "< 0.01 %, 1 image"),
+        (0.0, 0, "no pixels"),
+    ],
+)
+def test_sizes_are_shares_and_images(share, n_images, expected):
+    assert _size_text(share, n_images) == expected
 
 
 def test_a_row_begins_with_its_colour():
