@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from neuraleig import DenseSegmenter
 from neuraleig.affinity import GraphWarning, NeighborAffinity
 from neuraleig.metrics import clustering_accuracy
-from neuraleig.segmentation import Backbone
+from neuraleig.segmentation import Backbone, ClusterWarning
 from neuraleig.segmentation._scenes import FEWEST_SCENES, scenes_of
 
 SIDE = 10
@@ -174,7 +174,8 @@ class TestSegmenter:
     def test_a_picture_with_most_tokens_has_neighbours_of_its_own(self):
         images, _ = pictures_of_things(9)
         images = [np.tile(images[0], (4, 4, 1)), *(image[:16, :16] for image in images)]
-        model = fitted(images)
+        with pytest.warns(ClusterWarning):
+            model = fitted(images)
         assert model.clusterer_.affinity_.affinity.across_groups is False
 
     def test_few_new_pictures_can_be_scored(self):
