@@ -5,7 +5,12 @@ filters: they describe how places look, and recognise no objects. Run it with
 
     python examples/segment_pictures.py [--out FOLDER] [--n-clusters 6]
 
-It takes a quarter of a minute. The folder then holds a PNG of labels for each picture,
+or, for the pictures of the documentation, with a transformer and a file of its weights:
+
+    python examples/segment_pictures.py --n-clusters 8 --image-size 560
+        --backbone vit_small_patch14_dinov2 --weights FILE --layers 0 5 8
+
+It takes a quarter of a minute, or a whole one. The folder then holds a PNG of labels for each picture,
 manifest.json, the pictures under their labels (overlays/), and a sheet with a row of
 crops for every cluster (clusters.jpg). With the sheet at hand, clusters are named for
 the manifest and the sheet by --name 2=flower --name 5=trees.
@@ -20,6 +25,7 @@ from pathlib import Path
 from sklearn.datasets import load_sample_images
 
 from neuraleig import DenseSegmenter
+from neuraleig.segmentation import TimmBackbone
 
 
 def main() -> None:
@@ -27,15 +33,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("segments"))
     parser.add_argument("--n-clusters", type=int, default=6)
     parser.add_argument("--random-state", type=int, default=0)
+    parser.add_argument("--backbone", help="name of a transformer of timm")
+    parser.add_argument("--weights", type=Path, help="file of its weights")
+    parser.add_argument("--layers", nargs="*", type=int, help="its blocks")
+    parser.add_argument("--image-size", type=int, help="pixels of the shorter side")
     parser.add_argument(
         "--name", action="append", default=[], metavar="CLUSTER=NAME", dest="names"
     )
     arguments = parser.parse_args()
     pictures = Path(load_sample_images().filenames[0]).parent
 
+    backbone: str | TimmBackbone = "color_texture"
+    if arguments.backbone is not None:
+        layers = arguments.layers or "auto"
+        backbone = TimmBackbone(
+            arguments.backbone, weights=arguments.weights, layers=layers
+        )
     model = DenseSegmenter(
         arguments.n_clusters,
-        backbone="color_texture",
+        backbone=backbone,
+        image_size=arguments.image_size,
+        window_size=None,
         refine="guided",
         random_state=arguments.random_state,
     )
