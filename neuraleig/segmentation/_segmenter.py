@@ -16,11 +16,12 @@ from neuraleig._shard import Shard
 from neuraleig._sklearn import CallbackSupportMixin, FitTask, with_callbacks
 from neuraleig.affinity import Graph
 from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.estimators._alignment import former_model
 from neuraleig.estimators._checkpoint import check_same_data, identity_of, keep_seeds
 from neuraleig.estimators._start import common_checkpoint, common_seeds
 from neuraleig.metrics import modularity
 from neuraleig.reading._alignment import warn_of_changes
-from neuraleig.segmentation._alignment import find_former_tokens
+from neuraleig.segmentation._alignment import FormerSegmenter
 from neuraleig.segmentation._cluster_table import Occurrences, warn_of_clusters
 from neuraleig.segmentation._clusterer import (
     across_parameter,
@@ -276,13 +277,14 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         """
         self._check_parameters()
         clusterer = clusterer_of_tokens(self)
+        former = FormerSegmenter(align_to, former_model(align_to, DenseSegmenter))
         found = readable(as_image_set(images))
         device, shard = resolve_device(self.device), current_shard()
         checkpoint = self._open_checkpoint(shard)
         seeds = common_seeds(checkpoint, shard, self.random_state)
         fit_task = FitTask.of_fit(self, images, N_STAGES)
         backbone = make_backbone(self.backbone, device=device, seed=seeds.network)
-        find_in = find_former_tokens(align_to, DenseSegmenter, backbone, self.device)
+        former.load(backbone, self.device)
         clusterer._check_heads(sum(backbone.n_channels), "clusterer__")
         geometry = self._geometry(backbone)
         with self._open_store(backbone, geometry) as store:
@@ -301,7 +303,7 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             sample = shard.first(lambda: prepared.sample(seeds.graph))
             clusterer.set_params(random_state=self._clusterer_seed(seeds))
             with fit_task.handed_on("clusters", clusterer):
-                parts = fit_to_tokens(clusterer, sample, prepared, backbone, find_in)
+                parts = fit_to_tokens(clusterer, sample, prepared, backbone, former)
         self._store(clusterer, backbone, units, len(found), *parts)
         checkpoint.clear()
         fit_task.end()
