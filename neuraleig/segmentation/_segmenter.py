@@ -39,7 +39,12 @@ from neuraleig.segmentation.backbones import (
 )
 from neuraleig.segmentation.images._image_sets import as_image_set, readable
 from neuraleig.training import Callback
-from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder
+from neuraleig.training._checkpoint import (
+    NOTHING_KEPT,
+    Checkpoint,
+    CheckpointFolder,
+    clearing_deferred,
+)
 from neuraleig.training._distributed import current_shard
 
 # Stages of a fit: features of all windows, and the clusterer.
@@ -225,7 +230,9 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         self.verbose = verbose
         self.random_state = random_state
 
+    # Warnings may be errors: checkpoints stay for a refit.
     @with_callbacks
+    @clearing_deferred()
     def fit(
         self,
         images: Any,  # noqa: ANN401
@@ -331,9 +338,12 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         graph: Graph,
         occurrences: Occurrences,
     ) -> None:
-        """Set the attributes of a fit, once nothing can fail."""
+        """Warn of the clusters, and set the attributes once nothing can fail."""
         warn_of_changes(clusterer.alignment_)
         warn_of_clusters(occurrences, across_parameter(clusterer, self.clusterer))
+        score = modularity(
+            graph.weights, clusterer.labels_[graph.index], uniform=graph.uniform
+        )
         self.clusterer_ = clusterer
         self.backbone_ = backbone
         self.token_mean_, self.token_scale_ = units.mean, units.scale
@@ -342,8 +352,6 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         self._occurrences = occurrences
         # Names are of unions, once there are any.
         self.cluster_names_, clusterer.cluster_names_ = clusterer.cluster_names_, {}
-        self.modularity_ = modularity(
-            graph.weights, clusterer.labels_[graph.index], uniform=graph.uniform
-        )
+        self.modularity_ = score
         self.n_images_ = n_images
         self.device_ = clusterer.device_

@@ -119,7 +119,7 @@ def test_names_stay_with_the_clusters(former):
 def test_more_clusters_have_numbers_above(former):
     sixth, _ = make_blobs(100, centers=[[0, 0]], cluster_std=0.7, random_state=1)
     rows = np.concatenate([X, sixth])
-    with pytest.warns(AlignmentWarning, match=r"new clusters: 5\. See alignment_"):
+    with pytest.warns(AlignmentWarning, match=r"new clusters: 5\.$"):
         new = clustering(6).fit(rows, align_to=former)
     assert new.alignment_.former == (0, 1, 2, 3, 4, None)
     assert new.alignment_.lost == ()
@@ -362,3 +362,21 @@ def test_warnings_as_errors_leave_the_estimator_as_it_was(former):
     with pytest.raises(AlignmentWarning):
         model.fit(X, align_to=former)
     assert not hasattr(model, "labels_")
+
+
+def test_a_fit_that_a_warning_stops_can_be_resumed(former, tmp_path):
+    class CountSteps(BaseCallback):
+        n_steps = 0
+
+        def on_batch_end(self, state):
+            CountSteps.n_steps += state.phase == "fine_tuning"
+
+    params = {"training__max_iter": 5, "checkpoint": tmp_path / "fit"}
+    model = clustering(2, callbacks=[CountSteps()], **params)
+    with pytest.raises(AlignmentWarning):
+        model.fit(X, align_to=former)
+    assert CountSteps.n_steps == 5
+    with pytest.warns(AlignmentWarning):
+        model.fit(X, align_to=former)
+    assert CountSteps.n_steps == 5
+    assert not (tmp_path / "fit").exists()
