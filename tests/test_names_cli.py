@@ -84,6 +84,7 @@ def test_lost_clusters_are_named(folder, capsys):
     assert lost[2] not in load(folder / "new").cluster_names_.values()
     assert errors.startswith("neuraleig: warning: Clusters are not those of the former")
     assert lost[0] in errors
+    assert "alignment_" not in errors
 
 
 def test_a_model_can_be_renewed_in_its_place(folder, rows, old):
@@ -125,6 +126,7 @@ def test_what_is_no_former_model_is_refused(folder, rows, capsys, name, parts):
     for part in parts:
         assert part in errors
     assert "align_to" not in errors
+    assert "the model itself" not in errors
     assert not (folder / "new").exists()
 
 

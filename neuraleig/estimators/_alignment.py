@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,64 +19,69 @@ if TYPE_CHECKING:
     from neuraleig.estimators._prediction import ClusterPredictor
 
 Model = TypeVar("Model", bound=BaseEstimator)
-FindFormer = Callable[[Array], FormerClusters]
-"""Finds the clusters of a former model at checked rows."""
+FindFormer = Callable[[Array], FormerClusters | None]
+"""Finds the clusters of a former model, if there is one, at checked rows."""
 # Names that an error lists.
 LISTED = 6
 
 
-def former_model(
-    align_to: object,
-    kind: type[Model],
-    **how: Any,  # noqa: ANN401 - options of load
-) -> Model:
-    """Former model of a fit, of a class: the value of ``align_to``, or its file.
+def former_model(align_to: object, kind: type[Model]) -> Callable[..., Model] | None:
+    """Function that returns the former model of a fit, or loads its file.
+
+    Most errors of ``align_to`` are raised here, and those of a file by the function.
 
     Parameters
     ----------
-    align_to : estimator, str or PathLike
+    align_to : estimator, str, PathLike or None
         Fitted estimator, or the file of one.
     kind : type
         Class that it must be of.
-    **how
-        Options of :func:`neuraleig.load`.
 
     Returns
     -------
-    model : estimator
-        A copy: the fit may be that of the very estimator.
+    get : callable or None
+        Takes options of :func:`neuraleig.load`, and returns the model: a copy, since
+        the fit may be that of the very estimator. ``None`` without one.
 
     Raises
     ------
     ValueError
-        If it is of another class, cannot be loaded, or is not fitted.
+        If it is neither a path nor of this class, or is not fitted.
     """
-    wanted = f"pass a fitted {kind.__name__}, or the file of one"
-    found = align_to
+    if align_to is None:
+        return None
     if isinstance(align_to, str | PathLike):
-        # Most fits read no file, and persistence imports the estimators.
-        from neuraleig.persistence import describe, load
-
-        try:
-            name = describe(align_to).class_name
-            if name != kind.__name__:
-                raise ValueError(f"it holds a {name}")
-            found = load(align_to, **how)
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"{shown(align_to)} cannot be loaded: {str(error).rstrip('.')}; pass "
-                f"the file of a fitted {kind.__name__}, or the model itself."
-            ) from error
-    if not isinstance(found, kind):
+        return partial(_loaded, align_to, kind)
+    wanted = f"pass a fitted {kind.__name__}, or the file of one"
+    if not isinstance(align_to, kind):
         raise ValueError(
-            f"{shown(align_to)} is of type {type(found).__name__}; {wanted}. Of a "
-            "pipeline pass the last step."
+            f"align_to is of type {type(align_to).__name__}; {wanted}. Of a pipeline "
+            "pass the last step."
         )
     try:
-        check_is_fitted(found)
+        check_is_fitted(align_to)
     except NotFittedError as error:
         raise NotFittedError(f"{shown(align_to)} is not fitted; {wanted}.") from error
-    return copy.copy(found)
+    former = copy.copy(align_to)
+    return lambda **_: former
+
+
+def _loaded(path: str | PathLike[str], kind: type[Model], **how: Any) -> Model:  # noqa: ANN401
+    """Model from the file of one of a class."""
+    # Most fits read no file, and persistence imports the estimators.
+    from neuraleig.persistence import describe, load
+
+    try:
+        name = describe(path).class_name
+        if name != kind.__name__:
+            raise ValueError(f"it holds a {name}")
+        model: Model = load(path, **how)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{shown(path)} cannot be loaded: {str(error).rstrip('.')}; pass the file "
+            f"of a fitted {kind.__name__}."
+        ) from error
+    return model
 
 
 def clusters_of(former: ClusterPredictor) -> FindFormer:
@@ -90,38 +96,45 @@ def find_former(
 ) -> FindFormer | None:
     """Clusters of the former model of a fit to rows, if there is one.
 
-    What is returned refuses rows of other features than those of the model.
+    What is returned loads the file of a model, and refuses rows of other features.
     """
-    if align_to is None:
+    get = former_model(align_to, kind)
+    if get is None:
         return None
-    former = former_model(align_to, kind, device=estimator.device)
-    find = clusters_of(former)
 
-    def checked(rows: Array) -> FormerClusters:
-        n_former, n_features = int(former.n_features_in_), rows.shape[1]
-        if n_former != n_features:
-            raise ValueError(
-                f"{shown(align_to)} was fitted with {n_former} features, and X has "
-                f"{n_features}; pass a model of the same features, or leave it out."
-            )
-        before, now = (
-            list(getattr(model, "feature_names_in_", ()))
-            for model in (former, estimator)
+    def find(rows: Array) -> FormerClusters | None:
+        former = get(device=estimator.device)
+        _check_features(former, estimator, align_to)
+        return clusters_of(former)(rows)
+
+    return find
+
+
+def _check_features(
+    former: ClusterPredictor, estimator: ClusterPredictor, align_to: object
+) -> None:
+    """Refuse a former model of other features than those of a fit that has begun."""
+    n_former, n_features = former.n_features_in_, estimator.n_features_in_
+    if n_former != n_features:
+        raise ValueError(
+            f"{shown(align_to)} was fitted with {n_former} features, and X has "
+            f"{n_features}; pass a model of the same features, or leave it out."
         )
-        if before and now and before != now:
-            raise ValueError(
-                f"{shown(align_to)} was fitted to the features {_few(before)}, and X "
-                f"has {_few(now)}; pass those in their order, or leave align_to out."
-            )
-        return find(rows)
-
-    return checked
+    before, now = (
+        list(getattr(model, "feature_names_in_", ())) for model in (former, estimator)
+    )
+    if before and now and before != now:
+        raise ValueError(
+            f"{shown(align_to)} was fitted to the features {_few(before)}, and X "
+            f"has {_few(now)}; pass those in their order, or leave align_to out."
+        )
 
 
 def shown(align_to: object) -> str:
-    """Argument in an error."""
-    is_path = isinstance(align_to, PathLike)
-    return f"align_to={str(align_to) if is_path else align_to!r}"
+    """Argument in an error: a path, or the type of a model, whose text may be long."""
+    if isinstance(align_to, str | PathLike):
+        return f"align_to={str(align_to)!r}"
+    return f"align_to={type(align_to).__name__}(...)"
 
 
 def _few(names: list[str]) -> str:

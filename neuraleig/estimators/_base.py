@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -32,6 +32,7 @@ from neuraleig._typing import Array, FloatArray, IntArray, Rows
 from neuraleig._validation import check_groups
 from neuraleig._warnings import warn_user
 from neuraleig.affinity import Affinity
+from neuraleig.estimators._alignment import FindFormer
 from neuraleig.estimators._checkpoint import check_same_data, identity_of, keep_seeds
 from neuraleig.estimators._novelty import NoveltyScorer
 from neuraleig.estimators._parameters import RowParameters
@@ -175,7 +176,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
         affinity_matrix: object,
         groups: object,
         fit_task: FitTask,
-        find_former: Callable[[Array], FormerClusters] | None = None,
+        find_former: FindFormer | None = None,
     ) -> RowFit:
         """Check what was passed, and agree on it with the other processes."""
         affinity, training = self._check_parameters()

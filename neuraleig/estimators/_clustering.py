@@ -22,6 +22,7 @@ from neuraleig.networks import TrunkFactory
 from neuraleig.reading._alignment import warn_of_changes
 from neuraleig.reading._fit_discretizer import BY_HEAD
 from neuraleig.training import Callback, Training
+from neuraleig.training._checkpoint import clearing_deferred
 
 
 class NeuralEigenSpectralClustering(ClusterFit):
@@ -286,7 +287,8 @@ class NeuralEigenSpectralClustering(ClusterFit):
             If clusters are new or lost beside those of ``align_to``.
         """
         former = find_former(self, align_to, NeuralEigenSpectralClustering)
-        with unchanged_on_failure(self):
+        # Warnings may be errors: the checkpoint stays for a refit.
+        with unchanged_on_failure(self), clearing_deferred():
             self._fit(X, affinity_matrix, groups, self._row_problem, former)
             warn_of_changes(self.alignment_)
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,23 +54,24 @@ class EigenfunctionTransformer(
         self,
         X: Rows,
         y: None = None,
-        **fit_params: Any,  # noqa: ANN401 - those of fit
+        *,
+        affinity_matrix: Matrix | None = None,
+        groups: ArrayLike | None = None,
     ) -> Array:
         """Fit, and evaluate the eigenfunctions at the same rows.
 
         Parameters
         ----------
-        X, y
+        X, y, affinity_matrix, groups
             As for ``fit``.
-        **fit_params
-            Other arguments of ``fit``.
 
         Returns
         -------
         functions : ndarray of shape (n_samples, n_components)
             As from ``transform``.
         """
-        return self.fit(X, **fit_params).transform(X)
+        self.fit(X, affinity_matrix=affinity_matrix, groups=groups)
+        return self.transform(X)
 
     def transform(self, X: Rows) -> Array:
         """Evaluate the eigenfunctions at rows, seen in the fit or not.

@@ -42,6 +42,31 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
     ) -> Self:
         """Learn eigenfunctions and clusters."""
 
+    def fit_transform(
+        self,
+        X: Rows,
+        y: None = None,
+        *,
+        affinity_matrix: Matrix | None = None,
+        groups: ArrayLike | None = None,
+        align_to: Self | str | PathLike[str] | None = None,
+    ) -> Array:
+        """Fit, and evaluate the eigenfunctions at the same rows.
+
+        Parameters
+        ----------
+        X, y, affinity_matrix, groups, align_to
+            As for ``fit``.
+
+        Returns
+        -------
+        functions : ndarray of shape (n_samples, n_components)
+            As from ``transform``.
+        """
+        return self.fit(
+            X, affinity_matrix=affinity_matrix, groups=groups, align_to=align_to
+        ).transform(X)
+
     def fit_predict(
         self,
         X: Rows,

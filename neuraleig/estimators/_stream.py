@@ -20,6 +20,7 @@ from neuraleig.estimators._base import RowFit, unchanged_on_failure
 from neuraleig.estimators._evaluation import joined
 from neuraleig.estimators._prediction import ClusterPredictor
 from neuraleig.reading._alignment import warn_of_changes
+from neuraleig.training._checkpoint import clearing_deferred
 from neuraleig.training._distributed import current_shard
 
 # Rows of a stream that are kept: a fit of so many takes some seconds.
@@ -132,7 +133,7 @@ class StreamClusterer(ClusterPredictor):
         >>> model.n_samples_seen_
         900
         """
-        with unchanged_on_failure(self):
+        with unchanged_on_failure(self), clearing_deferred():
             affinity, _ = self._check_parameters()
             if affinity.needs_matrix or affinity.takes_groups:
                 raise ValueError(

@@ -176,10 +176,10 @@ def warn_of_changes(alignment: Alignment | None) -> None:
     """Warn where clusters are new or lost."""
     if alignment is None or not (alignment.new or alignment.lost):
         return
-    taken = "The number of a lost cluster may stand for another one now. "
+    taken = " The number of a lost cluster may stand for another one now."
     warn_user(
-        f"Clusters are not those of the former model: {alignment.changes}. "
-        f"{taken if alignment.lost else ''}See alignment_.",
+        f"Clusters are not those of the former model: {alignment.changes}."
+        f"{taken if alignment.lost else ''}",
         AlignmentWarning,
     )
 

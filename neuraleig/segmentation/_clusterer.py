@@ -16,7 +16,7 @@ from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._base import RowFit
 from neuraleig.networks import TokenAttention
 from neuraleig.reading._calibration import MAX_NODES
-from neuraleig.segmentation._alignment import FindTokens
+from neuraleig.segmentation._alignment import FormerSegmenter
 from neuraleig.segmentation._cluster_table import Occurrences, summed_probabilities
 from neuraleig.segmentation._scenes import are_enough
 from neuraleig.segmentation._token_sample import PreparedWindows, TokenSample
@@ -114,7 +114,7 @@ def fit_to_tokens(
     sample: TokenSample,
     windows: PreparedWindows,
     backbone: Backbone,
-    find_in: FindTokens | None,
+    former: FormerSegmenter,
 ) -> tuple[Graph, Occurrences]:
     """Fit a clusterer to a sample of tokens.
 
@@ -128,8 +128,8 @@ def fit_to_tokens(
         All windows, for a network that sees whole ones.
     backbone : Backbone
         Source of the features, which settles what the affinity leaves open.
-    find_in : callable or None
-        Finds the clusters of a former segmenter at the tokens.
+    former : FormerSegmenter
+        Loaded.
 
     Returns
     -------
@@ -164,10 +164,10 @@ def fit_to_tokens(
     groups = None
     if affinity.takes_groups:
         groups = current_shard().first(lambda: sample.scenes(affinity.n_channels))
+    found = former.clusters(sample, windows.units)
     # Processes divide rows among them, not windows.
     with fit_alone() if sees_windows(clusterer) else nullcontext():
-        former = find_in and find_in(sample, windows.units)
-        clusterer._fit(sample.rows, pixels, groups, make_problem, former)
+        clusterer._fit(sample.rows, pixels, groups, make_problem, lambda _: found)
         sums = _summed_probabilities(clusterer, made[0])
     return made[0].graph, Occurrences.of(clusterer.labels_, sample.pictures, sums)
 

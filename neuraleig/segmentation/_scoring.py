@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -179,7 +179,7 @@ class ClusterScoring(ImagePredictor):
         return modularity(graph.weights, labels[graph.index], uniform=graph.uniform)
 
     @torch.no_grad()
-    def _labels_of_tokens(self, windows: Sequence[torch.Tensor]) -> IntArray:
+    def _labels_of_tokens(self, windows: Iterable[torch.Tensor]) -> IntArray:
         """Labels of the standardised tokens of some windows."""
         found = []
         for features in windows:

@@ -16,11 +16,12 @@ from neuraleig._shard import Shard
 from neuraleig._sklearn import CallbackSupportMixin, FitTask, with_callbacks
 from neuraleig.affinity import Graph
 from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.estimators._alignment import former_model
 from neuraleig.estimators._checkpoint import check_same_data, identity_of, keep_seeds
 from neuraleig.estimators._start import common_checkpoint, common_seeds
 from neuraleig.metrics import modularity
 from neuraleig.reading._alignment import warn_of_changes
-from neuraleig.segmentation._alignment import find_former_tokens
+from neuraleig.segmentation._alignment import FormerSegmenter
 from neuraleig.segmentation._cluster_table import Occurrences, warn_of_clusters
 from neuraleig.segmentation._clusterer import (
     across_parameter,
@@ -38,7 +39,12 @@ from neuraleig.segmentation.backbones import (
 )
 from neuraleig.segmentation.images._image_sets import as_image_set, readable
 from neuraleig.training import Callback
-from neuraleig.training._checkpoint import NOTHING_KEPT, Checkpoint, CheckpointFolder
+from neuraleig.training._checkpoint import (
+    NOTHING_KEPT,
+    Checkpoint,
+    CheckpointFolder,
+    clearing_deferred,
+)
 from neuraleig.training._distributed import current_shard
 
 # Stages of a fit: features of all windows, and the clusterer.
@@ -224,7 +230,9 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         self.verbose = verbose
         self.random_state = random_state
 
+    # Warnings may be errors: checkpoints stay for a refit.
     @with_callbacks
+    @clearing_deferred()
     def fit(
         self,
         images: Any,  # noqa: ANN401
@@ -276,13 +284,14 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         """
         self._check_parameters()
         clusterer = clusterer_of_tokens(self)
+        former = FormerSegmenter(align_to, former_model(align_to, DenseSegmenter))
         found = readable(as_image_set(images))
         device, shard = resolve_device(self.device), current_shard()
         checkpoint = self._open_checkpoint(shard)
         seeds = common_seeds(checkpoint, shard, self.random_state)
         fit_task = FitTask.of_fit(self, images, N_STAGES)
         backbone = make_backbone(self.backbone, device=device, seed=seeds.network)
-        find_in = find_former_tokens(align_to, DenseSegmenter, backbone, self.device)
+        former.load(backbone, self.device)
         clusterer._check_heads(sum(backbone.n_channels), "clusterer__")
         geometry = self._geometry(backbone)
         with self._open_store(backbone, geometry) as store:
@@ -301,7 +310,7 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
             sample = shard.first(lambda: prepared.sample(seeds.graph))
             clusterer.set_params(random_state=self._clusterer_seed(seeds))
             with fit_task.handed_on("clusters", clusterer):
-                parts = fit_to_tokens(clusterer, sample, prepared, backbone, find_in)
+                parts = fit_to_tokens(clusterer, sample, prepared, backbone, former)
         self._store(clusterer, backbone, units, len(found), *parts)
         checkpoint.clear()
         fit_task.end()
@@ -329,9 +338,12 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         graph: Graph,
         occurrences: Occurrences,
     ) -> None:
-        """Set the attributes of a fit, once nothing can fail."""
+        """Warn of the clusters, and set the attributes once nothing can fail."""
         warn_of_changes(clusterer.alignment_)
         warn_of_clusters(occurrences, across_parameter(clusterer, self.clusterer))
+        score = modularity(
+            graph.weights, clusterer.labels_[graph.index], uniform=graph.uniform
+        )
         self.clusterer_ = clusterer
         self.backbone_ = backbone
         self.token_mean_, self.token_scale_ = units.mean, units.scale
@@ -340,8 +352,6 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         self._occurrences = occurrences
         # Names are of unions, once there are any.
         self.cluster_names_, clusterer.cluster_names_ = clusterer.cluster_names_, {}
-        self.modularity_ = modularity(
-            graph.weights, clusterer.labels_[graph.index], uniform=graph.uniform
-        )
+        self.modularity_ = score
         self.n_images_ = n_images
         self.device_ = clusterer.device_

@@ -20,6 +20,7 @@ from neuraleig import (
     DenseSegmenter,
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
+    save,
 )
 from neuraleig._batch import Batch, Edges
 from neuraleig.affinity import nearest_neighbors
@@ -57,12 +58,12 @@ def embedding(n_components, **parameters):
     return NeuralSpectralEmbedding(n_components).set_params(**SMALL | parameters)
 
 
-def segmenter(**parameters):
-    """Clusterer of the tokens of two images of halves."""
+def segmenter(align_to=None, **parameters):
+    """Segmenter of two images of halves."""
     images = np.random.default_rng(0).integers(0, 60, (2, 48, 72, 3), dtype=np.uint8)
     images[:, :, 40:] += np.uint8(180)
     model = DenseSegmenter(2, backbone="color_texture", random_state=0)
-    return model.set_params(**parameters).fit(images).clusterer_
+    return model.set_params(**parameters).fit(images, align_to=align_to)
 
 
 def former_model(order=(2, 0, 1)):
@@ -73,6 +74,15 @@ def former_model(order=(2, 0, 1)):
     return model
 
 
+def former_file(folder, rank, model):
+    """File that the first process alone has."""
+    path = folder / f"{type(model).__name__}{rank}"
+    if rank == 0:
+        save(model, path)
+    return path
+
+
+WINDOWS = {"clusterer__network": TokenAttention(16, 1, 2)}
 # Most take few steps: rounding differs between numbers of processes, as between numbers
 # of threads, and training magnifies it.
 FITS = {
@@ -129,8 +139,8 @@ FITS = {
         2, training__max_iter=10, training__optimizer="adam", training__init="random"
     ).fit(moons()),
     "two rows": lambda: embedding(1, n_neighbors=1, training__max_iter=3).fit(blobs(2)),
-    "tokens of images": lambda: segmenter(clusterer__training__max_iter=5),
-    "windows of images": lambda: segmenter(clusterer__network=TokenAttention(16, 1, 2)),
+    "tokens of images": lambda: segmenter(clusterer__training__max_iter=5).clusterer_,
+    "windows of images": lambda: segmenter(**WINDOWS).clusterer_,
 }
 
 # Trained for so long that rounding shows: the labels are the same nevertheless.
@@ -305,7 +315,7 @@ def streamed():
     return summary(model)
 
 
-def only_together(rank):
+def only_together(rank, folder):
     """What has no meaning for one process."""
     own = blobs()[rank:]
     diverging = clustering(
@@ -324,6 +334,9 @@ def only_together(rank):
     across = clustering(3, affinity__across_groups=True)
     with fit_alone():
         alone = clustering(3).fit(own)
+        pictures = segmenter()
+    file = former_file(folder, rank, former_model())
+    file_of_pictures = former_file(folder, rank, pictures)
     return {
         "no seed": summary(clustering(3, random_state=None).fit(blobs())),
         "differing seeds": summary(differing.fit(blobs())),
@@ -333,6 +346,13 @@ def only_together(rank):
         "former models": summary(
             clustering(3).fit(blobs(), align_to=None if rank else former_model())
         ),
+        "a file of the first": summary(clustering(3).fit(blobs(), align_to=file)),
+        "a file of pictures": summary(segmenter(file_of_pictures).clusterer_),
+        "a file of windows": summary(segmenter(file_of_pictures, **WINDOWS).clusterer_),
+        "no file": error_of(
+            lambda: clustering(3).fit(blobs(), align_to=folder / "nowhere")
+        ),
+        "no file of pictures": error_of(lambda: segmenter(folder / "nowhere")),
         "no former model": error_of(
             lambda: clustering(2).fit(
                 moons(), align_to=None if rank else former_model()
@@ -368,7 +388,7 @@ def main(folder):
     found = {"fits": {name: summary(fit()) for name, fit in FITS.items()}}
     rank, world_size = dist.get_rank(), dist.get_world_size()
     found["parts"] = {name: part() for name, part in PARTS.items()}
-    found["together"] = only_together(rank)
+    found["together"] = only_together(rank, folder)
     found["resumed"] = resumed(folder)
     found["given group"] = in_a_given_group(rank, world_size, folder)
     (folder / f"rank{rank}.pickle").write_bytes(pickle.dumps(found))

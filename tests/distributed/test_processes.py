@@ -112,7 +112,17 @@ def test_processes_go_on_together(found):
 
 @pytest.mark.parametrize(
     "name",
-    ["no seed", "differing seeds", "dropout", "stream", "callbacks", "former models"],
+    [
+        "no seed",
+        "differing seeds",
+        "dropout",
+        "stream",
+        "callbacks",
+        "former models",
+        "a file of the first",
+        "a file of pictures",
+        "a file of windows",
+    ],
 )
 def test_what_is_drawn_is_the_same_in_all_processes(found, name):
     assert_same(*(process["together"][name] for process in found))
@@ -126,6 +136,8 @@ def test_what_is_drawn_is_the_same_in_all_processes(found, name):
         ("differing parameters", DIFFERENT),
         ("differing groups", DIFFERENT),
         ("no former model", "ValueError: align_to="),
+        ("no file", "ValueError: align_to="),
+        ("no file of pictures", "ValueError: align_to="),
         ("failing score", "ArithmeticError: the score failed"),
         ("first", "IndexError"),
     ],

@@ -1,6 +1,7 @@
 """Refits of segmenters whose clusters have the numbers of a former one."""
 
 import copy
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -83,6 +84,24 @@ def test_unions_of_a_former_segmenter_are_single_clusters(
     assert new.cluster_names_ == {0: "gold", 2: "tin"}
 
 
+def test_a_union_without_a_large_member_loses_its_name(make_segmenter, images, former):
+    labels = [labels.ravel() for labels in former.predict(images)]
+    sizes = np.bincount(np.concatenate(labels), minlength=5)
+    members = max(
+        combinations(range(5), 3), key=lambda c: sizes[[*c]].sum() / sizes[[*c]].max()
+    )
+    assert sizes[[*members]].max() < 0.45 * sizes[[*members]].sum()
+    former.merge_clusters([members])
+    union = members[0]
+    former.name_clusters({union: "union"})
+    message = rf"lost clusters: {union} \(union\)"
+    with pytest.warns(AlignmentWarning, match=message):
+        new = make_segmenter(5, **WINDOWED).fit(images, align_to=former)
+    assert new.alignment_.lost == (union,)
+    assert len(new.alignment_.new) == 3
+    assert "union" not in new.cluster_names_.values()
+
+
 def test_more_clusters_than_before(make_segmenter, images, shared):
     with pytest.warns(AlignmentWarning):
         new = make_segmenter(4).fit(images, align_to=shared)
@@ -91,6 +110,23 @@ def test_more_clusters_than_before(make_segmenter, images, shared):
     with pytest.warns(AlignmentWarning, match="lost clusters"):
         fewer = make_segmenter(2).fit(images, align_to=new)
     assert fewer.n_clusters_ == 2
+
+
+def test_warnings_as_errors_leave_the_segmenter_as_it_was(
+    make_segmenter, images, shared, tmp_path
+):
+    model = make_segmenter(2, checkpoint=tmp_path / "fit").fit(images)
+    before = vars(model).copy()
+    model.set_params(n_clusters=4)
+    with pytest.raises(AlignmentWarning):
+        model.fit(images, align_to=shared)
+    assert vars(model) == {**before, "n_clusters": 4}
+    # A refit goes on from what is kept.
+    kept = {path.name for path in (tmp_path / "fit" / "clusterer").iterdir()}
+    assert len(kept) > 1
+    with pytest.warns(AlignmentWarning):
+        model.fit(images, align_to=shared)
+    assert list((tmp_path / "fit").rglob("*.safetensors")) == []
 
 
 def test_windows_are_labelled_whole(make_segmenter, images, shared_attention):
