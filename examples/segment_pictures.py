@@ -10,10 +10,10 @@ or, for the pictures of the documentation, with a transformer and a file of its 
     python examples/segment_pictures.py --n-clusters 8 --image-size 560
         --backbone vit_small_patch14_dinov2 --weights FILE --layers 0 5 8
 
-It takes a quarter of a minute, or a whole one. The folder then holds a PNG of labels for each picture,
-manifest.json, the pictures under their labels (overlays/), and a sheet with a row of
-crops for every cluster (clusters.jpg). With the sheet at hand, clusters are named for
-the manifest and the sheet by --name 2=flower --name 5=trees.
+It takes a quarter of a minute, or a whole one. The folder then holds a PNG of labels
+for each picture, manifest.json, the pictures under their labels (overlays/), and a
+sheet with a row of crops for every cluster (clusters.jpg). With the sheet at hand,
+clusters are named for the manifest and the sheet by --name 2=flower --name 5=trees.
 """
 
 from __future__ import annotations
