@@ -12,7 +12,7 @@ from types import FrameType
 PACKAGE = str(Path(__file__).parent) + os.sep
 # Their frames lie between the user's and the package's: decorators of methods, grid
 # searches and pipelines, modules of torch.
-LIBRARIES = {"sklearn", "joblib", "torch"}
+LIBRARIES = {"sklearn", "joblib", "torch", "contextlib"}
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:

@@ -103,8 +103,9 @@ def test_a_union_without_a_large_member_loses_its_name(make_segmenter, images, f
 
 
 def test_more_clusters_than_before(make_segmenter, images, shared):
-    with pytest.warns(AlignmentWarning):
+    with pytest.warns(AlignmentWarning) as caught:
         new = make_segmenter(4).fit(images, align_to=shared)
+    assert caught[0].filename == __file__
     assert new.n_clusters_ == 4
     assert max(labels.max() for labels in new.predict(images)) == 3
     with pytest.warns(AlignmentWarning, match="lost clusters"):
