@@ -1,6 +1,7 @@
 """Segmentation of synthetic scenes whose every pixel has a known class.
 
-    python examples/benchmarks/scenes.py [--seeds 5] [--max-iter 0] [--overlays FOLDER]
+    python examples/benchmarks/scenes.py [--seeds 5] [--pixel-weight 0.1]
+        [--neighbors-anywhere] [--max-iter 0] [--overlays FOLDER]
 
 A scene has a few regions, each of one of five textures: stripes that lie, stripes that
 stand, checkers, blobs, and a smooth gradient. Stripes of both kinds have the same
@@ -257,11 +258,19 @@ def main() -> None:
     parser.add_argument(
         "--attention", action="store_true", help="let the network see whole windows"
     )
+    parser.add_argument("--pixel-weight", type=float, help="other than the default")
+    parser.add_argument(
+        "--neighbors-anywhere", action="store_true", help="in the own picture, too"
+    )
     parser.add_argument("--overlays", type=Path, help="folder for pictures")
     arguments = parser.parse_args()
     given = {
         "clusterer__training__max_iter": arguments.max_iter,
         "tokens_per_window": arguments.tokens_per_window,
+        "pixel_weight": arguments.pixel_weight,
+        "clusterer__affinity__across_groups": (
+            False if arguments.neighbors_anywhere else None
+        ),
         "clusterer__network": TokenAttention() if arguments.attention else None,
     }
     changes = {name: value for name, value in given.items() if value is not None}

@@ -19,8 +19,9 @@ rest.
 Methods: k-means of the last level, rows of unit length; of all levels, every channel
 scaled, which is what the network sees; means of segments of every picture, by exact
 spectral clustering and by principal masks, clustered by k-means; DenseSegmenter as it
-is, with neighbours in any picture, without the pixel graph, with k-means on its hidden
-features, with attention, fine-tuned, from a random start, and by the published recipe.
+is, with neighbours in any picture, without the pixel graph and with a heavier one, with
+k-means on its hidden features, with attention, fine-tuned, from a random start, and by
+the published recipe.
 ``single`` is the number of clusters of which one picture has nine tenths. ``+ refined``
 lets the labels follow the edges of the image.
 """
@@ -95,6 +96,7 @@ OURS: dict[str, dict[str, Any]] = {
     "ours": {},
     "ours, neighbours anywhere": {"clusterer__affinity": ANYWHERE},
     "ours, no pixel graph": {"pixel_weight": 0.0},
+    "ours, pixels at 0.3": {"pixel_weight": 0.3},
     "ours, k-means on hidden": {"clusterer__assign_labels": "kmeans_hidden"},
     "ours, attention": {"clusterer__network": TokenAttention()},
     "ours, fine-tuned": {"clusterer__training__max_iter": 50},

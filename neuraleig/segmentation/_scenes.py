@@ -16,12 +16,13 @@ from neuraleig._typing import IntArray
 
 # Scenes from which on neighbours are searched in others. With fewer of them there may
 # be no other scene of the same things.
-# Chosen on IDD-lite: of 2 pictures across is worse, of 4 level, from 8 on better.
+# Chosen on IDD-lite, by hand: of 2 pictures across is worse, of 4 level, from 8 on
+# better.
 FEWEST_SCENES = 8
 # Windows are alike if the cosine of their features, averaged over a grid of this side
 # and centred, exceeds this.
-# Chosen to tell films from photographs, without labels: the 367 frames of CamVid, of
-# three drives, have 91 scenes, and the 200 photographs of IDD-lite 184.
+# Chosen by hand to tell films from photographs, without labels: the 367 frames of
+# CamVid, of three drives, have 91 scenes, and the 200 photographs of IDD-lite 184.
 GRID, ALIKE = 8, 0.6
 # Share of the tokens in one scene beyond which the others do not have everything that
 # it has.
