@@ -28,6 +28,7 @@ FOUNDATION = {
     "_sklearn",
     "_sparse",
     "_standardize",
+    "_terminal",
     "_tree",
     "_typing",
     "_version",

@@ -250,7 +250,7 @@ def test_evaluate_without_a_model_fits_and_keeps_one(camvid, tmp_path, capsys):
     scored = ("evaluate", "--dataset=camvid", "--root", camvid)
     status, text = call(*scored, "--save", path, "-v", *SMALL)
     assert status == 0
-    assert "neuraleig: features: 2 windows of 2 images" in capsys.readouterr().err
+    assert "neuraleig: features: 2 images" in capsys.readouterr().err
     # What was saved is what was scored, and the train split is what was fitted.
     assert call("evaluate", path, *scored[1:], "--device=cpu") == (0, text)
 

@@ -25,6 +25,7 @@ from neuraleig._cli._name import name
 from neuraleig._cli._rows import fit, predict, transform
 from neuraleig._cli._segment_evaluate import evaluate as evaluate_images
 from neuraleig._cli._segment_name import name as name_segments
+from neuraleig._terminal import write_line
 from neuraleig.training import CheckpointError
 
 # Status that a shell reports for a process that was interrupted.
@@ -149,7 +150,7 @@ def _warnings_in_lines() -> Iterator[None]:
     """Show warnings as lines of the command, not of its source."""
 
     def show(message: Warning | str, *rest: object, **more: object) -> None:
-        sys.stderr.write(f"neuraleig: warning: {_first_line(str(message))}\n")
+        write_line(f"neuraleig: warning: {_first_line(str(message))}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -215,19 +213,3 @@ def check_output(
         raise OSError(f"there is no folder {folder} for {option} {path}; make it first")
     if not os.access(folder, os.W_OK):
         raise OSError(f"the folder {folder} of {option} {path} cannot be written to")
-
-
-@contextmanager
-def progress_bar(
-    total: int | None, what: str, unit: str
-) -> Iterator[Callable[[int], object]]:
-    """Show a bar on a terminal, if tqdm is installed; yields what advances it."""
-    try:
-        tqdm = import_module("tqdm").tqdm if sys.stderr.isatty() else None
-    except ImportError:
-        tqdm = None
-    if tqdm is None:
-        yield lambda count: None
-        return
-    with tqdm(total=total, desc=what, unit=unit, unit_scale=unit == "row") as shown:
-        yield shown.update

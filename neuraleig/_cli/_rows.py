@@ -22,7 +22,6 @@ from neuraleig._cli._options import (
     ModelName,
     Verbosity,
     check_output,
-    progress_bar,
 )
 from neuraleig._cli._row_columns import PredictedColumns
 from neuraleig._cli._settings import DEFAULTS, ROWS
@@ -34,6 +33,7 @@ from neuraleig._tables import (
     write_npy,
     write_text,
 )
+from neuraleig._terminal import live_bar
 from neuraleig._words import choice_text, count_text
 from neuraleig.affinity import make_affinity
 from neuraleig.persistence import describe
@@ -231,7 +231,7 @@ def write_results(
     if path is None or str(path) == STANDARD_INPUT:
         write_text(sys.stdout.write, titles, together)
         return
-    with progress_bar(table.source.n_rows, "rows", "row") as advance:
+    with live_bar("neuraleig: rows", table.source.n_rows, "rows") as advance:
 
         def counted() -> Iterator[NDArray[Any]]:
             for part in together:

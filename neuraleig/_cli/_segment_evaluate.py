@@ -17,10 +17,10 @@ from neuraleig._cli._options import (
     check_output,
     model_name,
     one_of,
-    progress_bar,
 )
 from neuraleig._cli._segment_fit import OF_PREDICTIONS, Preset, new_segmenter
 from neuraleig._cli._settings import IMAGES
+from neuraleig._terminal import live_bar
 from neuraleig._words import count_text
 from neuraleig.segmentation import (
     PROTOCOLS,
@@ -167,7 +167,7 @@ def _scores(
     if protocol.window_size is not None:
         segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
     n_images = len(scored) + (0 if mapped is None else len(mapped))
-    with progress_bar(n_images, "evaluate", "image") as advance:
+    with live_bar("neuraleig: evaluate", n_images, "images") as advance:
 
         def predict(image: Any) -> Any:  # noqa: ANN401 - as the segmenter has it
             labels = segmenter.predict(image)

@@ -2,7 +2,7 @@
 
 from neuraleig._fit._fit import Fitted, fit
 from neuraleig._fit._problem import Inputs, Problem, Sampler
-from neuraleig._fit._progress import STAGES, Progress
+from neuraleig._fit._progress import STAGES, Progress, Stage
 from neuraleig._fit._row_problem import RowProblem
 from neuraleig._fit._run import Run
 from neuraleig._fit._settings import MAX_PASSES, Settings
@@ -20,6 +20,7 @@ __all__ = [
     "Run",
     "Sampler",
     "Settings",
+    "Stage",
     "Task",
     "WindowProblem",
     "fit",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from neuraleig._sklearn import FitTask
+from neuraleig._terminal import Advance, live_bar, write_line
 from neuraleig.training import BaseCallback, TrainingState
 
 # Stages of a fit by init; training may be left out.
@@ -28,12 +28,23 @@ class Stage(BaseCallback):
         What the stage has come to, in a few words.
     """
 
-    def __init__(self, name: str, verbose: int, task: FitTask) -> None:
+    def __init__(
+        self, name: str, verbose: int, task: FitTask, advance: Advance
+    ) -> None:
         self.name = name
+        self._advance = advance
+        self._done = 0
         self.result = ""
         self._verbose = verbose
         self._task = task
         self._epoch: FitTask | None = None
+
+    def advance(self, done: int, total: int) -> None:
+        """Show how much of the stage is done."""
+        if not self._done:
+            self._advance.set_total(total)
+        self._advance(done - self._done)
+        self._done = done
 
     def on_epoch_begin(self, state: TrainingState) -> None:
         """Begin a task."""
@@ -44,6 +55,7 @@ class Stage(BaseCallback):
         assert self._epoch is not None
         if self._epoch.end():
             state.stop = True
+        self.advance(state.step, state.n_steps)
         if self._verbose >= WITH_EPOCHS:
             tell(f"{self.name}: {_standing(state)}")
 
@@ -72,8 +84,9 @@ class Progress:
         """One stage, begun and ended by the block."""
         begin = time.perf_counter()
         task = self._task.subtask(name, n_epochs)
-        stage = Stage(name, self._verbose, task)
-        yield stage
+        with live_bar(f"neuraleig: {name}", shown=self._verbose > 0) as advance:
+            stage = Stage(name, self._verbose, task, advance)
+            yield stage
         task.end()
         if self._verbose:
             seconds = time.perf_counter() - begin
@@ -86,9 +99,8 @@ class Progress:
 
 
 def tell(line: str) -> None:
-    """Write a line to stderr, whatever it is at the moment."""
-    sys.stderr.write(f"neuraleig: {line}\n")
-    sys.stderr.flush()
+    """Write a line of the library to stderr."""
+    write_line(f"neuraleig: {line}")
 
 
 def _standing(state: TrainingState) -> str:

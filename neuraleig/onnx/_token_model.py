@@ -25,6 +25,7 @@ from neuraleig.reading import Argmax
 from neuraleig.segmentation import DenseSegmenter
 from neuraleig.segmentation.backbones import Backbone
 from neuraleig.segmentation.backbones._backbones import CallableBackbone
+from neuraleig.segmentation.backbones._feature_cache import LARGEST
 
 DTYPES = {"float32": torch.float32, "uint8": torch.uint8}
 # Windows of the two examples, and rows and columns of their tokens.
@@ -75,6 +76,8 @@ class TokenModule(nn.Module):
             Tokens of windows of one size, without padding.
         """
         shape = features.shape[:3]
+        # As predictions have them, which may come from a store in half precision.
+        features = features.clamp(-LARGEST, LARGEST).half().float()
         rows = self.standardize((features.flatten(0, 2) - self.mean) / self.scale)
         if isinstance(self.trunk, TokenTransformer):
             hidden = self._attended(rows, shape)

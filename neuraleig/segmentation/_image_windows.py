@@ -1,9 +1,12 @@
-"""Windows of images as their tokens, read from a cache or from the backbone."""
+"""Windows of images as their tokens, read from a store or from the backbone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import accumulate
+from typing import Self
 
 import numpy as np
 import torch
@@ -12,26 +15,23 @@ from torch import Tensor
 from neuraleig._typing import IntArray
 from neuraleig.sampling import TokenWindow
 from neuraleig.segmentation._geometry import Geometry
-from neuraleig.segmentation.backbones._backbones import CUDA_TOKENS
-from neuraleig.segmentation.backbones._feature_cache import (
-    FeatureCache,
-    NoCache,
-    image_identity,
-    stored_bytes,
+from neuraleig.segmentation._window_tokens import (
+    N_COLORS,
+    WindowTokens,
+    windows_at_a_time,
 )
+from neuraleig.segmentation.backbones._feature_cache import NoCache
 from neuraleig.segmentation.images._image_sets import ImageSet
+from neuraleig.segmentation.inference import Lattice
 
-Extract = Callable[[Tensor], Tensor]
-"""Takes windows (n, 3, height, width) and returns features (n, h, w, n_channels)."""
-
-N_COLORS = 3
+# Of a batch of windows: its image, and its number there.
+Place = tuple[int, int]
 
 
 class ImageWindows:
     """All windows of a set of images, each read when it is asked for.
 
-    Memory of one image, and of the windows that are in use: one, or those of some
-    16,384 tokens while a store is filled.
+    Memory of one image and one batch of windows.
 
     Parameters
     ----------
@@ -39,23 +39,19 @@ class ImageWindows:
         All of them readable.
     geometry : Geometry
         Sizes of images and windows.
-    extract : callable
-        The frozen backbone.
-    store : FeatureCache or NoCache
-        Keeps the features, with the colours of the tokens.
+    tokens : WindowTokens
+        Source of features and colours.
     """
 
     def __init__(
-        self, images: ImageSet, geometry: Geometry, extract: Extract, store: NoCache
+        self, images: ImageSet, geometry: Geometry, tokens: WindowTokens
     ) -> None:
         self.images = images
-        self.extract = extract
-        self.store = store
+        self.tokens = tokens
         self._geometry = geometry
         self._lattices = [geometry.lattice(*images.size(i)) for i in range(len(images))]
         counts = [len(lattice.windows) for lattice in self._lattices]
         self._first = list(accumulate(counts, initial=0))
-        self._identities: dict[int, str] = {}
         # Image of every window, and its height and width in tokens.
         self.pictures: IntArray = np.repeat(np.arange(len(counts)), counts)
         self.sizes = [
@@ -63,6 +59,10 @@ class ImageWindows:
             for lattice in self._lattices
             for window in lattice.windows
         ]
+        # Items of the store that were read: their images need not be read again.
+        self._items: dict[Place, str] = {}
+        self._image: tuple[int, Tensor] | None = None
+        self._batch: tuple[Place, Tensor] | None = None
 
     def __len__(self) -> int:
         """Number of windows of all images."""
@@ -72,59 +72,51 @@ class ImageWindows:
         """Tokens of a window."""
         image = int(self.pictures[index])
         number = index - self._first[image]
-        item = self._item(image, number)
-        stored = self.store.get(item)
-        if stored is None:
-            ((_, computed),) = self._computed(image, [number])
-            stored = self.store.put(item, computed)
-        tokens = torch.from_numpy(stored.astype(np.float32))
+        at_a_time = self._at_a_time(self._lattices[image])
+        batch = self._read((image, number // at_a_time))
+        tokens = batch[number % at_a_time].float()
         return TokenWindow(tokens[..., :-N_COLORS], tokens[..., -N_COLORS:])
 
-    def missing_bytes(self, store: FeatureCache, n_channels: int) -> int:
-        """Bytes that a store still lacks, of windows with so many features a token."""
-        return sum(
-            stored_bytes(window.height * window.width, n_channels + N_COLORS)
-            for image, lattice in enumerate(self._lattices)
-            for number, window in enumerate(lattice.windows)
-            if not store.holds(self._item(image, number))
+    def stored_bytes(self, numbers: Iterable[int]) -> int:
+        """Bytes of some windows in a store."""
+        n_channels = sum(self.tokens.backbone.n_channels) + N_COLORS
+        return sum(2 * n_channels * math.prod(self.sizes[n]) for n in numbers)
+
+    def with_store(self, store: NoCache) -> Self:
+        """The same windows, of which nothing is read yet, with another store."""
+        return type(self)(
+            self.images, self._geometry, replace(self.tokens, store=store)
         )
 
-    def fill(self) -> None:
-        """Put windows that the store lacks through the backbone, a few at a time.
-
-        Stored files are not read: damage is found when a window is asked for.
-        """
-        store = self.store
-        if not isinstance(store, FeatureCache):
-            return
-        for image, lattice in enumerate(self._lattices):
-            items = [self._item(image, n) for n in range(len(lattice.windows))]
-            missing = [n for n, item in enumerate(items) if not store.holds(item)]
-            if missing:
-                for number, tokens in self._computed(image, missing):
-                    store.put(items[number], tokens)
-
-    def _computed(
-        self, image: int, numbers: Sequence[int]
-    ) -> Iterator[tuple[int, Tensor]]:
-        """Features and colours of some windows of one image, one after the other."""
-        lattice = self._lattices[image]
-        padded = lattice.pad(self._geometry.seen(self.images[image]))
-        colors = lattice.token_colors(padded)
+    def _at_a_time(self, lattice: Lattice) -> int:
         window = lattice.windows[0]
-        # One forward pass on CUDA, some on a CPU, whatever the size of the image.
-        at_a_time = max(1, CUDA_TOKENS // (window.height * window.width))
-        for start in range(0, len(numbers), at_a_time):
-            part = numbers[start : start + at_a_time]
-            pixels = torch.stack([lattice.window(padded, number) for number in part])
-            for number, own in zip(part, self.extract(pixels).cpu(), strict=True):
-                place = lattice.windows[number].tokens
-                yield number, torch.cat([own, colors[place]], dim=2)
+        return windows_at_a_time(window.height * window.width, self.tokens.device)
 
-    def _item(self, image: int, number: int) -> str:
-        """Name of a window in the store; files of images are not read for it."""
-        if image not in self._identities:
-            path = self.images.path(image)
-            known = self.images[image] if path is None else path
-            self._identities[image] = image_identity(known)
-        return f"{self._identities[image]}/{number}"
+    def _read(self, place: Place) -> Tensor:
+        """Features and colours (n, h, w, n_channels + 3) of a batch of windows."""
+        if self._batch is None or self._batch[0] != place:
+            self._batch = place, self._tokens_of(place)
+        return self._batch[1]
+
+    def _tokens_of(self, place: Place) -> Tensor:
+        if place in self._items:
+            stored = self.tokens.stored(self._items[place])
+            if stored is not None:
+                return stored
+        image, number = place
+        lattice, padded = self._lattices[image], self._padded(image)
+        at_a_time = self._at_a_time(lattice)
+        part = range(len(lattice.windows))[number * at_a_time :][:at_a_time]
+        tokens, item = self.tokens.read(
+            torch.stack([lattice.window(padded, window) for window in part])
+        )
+        if item is not None:
+            self._items[place] = item
+        return tokens.cpu()
+
+    def _padded(self, image: int) -> Tensor:
+        """Pixels of an image as it is seen; the last one is kept."""
+        if self._image is None or self._image[0] != image:
+            seen = self._geometry.seen(self.images[image])
+            self._image = image, self._lattices[image].pad(seen)
+        return self._image[1]

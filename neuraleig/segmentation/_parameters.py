@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 
 from neuraleig._components import Component
 from neuraleig._device import resolve_device
-from neuraleig._fit import Progress
+from neuraleig._fit import Stage
+from neuraleig._random import Seeds
 from neuraleig._sklearn import Interval, StrOptions, check_parameters, check_values
 from neuraleig._warnings import warn_user
+from neuraleig._words import count_text
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._cluster_numbers import AUTO
-from neuraleig.segmentation._geometry import Geometry, check_windows
+from neuraleig.segmentation._geometry import check_windows
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._naming import ClusterNaming
 from neuraleig.segmentation._presets import preset_parameters
 from neuraleig.segmentation._scoring import ClusterScoring
+from neuraleig.segmentation._token_sample import KeptTokens, PreparedWindows, Units
+from neuraleig.segmentation._window_tokens import WindowTokens, tokens_key
 from neuraleig.segmentation.backbones import (
     Backbone,
     FeatureCacheWarning,
     TimmBackbone,
 )
 from neuraleig.segmentation.backbones._feature_cache import (
+    SHARED,
+    TEMPORARY,
     FeatureCache,
+    KeptStore,
     NoCache,
-    cache_key,
 )
 from neuraleig.segmentation.backbones._make_backbone import COLOR_TEXTURE
+from neuraleig.segmentation.images._image_sets import ImageSet
 from neuraleig.training._callbacks import check_callbacks
+from neuraleig.training._distributed import current_shard
 
 # Parameters that are read after the fit, and may have been set since.
 LATER = (
@@ -46,6 +54,7 @@ LATER = (
     "refine_radius",
     "tokens_per_window",
     "max_tokens",
+    "feature_cache",
 )
 
 
@@ -58,7 +67,6 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
     clusterer: NeuralEigenSpectralClustering | None
     pixel_weight: float | None
     device: str
-    feature_cache: str | PathLike[str] | None
     max_tokens: int
     callbacks: Sequence[Any] | None
 
@@ -138,49 +146,69 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
         check_windows(self.window_size, self.stride)
         check_scales(self.scales)
 
-    def _open_store(self, backbone: Backbone, geometry: Geometry) -> NoCache:
-        """Store of the features of the windows during the fit."""
-        if self.feature_cache is None:
-            return NoCache()
-        folder = None if self.feature_cache == "auto" else str(self.feature_cache)
-        key = cache_key(backbone.identity, str(backbone.products), geometry)
-        return FeatureCache(folder, key)
+    def _prepared_windows(
+        self,
+        images: ImageSet,
+        backbone: Backbone,
+        device: torch.device,
+        seeds: Seeds,
+        stage: Stage,
+        of_all: bool,
+    ) -> PreparedWindows:
+        """Windows of a fit, in units of their channels, once their tokens are read.
 
-    def _fill(
-        self, windows: ImageWindows, backbone: Backbone, progress: Progress
-    ) -> None:
-        """Store the features of all windows, if they are to be and have room."""
-        with progress.stage("features") as stage:
-            self._check_room(windows, backbone)
-            windows.fill()
-            stage.result = f"{len(windows)} windows of {len(windows.images)} images"
+        Those of the sample, or of all.
+        """
+        stage.result = count_text(len(images), "image")
+        tokens = WindowTokens(backbone, device, self._opened_store(backbone, device))
+        windows = ImageWindows(images, self._geometry(backbone), tokens)
+        kept = KeptTokens(
+            windows.sizes, self.tokens_per_window, self.max_tokens, seeds.rows
+        )
+        drawn = {*Units.drawn(len(windows), seeds.rows), *kept.drawn(seeds.graph)}
+        numbers = range(len(windows)) if of_all else sorted(drawn)
+        if isinstance(tokens.store, FeatureCache):
+            if not self._has_room(windows.stored_bytes(numbers), tokens.store):
+                windows = windows.with_store(NoCache())
+            else:
+                for done, number in enumerate(numbers):
+                    stage.advance(done, len(numbers))
+                    windows[number]
+        # Features of several devices may differ by their rounding.
+        units = current_shard().first(lambda: Units.of(windows, seeds.rows))
+        return PreparedWindows(windows, kept, units)
 
-    def _check_room(self, windows: ImageWindows, backbone: Backbone) -> None:
-        """Go on without a store, or refuse one, where the disk has no room for it."""
-        store = windows.store
-        if isinstance(store, FeatureCache):
-            need = windows.missing_bytes(store, sum(backbone.n_channels))
-            free = store.free_bytes
-            automatic = self.feature_cache == "auto"
-            place = tempfile.gettempdir() if automatic else store.folder.parent
-            problem = (
-                f"features of {len(windows)} windows take {_gigabytes(need)} that "
-                f"feature_cache={self.feature_cache!r} has not: {place} has "
-                f"{_gigabytes(free)} free"
+    def _opened_store(self, backbone: Backbone, device: torch.device) -> NoCache:
+        """Store of the fit: the former one, if it serves, or a new one.
+
+        It stays with the segmenter, for predictions and for other fits.
+        """
+        asked, key = self.feature_cache, tokens_key(backbone, device)
+        if (self._kept.asked, self._kept.key) != (asked, key):
+            self._kept = KeptStore.of(asked, key)
+        return self._kept.store
+
+    def _has_room(self, need: int, store: FeatureCache) -> bool:
+        """Whether the disk has room; OSError where it lacks it in a folder given."""
+        need -= store.stored_bytes()
+        free = store.free_bytes
+        if need <= free:
+            return True
+        problem = (
+            f"features take {_gigabytes(need)} that feature_cache="
+            f"{self.feature_cache!r} has not: {store.root} has {_gigabytes(free)} free"
+        )
+        if self.feature_cache not in (TEMPORARY, SHARED):
+            raise OSError(
+                f"{problem}. Make room there, choose another folder, or pass "
+                "feature_cache=None to compute features whenever they are needed."
             )
-            if need > free and not automatic:
-                raise OSError(
-                    f"{problem}. Make room there, choose another folder, or pass "
-                    "feature_cache=None to compute features whenever they are needed."
-                )
-            if need > free:
-                warn_user(
-                    f"{problem}. The fit goes on without, and runs the backbone "
-                    "whenever features are needed, which is slower; pass a folder "
-                    "with more room.",
-                    FeatureCacheWarning,
-                )
-                windows.store = NoCache()
+        warn_user(
+            f"{problem}. The fit goes on without, and runs the backbone whenever "
+            "features are needed, which is slower; pass a folder with more room.",
+            FeatureCacheWarning,
+        )
+        return False
 
 
 def check_scales(scales: Sequence[float]) -> None:

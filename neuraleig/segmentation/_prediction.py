@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
+from os import PathLike
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -24,8 +26,19 @@ from neuraleig.segmentation._pixel_probabilities import (
     merged_scores,
 )
 from neuraleig.segmentation._token_sample import Units
-from neuraleig.segmentation.backbones import Backbone, extract
-from neuraleig.segmentation.backbones._backbones import CUDA_TOKENS
+from neuraleig.segmentation._window_tokens import (
+    WindowTokens,
+    tokens_key,
+    windows_at_a_time,
+)
+from neuraleig.segmentation.backbones import Backbone
+from neuraleig.segmentation.backbones._feature_cache import (
+    NOTHING,
+    SHARED,
+    TEMPORARY,
+    KeptStore,
+    NoCache,
+)
 from neuraleig.segmentation.images._image_arrays import RGB, Labels
 from neuraleig.segmentation.images._image_sets import (
     ImageSet,
@@ -38,21 +51,6 @@ from neuraleig.segmentation.inference import (
     refined_labels,
 )
 from neuraleig.segmentation.inference._sliding_window import averaged_scores
-
-# Windows of an image that go through the networks together on a CPU, which is no
-# faster with more.
-WINDOWS_AT_A_TIME = 4
-
-
-def windows_at_a_time(n_tokens: int, device: torch.device) -> int:
-    """Windows of ``n_tokens`` of an image that go through the networks together.
-
-    Four on a CPU. On CUDA as many as are one forward pass of the backbone, of 16,384
-    tokens, and four at least: some 0.3 GiB for a ViT-S, whatever the image.
-    """
-    if device.type != "cuda":
-        return WINDOWS_AT_A_TIME
-    return max(WINDOWS_AT_A_TIME, CUDA_TOKENS // n_tokens)
 
 
 def _of_clusterer(name: str) -> Any:  # noqa: ANN401
@@ -74,8 +72,10 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
     flip: bool
     refine: str | None
     refine_radius: float
+    feature_cache: str | PathLike[str] | None
     n_clusters_: int
     _groups: IntArray
+    _kept: KeptStore = NOTHING
 
     eigenfunctions_ = _of_clusterer("eigenfunctions_")
     eigenvalues_ = _of_clusterer("eigenvalues_")
@@ -297,13 +297,27 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
 
     def _window_tokens(self, windows: Tensor) -> Tensor:
         """Standardised features (n, h, w, n_channels) of windows (n, 3, ...)."""
-        features = extract(self.backbone_, windows, self._device)
-        if not bool(torch.isfinite(features).all()):
-            raise ValueError(
-                "features are not finite: the backbone fails on this image, or its "
-                "weights are damaged."
-            )
+        features = self._tokens()(windows)
         return Units(self.token_mean_, self.token_scale_).standardized(features)
+
+    def _tokens(self) -> WindowTokens:
+        """Source of the tokens of windows, with the store that holds now."""
+        store = self._store_of(self.backbone_, self._device)
+        return WindowTokens(self.backbone_, self._device, store)
+
+    def _store_of(self, backbone: Backbone, device: torch.device) -> NoCache:
+        """Store of features: that of the fit, or the one that was asked for since.
+
+        A folder of the user's is not made, and a segmenter from a file has no temporary
+        one.
+        """
+        asked, key = self.feature_cache, tokens_key(backbone, device)
+        if (self._kept.asked, self._kept.key) != (asked, key):
+            is_missing = asked not in (None, SHARED) and not Path(str(asked)).is_dir()
+            if asked == TEMPORARY or is_missing:
+                return NoCache()
+            self._kept = KeptStore.of(asked, key)
+        return self._kept.store
 
     def _score_windows(self, windows: Tensor) -> Tensor:
         """Scores (n, h, w, n_clusters) of windows, before any union."""

@@ -13,9 +13,7 @@ from neuraleig.metrics import modularity
 from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._pixel_probabilities import merged_scores
 from neuraleig.segmentation._prediction import ImagePredictor
-from neuraleig.segmentation._token_sample import PreparedWindows, Units
-from neuraleig.segmentation.backbones import extract
-from neuraleig.segmentation.backbones._feature_cache import NoCache
+from neuraleig.segmentation._token_sample import KeptTokens, PreparedWindows, Units
 from neuraleig.segmentation.evaluation import (
     ClusterMatching,
     ConfusionMatrix,
@@ -153,17 +151,11 @@ class ClusterScoring(ImagePredictor):
             counts = self._confusion(images, y, None, IGNORE_INDEX)
             return match_clusters(counts, "majority").scores(counts).mean_iou
         found = readable(self._checked_images(images))
-        windows = ImageWindows(
-            found,
-            self._view(),
-            lambda pixels: extract(self.backbone_, pixels, self._device),
-            NoCache(),
-        )
-        units = Units(self.token_mean_, self.token_scale_)
+        windows = ImageWindows(found, self._view(), self._tokens())
         # Seed 0: the same tokens on every call.
-        sample = PreparedWindows(
-            windows, units, self.tokens_per_window, self.max_tokens, 0
-        ).sample(0)
+        kept = KeptTokens(windows.sizes, self.tokens_per_window, self.max_tokens, 0)
+        units = Units(self.token_mean_, self.token_scale_)
+        sample = PreparedWindows(windows, kept, units).sample(0)
         affinity: Any = self.clusterer_.affinity_.as_fitted()
         groups = sample.scenes(affinity.n_channels) if affinity.takes_groups else None
         if groups is not None and not groups.any():

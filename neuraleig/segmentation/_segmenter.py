@@ -27,14 +27,13 @@ from neuraleig.segmentation._clusterer import (
     across_parameter,
     clusterer_of_tokens,
     fit_to_tokens,
+    sees_windows,
 )
-from neuraleig.segmentation._image_windows import ImageWindows
 from neuraleig.segmentation._parameters import SegmenterParameters
-from neuraleig.segmentation._token_sample import PreparedWindows, Units
+from neuraleig.segmentation._token_sample import Units
 from neuraleig.segmentation.backbones import (
     Backbone,
     TimmBackbone,
-    extract,
     make_backbone,
 )
 from neuraleig.segmentation.images._image_sets import as_image_set, readable
@@ -293,25 +292,18 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         backbone = make_backbone(self.backbone, device=device, seed=seeds.network)
         former.load(backbone, self.device)
         clusterer._check_heads(sum(backbone.n_channels), "clusterer__")
-        geometry = self._geometry(backbone)
-        with self._open_store(backbone, geometry) as store:
-            windows = ImageWindows(
-                found, geometry, lambda pixels: extract(backbone, pixels, device), store
+        progress = Progress(int(self.verbose) if shard.rank == 0 else 0, fit_task)
+        with progress.stage("features") as stage:
+            prepared = self._prepared_windows(
+                found, backbone, device, seeds, stage, sees_windows(clusterer)
             )
-            progress = Progress(int(self.verbose) if shard.rank == 0 else 0, fit_task)
-            self._fill(windows, backbone, progress)
-            # Features of several devices may differ by their rounding.
-            units = shard.first(lambda: Units.of(windows, seeds.rows))
-            prepared = PreparedWindows(
-                windows, units, self.tokens_per_window, self.max_tokens, seeds.rows
-            )
-            keep_seeds(checkpoint, seeds)
-            check_same_data(checkpoint, images=np.array(windows.sizes))
-            sample = shard.first(lambda: prepared.sample(seeds.graph))
-            clusterer.set_params(random_state=self._clusterer_seed(seeds))
-            with fit_task.handed_on("clusters", clusterer):
-                parts = fit_to_tokens(clusterer, sample, prepared, backbone, former)
-        self._store(clusterer, backbone, units, len(found), *parts)
+        keep_seeds(checkpoint, seeds)
+        check_same_data(checkpoint, images=np.array(prepared.windows.sizes))
+        sample = shard.first(lambda: prepared.sample(seeds.graph))
+        clusterer.set_params(random_state=self._clusterer_seed(seeds))
+        with fit_task.handed_on("clusters", clusterer):
+            parts = fit_to_tokens(clusterer, sample, prepared, backbone, former)
+        self._store(clusterer, backbone, prepared.units, len(found), *parts)
         checkpoint.clear()
         fit_task.end()
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +36,18 @@ class Units:
     mean: Array
     scale: Array
 
+    @staticmethod
+    def drawn(n_windows: int, seed: int) -> list[int]:
+        """Windows of which units are computed, 256 at most, ascending."""
+        order = numbered_generator(seed, STANDARD).permutation(n_windows)
+        return sorted(int(number) for number in order[:STANDARD_WINDOWS])
+
     @classmethod
     def of(cls, windows: ImageWindows, seed: int) -> Units:
-        """Mean and standard deviation over up to 256 windows; 1 for constants."""
-        generator = numbered_generator(seed, STANDARD)
-        drawn = generator.permutation(len(windows.sizes))[:STANDARD_WINDOWS]
+        """Mean and standard deviation over the windows drawn; 1 for constants."""
         n_tokens, total, squares = 0, torch.zeros(()), torch.zeros(())
-        for number in drawn:
-            rows = windows[int(number)].features.flatten(0, 1).double()
+        for number in cls.drawn(len(windows), seed):
+            rows = windows[number].features.flatten(0, 1).double()
             n_tokens += len(rows)
             total = total + rows.sum(dim=0)
             squares = squares + rows.square().sum(dim=0)
@@ -80,43 +84,22 @@ class PreparedWindows:
     ----------
     windows : ImageWindows
         Source of the tokens.
+    kept : KeptTokens
+        Tokens that are kept.
     units : Units
         Of the channels.
-    tokens_per_window : int or None
-        About as many tokens of a window are kept, on a lattice. ``None``: as many as
-        let all windows take part in a sample of ``max_tokens``, between 100 and 400.
-    max_tokens : int
-        Tokens of a sample, see :meth:`sample`.
-    seed : int
-        Seed of the first token of every lattice.
     """
 
-    def __init__(
-        self,
-        windows: ImageWindows,
-        units: Units,
-        tokens_per_window: int | None,
-        max_tokens: int,
-        seed: int,
-    ) -> None:
+    def __init__(self, windows: ImageWindows, kept: KeptTokens, units: Units) -> None:
         self.windows = windows
         self.units = units
-        self.max_tokens = max_tokens
-        self.seed = seed
-        usual = min(max(max_tokens // len(windows.sizes), FEWEST_TOKENS), MOST_TOKENS)
-        self._kept = [
-            _every_few(size, tokens_per_window or usual, seed, number)
-            for number, size in enumerate(windows.sizes)
-        ]
-        self.sizes = [
-            (len(range(h)[rows]), len(range(w)[columns]))
-            for (h, w), (rows, columns) in zip(windows.sizes, self._kept, strict=True)
-        ]
+        self.kept = kept
+        self.sizes = kept.sizes
 
     def __getitem__(self, index: int, /) -> TokenWindow:
         """Read a window."""
         features, colors = self.windows[index]
-        kept = self._kept[index]
+        kept = self.kept.places[index]
         return TokenWindow(self.units.standardized(features[kept]), colors[kept])
 
     def sample(self, seed: int) -> TokenSample:
@@ -124,7 +107,7 @@ class PreparedWindows:
 
         Memory is O(max_tokens n_channels).
         """
-        drawn = list(_drawn_windows(self.sizes, self.max_tokens, seed))
+        drawn = self.kept.drawn(seed)
         sizes = [self.sizes[number] for number in drawn]
         counts = [math.prod(size) for size in sizes]
         rows = torch.empty(sum(counts), len(self.units.mean))
@@ -136,6 +119,48 @@ class PreparedWindows:
             windows.append(TokenWindow(part.view(*size, -1), colors))
         pictures = np.repeat(self.windows.pictures[drawn], counts)
         return TokenSample(rows.numpy(), pictures, windows)
+
+
+class KeptTokens:
+    """Every few tokens of windows, and windows of which a sample has them.
+
+    Parameters
+    ----------
+    sizes : sequence of (int, int)
+        Height and width of every window, in tokens.
+    tokens_per_window : int or None
+        About as many tokens of a window are kept, on a lattice. ``None``: as many as
+        let all windows take part in a sample of ``max_tokens``, between 100 and 400.
+    max_tokens : int
+        Tokens of a sample.
+    seed : int
+        Seed of the first token of every lattice.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[tuple[int, int]],
+        tokens_per_window: int | None,
+        max_tokens: int,
+        seed: int,
+    ) -> None:
+        self.max_tokens = max_tokens
+        usual = min(max(max_tokens // len(sizes), FEWEST_TOKENS), MOST_TOKENS)
+        self.places = [
+            _every_few(size, tokens_per_window or usual, seed, number)
+            for number, size in enumerate(sizes)
+        ]
+        self.sizes = [
+            (len(range(h)[rows]), len(range(w)[columns]))
+            for (h, w), (rows, columns) in zip(sizes, self.places, strict=True)
+        ]
+
+    def drawn(self, seed: int) -> list[int]:
+        """Windows of a sample of up to ``max_tokens`` tokens, ascending."""
+        order = numbered_generator(seed, SAMPLE).permutation(len(self.sizes))
+        counts = np.array([math.prod(self.sizes[number]) for number in order])
+        n_drawn = max(1, int((np.cumsum(counts) <= self.max_tokens).sum()))
+        return sorted(int(number) for number in order[:n_drawn])
 
 
 @dataclass(frozen=True)
@@ -166,16 +191,6 @@ class TokenSample:
         pictures = self.pictures[np.cumsum(counts) - 1]
         features = [window.features[..., -n_channels:] for window in self.windows]
         return np.repeat(scenes_of(features, pictures), counts)
-
-
-def _drawn_windows(
-    sizes: Sequence[tuple[int, int]], max_tokens: int, seed: int
-) -> Iterable[int]:
-    """Windows of up to ``max_tokens`` tokens in all, ascending."""
-    order = numbered_generator(seed, SAMPLE).permutation(len(sizes))
-    counts = np.array([math.prod(sizes[number]) for number in order])
-    n_drawn = max(1, int((np.cumsum(counts) <= max_tokens).sum()))
-    return sorted(int(number) for number in order[:n_drawn])
 
 
 def _every_few(

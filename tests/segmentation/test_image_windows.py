@@ -6,21 +6,31 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuraleig._device import CPU
 from neuraleig.segmentation._geometry import Geometry
 from neuraleig.segmentation._image_windows import ImageWindows
-from neuraleig.segmentation.backbones._backbones import CUDA_TOKENS
+from neuraleig.segmentation._window_tokens import WindowTokens, windows_at_a_time
+from neuraleig.segmentation.backbones import Backbone
 from neuraleig.segmentation.backbones._feature_cache import FeatureCache, NoCache
 from neuraleig.segmentation.images._image_files import write_image
-from neuraleig.segmentation.images._image_sets import as_image_set
+from neuraleig.segmentation.images._image_sets import ImageSet, as_image_set
 
 SIZES = (32, 48), (20, 20), (5, 50), (24, 24)
 
 
-def pooled(pixels):
-    """Mean and largest value of patches of 8, as (n, h, w, 6)."""
-    pool = torch.nn.functional
-    maps = pool.avg_pool2d(pixels, 8), pool.max_pool2d(pixels, 8)
-    return torch.cat(maps, dim=1).permute(0, 2, 3, 1)
+class Pooled(Backbone):
+    """Mean and largest value of patches; counts windows."""
+
+    patch_size, n_channels, identity = 8, (3, 3), "pooled"
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def forward(self, images):
+        self.calls.append(len(images))
+        pool = torch.nn.functional
+        return [pool.avg_pool2d(images, 8), pool.max_pool2d(images, 8)]
 
 
 @pytest.fixture
@@ -29,8 +39,15 @@ def pictures():
     return [generator.integers(0, 256, (*size, 3), np.uint8) for size in SIZES]
 
 
-def windows_of(images, geometry, store=None, extract=pooled):
-    return ImageWindows(as_image_set(images), geometry, extract, store or NoCache())
+def windows_of(images, geometry, store=None, backbone=None):
+    tokens = WindowTokens(backbone or Pooled(), CPU, store or NoCache())
+    return ImageWindows(as_image_set(images), geometry, tokens)
+
+
+def assert_equal_windows(one, other, numbers=None):
+    for number in range(len(one)) if numbers is None else numbers:
+        for found, expected in zip(one[number], other[number], strict=True):
+            assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("window_size", [None, 16, 24])
@@ -41,18 +58,14 @@ def test_all_windows_of_all_images(pictures, window_size):
     for image in pictures:
         lattice = geometry.lattice(*image.shape[:2])
         padded = lattice.pad(image)
-        features = pooled(padded[None])[0]
-        colors = lattice.token_colors(padded)
+        maps = torch.cat(Pooled()(padded[None]), dim=1)[0].permute(1, 2, 0)
         for window in lattice.windows:
             found = windows[number]
             assert windows.sizes[number] == (window.height, window.width)
             # Features are rounded to 16 bits.
-            torch.testing.assert_close(
-                found.features, features[window.tokens], rtol=1e-3, atol=1e-3
-            )
-            torch.testing.assert_close(
-                found.colors, colors[window.tokens], rtol=1e-3, atol=1e-3
-            )
+            own = maps[window.tokens]
+            torch.testing.assert_close(found.features, own, rtol=1e-3, atol=1e-3)
+            torch.testing.assert_close(found.colors, own[..., :3], rtol=1e-3, atol=1e-3)
             number += 1
     assert number == len(windows) == len(windows.sizes)
     counts = [len(geometry.lattice(*size).windows) for size in SIZES]
@@ -69,86 +82,84 @@ def test_stored_windows_are_those_that_are_computed(pictures, tmp_path, in_files
             write_image(path, picture)
     geometry = Geometry(8, None, 16, 8)
     anew = windows_of(images, geometry)
-    calls = []
-
-    def counted(pixels):
-        calls.append(len(pixels))
-        return pooled(pixels)
-
-    with FeatureCache(tmp_path / "cache", "key") as store:
-        stored = windows_of(images, geometry, store, counted)
-        stored.fill()
+    store, backbone = FeatureCache(tmp_path / "cache", "key"), Pooled()
+    stored = windows_of(images, geometry, store, backbone)
+    for _ in range(2):
+        assert_equal_windows(stored, anew)
         # All windows of an image at once, for they are small.
         n_windows = [len(geometry.lattice(*size).windows) for size in SIZES]
-        assert calls == n_windows
-        for number in range(len(stored)):
-            for one, other in zip(stored[number], anew[number], strict=True):
-                assert torch.equal(one, other)
-        stored.fill()
-        assert sum(calls) == sum(n_windows)
+        assert backbone.calls == n_windows
+    again = windows_of(images, geometry, store, Pooled())
+    assert_equal_windows(again, anew)
+    assert again.tokens.backbone.calls == []
 
 
 def test_a_large_image_is_taken_a_few_windows_at_a_time(tmp_path):
     """Memory does not grow with the number of windows."""
     image = np.random.default_rng(0).integers(0, 256, (700, 900, 3), np.uint8)
-    largest = []
-
-    def counted(pixels):
-        largest.append(len(pixels))
-        return pooled(pixels)
-
-    geometry = Geometry(8, None, 240, 80)
-    with FeatureCache(tmp_path, "key") as store:
-        windows = windows_of([image], geometry, store, counted)
-        windows.fill()
-        assert len(windows) == sum(largest) == 70
-        # Of 900 tokens each.
-        assert max(largest) == CUDA_TOKENS // 900
-        expected = windows_of([image], geometry)
-        for number in (0, 17, 69):
-            assert torch.equal(windows[number].features, expected[number].features)
-        assert sum(largest) == 70
+    geometry, backbone = Geometry(8, None, 240, 80), Pooled()
+    windows = windows_of([image], geometry, FeatureCache(tmp_path, "key"), backbone)
+    expected = windows_of([image], geometry)
+    numbers = [69, 0, 17]
+    assert_equal_windows(windows, expected, numbers)
+    # Of 900 tokens each, 70 in all: the last batch has two.
+    at_a_time = windows_at_a_time(900, CPU)
+    assert backbone.calls == [70 % at_a_time, at_a_time, at_a_time]
 
 
-def test_what_is_stored_is_not_read_to_fill_the_rest(pictures, tmp_path, monkeypatch):
+def test_images_are_read_once(pictures, tmp_path, monkeypatch):
+    """Where the store has their tokens, and no other image came between."""
     geometry = Geometry(8, None, 16, 8)
-    with FeatureCache(tmp_path, "key") as store:
-        windows_of(pictures[:2], geometry, store).fill()
-        monkeypatch.setattr(FeatureCache, "get", None)
-        calls = []
-
-        def counted(pixels):
-            calls.append(len(pixels))
-            return pooled(pixels)
-
-        windows = windows_of(pictures, geometry, store, counted)
-        windows.fill()
-        first = windows_of(pictures[:2], geometry)
-        assert sum(calls) == len(windows) - len(first)
-        # One is lost.
-        next(iter(tmp_path.rglob("*.features"))).unlink()
-        calls.clear()
-        windows.fill()
-        assert calls == [1]
+    windows = windows_of(pictures, geometry, FeatureCache(tmp_path, "key"))
+    read = []
+    windows.images.__class__ = type(
+        "Counted",
+        (ImageSet,),
+        {
+            "__getitem__": lambda self, i: (
+                read.append(i) or ImageSet.__getitem__(self, i)
+            )
+        },
+    )
+    for number in [*range(len(windows)), *reversed(range(len(windows)))]:
+        windows[number]
+    assert read == [0, 1, 2, 3]
 
 
-def test_nothing_is_filled_without_a_store(pictures):
-    windows = windows_of(pictures, Geometry(8, None, None, None), extract=None)
-    windows.fill()
+def test_a_lost_file_is_computed_again(pictures, tmp_path):
+    geometry, backbone = Geometry(8, None, 16, 8), Pooled()
+    windows = windows_of(pictures, geometry, FeatureCache(tmp_path, "key"), backbone)
+    assert_equal_windows(windows, windows_of(pictures, geometry))
+    backbone.calls.clear()
+    for path in tmp_path.rglob("*.features"):
+        path.unlink()
+    assert_equal_windows(windows, windows_of(pictures, geometry), [0])
+    assert len(backbone.calls) == 1
 
 
-def test_the_same_image_twice_is_stored_once(pictures, tmp_path):
-    calls = []
+def test_the_same_pixels_are_computed_once(pictures, tmp_path):
+    geometry, backbone = Geometry(8, None, None, None), Pooled()
+    images = [pictures[0], pictures[1], pictures[0].copy()]
+    windows = windows_of(images, geometry, FeatureCache(tmp_path, "key"), backbone)
+    for number in range(3):
+        windows[number]
+    assert backbone.calls == [1, 1]
 
-    def counted(pixels):
-        calls.append(len(pixels))
-        return pooled(pixels)
 
-    geometry = Geometry(8, None, None, None)
-    with FeatureCache(tmp_path, "key") as store:
-        images = [pictures[0], pictures[1], pictures[0].copy()]
-        windows_of(images, geometry, store, counted).fill()
-    assert calls == [1, 1]
+def test_other_stores_are_asked_for_other_tokens(pictures, tmp_path):
+    geometry, backbone = Geometry(8, None, None, None), Pooled()
+    stored = windows_of(pictures, geometry, FeatureCache(tmp_path, "key"), backbone)
+    assert_equal_windows(stored.with_store(NoCache()), stored)
+    assert len(backbone.calls) == 2 * len(pictures)
+
+
+def test_padding_is_no_new_colour():
+    """Patches beyond an image repeat its last pixels."""
+    image = np.full((9, 17, 3), 100, np.uint8)
+    (found,) = [windows_of([image], Geometry(8, None, None, None))[0]]
+    torch.testing.assert_close(
+        found.colors, torch.full((2, 3, 3), 100 / 255), rtol=1e-3, atol=1e-3
+    )
 
 
 sides = st.integers(1, 70)

@@ -13,7 +13,8 @@ from sklearn.base import clone
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.affinity import NeighborAffinity, TokenAffinity
 from neuraleig.networks import TokenAttention
-from neuraleig.segmentation import _prediction
+from neuraleig.segmentation import _window_tokens
+from neuraleig.segmentation._window_tokens import windows_at_a_time
 from neuraleig.segmentation.backbones import FeatureCacheWarning
 from neuraleig.segmentation.images._image_files import write_image
 from neuraleig.training import BaseCallback, CheckpointError, Training
@@ -84,23 +85,24 @@ class TestPredict:
         self, windowed, images, at_a_time, monkeypatch
     ):
         expected = probabilities(windowed, images)
-        monkeypatch.setattr(_prediction, "WINDOWS_AT_A_TIME", at_a_time)
+        monkeypatch.setattr(_window_tokens, "CPU_TOKENS", 16 * at_a_time)
         for found, other in zip(probabilities(windowed, images), expected, strict=True):
-            np.testing.assert_allclose(found, other, atol=1e-5)
+            # Features are rounded to 16 bits.
+            np.testing.assert_allclose(found, other, atol=1e-3)
 
     @pytest.mark.parametrize(
         ("n_tokens", "device", "expected"),
         [
-            (1369, "cpu", 4),
-            (16, "cpu", 4),
+            (1369, "cpu", 2),
+            (16, "cpu", 256),
             (1369, "cuda", 11),
             (16, "cuda", 1024),
             # A whole image without windows.
-            (50_000, "cuda", 4),
+            (50_000, "cuda", 1),
         ],
     )
     def test_more_windows_at_a_time_on_cuda(self, n_tokens, device, expected):
-        found = _prediction.windows_at_a_time(n_tokens, torch.device(device))
+        found = windows_at_a_time(n_tokens, torch.device(device))
         assert found == expected
 
     def test_a_prediction_changes_nothing(self, fitted, images):
@@ -421,7 +423,7 @@ class TestFit:
     def test_stages_are_told_of(self, make_segmenter, images, capsys):
         make_segmenter(verbose=1).fit(images[:2])
         told = capsys.readouterr().err
-        assert "2 windows of 2 images" in told
+        assert "neuraleig: features: 2 images" in told
         assert "eigenvectors" in told
 
 
@@ -608,7 +610,7 @@ class Counted:
         return torch.nn.functional.avg_pool2d(torch.cat([windows, stripes], 1), 8)
 
 
-NO_ROOM = r"features of 4 windows take 5.81e-05 GB that .* has 0 GB free"
+NO_ROOM = r"features take 5.75e-05 GB that .* has 0 GB free"
 
 
 @pytest.fixture
@@ -629,28 +631,96 @@ class TestFeatureCache:
             for cache in (tmp_path, None)
         )
         assert_same_model(kept, anew)
+        # The first image is not one of the fit.
+        assert_same_labels(kept.predict(images), anew.predict(images))
+        assert_same_labels(kept.predict(images), anew.predict(images))
 
-    def test_a_temporary_folder_is_removed(
+    def test_a_temporary_folder_goes_with_the_segmenter(
         self, make_segmenter, images, tmp_path, monkeypatch
     ):
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        make_segmenter().fit(images[:1])
+        model = make_segmenter().fit(images[:1])
+        assert len(list(tmp_path.iterdir())) == 1
+        twin = pickle.loads(pickle.dumps(model))
+        view = model.with_windows(32)
+        del model
+        assert len(list(tmp_path.iterdir())) == 1
+        del view
+        assert list(tmp_path.iterdir()) == []
+        twin.predict(images[0])
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("window_size", [None, 32])
     def test_every_window_is_computed_once(
-        self, make_segmenter, images, tmp_path, assert_same_model
+        self, make_segmenter, images, tmp_path, assert_same_model, window_size
     ):
         first, second = Counted(), Counted()
-        parameters = {"feature_cache": tmp_path}
+        parameters = {"feature_cache": tmp_path, "window_size": window_size}
         one = make_segmenter(backbone=first, **parameters).fit(images)
-        assert first.n_windows == len(images)
+        n_windows = one.backbone_.function.n_windows
+        assert n_windows >= len(images)
         other = make_segmenter(backbone=second, **parameters).fit(images)
-        assert second.n_windows == 0
+        assert other.backbone_.function.n_windows == 0
         assert_same_model(one, other)
         # Other images beside the same ones: only they are computed.
-        third = Counted()
-        make_segmenter(backbone=third, **parameters).fit([*images, images[0][::2]])
-        assert third.n_windows == 1
+        more = make_segmenter(backbone=Counted(), **parameters)
+        more.fit([*images, images[0][::2]])
+        assert 0 < more.backbone_.function.n_windows < n_windows
+
+    @pytest.mark.parametrize("window_size", [None, 32])
+    def test_a_fit_computes_for_all_that_follows(
+        self, make_segmenter, images, tmp_path, window_size
+    ):
+        model = make_segmenter(backbone=Counted(), window_size=window_size).fit(images)
+        counted = model.backbone_.function
+        before = counted.n_windows
+        model.predict(images)
+        list(model.predict_proba([image.copy() for image in images]))
+        model.predict_folder(images, tmp_path / "labels", progress=False)
+        model.contact_sheet(images)
+        model.transform(images)
+        model.score(images)
+        masks = [np.zeros(image.shape[:2], np.uint8) for image in images]
+        model.match(images, masks)
+        model.set_params(n_clusters=2).fit(images)
+        assert counted.n_windows == before
+        # And what is new is computed once.
+        model.set_params(flip=True)
+        for _ in range(2):
+            model.predict(images)
+            assert counted.n_windows == 2 * before
+
+    def test_predictions_without_a_store(self, make_segmenter, images, shared):
+        model = make_segmenter(backbone=Counted()).fit(images)
+        counted = model.backbone_.function
+        before = counted.n_windows
+        model.set_params(feature_cache=None)
+        model.predict(images)
+        assert counted.n_windows == 2 * before
+
+    def test_a_folder_is_used_by_predictions_where_there_is_one(
+        self, make_segmenter, images, tmp_path
+    ):
+        folder = tmp_path / "features"
+        model = make_segmenter(backbone=Counted(), feature_cache=None).fit(images[1:])
+        model.set_params(feature_cache=folder)
+        expected = model.predict(images)
+        assert not folder.exists()
+        folder.mkdir()
+        before = model.backbone_.function.n_windows
+        for _ in range(2):
+            assert_same_labels(model.predict(images), expected)
+            found = model.backbone_.function.n_windows - before
+            assert found == len(images)
+
+    def test_the_shared_folder(self, make_segmenter, images, tmp_path, monkeypatch):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+        parameters = {"backbone": Counted(), "feature_cache": "shared"}
+        for _ in range(2):
+            make_segmenter(**parameters).fit(images)
+            assert parameters["backbone"].n_windows == len(images)
+        assert len(list((tmp_path / "neuraleig").rglob("*.features"))) == len(images)
 
     def test_a_full_disk_is_done_without(
         self, make_segmenter, images, shared, no_room, assert_same_model
@@ -676,22 +746,9 @@ class TestFeatureCache:
     ):
         parameters = {"feature_cache": tmp_path}
         make_segmenter(**parameters).fit(images)
-        stored = sum(p.stat().st_size for p in tmp_path.rglob("*.features"))
         sizes = request.getfixturevalue("no_room")
         make_segmenter(**parameters).fit(images)
-        sizes.free = stored // 2
-        with pytest.raises(OSError, match="features of 4 windows"):
-            make_segmenter(**parameters, window_size=500).fit(images)
-        # To the byte.
-        sizes.free = stored - 1
-        with pytest.raises(OSError, match="features of 4 windows"):
-            make_segmenter(**parameters, window_size=500).fit(images)
-        sizes.free = stored
-        make_segmenter(**parameters, window_size=500).fit(images)
-
-    def test_other_windows_are_other_features(self, make_segmenter, images, tmp_path):
-        first, second = Counted(), Counted()
-        parameters = {"feature_cache": tmp_path}
-        make_segmenter(backbone=first, **parameters).fit(images[:1])
-        make_segmenter(backbone=second, window_size=32, **parameters).fit(images[:1])
-        assert second.n_windows > 0
+        with pytest.raises(OSError, match="features take"):
+            make_segmenter(**parameters).fit([*images, *(i[::-1] for i in images)])
+        sizes.free = 10**6
+        make_segmenter(**parameters).fit([*images, *(i[::-1] for i in images)])

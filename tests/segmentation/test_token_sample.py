@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from neuraleig.affinity import pixel_grid_edges
 from neuraleig.affinity._token_affinity import matrix_of
 from neuraleig.sampling import TokenWindow
-from neuraleig.segmentation._token_sample import PreparedWindows, Units
+from neuraleig.segmentation._token_sample import KeptTokens, PreparedWindows, Units
 
 SIZES = (4, 6), (5, 3), (1, 1), (6, 6)
 
@@ -21,6 +21,9 @@ class Held:
         self.windows = windows
         self.sizes = [window.colors.shape[:2] for window in windows]
         self.pictures = np.arange(len(windows))
+
+    def __len__(self):
+        return len(self.windows)
 
     def __getitem__(self, index):
         return self.windows[index]
@@ -45,7 +48,8 @@ def plain(n_channels):
 
 def prepared(windows, tokens_per_window, seed=0, max_tokens=1000):
     units = plain(windows[0].features.shape[2])
-    return PreparedWindows(windows, units, tokens_per_window, max_tokens, seed)
+    kept = KeptTokens(windows.sizes, tokens_per_window, max_tokens, seed)
+    return PreparedWindows(windows, kept, units)
 
 
 def sample_of(windows, max_tokens=1000, seed=0):
@@ -63,7 +67,9 @@ class TestPreparedWindows:
 
     def test_features_are_standardised_and_colours_are_not(self):
         windows = make_windows()
-        found = PreparedWindows(windows, Units.of(windows, 0), 1000, 1000, 0)
+        found = PreparedWindows(
+            windows, KeptTokens(SIZES, 1000, 1000, 0), Units.of(windows, 0)
+        )
         rows = torch.cat([found[i].features.flatten(0, 1) for i in range(len(SIZES))])
         torch.testing.assert_close(rows.mean(dim=0), torch.zeros(5), atol=1e-5, rtol=0)
         deviation = rows.std(dim=0, correction=0)
@@ -112,7 +118,7 @@ class TestPreparedWindows:
     def test_windows_begin_at_different_tokens(self):
         windows = make_windows([(12, 12)] * 40)
         found = prepared(windows, 16)
-        firsts = {(kept[0].start, kept[1].start) for kept in found._kept}
+        firsts = {(kept[0].start, kept[1].start) for kept in found.kept.places}
         assert len(firsts) > 4
         assert found.sizes == prepared(windows, 16).sizes
         again = prepared(windows, 16)

@@ -1,15 +1,20 @@
-"""Features of windows on disk, so that a fit runs the backbone once per window."""
+"""Features of windows on disk, so that the backbone runs once per window."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
+import time
 import weakref
 import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,14 +27,19 @@ from neuraleig._warnings import warn_user
 Features = NDArray[np.float16]
 
 # Part of every address: files of another layout are never found.
-FORMAT = "neuraleig-features-1"
+FORMAT = "neuraleig-features-2"
 SUFFIX = ".features"
 # After the array: fingerprint of the address, and checksum of the values.
 ADDRESS_BYTES = 16
 CHECKSUM_BYTES = 4
-# Before the array: the header of numpy.
-HEADER_BYTES = 128
+# Beside the values of a file: the header of numpy comes before them.
+FRAME_BYTES = 128 + ADDRESS_BYTES + CHECKSUM_BYTES
+# Bound of a folder where the user named none, and room that is made at once.
+MOST_BYTES = 8 * 10**9
+MARGIN_BYTES = MOST_BYTES // 100
 LARGEST = float(np.finfo(np.float16).max)
+# Stores by a name: a temporary folder, and one that all fits of the user share.
+TEMPORARY, SHARED = "auto", "shared"
 # All exponent bits of a float16: infinite or not a number.
 NOT_FINITE = 0x7C00
 
@@ -41,89 +51,61 @@ class FeatureCacheWarning(UserWarning):
 def cache_key(*parts: object) -> str:
     """Fingerprint, 32 hexadecimal digits, of what all entries of a cache share.
 
-    Parts are compared by ``repr``: the identity of the backbone, the type of its
-    products, the size of the windows.
+    Parts are compared by ``repr``: the identity of the backbone, its device and the
+    type of its products.
     """
     return _fingerprint(repr(parts).encode()).hex()
 
 
-def image_identity(image: str | Path | NDArray[Any]) -> str:
-    """Text that differs between images, and after a change of one.
+def pixels_identity(windows: Tensor) -> str:
+    """Fingerprint of the shape and the values of some windows, 32 hexadecimal digits.
 
-    A file is known by its path, size and time of change, without reading it; an array
-    by its shape, type and values.
+    Values on a CPU are not copied; a second for a gigabyte.
     """
-    if isinstance(image, np.ndarray):
-        head = f"{image.dtype}{image.shape}".encode()
-        return f"array:{_fingerprint(head, np.ascontiguousarray(image).data).hex()}"
-    path = Path(image).resolve()
-    found = path.stat()
-    return f"file:{path}:{found.st_size}:{found.st_mtime_ns}"
+    values = windows.detach().cpu().contiguous().numpy()
+    return _fingerprint(str(values.shape).encode(), values.data).hex()
 
 
-def stored_bytes(n_tokens: int, n_channels: int) -> int:
-    """Bytes of the file of a window."""
-    return HEADER_BYTES + 2 * n_tokens * n_channels + ADDRESS_BYTES + CHECKSUM_BYTES
+def half_precision(features: Tensor) -> Tensor:
+    """Features of windows as they are stored: float16, cut to its range.
 
-
-def half_precision(features: Tensor | NDArray[Any]) -> Features:
-    """Features of a window as they are stored: float16, cut to its range, read-only.
-
-    Raises ValueError if they have other than three axes, or are empty or not finite.
+    Raises ValueError if they have other than four axes, or are empty or not finite.
     """
-    # A copy of arrays: torch takes none that are read-only, as stored ones are.
-    found = torch.as_tensor(
-        features if isinstance(features, Tensor) else np.array(features)
-    ).detach()
-    if found.ndim != 3 or found.numel() == 0:
+    found = features.detach()
+    if found.ndim != 4 or found.numel() == 0:
         raise ValueError(
-            f"features have shape {tuple(found.shape)}; those of a window have three "
-            "axes, none of them empty: rows, columns and channels."
+            f"features have shape {tuple(found.shape)}; those of windows have four "
+            "axes, none of them empty: windows, rows, columns and channels."
         )
     if not bool(torch.isfinite(found).all()):
         raise ValueError(
-            "features are not finite: the backbone fails on this window, or its "
+            "features are not finite: the backbone fails on this image, or its "
             "weights are damaged."
         )
-    # Rounded where they are: half as much to copy from a GPU.
-    rounded = found.clamp(-LARGEST, LARGEST).to(torch.float16).contiguous()
-    values: Features = rounded.cpu().numpy()
-    values.flags.writeable = False
-    return values
+    return found.clamp(-LARGEST, LARGEST).to(torch.float16).contiguous()
 
 
 class NoCache:
-    """Stores nothing: every request runs the backbone.
-
-    Values are rounded as a :class:`FeatureCache` rounds them, so that a fit does not
-    depend on which of the two it uses.
-    """
+    """Stores nothing: every request runs the backbone."""
 
     def get(self, item: str) -> Features | None:
         """Stored features of an item, ``None`` where there are none."""
         return None
 
-    def put(self, item: str, features: Tensor | NDArray[Any]) -> Features:
-        """Store the features of an item where possible, and return them rounded."""
-        return half_precision(features)
+    def put(self, item: str, features: Features) -> None:
+        """Store the features of an item where possible."""
 
     def close(self) -> None:
         """Release what the cache holds."""
 
-    def __enter__(self) -> NoCache:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 class FeatureCache(NoCache):
-    """Features in files, one per window, mapped into memory when read.
+    """Features in files, mapped into memory when read.
 
-    A window of ``h`` x ``w`` tokens with ``C`` features takes ``2 h w C`` bytes and
-    about 150 more. Several processes may share a folder: files appear complete or not
-    at all. A file that is damaged, cut off or not from here is computed anew, with a
-    warning. Where writing fails, there is one warning and nothing more is written.
+    ``n`` windows of ``h`` x ``w`` tokens with ``C`` channels take ``2 n h w C`` bytes
+    and about 150 more. Several processes may share a folder: files appear complete or
+    not at all. A file that is damaged, cut off or not from here is computed anew, with
+    a warning. Where writing fails, there is one warning and nothing more is written.
 
     Parameters
     ----------
@@ -132,19 +114,29 @@ class FeatureCache(NoCache):
         removed by :meth:`close`, or when the cache or the process ends.
     key : str
         From :func:`cache_key`. Caches of several keys may share a folder.
+    max_bytes : int or None, default=None
+        Bound of all files of the folder: files that this cache has not used make room,
+        those that were not used for longest first, and where there are none, nothing
+        more is written.
     """
 
-    def __init__(self, folder: str | Path | None, key: str) -> None:
+    def __init__(
+        self, folder: str | Path | None, key: str, max_bytes: int | None = None
+    ) -> None:
         self.key = key
+        self.max_bytes = max_bytes
         self.writes = True
+        self._opened_ns = time.time_ns()
         self._finalizer: weakref.finalize[Any, Any] | None = None
         if folder is None:
             temporary = tempfile.mkdtemp(prefix="neuraleig-features-")
             self._finalizer = weakref.finalize(self, _remove, temporary, os.getpid())
             folder = temporary
+        self.root = Path(folder)
         # Entries of one key together, so that stale ones are easy to remove.
-        self.folder = Path(folder) / cache_key(FORMAT, key)[:16]
+        self.folder = self.root / cache_key(FORMAT, key)[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._n_bytes = 0 if max_bytes is None else _total(_files(self.root))
 
     def get(self, item: str) -> Features | None:
         """Stored features of an item, ``None`` where there are none to be used."""
@@ -157,6 +149,9 @@ class FeatureCache(NoCache):
         except (OSError, ValueError, SyntaxError, TypeError) as error:
             problem = str(error)
         if problem is None:
+            # The time of use, by which files make room for others.
+            with suppress(OSError):
+                os.utime(path)
             return np.asarray(features)
         warn_user(
             f"the cached features in {path} are damaged or not from here ({problem}); "
@@ -165,25 +160,25 @@ class FeatureCache(NoCache):
         )
         return None
 
-    def put(self, item: str, features: Tensor | NDArray[Any]) -> Features:
-        """Store the features of an item, and return them as they are stored."""
-        values = half_precision(features)
-        if self.writes:
-            try:
-                self._write(item, values)
-            except OSError as error:
-                self.writes = False
-                warn_user(
-                    f"features cannot be written to {self.folder} ({error}); the fit "
-                    "goes on and computes what is not stored in every pass, which is "
-                    "slower. Make room there, or choose another folder.",
-                    FeatureCacheWarning,
-                )
-        return values
+    def put(self, item: str, features: Features) -> None:
+        """Store the features of an item, if there is room for them."""
+        if not self.writes:
+            return
+        try:
+            if self._has_room_for(features):
+                self._write(item, features)
+        except OSError as error:
+            self.writes = False
+            warn_user(
+                f"features cannot be written to {self.folder} ({error}); what is not "
+                "stored is computed whenever it is needed, which is slower. Make room "
+                "there, or choose another folder.",
+                FeatureCacheWarning,
+            )
 
-    def holds(self, item: str) -> bool:
-        """Whether there is a file of an item; it is not read."""
-        return self._place(item)[0].exists()
+    def stored_bytes(self) -> int:
+        """Bytes of the files with this key."""
+        return _total(_files(self.folder))
 
     @property
     def free_bytes(self) -> int:
@@ -196,13 +191,27 @@ class FeatureCache(NoCache):
             self._finalizer()
             self.writes = False
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A copy in another process must not remove the folder.
-        return {**self.__dict__, "_finalizer": None}
+    def __reduce__(self) -> Any:  # noqa: ANN401
+        # A copy of the owner of a temporary folder cannot know how long it stays.
+        if self._finalizer is not None:
+            return NoCache, ()
+        return FeatureCache, (self.root, self.key, self.max_bytes)
 
     def _place(self, item: str) -> tuple[Path, bytes]:
         address = _fingerprint(f"{FORMAT}\0{self.key}\0{item}".encode())
         return self.folder / f"{address.hex()}{SUFFIX}", address
+
+    def _has_room_for(self, features: Features) -> bool:
+        """Whether features stay within the bound, for which old files are removed."""
+        if self.max_bytes is None:
+            return True
+        self._n_bytes += features.nbytes + FRAME_BYTES
+        if self._n_bytes > self.max_bytes:
+            self._n_bytes += _remove_oldest(
+                self.root, self._n_bytes - self.max_bytes, self._opened_ns
+            )
+        self.writes = self._n_bytes <= self.max_bytes
+        return self.writes
 
     def _write(self, item: str, values: Features) -> None:
         path, address = self._place(item)
@@ -212,9 +221,72 @@ class FeatureCache(NoCache):
             file.write(address + _checksum(values))
 
 
+@dataclass(frozen=True)
+class KeptStore:
+    """Store of features, with the parameter and the key that it was opened for."""
+
+    asked: str | os.PathLike[str] | None
+    key: str
+    store: NoCache
+
+    @classmethod
+    def of(cls, asked: str | os.PathLike[str] | None, key: str) -> Self:
+        """Open what ``feature_cache`` asks for."""
+        if asked is None:
+            return cls(asked, key, NoCache())
+        if asked == TEMPORARY:
+            return cls(asked, key, FeatureCache(None, key, MOST_BYTES))
+        if asked == SHARED:
+            return cls(asked, key, FeatureCache(shared_folder(), key, MOST_BYTES))
+        return cls(asked, key, FeatureCache(Path(asked), key))
+
+
+NOTHING = KeptStore(TEMPORARY, "", NoCache())
+
+
+def shared_folder() -> Path:
+    """Folder of features among the caches of the user, by the system's custom."""
+    home = Path.home()
+    usual = {"darwin": home / "Library" / "Caches", "win32": home / "AppData" / "Local"}
+    given = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
+    root = Path(given) if given else usual.get(sys.platform, home / ".cache")
+    return root / "neuraleig" / "features"
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Files of features in a folder, and what the disk knows of them."""
+    for path in folder.rglob(f"*{SUFFIX}"):
+        # Another process may have removed it.
+        with suppress(OSError):
+            yield path, path.stat()
+
+
+def _total(files: Iterable[tuple[Path, os.stat_result]]) -> int:
+    return sum(found.st_size for _, found in files)
+
+
+def _remove_oldest(folder: Path, n_bytes: int, before_ns: int) -> int:
+    """Remove files that were used before a time; returns minus their bytes.
+
+    Somewhat more than asked for, so that the folder is not searched for every file.
+    """
+    old = sorted(
+        (f for f in _files(folder) if f[1].st_mtime_ns < before_ns),
+        key=lambda f: f[1].st_mtime_ns,
+    )
+    freed = 0
+    for path, found in old:
+        if freed >= n_bytes + MARGIN_BYTES:
+            break
+        with suppress(OSError):
+            path.unlink()
+            freed += found.st_size
+    return -freed
+
+
 def _problem(features: np.memmap[Any, Any], path: Path, address: bytes) -> str | None:
     """Why a file cannot be trusted, ``None`` if it can."""
-    if features.dtype != np.float16 or features.ndim != 3:
+    if features.dtype != np.float16 or features.ndim != 4:
         return f"an array of type {features.dtype} and shape {features.shape}"
     if not features.flags.c_contiguous:
         return "an array in another order"

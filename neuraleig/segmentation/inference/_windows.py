@@ -168,29 +168,6 @@ class Lattice:
         )
         return padded[(slice(None), *pixels)]
 
-    def token_colors(self, padded: Tensor) -> Tensor:
-        """Compute the mean colour of every token, padding left out.
-
-        Parameters
-        ----------
-        padded : Tensor of shape (3, height, width)
-            As :meth:`pad` returns it.
-
-        Returns
-        -------
-        colors : Tensor of shape (h, w, 3)
-            RGB in [0, 1].
-        """
-        (h, w), patch = self.shape, self.patch_size
-        bottom, right = self.padded_shape
-        real = padded[:, : self.height, : self.width]
-        zeros = F.pad(real, (0, right - self.width, 0, bottom - self.height))
-        sums = zeros.reshape(3, h, patch, w, patch).sum(dim=(2, 4))
-        pixels = torch.ones_like(real[:1])
-        pixels = F.pad(pixels, (0, right - self.width, 0, bottom - self.height))
-        counts = pixels.reshape(1, h, patch, w, patch).sum(dim=(2, 4))
-        return (sums / counts).permute(1, 2, 0).contiguous()
-
 
 def window_in_tokens(
     window_size: int, stride: int | None, patch_size: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from neuraleig._atomic import remove_temporaries
+from neuraleig._terminal import live_bar
 from neuraleig._typing import IntArray
 from neuraleig._warnings import warn_user
 from neuraleig.segmentation.images._image_arrays import (
@@ -104,18 +105,14 @@ def predict_folder(
     out.mkdir(parents=True, exist_ok=True)
     if overwrite:
         record.forget()
-    done = job.finished(record)
+    before = job.finished(record)
     # In folders of this run only: another process may write elsewhere below out.
     remove_temporaries({out, *((out / target).parent for target in written)})
-    record.start(done.values())
-    found = dict(done)
-    pending = [i for i in range(len(images)) if i not in done]
-    for index in _with_progress(pending, progress):
-        found[index] = job.run(index)
-        record.add(found[index])
-    records = [found[index] for index in range(len(images))]
+    record.start(before.values())
+    records = job.run_rest(before, record, progress)
     record.finish(records, cluster_names)
-    return _report(record.manifest, records, set(pending), n_labels)
+    new = set(range(len(images))) - set(before)
+    return _report(record.manifest, records, new, n_labels)
 
 
 @dataclass(frozen=True)
@@ -163,6 +160,21 @@ class _Job:
             return False
         wanted = has_overlay or not self.overlays
         return wanted and size == (record.height, record.width)
+
+    def run_rest(
+        self, before: dict[int, ImageRecord], record: FolderRecord, progress: bool
+    ) -> list[ImageRecord]:
+        """Records of all images, once those without one are labelled."""
+        found = dict(before)
+        pending = [i for i in range(len(self.images)) if i not in before]
+        with live_bar(
+            "neuraleig: labels", len(pending), "images", shown=progress
+        ) as done:
+            for index in pending:
+                found[index] = self.run(index)
+                record.add(found[index])
+                done(1)
+        return [found[index] for index in range(len(self.images))]
 
     def run(self, index: int) -> ImageRecord:
         """Label an image and write its files."""
@@ -246,17 +258,6 @@ def _stamp(images: ImageSet, index: int, rgb: RGB | None = None) -> str:
         except OSError as error:
             raise ImageError(f"cannot read image {str(path)!r}: {error}") from error
     return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def _with_progress(pending: Sequence[int], progress: bool) -> Iterable[int]:
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return pending
-    # None: only on a terminal.
-    disable = None if progress else True
-    bar: Iterable[int] = tqdm(pending, desc="segment", unit="image", disable=disable)
-    return bar
 
 
 def _report(

@@ -125,19 +125,3 @@ def test_read_only_images_of_any_order_are_taken(order):
     image.setflags(write=False)
     expected = Lattice.of(9, 11, 4).pad(np.ascontiguousarray(image))
     torch.testing.assert_close(Lattice.of(9, 11, 4).pad(image), expected)
-
-
-@given(lattices())
-def test_colours_of_tokens_are_means_of_real_pixels(lattice):
-    image = an_image(lattice.height, lattice.width)
-    padded = lattice.pad(image)
-    # What the padding holds makes no difference.
-    padded[:, lattice.height :] = 7
-    padded[:, :, lattice.width :] = 7
-    colors = lattice.token_colors(padded).numpy()
-    patch = lattice.patch_size
-    for i, j in ((0, 0), (-1, -1), (0, -1), (-1, 0)):
-        row, column = i % lattice.shape[0], j % lattice.shape[1]
-        own = image[row * patch : row * patch + patch, column * patch :][:, :patch]
-        expected = own.reshape(-1, 3).mean(axis=0) / 255
-        np.testing.assert_allclose(colors[i, j], expected, atol=1e-5)

@@ -1,0 +1,115 @@
+"""Lines and bars on stderr; bars on a terminal alone, where tqdm is installed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# Seconds between two looks of a bar, which shows that the program is alive.
+TICK = 0.5
+ELAPSED = "{desc} ({elapsed})"
+BAR = "{desc} {percentage:3.0f} % |{bar:20}| {n_fmt} of {total_fmt} {unit}, "
+BAR += "{remaining} left ({elapsed})"
+
+
+class Advance:
+    """Advances a bar, if there is one."""
+
+    def __init__(self, bar: Any) -> None:  # noqa: ANN401 - tqdm has no types
+        self._bar = bar
+
+    def __call__(self, count: int) -> None:
+        if self._bar is not None:
+            self._bar.update(count)
+
+    def set_total(self, total: int) -> None:
+        """Show a share from now on."""
+        if self._bar is not None:
+            self._bar.bar_format, self._bar.total = BAR, total
+
+
+def write_line(line: str) -> None:
+    """Write a line to stderr, whatever it is at the moment, above a bar."""
+    if sys.stderr is None:
+        # As for programs of Windows without a console.
+        return
+    with _above_bars():
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+@contextmanager
+def live_bar(
+    text: str, total: int | None = None, unit: str = "", *, shown: bool = True
+) -> Iterator[Advance]:
+    """Show for as long as the block lasts what is done, and the time left.
+
+    Parameters
+    ----------
+    text : str
+        What is done.
+    total : int or None, default=None
+        Units of work; ``None`` shows the time alone, until a total is set.
+    unit : str, default=""
+        Name of them, in the plural.
+    shown : bool, default=True
+        Whether to show anything.
+
+    Returns
+    -------
+    advance : Advance
+        To be called with the number of units that were done since its last call.
+    """
+    bar = _bar(text, total, unit) if shown else None
+    if bar is None:
+        yield Advance(None)
+        return
+    stop = threading.Event()
+    ticker = threading.Thread(target=_tick, args=(bar, stop), daemon=True)
+    ticker.start()
+    try:
+        yield Advance(bar)
+    finally:
+        stop.set()
+        ticker.join()
+        bar.close()
+
+
+def _bar(text: str, total: int | None, unit: str) -> Any:  # noqa: ANN401
+    """Bar of tqdm; ``None`` without tqdm or a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return None
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        write_line(f"{text} ...")
+        return None
+    return tqdm(
+        total=total,
+        desc=text,
+        unit=unit,
+        unit_scale=total is not None and total >= 100_000,
+        leave=False,
+        file=sys.stderr,
+        bar_format=ELAPSED if total is None else BAR,
+        dynamic_ncols=True,
+    )
+
+
+def _tick(bar: Any, stop: threading.Event) -> None:  # noqa: ANN401
+    while not stop.wait(TICK):
+        bar.refresh()
+
+
+@contextmanager
+def _above_bars() -> Iterator[None]:
+    """Clear the bars during the block."""
+    tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    if tqdm is None:
+        yield
+        return
+    with tqdm.external_write_mode(file=sys.stderr, nolock=False):
+        yield
