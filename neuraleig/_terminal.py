@@ -6,13 +6,23 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
 
 # Seconds between two looks of a bar, which shows that the program is alive.
 TICK = 0.5
 ELAPSED = "{desc} ({elapsed})"
 BAR = "{desc} {percentage:3.0f} % |{bar:20}| {n_fmt} of {total_fmt} {unit}, "
 BAR += "{remaining} left ({elapsed})"
+
+
+class SizedIterable(Protocol[T_co]):
+    """What is iterated over once, and has a length."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[T_co]: ...
 
 
 class Advance:
@@ -76,6 +86,16 @@ def live_bar(
         stop.set()
         ticker.join()
         bar.close()
+
+
+def each_with_bar(
+    items: SizedIterable[T_co], text: str, unit: str, *, shown: bool = True
+) -> Iterator[T_co]:
+    """Items one by one, under a :func:`live_bar`."""
+    with live_bar(text, len(items), unit, shown=shown) as advance:
+        for item in items:
+            yield item
+            advance(1)
 
 
 def _bar(text: str, total: int | None, unit: str) -> Any:  # noqa: ANN401

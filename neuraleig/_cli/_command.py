@@ -34,6 +34,11 @@ COMMON = {
         "MODEL",
         "Model whose numbers and names of clusters the new one takes over.",
     ),
+    "feature_cache": (
+        "FOLDER",
+        "Store of features, of which the backbone computes what it lacks: none, a "
+        "folder, or 8 GB among the caches of the user (default: shared).",
+    ),
     "json_": ("", "Write JSON."),
     "images": ("FOLDER", "Folder of images."),
     "preset": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 import textwrap
@@ -23,6 +24,7 @@ from neuraleig._cli._options import (
 from neuraleig._tables import Table
 from neuraleig.persistence import ModelDescription, describe
 from neuraleig.persistence._description import changed_parameters
+from neuraleig.segmentation.backbones._feature_cache import SHARED
 
 # Eigenvalues and names that info shows; --json has all of them.
 SHOWN = 12
@@ -92,6 +94,15 @@ def load_segmenter(path: Path, device: str, weights: str | None) -> DenseSegment
         )
     model: DenseSegmenter = load(path, device=device, weights=weights)
     return model
+
+
+def for_predictions(
+    model: DenseSegmenter, feature_cache: str = SHARED
+) -> DenseSegmenter:
+    """Copy of a model, with its fitted parts, that shows how far predictions are."""
+    cache = None if feature_cache == "none" else feature_cache
+    made: DenseSegmenter = copy.copy(model).set_params(feature_cache=cache, verbose=1)
+    return made
 
 
 def info(model: Path, *, json_: bool = False) -> None:
@@ -244,6 +255,7 @@ def report(
     columns: Columns,
     device: str = "auto",
     weights: str | None = None,
+    feature_cache: str | None = None,
 ) -> None:
     """Write a page about a model: one HTML file that needs nothing else.
 
@@ -277,10 +289,13 @@ def report(
             raise UsageError(
                 f"{', '.join(columns.given)}: images are no rows of a file"
             )
-        estimator, shown, names = load_segmenter(model, device, weights), data, None
+        loaded_images = load_segmenter(model, device, weights)
+        estimator = for_predictions(loaded_images, feature_cache or SHARED)
+        shown, names = data, None
     else:
-        if weights is not None:
-            raise UsageError("--weights: only models of images have a backbone")
+        if weights is not None or feature_cache is not None:
+            option = "--weights" if feature_cache is None else "--feature-cache"
+            raise UsageError(f"{option}: only models of images have a backbone")
         loaded = load_row_model(model, device, columns, data)
         estimator, shown = loaded.estimator, loaded.table
         names = loaded.feature_names or shown.feature_names

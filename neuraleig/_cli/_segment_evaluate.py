@@ -9,16 +9,21 @@ from typing import Annotated, Any
 
 from typer import Exit
 
-from neuraleig import DenseSegmenter, save
+from neuraleig import DenseSegmenter
 from neuraleig._cli._command import UsageError
-from neuraleig._cli._models import load_segmenter
+from neuraleig._cli._models import for_predictions, load_segmenter
 from neuraleig._cli._options import (
     Verbosity,
     check_output,
     model_name,
     one_of,
 )
-from neuraleig._cli._segment_fit import OF_PREDICTIONS, Preset, new_segmenter
+from neuraleig._cli._segment_fit import (
+    OF_PREDICTIONS,
+    Preset,
+    new_segmenter,
+    save_segmenter,
+)
 from neuraleig._cli._settings import IMAGES
 from neuraleig._terminal import live_bar
 from neuraleig._words import count_text
@@ -145,10 +150,11 @@ def evaluate(
         with IMAGES.as_options():
             segmenter.fit(scoring.load("train").images)
         if save_ is not None:
-            save(segmenter.set_params(verbose=0), save_)
+            save_segmenter(segmenter, save_)
     else:
         device = parameters.pop("device", "auto")
-        segmenter = load_segmenter(model, device, weights).set_params(**parameters)
+        loaded = load_segmenter(model, device, weights)
+        segmenter = for_predictions(loaded).set_params(**parameters)
     found, segmenter = _scores(segmenter, scoring, published_protocol, scored, mapped)
     sys.stdout.write(_report(found, scored, mapped, segmenter, scoring.how))
 

@@ -2,23 +2,82 @@
 
 from __future__ import annotations
 
+import copy
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from neuraleig import DenseSegmenter, save
-from neuraleig._cli._models import load_segmenter
+from neuraleig._cli._command import UsageError
+from neuraleig._cli._models import for_predictions, load_segmenter
 from neuraleig._cli._numbers import best_of
-from neuraleig._cli._options import ModelName, Verbosity, check_output, one_of
-from neuraleig._cli._settings import DEFAULTS, IMAGES
+from neuraleig._cli._options import (
+    ModelName,
+    Verbosity,
+    check_output,
+    file_named,
+    one_of,
+)
+from neuraleig._cli._settings import IMAGE_DEFAULTS, IMAGES
 from neuraleig._words import choice_text, count_text
 from neuraleig.segmentation._presets import PRESETS
+from neuraleig.segmentation.backbones._feature_cache import TEMPORARY
 from neuraleig.training._checkpoint import clearing_deferred
 
 # Parameters that may differ between predictions of one model.
-OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales")
+OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales", "feature_cache")
 
 Preset = Annotated[str | None, one_of([*PRESETS, "none"])]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What is written about the images of the fit, beside the model.
+
+    Parameters
+    ----------
+    predict : DIR
+        Label the images, into a folder, as the command predict does.
+    overlays
+        Write coloured images as well, with --predict.
+    overwrite
+        Begin the folder of --predict anew.
+    sheet : PNG
+        Draw the clusters on a sheet.
+    report : HTML
+        Write a page about the model and its images. Needs the extra plot.
+    """
+
+    predict: Path | None = None
+    overlays: bool = False
+    overwrite: bool = False
+    sheet: Path | None = None
+    report: Annotated[Path | None, file_named("a page", ".html")] = None
+
+    def check(self, images: str) -> None:
+        """Refuse what cannot be written, before the fit."""
+        if self.predict is None and (self.overlays or self.overwrite):
+            option = "--overlays" if self.overlays else "--overwrite"
+            raise UsageError(f"{option} is for labels; name their folder by --predict")
+        check_output(self.sheet, option="--sheet")
+        check_output(self.report, images, option="--report")
+        if self.report is not None:
+            # Whether what it needs is installed.
+            import neuraleig.report  # noqa: F401
+
+    def write(self, model: DenseSegmenter, images: str) -> None:
+        """Write what was asked for, from the features of the fit."""
+        if self.predict is not None:
+            write_labels(model, images, self.predict, self.overlays, self.overwrite)
+        if self.sheet is not None:
+            model.contact_sheet(images).save(self.sheet)
+            sys.stdout.write(f"{self.sheet}: {self.sheet.stat().st_size} bytes\n")
+        if self.report is not None:
+            from neuraleig.report import write_report
+
+            write_report(model, images, self.report)
+            sys.stdout.write(f"{self.report}: {self.report.stat().st_size} bytes\n")
 
 
 def fit(
@@ -26,11 +85,15 @@ def fit(
     *,
     output: ModelName,
     verbosity: Verbosity,
+    results: Results,
     preset: Preset = None,
     align_to: Path | None = None,
     parameters: Annotated[dict[str, Any], IMAGES],
 ) -> None:
     """Learn clusters from the images of a folder and all below it, and save a model.
+
+    Images are seen once: labels, a sheet and a page about the same images, by this
+    command or by others after it, take their features from a store.
 
     Parameters
     ----------
@@ -40,19 +103,20 @@ def fit(
     Examples
     --------
     neuraleig segment fit photos -o model.safetensors
+    neuraleig segment fit photos -o model.safetensors --predict labels --sheet s.png
     neuraleig segment fit photos -o m.safetensors --n-clusters 12 --refine guided
     neuraleig segment fit photos -o m.safetensors --backbone color_texture
     neuraleig segment fit photos -o m.safetensors --backbone.weights dinov2.pth
     neuraleig segment fit photos -o new.safetensors --align-to model.safetensors
     """
     check_output(output)
+    results.check(images)
     segmenter = new_segmenter(preset, {"verbose": verbosity.level, **parameters})
     # A model that cannot be written is not lost: its checkpoint is still there.
     with clearing_deferred():
         with IMAGES.as_options():
             model = segmenter.fit(images, align_to=align_to)
-        # The model does not keep how much its fit reported.
-        save(model.set_params(verbose=0), output)
+        save_segmenter(model, output)
     clusters = count_text(model.n_clusters_, "cluster")
     sys.stdout.write(
         f"{output}: {clusters} of {count_text(model.n_images_, 'image')}, "
@@ -61,6 +125,12 @@ def fit(
     )
     if align_to is not None:
         sys.stdout.write(f"numbers of {align_to}: {model.alignment_}\n")
+    results.write(model, images)
+
+
+def save_segmenter(model: DenseSegmenter, path: Path) -> None:
+    """Save a model without how much its fit reported, and where features were kept."""
+    save(copy.copy(model).set_params(verbose=0, feature_cache=TEMPORARY), path)
 
 
 def new_segmenter(preset: str | None, parameters: dict[str, Any]) -> DenseSegmenter:
@@ -68,7 +138,7 @@ def new_segmenter(preset: str | None, parameters: dict[str, Any]) -> DenseSegmen
     segmenter = DenseSegmenter()
     if preset is not None and preset != "none":
         segmenter = DenseSegmenter.from_preset(preset)
-    changed: DenseSegmenter = segmenter.set_params(**{**DEFAULTS, **parameters})
+    changed: DenseSegmenter = segmenter.set_params(**{**IMAGE_DEFAULTS, **parameters})
     return changed
 
 
@@ -101,9 +171,21 @@ def predict(
     neuraleig segment predict model.safetensors photos -o labels
     neuraleig segment predict model.safetensors photos -o labels --overlays
     """
-    segmenter = load_segmenter(model, device, weights).set_params(**parameters)
-    report = segmenter.predict_folder(
-        images, output, overlays=overlays, overwrite=overwrite
+    loaded = load_segmenter(model, device, weights)
+    segmenter = for_predictions(loaded).set_params(**parameters)
+    return write_labels(segmenter, images, output, overlays, overwrite)
+
+
+def write_labels(
+    model: DenseSegmenter, images: str, output: Path, overlays: bool, overwrite: bool
+) -> int:
+    """Label the images of a folder; the status of the command."""
+    report = model.predict_folder(
+        images,
+        output,
+        overlays=overlays,
+        overwrite=overwrite,
+        progress=bool(model.verbose),
     )
     written, skipped = len(report.written), len(report.skipped)
     sys.stdout.write(

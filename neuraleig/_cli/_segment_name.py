@@ -8,12 +8,13 @@ from typing import Annotated
 from typer import BadParameter
 
 from neuraleig import save
-from neuraleig._cli._models import load_segmenter
+from neuraleig._cli._models import for_predictions, load_segmenter
 from neuraleig._cli._name import Pairs, read_names, write_clusters
 from neuraleig._cli._options import (
     check_output,
     model_name,
 )
+from neuraleig.segmentation.backbones._feature_cache import SHARED
 
 
 def _group(text: str) -> list[int]:
@@ -34,6 +35,7 @@ def name(
     sheet: tuple[str, str] | None = None,
     device: str = "auto",
     weights: str | None = None,
+    feature_cache: str | None = None,
 ) -> None:
     """Name clusters, unite some, and draw a sheet that shows them.
 
@@ -79,7 +81,8 @@ def name(
         segmenter.merge_clusters(list(groups.values()))
     shares = None
     if sheet is not None:
-        drawn = segmenter.contact_sheet(sheet[0])
+        shown = for_predictions(segmenter, feature_cache or SHARED)
+        drawn = shown.contact_sheet(sheet[0])
         drawn.save(sheet[1])
         shares = drawn.shares
     if is_changed:

@@ -23,6 +23,7 @@ from neuraleig._tables import TableError
 from neuraleig.affinity import CosineAffinity, NeighborAffinity, RBFAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.segmentation import TimmBackbone
+from neuraleig.segmentation.backbones._feature_cache import SHARED
 from neuraleig.training import Training
 
 # Parts of the estimators, by the parameter that holds them.
@@ -45,6 +46,8 @@ TEXTS = {
 }
 # Seeds of commands are fixed: equal commands make equal files.
 DEFAULTS = {"random_state": 0}
+# And what the commands of a line compute for images serves those of the next.
+IMAGE_DEFAULTS = DEFAULTS | {"feature_cache": SHARED}
 # scikit-learn's generators take seeds of 32 bits.
 SEEDS = Interval(Integral, 0, 2**32 - 1, closed="both")
 # Most words that help lists.
@@ -183,7 +186,7 @@ def _settings(
             path = prefix + name
             if name not in LEFT_OUT:
                 rules = holder._parameter_constraints[name]
-                default = DEFAULTS.get(name, values[name])
+                default = IMAGE_DEFAULTS.get(name, values[name])
                 yield path, Setting(path, rules, _help(path, texts), default)
             # A segmenter passes what it has itself to its clusterer, and bounds tokens.
             of_owner = (*values, "max_graph_rows") if name == "clusterer" else ()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from neuraleig._terminal import each_with_bar
 from neuraleig._typing import IntArray
 from neuraleig._words import count_text
 from neuraleig.plotting._checks import drawn_rows
@@ -116,7 +117,8 @@ def _labelled(
     segmenter: DenseSegmenter, images: ImageSet, counts: Confidences
 ) -> Iterator[tuple[RGB, Labels, float]]:
     """Yield images with their labels and mean probabilities, which are counted."""
-    for rgb in images:
+    shown = bool(segmenter.verbose)
+    for rgb in each_with_bar(images, "neuraleig: report", "images", shown=shown):
         (probabilities,) = segmenter.predict_proba([rgb])
         labels = labels_of_image(segmenter, rgb, probabilities)
         total = 0.0

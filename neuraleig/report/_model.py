@@ -25,6 +25,8 @@ from neuraleig.segmentation import DenseSegmenter
 
 KNOWN = (NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter)
 # Fitted attributes, and their names on the page.
+# Parameters on which no result depends.
+NOT_SHOWN = ("verbose", "feature_cache")
 FITTED = {
     "n_clusters": "Requested clusters",
     "n_samples_seen_": "Training rows",
@@ -99,13 +101,15 @@ def fitted_numbers(step: Any) -> dict[str, str]:  # noqa: ANN401 - estimator
     return found
 
 
+
+
 def parameters_of(step: Any) -> list[Parameter]:  # noqa: ANN401 - estimator
-    """Return all parameters of an estimator in the order of its signature."""
+    """Return the parameters of an estimator in the order of its signature."""
     values = step.get_params(deep=False)
     return [
         Parameter(name, value_text(values[name]), value_text(parameter.default))
         for name, parameter in inspect.signature(type(step)).parameters.items()
-        if name in values
+        if name in values and name not in NOT_SHOWN
     ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from neuraleig._terminal import each_with_bar
 from neuraleig._typing import Array
 from neuraleig.estimators._cluster_numbers import (
     copy_with_own_parts,
@@ -31,6 +32,7 @@ class ClusterNaming(NamedClusters, ImagePredictor):
     """Base of the segmenter: names, unions and pictures of clusters."""
 
     n_clusters: int | str
+    verbose: int
     modularity_: float
     _occurrences: Occurrences | None
 
@@ -168,7 +170,12 @@ class ClusterNaming(NamedClusters, ImagePredictor):
         """
         found = readable(self._checked_images(images))
         return cluster_sheet(
-            ((rgb, self._labels(rgb)) for rgb in found),
+            (
+                (rgb, self._labels(rgb))
+                for rgb in each_with_bar(
+                    found, "neuraleig: sheet", "images", shown=bool(self.verbose)
+                )
+            ),
             self.n_clusters_,
             n_crops=n_crops,
             crop_size=crop_size,

@@ -43,6 +43,8 @@ from neuraleig.segmentation.images._image_sets import ImageSet
 from neuraleig.training._callbacks import check_callbacks
 from neuraleig.training._distributed import current_shard
 
+# Constraint of a size in pixels.
+SIZES = [Interval(Integral, 1, None, closed="left"), StrOptions({AUTO}), None]
 # Parameters that are read after the fit, and may have been set since.
 LATER = (
     "image_size",
@@ -75,8 +77,8 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
         "max_clusters": [Interval(Integral, 1, None, closed="left"), None],
         "backbone": [str, TimmBackbone, callable],
         "clusterer": [NeuralEigenSpectralClustering, None],
-        "image_size": [Interval(Integral, 1, None, closed="left"), None],
-        "window_size": [Interval(Integral, 1, None, closed="left"), None],
+        "image_size": SIZES,
+        "window_size": SIZES,
         "stride": [Interval(Integral, 1, None, closed="left"), None],
         "scales": [tuple, list],
         "flip": ["boolean"],
@@ -159,16 +161,19 @@ class SegmenterParameters(ClusterNaming, ClusterScoring):
 
         Those of the sample, or of all.
         """
+        store = self._opened_store(backbone, device)
         stage.result = count_text(len(images), "image")
-        tokens = WindowTokens(backbone, device, self._opened_store(backbone, device))
+        if isinstance(store, FeatureCache) and self.feature_cache != TEMPORARY:
+            stage.result += f", features in {store.root}"
+        tokens = WindowTokens(backbone, device, store)
         windows = ImageWindows(images, self._geometry(backbone), tokens)
         kept = KeptTokens(
             windows.sizes, self.tokens_per_window, self.max_tokens, seeds.rows
         )
         drawn = {*Units.drawn(len(windows), seeds.rows), *kept.drawn(seeds.graph)}
         numbers = range(len(windows)) if of_all else sorted(drawn)
-        if isinstance(tokens.store, FeatureCache):
-            if not self._has_room(windows.stored_bytes(numbers), tokens.store):
+        if isinstance(store, FeatureCache):
+            if not self._has_room(windows.stored_bytes(numbers), store):
                 windows = windows.with_store(NoCache())
             else:
                 for done, number in enumerate(numbers):

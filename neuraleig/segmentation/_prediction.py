@@ -65,8 +65,8 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
     clusterer_: NeuralEigenSpectralClustering
     token_mean_: Array
     token_scale_: Array
-    image_size: int | None
-    window_size: int | None
+    image_size: int | str | None
+    window_size: int | str | None
     stride: int | None
     scales: Sequence[float]
     flip: bool
@@ -188,7 +188,9 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
             for rgb in self._checked_images(images)
         )
 
-    def with_windows(self, window_size: int | None, stride: int | None = None) -> Self:
+    def with_windows(
+        self, window_size: int | str | None, stride: int | None = None
+    ) -> Self:
         """Make a copy that sees images in other windows.
 
         The backbone sees the tokens of a window together. Protocols of published
@@ -196,8 +198,8 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
 
         Parameters
         ----------
-        window_size : int or None
-            Side of the windows in pixels; ``None``: whole images.
+        window_size : int, "auto" or None
+            Side of the windows in pixels, as the parameter has it.
         stride : int or None, default=None
             Distance of neighbouring windows; ``None``: two thirds of a window.
 
@@ -265,9 +267,10 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
         return self._geometry(self.backbone_)
 
     def _geometry(self, backbone: Backbone) -> Geometry:
-        return Geometry(
-            backbone.patch_size, self.image_size, self.window_size, self.stride
-        )
+        size = self.image_size
+        if isinstance(size, str):
+            size = backbone.image_size
+        return Geometry(backbone.patch_size, size, self.window_size, self.stride)
 
     def _labels(self, rgb: RGB) -> Labels:
         scores, lattice = self._scores(rgb)

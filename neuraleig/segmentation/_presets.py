@@ -29,6 +29,7 @@ def preset_parameters(preset: str) -> dict[str, Any]:
         "backbone": TimmBackbone("vit_small_patch16_224.augreg_in21k"),
         "clusterer": published_clusterer(batch_size, max_iter),
         "pixel_weight": 0.3,
+        "image_size": None,
         "window_size": window_size,
         "stride": stride,
         # More than any of their windows has: all.

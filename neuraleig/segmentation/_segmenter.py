@@ -82,12 +82,14 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         ``verbose`` left at their defaults, and ``n_clusters``, ``checkpoint`` and
         ``random_state``, are those of the segmenter; other values of the last three
         are refused.
-    image_size : int or None, default=None
-        Pixels of the shorter side at which images are seen; ``None``: their own. The
-        longer side has at most 20 times as many.
-    window_size : int or None, default=512
+    image_size : int, "auto" or None, default="auto"
+        Pixels of the shorter side at which images are seen; the longer side has at most
+        20 times as many. ``None``: their own; ``"auto"``: 32 patches of a transformer
+        (448 pixels for patches of 14), and their own for other backbones.
+    window_size : int, "auto" or None, default="auto"
         Side in pixels of the windows that the backbone sees, rounded to whole
-        patches; smaller images are one window. ``None``: whole images.
+        patches; smaller images are one window. ``None``: whole images; ``"auto"``:
+        whole images of up to 4,096 tokens, and windows of 512 pixels of larger ones.
     stride : int or None, default=None
         Distance of neighbouring windows; ``None``: two thirds of a window.
     scales : tuple of float, default=(1.0,)
@@ -106,11 +108,13 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         ``None``: 100 to 400, the fewer the more windows. Prediction uses all.
     max_tokens : int, default=30_000
         Most tokens in the graph; of more some windows are drawn.
-    feature_cache : {"auto"}, str, PathLike or None, default="auto"
-        Store of the features during a fit: a temporary folder, a folder of yours for
-        the next fits, or none, so that the backbone runs whenever they are needed.
-        Where the disk has no room, ``"auto"`` warns and stores nothing, and a folder
-        is refused.
+    feature_cache : {"auto", "shared"}, str, PathLike or None, default="auto"
+        Store of features, so that the backbone runs once per image for a fit, its
+        predictions and other fits. ``"auto"``: a temporary folder of up to 8 GB, which
+        goes with the segmenter; one from a file has none. ``"shared"``: 8 GB among the
+        caches of the user, for all processes; what was not used for longest makes
+        room. Or a folder of yours, without a bound; predictions do not make it.
+        ``None``: none.
     device : str, default="auto"
         ``"auto"`` (CUDA where present) or a name that torch knows.
     callbacks : list of Callback or None, default=None
@@ -120,7 +124,8 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         it was interrupted. Removed when the fit is complete. Features are stored in
         ``feature_cache``, not here.
     verbose : int, default=0
-        Lines on stderr: 1, for every stage of the fit; 2, for every epoch, too.
+        Lines on stderr: 1, for every stage of the fit; 2, for every epoch, too. On a
+        terminal what is done and the time left, also by sheets and reports.
     random_state : int, RandomState instance or None, default=None
         Seed of all random draws.
 
@@ -155,16 +160,18 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
 
     Notes
     -----
-    ``image_size``, ``window_size``, ``stride``, ``scales``, ``flip``, ``refine`` and
-    ``refine_radius`` hold for predictions as they are at the time: ``set_params`` may
-    change them on a fitted segmenter. The other parameters are settled by the fit,
-    but for ``tokens_per_window`` and ``max_tokens``, which ``score`` reads.
+    ``image_size``, ``window_size``, ``stride``, ``scales``, ``flip``, ``refine``,
+    ``refine_radius``, ``feature_cache`` and ``verbose`` hold for predictions as they
+    are at the time: ``set_params`` may change them on a fitted segmenter. The other
+    parameters are settled by the fit, but for ``tokens_per_window`` and ``max_tokens``,
+    which ``score`` reads.
 
     Memory of a fit: the backbone, one image (some 30 bytes per pixel at which it is
-    seen) with windows of 16,384 tokens, three times the tokens (4 bytes per channel:
-    140 MB for 30,000 of 1,152), and 2 bytes per token and channel on disk. Of a
-    prediction: one batch of windows, and the tokens times clusters of one image;
-    pixels times clusters are never held.
+    seen) with windows of 4,096 tokens, or 16,384 on CUDA, and three times the tokens (4
+    bytes per channel: 140 MB for 30,000 of 1,152). Of a prediction: one batch of
+    windows, and the tokens times clusters of one image; pixels times clusters are never
+    held. Features take 2 bytes per token and channel on disk (4 MB for an image of 640
+    by 480 pixels and a ViT-S); they are rounded to half precision in any case.
 
     References
     ----------
@@ -191,8 +198,8 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         | TimmBackbone
         | Callable[..., Any] = "vit_small_patch14_reg4_dinov2",
         clusterer: NeuralEigenSpectralClustering | None = None,
-        image_size: int | None = None,
-        window_size: int | None = 512,
+        image_size: int | str | None = "auto",
+        window_size: int | str | None = "auto",
         stride: int | None = None,
         scales: Sequence[float] = (1.0,),
         flip: bool = False,

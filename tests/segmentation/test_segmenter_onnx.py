@@ -18,7 +18,7 @@ from neuraleig.segmentation.backbones import extract
 from neuraleig.segmentation.inference import Lattice, labels_from_scores
 
 CPU = torch.device("cpu")
-# Scores of heads that are solved for are about 100, and features are rounded to 16 bits.
+# Scores of heads that are solved for are about 100, and features have 16 bits.
 CLOSE = {"rtol": 1e-4, "atol": 1e-3}
 OUTPUTS = ["labels", "probabilities", "scores", "functions"]
 

@@ -46,6 +46,9 @@ class Backbone(nn.Module, ABC):
     pixel_weight : float
         Weight of the graph of pixels beside that of the features, where it is left
         open. Features that see little around their patch need more.
+    image_size : int or None
+        Pixels of the shorter side at which images are seen, where that is left open;
+        ``None``: their own.
 
     Examples
     --------
@@ -64,6 +67,7 @@ class Backbone(nn.Module, ABC):
     identity: str
     products: torch.dtype = torch.float32
     pixel_weight: float = PIXEL_WEIGHT
+    image_size: int | None = None
 
     @abstractmethod
     def forward(self, images: Tensor) -> list[Tensor]:
