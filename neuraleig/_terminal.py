@@ -13,7 +13,7 @@ T_co = TypeVar("T_co", covariant=True)
 # Seconds between two looks of a bar, which shows that the program is alive.
 TICK = 0.5
 ELAPSED = "{desc} ({elapsed})"
-BAR = "{desc} {percentage:3.0f} % |{bar:20}| {n_fmt} of {total_fmt} {unit}, "
+BAR = "{desc} {percentage:3.0f} % |{bar:20}| {n_fmt} of {total_fmt}{unit}, "
 BAR += "{remaining} left ({elapsed})"
 
 
@@ -110,7 +110,7 @@ def _bar(text: str, total: int | None, unit: str) -> Any:  # noqa: ANN401
     return tqdm(
         total=total,
         desc=text,
-        unit=unit,
+        unit=unit and f" {unit}",
         unit_scale=total is not None and total >= 100_000,
         leave=False,
         file=sys.stderr,

@@ -150,7 +150,8 @@ def test_options_become_parameters(photos, tmp_path):
         "scales": (1, 0.5),
         "flip": True,
         "pixel_weight": 0.1,
-        "feature_cache": None,
+        # Where features are kept is no part of a model.
+        "feature_cache": "auto",
         "n_clusters": 3,
         "clusterer__assign_labels": "kmeans",
         "clusterer__hidden_sizes": (32,),
@@ -227,7 +228,7 @@ def test_evaluate_prints_scores_of_a_model(fitted, camvid):
     assert status == 0
     assert lines[:2] == [
         "camvid val: 2 images, 3 clusters, protocol sliding_window, "
-        "windows of 512 pixels",
+        "windows of large images",
         "classes of clusters: hungarian, found on train",
     ]
     assert lines[3].split() == ["class", "IoU", "accuracy", "share"]

@@ -226,5 +226,7 @@ def _report(
 def _windows(protocol: Protocol, model: DenseSegmenter) -> str:
     if model.window_size is None:
         return f"protocol {protocol.name}, whole images"
+    if isinstance(model.window_size, str):
+        return f"protocol {protocol.name}, windows of large images"
     stride = "" if model.stride is None else f" every {model.stride}"
     return f"protocol {protocol.name}, windows of {model.window_size} pixels{stride}"

@@ -103,7 +103,7 @@ def fit(
     Examples
     --------
     neuraleig segment fit photos -o model.safetensors
-    neuraleig segment fit photos -o model.safetensors --predict labels --sheet s.png
+    neuraleig segment fit photos -o m.safetensors --predict labels --sheet s.png
     neuraleig segment fit photos -o m.safetensors --n-clusters 12 --refine guided
     neuraleig segment fit photos -o m.safetensors --backbone color_texture
     neuraleig segment fit photos -o m.safetensors --backbone.weights dinov2.pth

@@ -14,6 +14,7 @@ from neuraleig._fit import Progress
 from neuraleig._random import RandomState, Seeds
 from neuraleig._shard import Shard
 from neuraleig._sklearn import CallbackSupportMixin, FitTask, with_callbacks
+from neuraleig._words import count_text
 from neuraleig.affinity import Graph
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._alignment import former_model
@@ -46,8 +47,8 @@ from neuraleig.training._checkpoint import (
 )
 from neuraleig.training._distributed import current_shard
 
-# Stages of a fit: features of all windows, and the clusterer.
-N_STAGES = 2
+# Stages of a fit: the backbone, features of windows, and the clusterer.
+N_STAGES = 3
 
 
 class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
@@ -296,10 +297,12 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         checkpoint = self._open_checkpoint(shard)
         seeds = common_seeds(checkpoint, shard, self.random_state)
         fit_task = FitTask.of_fit(self, images, N_STAGES)
-        backbone = make_backbone(self.backbone, device=device, seed=seeds.network)
+        progress = Progress(int(self.verbose) if shard.rank == 0 else 0, fit_task)
+        with progress.stage("backbone") as stage:
+            backbone = make_backbone(self.backbone, device=device, seed=seeds.network)
+            stage.result = f"{count_text(sum(backbone.n_channels), 'channel')} a token"
         former.load(backbone, self.device)
         clusterer._check_heads(sum(backbone.n_channels), "clusterer__")
-        progress = Progress(int(self.verbose) if shard.rank == 0 else 0, fit_task)
         with progress.stage("features") as stage:
             prepared = self._prepared_windows(
                 found, backbone, device, seeds, stage, sees_windows(clusterer)

@@ -625,7 +625,7 @@ def test_a_copy_with_other_windows_comes_back_too(model, path, window_size):
     assert_same(other, loaded, images)
     assert (loaded.window_size, loaded.stride) == (window_size, None)
     assert np.array_equal(model.transform(images[0]), before)
-    assert model.window_size == 512
+    assert model.window_size == "auto"
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ class TestViews:
         for one, other in zip(probabilities(windowed, images), before, strict=True):
             assert not np.array_equal(one, other)
         shape = windowed.transform(images[0]).shape[:2]
-        side = windowed.image_size or 48
+        side = changes.get("image_size", 48)
         assert shape == (-(-side // 8), -(-side * 64 // 48 // 8))
         # Labels of other windows are none of these.
         with pytest.raises(ValueError, match="other settings of prediction"):
@@ -423,6 +423,7 @@ class TestFit:
     def test_stages_are_told_of(self, make_segmenter, images, capsys):
         make_segmenter(verbose=1).fit(images[:2])
         told = capsys.readouterr().err
+        assert "neuraleig: backbone: 3 channels a token" in told
         assert "neuraleig: features: 2 images" in told
         assert "eigenvectors" in told
 
