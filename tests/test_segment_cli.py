@@ -12,6 +12,7 @@ import pytest
 
 from neuraleig import NeuralEigenSpectralClustering, load, save
 from neuraleig.cli import main
+from neuraleig.segmentation.evaluation._datasets import DATASETS
 
 PIL = pytest.importorskip("PIL.Image")
 
@@ -225,12 +226,13 @@ def test_evaluate_prints_scores_of_a_model(fitted, camvid):
     )  # fmt: skip
     lines = text.splitlines()
     assert status == 0
-    assert lines[:2] == [
+    assert lines[:3] == [
         "camvid val: 2 images, 3 clusters, protocol sliding_window, "
         "windows of 512 pixels",
         "classes of clusters: hungarian, found on train",
+        "pixels with a class: 100.0 %",
     ]
-    assert lines[3].split() == ["class", "IoU", "accuracy", "share"]
+    assert lines[4].split() == ["class", "IoU", "accuracy", "share"]
     score = float(next(line for line in lines if line.startswith("all")).split()[1])
     # Three plain colours.
     assert score > 60
@@ -253,6 +255,132 @@ def test_evaluate_without_a_model_fits_and_keeps_one(camvid, tmp_path, capsys):
     assert "neuraleig: features: 2 windows of 2 images" in capsys.readouterr().err
     # What was saved is what was scored, and the train split is what was fitted.
     assert call("evaluate", path, *scored[1:], "--device=cpu") == (0, text)
+
+
+def scores_of(text):
+    """Table of the scores, without the lines above it."""
+    return text.partition("\n\n")[2]
+
+
+def own_masks(camvid, folder, codes, ending="_L"):
+    """Masks of the scored images in a folder, with other values or colours."""
+    folder.mkdir()
+    for path in (camvid / "val" / "labels").glob("*.png"):
+        with PIL.open(path) as page:
+            values = np.array(codes, np.uint8)[np.asarray(page)]
+        PIL.fromarray(values).save(folder / f"{path.stem}{ending}.png")
+    return folder
+
+
+def test_evaluate_scores_folders_as_it_scores_known_sets(fitted, camvid, tmp_path):
+    known = call(
+        "evaluate", fitted[0], "--dataset=camvid", "--root", camvid, "--device=cpu",
+        "--map-split=train",
+    )  # fmt: skip
+    classes = tmp_path / "classes.json"
+    names = list(DATASETS["camvid"].class_names)
+    images = camvid / "val" / "images"
+    mapped = (
+        *("--map-images", camvid / "train" / "images"),
+        *("--map-masks", camvid / "train" / "labels"),
+    )
+    same = own_masks(camvid, tmp_path / "same", [0, 1, 2])
+    for content, masks in (
+        (names, camvid / "val" / "labels"),
+        ({"class_names": names, "void_id": 255}, same),
+    ):
+        classes.write_text(json.dumps(content))
+        status, text = call(
+            "evaluate", fitted[0], "--images", images, "--masks", masks, *mapped,
+            "--classes", classes, "--device=cpu",
+        )  # fmt: skip
+        assert status == 0
+        assert text.splitlines()[:2] == [
+            f"{images}: 2 images, 3 clusters, protocol sliding_window, "
+            "windows of 512 pixels",
+            f"classes of clusters: majority, found on {camvid / 'train' / 'images'}",
+        ]
+        assert scores_of(text) == scores_of(known[1])
+
+
+def test_evaluate_takes_colours_and_other_integers(fitted, camvid, tmp_path):
+    colors = [[128, 64, 128], [0, 0, 9], [1, 2, 3]]
+    images = ("--images", camvid / "val" / "images", "--device=cpu")
+    tables = []
+    for name, codes, content in (
+        ("colours", colors, dict(zip("abc", colors, strict=True))),
+        ("integers", [7, 9, 250], {"a": 7, "b": 9, "c": 250}),
+        ("names", [7, 9, 250], {"7": "a", "9": "b", "250": "c"}),
+    ):
+        masks = own_masks(camvid, tmp_path / name, codes)
+        (tmp_path / "c.json").write_text(json.dumps(content))
+        line = ("--masks", masks, "--classes", tmp_path / "c.json")
+        status, text = call("evaluate", fitted[0], *images, *line)
+        assert (status, "with a class: 100.0 %\n" in text) == (0, True)
+        tables.append(scores_of(text))
+    assert len(set(tables)) == 1
+    # An object lists what is scored.
+    (tmp_path / "c.json").write_text('{"250": "c", "9": "b"}')
+    text = call("evaluate", fitted[0], *images, *line)[1]
+    assert [row.split()[0] for row in scores_of(text).splitlines()[2:4]] == ["c", "b"]
+    # The first has 40 x 48 of 64 x 96 pixels.
+    assert "pixels with a class: 68.8 %\n" in text
+
+
+def test_evaluate_numbers_classes_of_both_folders(fitted, camvid, tmp_path):
+    few = own_masks(camvid, tmp_path / "few", [0, 1, 77])
+    many = own_masks(camvid, tmp_path / "many", [0, 3, 77], ending="")
+    folders = ("--images", "--masks", "--map-images", "--map-masks")
+    images = camvid / "val" / "images"
+    for pair in ((few, many), (many, few)):
+        paths = (images, pair[0], images, pair[1])
+        options = [part for both in zip(folders, paths, strict=True) for part in both]
+        status, text = call("evaluate", fitted[0], *options, "--ignore-index=77")
+        rows = scores_of(text).splitlines()[2:-3]
+        assert status == 0
+        assert [row[:7] for row in rows] == [f"class {i}" for i in range(4)]
+
+
+def test_evaluate_of_folders_without_a_model_fits_the_other_images(
+    camvid, tmp_path, capsys
+):
+    names = ("images", "labels")
+    scored, mapped = ([camvid / s / n for n in names] for s in ("val", "train"))
+    options = ("--images", scored[0], "--masks", scored[1])
+    others = ("--map-images", mapped[0], "--map-masks", mapped[1])
+    line = ("evaluate", *options, *others, *SMALL, "--save", tmp_path / "m", "-q")
+    status, text = call(*line)
+    assert status == 0
+    assert text.splitlines()[0].startswith(f"{scored[0]}: 2 images, 3 clusters, ")
+    # What was saved is what was scored.
+    saved = ("evaluate", tmp_path / "m", *options, *others, "--device=cpu")
+    assert call(*saved) == (0, text)
+    assert call("fit", mapped[0], "-o", tmp_path / "n", *SMALL)[0] == 0
+    assert (tmp_path / "m").read_bytes() == (tmp_path / "n").read_bytes()
+    # Without others, those that are scored.
+    assert call("evaluate", *options, *SMALL, "-v")[0] == 0
+    assert "features: 2 windows of 2 images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("[1", "in JSON"),
+        ("3", "a list or an object"),
+        ("[]", "--classes=[] must be names"),
+        ("[1, 2]", "classes must be a list of names, or a mapping"),
+        ('{"a": 0, "b": 0}', "classes has 0 for 'a' and for 'b'"),
+        ('{"a": 0, "b": 255}', "--ignore-index=255 is the class 'b'"),
+        ('["a", "b"]', "has the value 2, and classes are 0 to 1; name it in classes, "),
+        ('["a", "b"]', "or pass --ignore-index=2 if it stands for no class"),
+    ],
+)
+def test_bad_classes_are_one_line(fitted, camvid, tmp_path, capsys, content, part):
+    classes = tmp_path / "c.json"
+    classes.write_text(content)
+    folders = ("--images", camvid / "val" / "images", "--masks", camvid / "val/labels")
+    line = ("evaluate", fitted[0], *folders, "--classes", classes, "--device=cpu")
+    assert part in failed(capsys, *line)
 
 
 @pytest.mark.filterwarnings("ignore:Only .* clusters have rows")
@@ -393,7 +521,21 @@ def test_bad_names_change_nothing(model, tmp_path, capsys, content, part):
         (("name", "m", "-o", "m.onnx"), ["--output", "m.onnx", ".safetensors"]),
         (("fit", "photos", "-o", "m", "-q", "-v"), ["--quiet", "--verbose"]),
         (("predict", "m", "photos"), ["--output"]),
-        (("evaluate", "m", "--root=."), ["--dataset"]),
+        (("evaluate", "m", "--root=."), ["--dataset and --root go together"]),
+        (("evaluate", "m", "--images=."), ["--images and --masks go together"]),
+        (("evaluate", "m"), ["--dataset", "--images"]),
+        (
+            ("evaluate", "m", "--images=a", "--masks=b", "--map-masks=c"),
+            ["--map-images and --map-masks go together"],
+        ),
+        (
+            ("evaluate", "m", "--images=a", "--masks=b", "--split=train"),
+            ["--images is for folders of your own", "--split for a known set"],
+        ),
+        (
+            ("evaluate", "m", "--dataset=camvid", "--root=.", "--ignore-index=0"),
+            ["--ignore-index is for folders"],
+        ),
         (("evaluate", "--dataset=mnist", "--root=."), ["mnist", "camvid"]),
         (
             ("evaluate", "m", "--dataset=camvid", "--root=.", "--random-state=1"),
@@ -449,6 +591,8 @@ def test_what_cannot_be_done_is_one_line(fitted, photos, tmp_path, capsys):
         (("predict", path, photos, "-o", "o", "--weights=x"), "weights='x'"),
         (("evaluate", path, "--dataset=camvid", "--root", empty), "--layouts"),
         (("evaluate", path, "--dataset=ade20k", "--root", empty), "--layouts"),
+        (("evaluate", path, "--images", photos, "--masks", empty), "has no PNG file"),
+        (("evaluate", path, "--images", "nowhere", "--masks", empty), "no nowhere"),
         (("name", path, "--merge", "1,7", "--device=cpu"), "7"),
         (("name", path, "--sheet", empty, tmp_path / "s.png"), "empty"),
         (("name", path, "--sheet", photos, empty), "--sheet must name a file"),

@@ -1,4 +1,4 @@
-"""``neuraleig segment evaluate``: scores on labelled sets, as published."""
+"""``neuraleig segment evaluate``: scores on labelled images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from typer import Exit
 
 from neuraleig import DenseSegmenter, save
 from neuraleig._cli._command import UsageError
+from neuraleig._cli._labelled_images import LabelledImages
 from neuraleig._cli._models import load_segmenter
 from neuraleig._cli._options import (
     Verbosity,
@@ -21,19 +23,17 @@ from neuraleig._cli._options import (
 )
 from neuraleig._cli._segment_fit import OF_PREDICTIONS, Preset, new_segmenter
 from neuraleig._cli._settings import IMAGES
-from neuraleig._words import count_text
+from neuraleig._words import count_text, share_text
 from neuraleig.segmentation import (
     PROTOCOLS,
     Evaluation,
     Protocol,
     SegmentationDataset,
-    load_dataset,
 )
 from neuraleig.segmentation import evaluate as score
 from neuraleig.segmentation.evaluation._datasets import DATASETS
-from neuraleig.segmentation.evaluation._matching import MATCHINGS
+from neuraleig.segmentation.evaluation._matching import MATCHINGS, Matching
 
-SPLITS = ("train", "val", "test")
 # Rows of the published tables: settings of the fit, and the protocol.
 PUBLISHED = {
     "cityscapes": ("cityscapes", "sliding_window"),
@@ -55,18 +55,10 @@ def _show_layouts(asked: bool) -> None:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Labelled set, and how clusters are scored on it.
+    """How clusters are scored.
 
     Parameters
     ----------
-    dataset : NAME
-        Labelled set, one of --layouts.
-    root : DIR
-        Its folder.
-    split : NAME
-        Split to score: train, val or test.
-    map_split : NAME
-        Split on which clusters are matched to classes (default: the scored one).
     protocol : NAME
         reco for 320 x 320 crops, or sliding_window for whole images (default: the
         published one).
@@ -74,28 +66,14 @@ class Scoring:
         majority for many clusters to a class, or hungarian for one to one.
     """
 
-    dataset: Annotated[str, one_of(DATASETS)]
-    root: Path
-    split: Annotated[str, one_of(SPLITS)] = "val"
-    map_split: Annotated[str | None, one_of(SPLITS)] = None
     protocol: Annotated[str | None, one_of(PROTOCOLS)] = None
     how: Annotated[Any, one_of(MATCHINGS)] = "majority"
-
-    def load(self, split: str) -> SegmentationDataset:
-        """Load a split."""
-        try:
-            return load_dataset(self.dataset, self.root, split)
-        except (FileNotFoundError, ValueError) as error:
-            kind = FileNotFoundError if isinstance(error, OSError) else ValueError
-            reason = str(error).partition("\n")[0].removesuffix(".")
-            raise kind(
-                f"{reason}; neuraleig segment evaluate --layouts shows what is expected"
-            ) from error
 
 
 def evaluate(
     model: Path | None = None,
     *,
+    labelled: LabelledImages,
     scoring: Scoring,
     save_: Annotated[Path | None, model_name] = None,
     verbosity: Verbosity,
@@ -104,15 +82,16 @@ def evaluate(
     weights: str | None = None,
     layouts: Annotated[bool, _show_layouts] = False,
 ) -> None:
-    r"""Score a model on a labelled set.
+    r"""Score a model on labelled images: a known set, or folders of your own.
 
     Every cluster is given the class that it covers best, and the classes are compared
     with those of the masks.
 
     Without a model, one is fitted first to the images of the train split, with the
     published settings for that set if there are some: one command makes a row of the
-    published tables. The fit reads no label. Images are seen in the windows of the
-    protocol, where it has some for the set.
+    published tables. With folders it is fitted to --map-images, or else to --images.
+    The fit reads no label. Images are seen in the windows of the protocol, where it has
+    some for the set.
 
     Parameters
     ----------
@@ -128,49 +107,62 @@ def evaluate(
                                      a row of the published tables
     neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid \
         --map-split train            match clusters to classes on other images
+    neuraleig segment evaluate model.safetensors --images photos --masks masks
+    neuraleig segment evaluate model.safetensors --images new --masks new_masks \
+        --map-images photos --map-masks masks --classes classes.json
     neuraleig segment evaluate --layouts
                                      folders in which the sets are expected
     """
     if model is not None:
         _check_fitted(parameters, preset, save_)
-    scored = scoring.load(scoring.split)
-    mapped = None
-    if scoring.map_split not in (None, scoring.split):
-        mapped = scoring.load(str(scoring.map_split))
-    published_preset, published_protocol = PUBLISHED.get(scoring.dataset, UNPUBLISHED)
+    with IMAGES.as_options():
+        scored, mapped = labelled.load()
+    published_preset, published_protocol = PUBLISHED.get(
+        str(labelled.dataset), UNPUBLISHED
+    )
     if model is None:
         check_output(save_, option="--save")
         parameters = {"verbose": verbosity.level, **parameters}
         segmenter = new_segmenter(preset or published_preset, parameters)
         with IMAGES.as_options():
-            segmenter.fit(scoring.load("train").images)
+            segmenter.fit(labelled.images_of_fit(scored, mapped))
         if save_ is not None:
             save(segmenter.set_params(verbose=0), save_)
     else:
         device = parameters.pop("device", "auto")
         segmenter = load_segmenter(model, device, weights).set_params(**parameters)
-    found, segmenter = _scores(segmenter, scoring, published_protocol, scored, mapped)
-    sys.stdout.write(_report(found, scored, mapped, segmenter, scoring.how))
-
-
-def _scores(
-    segmenter: DenseSegmenter,
-    scoring: Scoring,
-    published_protocol: str,
-    scored: SegmentationDataset,
-    mapped: SegmentationDataset | None,
-) -> tuple[Evaluation, DenseSegmenter]:
-    """Scores of a segmenter, and the segmenter with the windows of the protocol."""
     protocol = PROTOCOLS[scoring.protocol or published_protocol].for_dataset(
         scored.name
     )
     if protocol.window_size is not None:
         segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
+    with IMAGES.as_options():
+        found, share = _scores(segmenter, protocol, scoring.how, scored, mapped)
+    images = count_text(found.n_images, "image")
+    clusters = count_text(segmenter.n_clusters_, "cluster")
+    sys.stdout.write(
+        f"{labelled.title}: {images}, {clusters}, {_windows(protocol, segmenter)}\n"
+        f"classes of clusters: {scoring.how}, found on {labelled.map_title}\n"
+        f"pixels with a class: {share_text(share)}\n\n"
+        f"{found.scores.table()}\n"
+    )
+
+
+def _scores(
+    segmenter: DenseSegmenter,
+    protocol: Protocol,
+    how: Matching,
+    scored: SegmentationDataset,
+    mapped: SegmentationDataset | None,
+) -> tuple[Evaluation, float]:
+    """Scores of a segmenter, and the share of the scored pixels that have a class."""
+    sizes: list[int] = []
     n_images = len(scored) + (0 if mapped is None else len(mapped))
     with progress_bar(n_images, "evaluate", "image") as advance:
 
         def predict(image: Any) -> Any:  # noqa: ANN401 - as the segmenter has it
             labels = segmenter.predict(image)
+            sizes.append(np.size(labels))
             advance(1)
             return labels
 
@@ -179,10 +171,11 @@ def _scores(
             scored,
             n_clusters=segmenter.n_clusters_,
             protocol=protocol,
-            how=scoring.how,
+            how=how,
             map_dataset=mapped,
         )
-    return found, segmenter
+    # The images of the map come last.
+    return found, float(found.confusion.sum() / sum(sizes[: len(scored)]))
 
 
 def _check_fitted(
@@ -197,24 +190,6 @@ def _check_fitted(
     of_fits += ["--preset"] * (preset is not None) + ["--save"] * (keep is not None)
     if of_fits:
         raise UsageError(f"{of_fits[0]} is for a fit, and MODEL is fitted already")
-
-
-def _report(
-    found: Evaluation,
-    scored: SegmentationDataset,
-    mapped: SegmentationDataset | None,
-    model: DenseSegmenter,
-    how: str,
-) -> str:
-    where = "the same images" if mapped is None else mapped.split
-    images = count_text(found.n_images, "image")
-    clusters = count_text(model.n_clusters_, "cluster")
-    return (
-        f"{scored.name} {scored.split}: {images}, "
-        f"{clusters}, {_windows(found.protocol, model)}\n"
-        f"classes of clusters: {how}, found on {where}\n\n"
-        f"{found.scores.table()}\n"
-    )
 
 
 def _windows(protocol: Protocol, model: DenseSegmenter) -> str:

@@ -21,6 +21,7 @@ from neuraleig._extras import missing
 from neuraleig.segmentation.images._image_arrays import (
     DEEPEST,
     RGB,
+    ColorMaskError,
     ImageError,
     Labels,
     check_labels,
@@ -175,7 +176,7 @@ def read_mask(mask: ImageLike) -> Labels:
                 "pass a PNG or an array."
             )
         if picture.mode not in {"1", "L", "P", "I", "F"} and picture.mode[:2] != "I;":
-            raise ImageError(
+            raise ColorMaskError(
                 f"cannot read {what}: it is a colour image (mode {picture.mode}); pass "
                 "the integers for which the colours stand, as an array."
             )
