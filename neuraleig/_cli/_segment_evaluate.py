@@ -117,9 +117,7 @@ def evaluate(
         _check_fitted(parameters, preset, save_)
     with IMAGES.as_options():
         scored, mapped = labelled.load()
-    published_preset, published_protocol = PUBLISHED.get(
-        str(labelled.dataset), UNPUBLISHED
-    )
+    published_preset, published_protocol = PUBLISHED.get(scored.name, UNPUBLISHED)
     if model is None:
         check_output(save_, option="--save")
         parameters = {"verbose": verbosity.level, **parameters}
@@ -131,17 +129,14 @@ def evaluate(
     else:
         device = parameters.pop("device", "auto")
         segmenter = load_segmenter(model, device, weights).set_params(**parameters)
-    protocol = PROTOCOLS[scoring.protocol or published_protocol].for_dataset(
-        scored.name
-    )
+    chosen = PROTOCOLS[scoring.protocol or published_protocol]
+    protocol = chosen.for_dataset(scored.name)
     if protocol.window_size is not None:
         segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
     with IMAGES.as_options():
         found, share = _scores(segmenter, protocol, scoring.how, scored, mapped)
-    images = count_text(found.n_images, "image")
-    clusters = count_text(segmenter.n_clusters_, "cluster")
     sys.stdout.write(
-        f"{labelled.title}: {images}, {clusters}, {_windows(protocol, segmenter)}\n"
+        f"{labelled.title}: {_seen(found, segmenter)}\n"
         f"classes of clusters: {scoring.how}, found on {labelled.map_title}\n"
         f"pixels with a class: {share_text(share)}\n\n"
         f"{found.scores.table()}\n"
@@ -192,8 +187,12 @@ def _check_fitted(
         raise UsageError(f"{of_fits[0]} is for a fit, and MODEL is fitted already")
 
 
-def _windows(protocol: Protocol, model: DenseSegmenter) -> str:
-    if model.window_size is None:
-        return f"protocol {protocol.name}, whole images"
-    stride = "" if model.stride is None else f" every {model.stride}"
-    return f"protocol {protocol.name}, windows of {model.window_size} pixels{stride}"
+def _seen(found: Evaluation, model: DenseSegmenter) -> str:
+    """Images, clusters, protocol and windows in words."""
+    counts = ((found.n_images, "image"), (model.n_clusters_, "cluster"))
+    windows = "whole images"
+    if model.window_size is not None:
+        stride = "" if model.stride is None else f" every {model.stride}"
+        windows = f"windows of {model.window_size} pixels{stride}"
+    words = [count_text(*count) for count in counts]
+    return ", ".join([*words, f"protocol {found.protocol.name}", windows])
