@@ -192,10 +192,29 @@ def test_predict_writes_labels_overlays_and_a_line(fitted, photos, tmp_path):
     assert call(*arguments, "--overwrite") == (0, line.format(2, 0))
 
 
+def test_predict_writes_labels_that_were_done_before_in_the_format_of_coco(
+    model, photos, tmp_path
+):
+    assert call("name", model, "--name=1=road", "--device=cpu")[0] == 0
+    out, coco = tmp_path / "labels", tmp_path / "labels" / "coco.json"
+    arguments = ("predict", model, photos, "-o", out, "--device=cpu")
+    assert call(*arguments, "--coco", coco)[0] == 0
+    text = coco.read_text("ascii")
+    content = json.loads(text)
+    assert [image["file_name"] for image in content["images"]] == ["0.png", "1.png"]
+    names = [category["name"] for category in content["categories"]]
+    assert names == ["cluster 0", "road", "cluster 2"]
+    areas = sum(entry["area"] for entry in content["annotations"])
+    assert areas == 2 * 64 * 96
+    coco.unlink()
+    assert "0 images labelled, 2 done" in call(*arguments, "--coco", coco)[1]
+    assert coco.read_text("ascii") == text
+
+
 def test_predict_refuses_to_mix_settings(fitted, photos, tmp_path, capsys):
     arguments = ("predict", fitted[0], photos, "-o", tmp_path / "labels")
     assert call(*arguments)[0] == 0
-    assert "overwrite" in failed(capsys, *arguments, "--refine=guided")
+    assert "or pass --overwrite to" in failed(capsys, *arguments, "--refine=guided")
 
 
 @pytest.mark.filterwarnings("default")
@@ -521,6 +540,7 @@ def test_bad_names_change_nothing(model, tmp_path, capsys, content, part):
         (("name", "m", "-o", "m.onnx"), ["--output", "m.onnx", ".safetensors"]),
         (("fit", "photos", "-o", "m", "-q", "-v"), ["--quiet", "--verbose"]),
         (("predict", "m", "photos"), ["--output"]),
+        (("predict", "m", "p", "-o", "o", "--coco=l.png"), ["--coco", "has .json"]),
         (("evaluate", "m", "--root=."), ["--dataset and --root go together"]),
         (("evaluate", "m", "--images=."), ["--images and --masks go together"]),
         (("evaluate", "m"), ["--dataset", "--images"]),
@@ -589,6 +609,10 @@ def test_what_cannot_be_done_is_one_line(fitted, photos, tmp_path, capsys):
         (("predict", path, photos, "-o", photos), "folder of the images"),
         (("predict", path, photos, "-o", tmp_path / "o", "--device=abacus"), "abacus"),
         (("predict", path, photos, "-o", "o", "--weights=x"), "weights='x'"),
+        (
+            ("predict", path, photos, "-o", tmp_path / "o", "--coco=no/c.json"),
+            "--coco='no/c.json' is in the folder",
+        ),
         (("evaluate", path, "--dataset=camvid", "--root", empty), "--layouts"),
         (("evaluate", path, "--dataset=ade20k", "--root", empty), "--layouts"),
         (("evaluate", path, "--images", photos, "--masks", empty), "has no PNG file"),

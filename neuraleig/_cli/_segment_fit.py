@@ -9,7 +9,13 @@ from typing import Annotated, Any
 from neuraleig import DenseSegmenter, save
 from neuraleig._cli._models import load_segmenter
 from neuraleig._cli._numbers import best_of
-from neuraleig._cli._options import ModelName, Verbosity, check_output, one_of
+from neuraleig._cli._options import (
+    ModelName,
+    Verbosity,
+    check_output,
+    file_named,
+    one_of,
+)
 from neuraleig._cli._settings import DEFAULTS, IMAGES
 from neuraleig._words import choice_text, count_text
 from neuraleig.segmentation._presets import PRESETS
@@ -78,6 +84,7 @@ def predict(
     *,
     output: Path,
     overlays: bool = False,
+    coco: Annotated[Path | None, file_named("COCO's format", ".json")] = None,
     overwrite: bool = False,
     parameters: Annotated[dict[str, Any], IMAGES.only(OF_PREDICTIONS)],
     device: str = "auto",
@@ -93,6 +100,8 @@ def predict(
         Folder of the labels.
     overlays
         Write coloured images as well.
+    coco : FILE
+        Write the labels of all images to a JSON file of COCO's format as well.
     overwrite
         Begin anew.
 
@@ -100,11 +109,13 @@ def predict(
     --------
     neuraleig segment predict model.safetensors photos -o labels
     neuraleig segment predict model.safetensors photos -o labels --overlays
+    neuraleig segment predict model.safetensors photos -o labels --coco labels.json
     """
     segmenter = load_segmenter(model, device, weights).set_params(**parameters)
-    report = segmenter.predict_folder(
-        images, output, overlays=overlays, overwrite=overwrite
-    )
+    with IMAGES.as_options():
+        report = segmenter.predict_folder(
+            images, output, overlays=overlays, coco=coco, overwrite=overwrite
+        )
     written, skipped = len(report.written), len(report.skipped)
     sys.stdout.write(
         f"{report.manifest}: {count_text(written, 'image')} labelled, "

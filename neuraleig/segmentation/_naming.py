@@ -181,6 +181,7 @@ class ClusterNaming(NamedClusters, ImagePredictor):
         out: str | PathLike[str],
         *,
         overlays: bool = False,
+        coco: str | PathLike[str] | None = None,
         overwrite: bool = False,
         progress: bool = True,
     ) -> FolderReport:
@@ -195,6 +196,10 @@ class ClusterNaming(NamedClusters, ImagePredictor):
             bits beyond 256 clusters. ``manifest.json`` lists them.
         overlays : bool, default=False
             Write pictures with coloured clusters, too.
+        coco : str, PathLike or None, default=None
+            JSON file for the labels of all images, those that are skipped included, in
+            COCO's format: an annotation with a run-length encoded mask for every
+            cluster of every image, a category for every cluster.
         overwrite : bool, default=False
             Begin anew. Else finished images are skipped, and results of another model,
             of other settings or of other images are refused.
@@ -215,6 +220,7 @@ class ClusterNaming(NamedClusters, ImagePredictor):
             fingerprint=self._fingerprint(),
             names=self.cluster_names_,
             overlays=overlays,
+            coco=coco,
             overwrite=overwrite,
             progress=progress,
         )
