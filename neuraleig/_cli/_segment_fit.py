@@ -109,7 +109,7 @@ def predict(
     --------
     neuraleig segment predict model.safetensors photos -o labels
     neuraleig segment predict model.safetensors photos -o labels --overlays
-    neuraleig segment predict model.safetensors photos -o labels --coco labels.json
+    neuraleig segment predict m.safetensors photos -o labels --coco labels.json
     """
     segmenter = load_segmenter(model, device, weights).set_params(**parameters)
     with IMAGES.as_options():

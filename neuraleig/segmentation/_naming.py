@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +24,7 @@ from neuraleig.segmentation.backbones._backbones import digest
 from neuraleig.segmentation.backbones._feature_cache import cache_key
 from neuraleig.segmentation.images._image_sets import readable
 from neuraleig.segmentation.outputs import ClusterSheet, FolderReport
+from neuraleig.segmentation.outputs._coco import checked_coco, write_coco
 from neuraleig.segmentation.outputs._folders import predict_folder
 from neuraleig.segmentation.outputs._sheets import cluster_sheet
 
@@ -212,7 +214,8 @@ class ClusterNaming(NamedClusters, ImagePredictor):
             What was written, skipped, and could not be read.
         """
         self._check_ready()
-        return predict_folder(
+        annotated = None if coco is None else checked_coco(coco, Path(out))
+        report = predict_folder(
             self._labels,
             src,
             out,
@@ -220,10 +223,12 @@ class ClusterNaming(NamedClusters, ImagePredictor):
             fingerprint=self._fingerprint(),
             names=self.cluster_names_,
             overlays=overlays,
-            coco=coco,
             overwrite=overwrite,
             progress=progress,
         )
+        if annotated is not None:
+            write_coco(annotated, report.manifest)
+        return report
 
     def _occurrences_of(self, n_clusters: int) -> Occurrences | None:
         """Occurrences of another number of clusters, if its labels are known."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,58 +21,56 @@ from neuraleig._typing import IntArray
 from neuraleig.segmentation.images import read_mask
 from neuraleig.segmentation.images._image_arrays import Labels, check_labels
 from neuraleig.segmentation.images._image_paths import MANIFEST
-from neuraleig.segmentation.outputs._label_files import ImageRecord
-from neuraleig.segmentation.outputs._palette import Palette
 
 BITS, MORE, FIRST = 5, 32, 48
 # Lengths up to 2**34, beyond any image.
 MOST_CHARACTERS = 7
 
 
-def write_coco(
-    path: Path,
-    out: Path,
-    records: Sequence[ImageRecord],
-    names: Sequence[str],
-    colors: Palette,
-) -> None:
+def write_coco(path: Path, manifest: Path) -> None:
     """Write an annotation for every cluster of every image, from its label file.
 
-    ``records`` are of images in ``out``; those that could not be read are left out.
-    Labels of one image are held at a time. Numbers of clusters are ids of categories.
+    ``manifest`` is that of a folder of labels; images that could not be read are left
+    out. Labels of one image are held at a time. Numbers of clusters are ids of
+    categories.
     """
-    labelled = [record for record in records if record.labels is not None]
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    labelled = [image for image in content["images"] if image["labels"]]
     images = [
         {
             "id": number,
-            "file_name": record.source,
-            "width": record.width,
-            "height": record.height,
+            "file_name": image["source"],
+            "width": image["width"],
+            "height": image["height"],
         }
-        for number, record in enumerate(labelled, start=1)
+        for number, image in enumerate(labelled, start=1)
     ]
-    categories = [
-        {
-            "id": cluster,
-            "name": name or f"cluster {cluster}",
-            "supercategory": "cluster",
-            "isthing": 0,
-            "color": color.tolist(),
-        }
-        for cluster, (name, color) in enumerate(zip(names, colors, strict=True))
-    ]
+    categories = [_category(**cluster) for cluster in content["clusters"]]
     head = json.dumps({"images": images, "categories": categories}, indent=1)
     with atomic_file(path) as file:
         file.write(head.removesuffix("\n}").encode("ascii"))
         file.write(b',\n "annotations": [')
         number = 0
-        for image, record in zip(images, labelled, strict=True):
-            for entry in cluster_annotations(_labels(out, record, len(names))):
+        for image, entry in zip(images, labelled, strict=True):
+            labels = read_mask(manifest.parent / entry["labels"])
+            check_labels(labels, len(categories))
+            for found in cluster_annotations(labels):
                 number += 1
-                entry = {"id": number, "image_id": image["id"]} | entry
+                found = {"id": number, "image_id": image["id"]} | found
                 file.write(b",\n  " if number > 1 else b"\n  ")
-                file.write(json.dumps(entry).encode("ascii"))
+                file.write(json.dumps(found).encode("ascii"))
         file.write(b"\n ]\n}\n")
+
+
+def _category(id: int, name: str | None, color: str) -> dict[str, Any]:
+    """Category of a cluster of a manifest."""
+    return {
+        "id": id,
+        "name": name or f"cluster {id}",
+        "supercategory": "cluster",
+        "isthing": 0,
+        "color": list(bytes.fromhex(color.removeprefix("#"))),
+    }
 
 
 def checked_coco(path: str | os.PathLike[str], out: Path) -> Path:
@@ -89,12 +87,6 @@ def checked_coco(path: str | os.PathLike[str], out: Path) -> Path:
     if wrong:
         raise ValueError(f"coco={str(path)!r} {wrong}.")
     return target
-
-
-def _labels(out: Path, record: ImageRecord, n_labels: int) -> Labels:
-    labels = read_mask(out / str(record.labels))
-    check_labels(labels, n_labels)
-    return labels
 
 
 def cluster_annotations(labels: Labels) -> Iterator[dict[str, Any]]:

@@ -26,7 +26,6 @@ from neuraleig.segmentation.images._image_files import (
     write_labels,
 )
 from neuraleig.segmentation.images._image_sets import ImageSet, as_image_set
-from neuraleig.segmentation.outputs._coco import checked_coco, write_coco
 from neuraleig.segmentation.outputs._label_files import (
     FolderRecord,
     ImageRecord,
@@ -81,7 +80,6 @@ def predict_folder(
     colors: Palette | None = None,
     names: ClusterNames | None = None,
     overlays: bool = False,
-    coco: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> FolderReport:
@@ -93,7 +91,6 @@ def predict_folder(
     ``out``.
     """
     out = Path(out)
-    annotated = None if coco is None else checked_coco(coco, out)
     images = _source_images(source, out)
     colors = resolve_colors(colors, n_labels)
     cluster_names = names_of_clusters(names, n_labels)
@@ -118,8 +115,6 @@ def predict_folder(
         record.add(found[index])
     records = [found[index] for index in range(len(images))]
     record.finish(records, cluster_names)
-    if annotated is not None:
-        write_coco(annotated, out, records, cluster_names, colors)
     return _report(record.manifest, records, set(pending), n_labels)
 
 

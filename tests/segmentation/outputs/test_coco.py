@@ -13,8 +13,10 @@ Image = pytest.importorskip("PIL.Image")
 from neuraleig.segmentation.images import ImageWarning, read_mask  # noqa: E402
 from neuraleig.segmentation.outputs import label_colors  # noqa: E402
 from neuraleig.segmentation.outputs._coco import (  # noqa: E402
+    checked_coco,
     cluster_annotations,
     compressed,
+    write_coco,
 )
 from neuraleig.segmentation.outputs._folders import predict_folder  # noqa: E402
 
@@ -134,9 +136,12 @@ def levels(rgb):
     return np.array([0, 1, 3, 3])[rgb[:, :, 0] // 64]
 
 
-def run(source, out, label=levels, **options):
-    options = {"n_labels": 4, "fingerprint": "one", "names": {1: "sky"}} | options
-    return predict_folder(label, source, out, **options)
+def run(source, out, label=levels, *, coco, n_labels=4):
+    names = {1: "sky"}
+    options = {"n_labels": n_labels, "fingerprint": "one", "names": names}
+    report = predict_folder(label, source, out, **options)
+    write_coco(coco, report.manifest)
+    return report
 
 
 def test_a_folder_is_one_file(source, tmp_path):
@@ -183,8 +188,8 @@ def test_a_resumed_run_has_all_images(source, tmp_path):
     report = run(source, tmp_path / "two", coco=parts)
     assert (len(report.skipped), len(report.written)) == (2, 1)
     assert parts.read_bytes() == whole.read_bytes()
-    # Of a run without it, when all is done; the record of the folder is as before.
-    run(source, tmp_path / "three")
+    # Of a run where all is done; the record of the folder is as before.
+    run(source, tmp_path / "three", coco=tmp_path / "other.json")
     manifest = (tmp_path / "three" / "manifest.json").read_bytes()
     report = run(source, tmp_path / "three", coco=parts)
     assert report.written == []
@@ -231,9 +236,8 @@ def test_a_failure_leaves_the_former_file(source, tmp_path, monkeypatch):
         ("images", r"must be the name of a \.json file"),
     ],
 )
-def test_files_that_cannot_be_are_refused_before_any_work(
-    source, tmp_path, name, message
-):
+def test_names_of_files_that_cannot_be_are_refused(source, tmp_path, name, message):
     with pytest.raises(ValueError, match=f"coco=.* {message}"):
-        run(source, tmp_path / "labels", coco=tmp_path / name)
-    assert not (tmp_path / "labels").exists()
+        checked_coco(tmp_path / name, tmp_path / "labels")
+    for name in ("labels/coco.json", "coco.json", "other.JSON"):
+        assert checked_coco(tmp_path / name, tmp_path / "labels") == tmp_path / name
