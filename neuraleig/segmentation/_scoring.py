@@ -198,7 +198,8 @@ class ClusterScoring(ImagePredictor):
         alone = is_one_image(images)
         given = [masks] if alone else mask_sequence(masks, len(found))
         if n_classes is None:
-            n_classes = number_of_classes(given, ignore_index, "n_classes")
+            values = map(read_mask, given)
+            n_classes = number_of_classes(values, ignore_index, "n_classes")
         counts = ConfusionMatrix(n_classes, self.n_clusters_, ignore_index)
         for number, rgb in enumerate(found):
             mask = read_mask(given[number])

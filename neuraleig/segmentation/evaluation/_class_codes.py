@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -16,6 +16,7 @@ from neuraleig.segmentation.images import read_image, read_mask
 from neuraleig.segmentation.images._image_arrays import (
     DEEPEST,
     ColorMaskError,
+    Labels,
 )
 
 Classes: TypeAlias = Sequence[str] | Mapping[Any, Any]
@@ -43,7 +44,7 @@ class CodeReader:
 
     def __call__(self, path: Path) -> IntArray:
         """Class ids of a mask in an image, -1 for none."""
-        values = color_codes(read_image(path)) if self.are_colors else self._read(path)
+        values = color_codes(read_image(path)) if self.are_colors else read_codes(path)
         place = np.searchsorted(self.codes, values).clip(max=len(self.codes) - 1)
         is_known = np.asarray(self.codes)[place] == values
         if self.are_all:
@@ -57,14 +58,16 @@ class CodeReader:
         found = np.where(is_known, np.asarray(self.classes)[place], NO_CLASS)
         return np.asarray(found, dtype=np.int64)
 
-    def _read(self, path: Path) -> IntArray:
-        try:
-            return read_mask(path).astype(np.int64)
-        except ColorMaskError as error:
-            raise ColorMaskError(
-                f"{path} is a mask of colours; pass the colour of every class, such as "
-                'classes={"road": [128, 64, 128]}.'
-            ) from error
+
+def read_codes(path: Path) -> IntArray:
+    """Integers of a mask, as int64."""
+    try:
+        return read_mask(path).astype(np.int64)
+    except ColorMaskError as error:
+        raise ColorMaskError(
+            f"{path} is a mask of colours; pass the colour of every class, such as "
+            'classes={"road": [128, 64, 128]}.'
+        ) from error
 
 
 def color_codes(rgb: NDArray[np.integer[Any]]) -> IntArray:
@@ -140,11 +143,11 @@ def _is_below(end: int, value: Any) -> bool:  # noqa: ANN401
 
 
 def number_of_classes(
-    masks: Sequence[Any], ignore_index: int | None, parameter: str
+    masks: Iterable[Labels], ignore_index: int | None, parameter: str
 ) -> int:
     """One more than the largest class; 1 where the masks have none."""
     largest = 0
-    for mask in map(read_mask, masks):
+    for mask in masks:
         classes = mask if ignore_index is None else mask[mask != ignore_index]
         largest = max(largest, int(classes.max(initial=0)))
     if largest >= MOST_CLASSES:

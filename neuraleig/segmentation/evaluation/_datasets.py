@@ -15,6 +15,7 @@ from neuraleig.segmentation.evaluation._class_codes import (
     Classes,
     named_codes,
     number_of_classes,
+    read_codes,
 )
 from neuraleig.segmentation.evaluation._confusion import IGNORE_INDEX
 from neuraleig.segmentation.evaluation._dataset_readers import (
@@ -143,7 +144,8 @@ class SegmentationDataset:
         """
         found, labelled = layouts.files_of_folders(Path(images), Path(masks))
         if classes is None:
-            count = number_of_classes(labelled, ignore_index, "classes")
+            values = map(read_codes, labelled)
+            count = number_of_classes(values, ignore_index, "classes")
             classes = [f"class {number}" for number in range(count)]
         class_names, reader = named_codes(classes, ignore_index)
         return cls(found, labelled, class_names, NO_CLASS, reader=reader)

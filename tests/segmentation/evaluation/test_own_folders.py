@@ -217,6 +217,8 @@ def test_masks_of_something_else_are_refused(tmp_path):
     PIL.fromarray(np.zeros((2, 2, 3), np.uint8)).save(folders[1] / "a.png")
     with pytest.raises(ImageError, match=r"a\.png is a mask of colours; .*classes="):
         from_folders(*folders, ["a", "b"]).read_mask(0)
+    with pytest.raises(ImageError, match=r"a\.png is a mask of colours; .*classes="):
+        from_folders(*folders)
     PIL.fromarray(np.full((2, 2), 40000, np.uint16)).save(folders[1] / "a.png")
     with pytest.raises(ValueError, match=r"ignore_index=40000 .*, or classes"):
         from_folders(*folders)
