@@ -12,6 +12,8 @@ import pytest
 
 from neuraleig import NeuralEigenSpectralClustering, load, save
 from neuraleig.cli import main
+from neuraleig.segmentation import _window_tokens
+from neuraleig.segmentation.evaluation._datasets import DATASETS
 
 PIL = pytest.importorskip("PIL.Image")
 
@@ -111,7 +113,7 @@ def test_fit_writes_a_model_and_tells_of_its_stages(fitted, photos):
     assert done.stdout.startswith(f"{path}: 3 clusters of 2 images, modularity 0.")
     assert done.stdout.count("\n") == 1
     stages = [line.split(": ")[1] for line in done.stderr.splitlines()]
-    assert stages[0] == "features"
+    assert stages[:2] == ["backbone", "features"]
     assert stages[-1] == "fine-tuning"
     assert load(path).get_params()["random_state"] == 0
 
@@ -129,6 +131,86 @@ def test_stages_are_told_on_terminals_alone(photos, tmp_path, monkeypatch):
         assert ("neuraleig: features: " in stream.getvalue()) == expected
         # What was told is no part of the model.
         assert load(tmp_path / "m").verbose == 0
+
+
+def count_backbones(monkeypatch):
+    """Windows that go through backbones in this process, one number a pass."""
+    passes, extract = [], _window_tokens.extract
+
+    def counted(backbone, windows, device):
+        passes.append(len(windows))
+        return extract(backbone, windows, device)
+
+    monkeypatch.setattr(_window_tokens, "extract", counted)
+    return passes
+
+
+def test_one_run_writes_all_from_one_pass_of_the_backbone(
+    photos, tmp_path, monkeypatch
+):
+    pytest.importorskip("jinja2")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "caches"))
+    passes = count_backbones(monkeypatch)
+    model, labels = tmp_path / "m.safetensors", tmp_path / "labels"
+    files = {name: tmp_path / name for name in ("sheet.png", "page.html", "coco.json")}
+    sheet, page, coco = files.values()
+    status, text = call(
+        "fit", photos, "-o", model, *SMALL, "--predict", labels, "--overlays",
+        "--sheet", sheet, "--report", page, "--coco", coco,
+    )  # fmt: skip
+    assert status == 0
+    assert passes == [1, 1]
+    assert [line.split(": ")[0] for line in text.splitlines()] == [
+        str(path) for path in (model, labels / "manifest.json", sheet, page)
+    ]
+    assert len(json.loads(coco.read_text())["images"]) == 2
+    loaded = load(model)
+    assert (loaded.feature_cache, loaded.verbose) == ("auto", 0)
+    # And other commands do without, from what the first one stored.
+    apart = tmp_path / "apart"
+    assert call("predict", model, photos, "-o", apart, "--overlays")[0] == 0
+    assert call("name", model, "--sheet", photos, tmp_path / "s.png")[0] == 0
+    assert (
+        main(["report", str(model), str(photos), "-o", str(tmp_path / "p.html")]) == 0
+    )
+    assert passes == [1, 1]
+    for one, other in (
+        (sheet, tmp_path / "s.png"),
+        (page, tmp_path / "p.html"),
+        (labels / "0.png", apart / "0.png"),
+        (labels / "overlays" / "1.jpg", apart / "overlays" / "1.jpg"),
+    ):
+        assert one.read_bytes() == other.read_bytes()
+    # But where it must not.
+    bare = ("--feature-cache", "none")
+    call("predict", model, photos, "-o", tmp_path / "bare", *bare)
+    call("name", model, "--sheet", photos, tmp_path / "s.png", *bare)
+    assert passes == [1] * 6
+    stored = list((tmp_path / "caches" / "neuraleig").rglob("*.features"))
+    assert len(stored) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--overlays"], "--overlays is about labels, and needs --predict DIR"),
+        (["--coco", "c.json"], "--coco is about labels, and needs --predict DIR"),
+        (["--report", "page.png"], "suffix of another format"),
+    ],
+)
+def test_files_beside_the_model_are_checked_before_the_fit(
+    photos, tmp_path, capsys, options, message
+):
+    errors = refused(capsys, "fit", photos, "-o", tmp_path / "m", *SMALL, *options)
+    assert message in errors
+
+
+@pytest.mark.parametrize("name", ["none/s.png", "s.txt"])
+def test_sheets_are_checked_before_the_fit(photos, tmp_path, capsys, name):
+    model = tmp_path / "m"
+    failed(capsys, "fit", photos, "-o", model, *SMALL, "--sheet", tmp_path / name)
+    assert not model.exists()
 
 
 def test_options_become_parameters(photos, tmp_path):
@@ -192,10 +274,29 @@ def test_predict_writes_labels_overlays_and_a_line(fitted, photos, tmp_path):
     assert call(*arguments, "--overwrite") == (0, line.format(2, 0))
 
 
+def test_predict_writes_labels_that_were_done_before_in_the_format_of_coco(
+    model, photos, tmp_path
+):
+    assert call("name", model, "--name=1=road", "--device=cpu")[0] == 0
+    out, coco = tmp_path / "labels", tmp_path / "labels" / "coco.json"
+    arguments = ("predict", model, photos, "-o", out, "--device=cpu")
+    assert call(*arguments, "--coco", coco)[0] == 0
+    text = coco.read_text("ascii")
+    content = json.loads(text)
+    assert [image["file_name"] for image in content["images"]] == ["0.png", "1.png"]
+    names = [category["name"] for category in content["categories"]]
+    assert names == ["cluster 0", "road", "cluster 2"]
+    areas = sum(entry["area"] for entry in content["annotations"])
+    assert areas == 2 * 64 * 96
+    coco.unlink()
+    assert "0 images labelled, 2 done" in call(*arguments, "--coco", coco)[1]
+    assert coco.read_text("ascii") == text
+
+
 def test_predict_refuses_to_mix_settings(fitted, photos, tmp_path, capsys):
     arguments = ("predict", fitted[0], photos, "-o", tmp_path / "labels")
     assert call(*arguments)[0] == 0
-    assert "overwrite" in failed(capsys, *arguments, "--refine=guided")
+    assert "or pass --overwrite to" in failed(capsys, *arguments, "--refine=guided")
 
 
 @pytest.mark.filterwarnings("default")
@@ -226,12 +327,13 @@ def test_evaluate_prints_scores_of_a_model(fitted, camvid):
     )  # fmt: skip
     lines = text.splitlines()
     assert status == 0
-    assert lines[:2] == [
+    assert lines[:3] == [
         "camvid val: 2 images, 3 clusters, protocol sliding_window, "
         "windows of large images",
         "classes of clusters: hungarian, found on train",
+        "pixels with a class: 100.0 %",
     ]
-    assert lines[3].split() == ["class", "IoU", "accuracy", "share"]
+    assert lines[4].split() == ["class", "IoU", "accuracy", "share"]
     score = float(next(line for line in lines if line.startswith("all")).split()[1])
     # Three plain colours.
     assert score > 60
@@ -254,6 +356,132 @@ def test_evaluate_without_a_model_fits_and_keeps_one(camvid, tmp_path, capsys):
     assert "neuraleig: features: 2 images" in capsys.readouterr().err
     # What was saved is what was scored, and the train split is what was fitted.
     assert call("evaluate", path, *scored[1:], "--device=cpu") == (0, text)
+
+
+def scores_of(text):
+    """Table of the scores, without the lines above it."""
+    return text.partition("\n\n")[2]
+
+
+def own_masks(camvid, folder, codes, ending="_L"):
+    """Masks of the scored images in a folder, with other values or colours."""
+    folder.mkdir()
+    for path in (camvid / "val" / "labels").glob("*.png"):
+        with PIL.open(path) as page:
+            values = np.array(codes, np.uint8)[np.asarray(page)]
+        PIL.fromarray(values).save(folder / f"{path.stem}{ending}.png")
+    return folder
+
+
+def test_evaluate_scores_folders_as_it_scores_known_sets(fitted, camvid, tmp_path):
+    known = call(
+        "evaluate", fitted[0], "--dataset=camvid", "--root", camvid, "--device=cpu",
+        "--map-split=train",
+    )  # fmt: skip
+    classes = tmp_path / "classes.json"
+    names = list(DATASETS["camvid"].class_names)
+    images = camvid / "val" / "images"
+    mapped = (
+        *("--map-images", camvid / "train" / "images"),
+        *("--map-masks", camvid / "train" / "labels"),
+    )
+    same = own_masks(camvid, tmp_path / "same", [0, 1, 2])
+    for content, masks in (
+        (names, camvid / "val" / "labels"),
+        ({"class_names": names, "void_id": 255}, same),
+    ):
+        classes.write_text(json.dumps(content))
+        status, text = call(
+            "evaluate", fitted[0], "--images", images, "--masks", masks, *mapped,
+            "--classes", classes, "--device=cpu",
+        )  # fmt: skip
+        assert status == 0
+        assert text.splitlines()[:2] == [
+            f"{images}: 2 images, 3 clusters, protocol sliding_window, "
+            "windows of 512 pixels",
+            f"classes of clusters: majority, found on {camvid / 'train' / 'images'}",
+        ]
+        assert scores_of(text) == scores_of(known[1])
+
+
+def test_evaluate_takes_colours_and_other_integers(fitted, camvid, tmp_path):
+    colors = [[128, 64, 128], [0, 0, 9], [1, 2, 3]]
+    images = ("--images", camvid / "val" / "images", "--device=cpu")
+    tables = []
+    for name, codes, content in (
+        ("colours", colors, dict(zip("abc", colors, strict=True))),
+        ("integers", [7, 9, 250], {"a": 7, "b": 9, "c": 250}),
+        ("names", [7, 9, 250], {"7": "a", "9": "b", "250": "c"}),
+    ):
+        masks = own_masks(camvid, tmp_path / name, codes)
+        (tmp_path / "c.json").write_text(json.dumps(content))
+        line = ("--masks", masks, "--classes", tmp_path / "c.json")
+        status, text = call("evaluate", fitted[0], *images, *line)
+        assert (status, "with a class: 100.0 %\n" in text) == (0, True)
+        tables.append(scores_of(text))
+    assert len(set(tables)) == 1
+    # An object lists what is scored.
+    (tmp_path / "c.json").write_text('{"250": "c", "9": "b"}')
+    text = call("evaluate", fitted[0], *images, *line)[1]
+    assert [row.split()[0] for row in scores_of(text).splitlines()[2:4]] == ["c", "b"]
+    # The first has 40 x 48 of 64 x 96 pixels.
+    assert "pixels with a class: 68.8 %\n" in text
+
+
+def test_evaluate_numbers_classes_of_both_folders(fitted, camvid, tmp_path):
+    few = own_masks(camvid, tmp_path / "few", [0, 1, 77])
+    many = own_masks(camvid, tmp_path / "many", [0, 3, 77], ending="")
+    folders = ("--images", "--masks", "--map-images", "--map-masks")
+    images = camvid / "val" / "images"
+    for pair in ((few, many), (many, few)):
+        paths = (images, pair[0], images, pair[1])
+        options = [part for both in zip(folders, paths, strict=True) for part in both]
+        status, text = call("evaluate", fitted[0], *options, "--ignore-index=77")
+        rows = scores_of(text).splitlines()[2:-3]
+        assert status == 0
+        assert [row[:7] for row in rows] == [f"class {i}" for i in range(4)]
+
+
+def test_evaluate_of_folders_without_a_model_fits_the_other_images(
+    camvid, tmp_path, capsys
+):
+    names = ("images", "labels")
+    scored, mapped = ([camvid / s / n for n in names] for s in ("val", "train"))
+    options = ("--images", scored[0], "--masks", scored[1])
+    others = ("--map-images", mapped[0], "--map-masks", mapped[1])
+    line = ("evaluate", *options, *others, *SMALL, "--save", tmp_path / "m", "-q")
+    status, text = call(*line)
+    assert status == 0
+    assert text.splitlines()[0].startswith(f"{scored[0]}: 2 images, 3 clusters, ")
+    # What was saved is what was scored.
+    saved = ("evaluate", tmp_path / "m", *options, *others, "--device=cpu")
+    assert call(*saved) == (0, text)
+    assert call("fit", mapped[0], "-o", tmp_path / "n", *SMALL)[0] == 0
+    assert (tmp_path / "m").read_bytes() == (tmp_path / "n").read_bytes()
+    # Without others, those that are scored.
+    assert call("evaluate", *options, *SMALL, "-v")[0] == 0
+    assert "features: 2 windows of 2 images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("[1", "in JSON"),
+        ("3", "a list or an object"),
+        ("[]", "--classes=[] must be names"),
+        ("[1, 2]", "classes must be a list of names, or a mapping"),
+        ('{"a": 0, "b": 0}', "classes has 0 for 'a' and for 'b'"),
+        ('{"a": 0, "b": 255}', "--ignore-index=255 is the class 'b'"),
+        ('["a", "b"]', "has the value 2, and classes are 0 to 1; name it in classes, "),
+        ('["a", "b"]', "or pass --ignore-index=2 if it stands for no class"),
+    ],
+)
+def test_bad_classes_are_one_line(fitted, camvid, tmp_path, capsys, content, part):
+    classes = tmp_path / "c.json"
+    classes.write_text(content)
+    folders = ("--images", camvid / "val" / "images", "--masks", camvid / "val/labels")
+    line = ("evaluate", fitted[0], *folders, "--classes", classes, "--device=cpu")
+    assert part in failed(capsys, *line)
 
 
 @pytest.mark.filterwarnings("ignore:Only .* clusters have rows")
@@ -394,7 +622,22 @@ def test_bad_names_change_nothing(model, tmp_path, capsys, content, part):
         (("name", "m", "-o", "m.onnx"), ["--output", "m.onnx", ".safetensors"]),
         (("fit", "photos", "-o", "m", "-q", "-v"), ["--quiet", "--verbose"]),
         (("predict", "m", "photos"), ["--output"]),
-        (("evaluate", "m", "--root=."), ["--dataset"]),
+        (("predict", "m", "p", "-o", "o", "--coco=l.png"), ["--coco", "has .json"]),
+        (("evaluate", "m", "--root=."), ["--dataset and --root go together"]),
+        (("evaluate", "m", "--images=."), ["--images and --masks go together"]),
+        (("evaluate", "m"), ["--dataset", "--images"]),
+        (
+            ("evaluate", "m", "--images=a", "--masks=b", "--map-masks=c"),
+            ["--map-images and --map-masks go together"],
+        ),
+        (
+            ("evaluate", "m", "--images=a", "--masks=b", "--split=train"),
+            ["--images is for folders of your own", "--split for a known set"],
+        ),
+        (
+            ("evaluate", "m", "--dataset=camvid", "--root=.", "--ignore-index=0"),
+            ["--ignore-index is for folders"],
+        ),
         (("evaluate", "--dataset=mnist", "--root=."), ["mnist", "camvid"]),
         (
             ("evaluate", "m", "--dataset=camvid", "--root=.", "--random-state=1"),
@@ -448,8 +691,14 @@ def test_what_cannot_be_done_is_one_line(fitted, photos, tmp_path, capsys):
         (("predict", path, photos, "-o", photos), "folder of the images"),
         (("predict", path, photos, "-o", tmp_path / "o", "--device=abacus"), "abacus"),
         (("predict", path, photos, "-o", "o", "--weights=x"), "weights='x'"),
+        (
+            ("predict", path, photos, "-o", tmp_path / "o", "--coco=no/c.json"),
+            "--coco='no/c.json' is in the folder",
+        ),
         (("evaluate", path, "--dataset=camvid", "--root", empty), "--layouts"),
         (("evaluate", path, "--dataset=ade20k", "--root", empty), "--layouts"),
+        (("evaluate", path, "--images", photos, "--masks", empty), "has no PNG file"),
+        (("evaluate", path, "--images", "nowhere", "--masks", empty), "no nowhere"),
         (("name", path, "--merge", "1,7", "--device=cpu"), "7"),
         (("name", path, "--sheet", empty, tmp_path / "s.png"), "empty"),
         (("name", path, "--sheet", photos, empty), "--sheet must name a file"),
@@ -490,6 +739,7 @@ def test_a_fit_that_is_interrupted_leaves_nothing(photos, tmp_path):
 DROPPED = """
 import signal, sys, weakref
 from neuraleig.cli import main
+from neuraleig.segmentation import _window_tokens
 from neuraleig._fit import _fit
 
 class Thing:

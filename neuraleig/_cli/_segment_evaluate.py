@@ -1,4 +1,4 @@
-"""``neuraleig segment evaluate``: scores on labelled sets, as published."""
+"""``neuraleig segment evaluate``: scores on labelled images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from typer import Exit
 
 from neuraleig import DenseSegmenter
 from neuraleig._cli._command import UsageError
+from neuraleig._cli._labelled_images import LabelledImages
 from neuraleig._cli._models import for_predictions, load_segmenter
 from neuraleig._cli._options import (
     Verbosity,
@@ -26,19 +28,17 @@ from neuraleig._cli._segment_fit import (
 )
 from neuraleig._cli._settings import IMAGES
 from neuraleig._terminal import live_bar
-from neuraleig._words import count_text
+from neuraleig._words import count_text, share_text
 from neuraleig.segmentation import (
     PROTOCOLS,
     Evaluation,
     Protocol,
     SegmentationDataset,
-    load_dataset,
 )
 from neuraleig.segmentation import evaluate as score
 from neuraleig.segmentation.evaluation._datasets import DATASETS
-from neuraleig.segmentation.evaluation._matching import MATCHINGS
+from neuraleig.segmentation.evaluation._matching import MATCHINGS, Matching
 
-SPLITS = ("train", "val", "test")
 # Rows of the published tables: settings of the fit, and the protocol.
 PUBLISHED = {
     "cityscapes": ("cityscapes", "sliding_window"),
@@ -60,18 +60,10 @@ def _show_layouts(asked: bool) -> None:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Labelled set, and how clusters are scored on it.
+    """How clusters are scored.
 
     Parameters
     ----------
-    dataset : NAME
-        Labelled set, one of --layouts.
-    root : DIR
-        Its folder.
-    split : NAME
-        Split to score: train, val or test.
-    map_split : NAME
-        Split on which clusters are matched to classes (default: the scored one).
     protocol : NAME
         reco for 320 x 320 crops, or sliding_window for whole images (default: the
         published one).
@@ -79,28 +71,14 @@ class Scoring:
         majority for many clusters to a class, or hungarian for one to one.
     """
 
-    dataset: Annotated[str, one_of(DATASETS)]
-    root: Path
-    split: Annotated[str, one_of(SPLITS)] = "val"
-    map_split: Annotated[str | None, one_of(SPLITS)] = None
     protocol: Annotated[str | None, one_of(PROTOCOLS)] = None
     how: Annotated[Any, one_of(MATCHINGS)] = "majority"
-
-    def load(self, split: str) -> SegmentationDataset:
-        """Load a split."""
-        try:
-            return load_dataset(self.dataset, self.root, split)
-        except (FileNotFoundError, ValueError) as error:
-            kind = FileNotFoundError if isinstance(error, OSError) else ValueError
-            reason = str(error).partition("\n")[0].removesuffix(".")
-            raise kind(
-                f"{reason}; neuraleig segment evaluate --layouts shows what is expected"
-            ) from error
 
 
 def evaluate(
     model: Path | None = None,
     *,
+    labelled: LabelledImages,
     scoring: Scoring,
     save_: Annotated[Path | None, model_name] = None,
     verbosity: Verbosity,
@@ -109,15 +87,16 @@ def evaluate(
     weights: str | None = None,
     layouts: Annotated[bool, _show_layouts] = False,
 ) -> None:
-    r"""Score a model on a labelled set.
+    r"""Score a model on labelled images: a known set, or folders of your own.
 
     Every cluster is given the class that it covers best, and the classes are compared
     with those of the masks.
 
     Without a model, one is fitted first to the images of the train split, with the
     published settings for that set if there are some: one command makes a row of the
-    published tables. The fit reads no label. Images are seen in the windows of the
-    protocol, where it has some for the set.
+    published tables. With folders it is fitted to --map-images, or else to --images.
+    The fit reads no label. Images are seen in the windows of the protocol, where it has
+    some for the set.
 
     Parameters
     ----------
@@ -133,50 +112,58 @@ def evaluate(
                                      a row of the published tables
     neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid \
         --map-split train            match clusters to classes on other images
+    neuraleig segment evaluate model.safetensors --images photos --masks masks
+    neuraleig segment evaluate model.safetensors --images new --masks new_masks \
+        --map-images photos --map-masks masks --classes classes.json
     neuraleig segment evaluate --layouts
                                      folders in which the sets are expected
     """
     if model is not None:
         _check_fitted(parameters, preset, save_)
-    scored = scoring.load(scoring.split)
-    mapped = None
-    if scoring.map_split not in (None, scoring.split):
-        mapped = scoring.load(str(scoring.map_split))
-    published_preset, published_protocol = PUBLISHED.get(scoring.dataset, UNPUBLISHED)
+    with IMAGES.as_options():
+        scored, mapped = labelled.load()
+    published_preset, published_protocol = PUBLISHED.get(scored.name, UNPUBLISHED)
     if model is None:
         check_output(save_, option="--save")
         parameters = {"verbose": verbosity.level, **parameters}
         segmenter = new_segmenter(preset or published_preset, parameters)
         with IMAGES.as_options():
-            segmenter.fit(scoring.load("train").images)
+            segmenter.fit(labelled.images_of_fit(scored, mapped))
         if save_ is not None:
             save_segmenter(segmenter, save_)
     else:
         device = parameters.pop("device", "auto")
         loaded = load_segmenter(model, device, weights)
         segmenter = for_predictions(loaded).set_params(**parameters)
-    found, segmenter = _scores(segmenter, scoring, published_protocol, scored, mapped)
-    sys.stdout.write(_report(found, scored, mapped, segmenter, scoring.how))
+    chosen = PROTOCOLS[scoring.protocol or published_protocol]
+    protocol = chosen.for_dataset(scored.name)
+    if protocol.window_size is not None:
+        segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
+    with IMAGES.as_options():
+        found, share = _scores(segmenter, protocol, scoring.how, scored, mapped)
+    sys.stdout.write(
+        f"{labelled.title}: {_seen(found, segmenter)}\n"
+        f"classes of clusters: {scoring.how}, found on {labelled.map_title}\n"
+        f"pixels with a class: {share_text(share)}\n\n"
+        f"{found.scores.table()}\n"
+    )
 
 
 def _scores(
     segmenter: DenseSegmenter,
-    scoring: Scoring,
-    published_protocol: str,
+    protocol: Protocol,
+    how: Matching,
     scored: SegmentationDataset,
     mapped: SegmentationDataset | None,
-) -> tuple[Evaluation, DenseSegmenter]:
-    """Scores of a segmenter, and the segmenter with the windows of the protocol."""
-    protocol = PROTOCOLS[scoring.protocol or published_protocol].for_dataset(
-        scored.name
-    )
-    if protocol.window_size is not None:
-        segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
+) -> tuple[Evaluation, float]:
+    """Scores of a segmenter, and the share of the scored pixels that have a class."""
+    sizes: list[int] = []
     n_images = len(scored) + (0 if mapped is None else len(mapped))
     with live_bar("neuraleig: evaluate", n_images, "images") as advance:
 
         def predict(image: Any) -> Any:  # noqa: ANN401 - as the segmenter has it
             labels = segmenter.predict(image)
+            sizes.append(np.size(labels))
             advance(1)
             return labels
 
@@ -185,10 +172,11 @@ def _scores(
             scored,
             n_clusters=segmenter.n_clusters_,
             protocol=protocol,
-            how=scoring.how,
+            how=how,
             map_dataset=mapped,
         )
-    return found, segmenter
+    # The images of the map come last.
+    return found, float(found.confusion.sum() / sum(sizes[: len(scored)]))
 
 
 def _check_fitted(
@@ -205,28 +193,14 @@ def _check_fitted(
         raise UsageError(f"{of_fits[0]} is for a fit, and MODEL is fitted already")
 
 
-def _report(
-    found: Evaluation,
-    scored: SegmentationDataset,
-    mapped: SegmentationDataset | None,
-    model: DenseSegmenter,
-    how: str,
-) -> str:
-    where = "the same images" if mapped is None else mapped.split
-    images = count_text(found.n_images, "image")
-    clusters = count_text(model.n_clusters_, "cluster")
-    return (
-        f"{scored.name} {scored.split}: {images}, "
-        f"{clusters}, {_windows(found.protocol, model)}\n"
-        f"classes of clusters: {how}, found on {where}\n\n"
-        f"{found.scores.table()}\n"
-    )
-
-
-def _windows(protocol: Protocol, model: DenseSegmenter) -> str:
-    if model.window_size is None:
-        return f"protocol {protocol.name}, whole images"
+def _seen(found: Evaluation, model: DenseSegmenter) -> str:
+    """Images, clusters, protocol and windows in words."""
+    counts = ((found.n_images, "image"), (model.n_clusters_, "cluster"))
+    windows = "whole images"
     if isinstance(model.window_size, str):
-        return f"protocol {protocol.name}, windows of large images"
-    stride = "" if model.stride is None else f" every {model.stride}"
-    return f"protocol {protocol.name}, windows of {model.window_size} pixels{stride}"
+        windows = "windows of large images"
+    elif model.window_size is not None:
+        stride = "" if model.stride is None else f" every {model.stride}"
+        windows = f"windows of {model.window_size} pixels{stride}"
+    words = [count_text(*count) for count in counts]
+    return ", ".join([*words, f"protocol {found.protocol.name}", windows])

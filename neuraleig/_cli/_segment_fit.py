@@ -23,12 +23,45 @@ from neuraleig._cli._settings import IMAGE_DEFAULTS, IMAGES
 from neuraleig._words import choice_text, count_text
 from neuraleig.segmentation._presets import PRESETS
 from neuraleig.segmentation.backbones._feature_cache import TEMPORARY
+from neuraleig.segmentation.images._image_files import image_format
 from neuraleig.training._checkpoint import clearing_deferred
 
 # Parameters that may differ between predictions of one model.
 OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales", "feature_cache")
 
 Preset = Annotated[str | None, one_of([*PRESETS, "none"])]
+
+
+@dataclass(frozen=True)
+class LabelFiles:
+    """Files of labels.
+
+    Parameters
+    ----------
+    overlays
+        Write coloured images beside the labels.
+    coco : FILE
+        Write all labels into one JSON file, too, as run lengths of COCO.
+    overwrite
+        Begin the folder of the labels anew.
+    """
+
+    overlays: bool = False
+    coco: Annotated[Path | None, file_named("COCO's format", ".json")] = None
+    overwrite: bool = False
+
+    def write(self, model: DenseSegmenter, images: str, folder: Path) -> int:
+        """Label images; the status of the command."""
+        with IMAGES.as_options():
+            report = model.predict_folder(
+                images, folder, progress=bool(model.verbose), **vars(self)
+            )
+        written, skipped = len(report.written), len(report.skipped)
+        sys.stdout.write(
+            f"{report.manifest}: {count_text(written, 'image')} labelled, "
+            f"{skipped:,} done before, {len(report.unreadable)} unreadable\n"
+        )
+        return 0 if written + skipped else 1
 
 
 @dataclass(frozen=True)
@@ -39,10 +72,6 @@ class Results:
     ----------
     predict : DIR
         Label the images, into a folder, as the command predict does.
-    overlays
-        Write coloured images as well, with --predict.
-    overwrite
-        Begin the folder of --predict anew.
     sheet : PNG
         Draw the clusters on a sheet.
     report : HTML
@@ -50,26 +79,24 @@ class Results:
     """
 
     predict: Path | None = None
-    overlays: bool = False
-    overwrite: bool = False
     sheet: Path | None = None
     report: Annotated[Path | None, file_named("a page", ".html")] = None
 
-    def check(self, images: str) -> None:
+    def check(self, images: str, files: LabelFiles) -> None:
         """Refuse what cannot be written, before the fit."""
-        if self.predict is None and (self.overlays or self.overwrite):
-            option = "--overlays" if self.overlays else "--overwrite"
-            raise UsageError(f"{option} is for labels; name their folder by --predict")
-        check_output(self.sheet, option="--sheet")
+        given = [f"--{name}" for name, value in vars(files).items() if value]
+        if self.predict is None and given:
+            raise UsageError(f"{given[0]} is about labels, and needs --predict DIR")
+        check_sheet(self.sheet)
         check_output(self.report, images, option="--report")
         if self.report is not None:
             # Whether what it needs is installed.
             import neuraleig.report  # noqa: F401
 
-    def write(self, model: DenseSegmenter, images: str) -> None:
+    def write(self, model: DenseSegmenter, images: str, files: LabelFiles) -> None:
         """Write what was asked for, from the features of the fit."""
         if self.predict is not None:
-            write_labels(model, images, self.predict, self.overlays, self.overwrite)
+            files.write(model, images, self.predict)
         if self.sheet is not None:
             model.contact_sheet(images).save(self.sheet)
             sys.stdout.write(f"{self.sheet}: {self.sheet.stat().st_size} bytes\n")
@@ -80,12 +107,20 @@ class Results:
             sys.stdout.write(f"{self.report}: {self.report.stat().st_size} bytes\n")
 
 
+def check_sheet(path: Path | None) -> None:
+    """Refuse the file of a sheet that cannot be written."""
+    check_output(path, option="--sheet")
+    if path is not None:
+        image_format(path)
+
+
 def fit(
     images: str,
     *,
     output: ModelName,
     verbosity: Verbosity,
     results: Results,
+    files: LabelFiles,
     preset: Preset = None,
     align_to: Path | None = None,
     parameters: Annotated[dict[str, Any], IMAGES],
@@ -110,7 +145,7 @@ def fit(
     neuraleig segment fit photos -o new.safetensors --align-to model.safetensors
     """
     check_output(output)
-    results.check(images)
+    results.check(images, files)
     segmenter = new_segmenter(preset, {"verbose": verbosity.level, **parameters})
     # A model that cannot be written is not lost: its checkpoint is still there.
     with clearing_deferred():
@@ -125,7 +160,7 @@ def fit(
     )
     if align_to is not None:
         sys.stdout.write(f"numbers of {align_to}: {model.alignment_}\n")
-    results.write(model, images)
+    results.write(model, images, files)
 
 
 def save_segmenter(model: DenseSegmenter, path: Path) -> None:
@@ -147,8 +182,7 @@ def predict(
     images: str,
     *,
     output: Path,
-    overlays: bool = False,
-    overwrite: bool = False,
+    files: LabelFiles,
     parameters: Annotated[dict[str, Any], IMAGES.only(OF_PREDICTIONS)],
     device: str = "auto",
     weights: str | None = None,
@@ -161,35 +195,13 @@ def predict(
     ----------
     output : DIR
         Folder of the labels.
-    overlays
-        Write coloured images as well.
-    overwrite
-        Begin anew.
 
     Examples
     --------
     neuraleig segment predict model.safetensors photos -o labels
     neuraleig segment predict model.safetensors photos -o labels --overlays
+    neuraleig segment predict m.safetensors photos -o labels --coco labels.json
     """
     loaded = load_segmenter(model, device, weights)
     segmenter = for_predictions(loaded).set_params(**parameters)
-    return write_labels(segmenter, images, output, overlays, overwrite)
-
-
-def write_labels(
-    model: DenseSegmenter, images: str, output: Path, overlays: bool, overwrite: bool
-) -> int:
-    """Label the images of a folder; the status of the command."""
-    report = model.predict_folder(
-        images,
-        output,
-        overlays=overlays,
-        overwrite=overwrite,
-        progress=bool(model.verbose),
-    )
-    written, skipped = len(report.written), len(report.skipped)
-    sys.stdout.write(
-        f"{report.manifest}: {count_text(written, 'image')} labelled, "
-        f"{skipped:,} done before, {len(report.unreadable)} unreadable\n"
-    )
-    return 0 if written + skipped else 1
+    return files.write(segmenter, images, output)

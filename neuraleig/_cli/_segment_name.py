@@ -14,6 +14,7 @@ from neuraleig._cli._options import (
     check_output,
     model_name,
 )
+from neuraleig._cli._segment_fit import check_sheet
 from neuraleig.segmentation.backbones._feature_cache import SHARED
 
 
@@ -69,8 +70,7 @@ def name(
     if is_changed:
         check_output(saved)
     named = read_names(names) | dict(name or [])
-    if sheet is not None:
-        check_output(Path(sheet[1]), option="--sheet")
+    check_sheet(None if sheet is None else Path(sheet[1]))
     segmenter = load_segmenter(model, device, weights)
     # All of it is refused before any of it is saved.
     segmenter.name_clusters(named).merge_clusters(merge or [])

@@ -35,8 +35,11 @@ PARTS: dict[str, tuple[type, ...]] = {
 }
 # Parameters whose values are objects of Python, and what has options of its own.
 LEFT_OUT = ("callbacks", "verbose", "network", "training", "clusterer", "name")
-# Options of arguments of fit, which are no parameters.
-ARGUMENTS = {"align_to": "--align-to"}
+# Options of arguments of methods, which are no parameters.
+ARGUMENTS = {
+    name: "--" + name.replace("_", "-")
+    for name in ("align_to", "classes", "coco", "ignore_index", "overwrite")
+}
 # Help where the docstring is about objects.
 TEXTS = {
     "affinity": "Weights between rows",

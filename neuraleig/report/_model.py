@@ -101,8 +101,6 @@ def fitted_numbers(step: Any) -> dict[str, str]:  # noqa: ANN401 - estimator
     return found
 
 
-
-
 def parameters_of(step: Any) -> list[Parameter]:  # noqa: ANN401 - estimator
     """Return the parameters of an estimator in the order of its signature."""
     values = step.get_params(deep=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ from neuraleig.segmentation.backbones._backbones import digest
 from neuraleig.segmentation.backbones._feature_cache import cache_key
 from neuraleig.segmentation.images._image_sets import readable
 from neuraleig.segmentation.outputs import ClusterSheet, FolderReport
+from neuraleig.segmentation.outputs._coco import checked_coco, write_coco
 from neuraleig.segmentation.outputs._folders import predict_folder
 from neuraleig.segmentation.outputs._sheets import cluster_sheet
 
@@ -188,6 +190,7 @@ class ClusterNaming(NamedClusters, ImagePredictor):
         out: str | PathLike[str],
         *,
         overlays: bool = False,
+        coco: str | PathLike[str] | None = None,
         overwrite: bool = False,
         progress: bool = True,
     ) -> FolderReport:
@@ -202,6 +205,10 @@ class ClusterNaming(NamedClusters, ImagePredictor):
             bits beyond 256 clusters. ``manifest.json`` lists them.
         overlays : bool, default=False
             Write pictures with coloured clusters, too.
+        coco : str, PathLike or None, default=None
+            JSON file for the labels of all images, those that are skipped included, in
+            COCO's format: an annotation with a run-length encoded mask for every
+            cluster of every image, a category for every cluster.
         overwrite : bool, default=False
             Begin anew. Else finished images are skipped, and results of another model,
             of other settings or of other images are refused.
@@ -214,7 +221,8 @@ class ClusterNaming(NamedClusters, ImagePredictor):
             What was written, skipped, and could not be read.
         """
         self._check_ready()
-        return predict_folder(
+        annotated = None if coco is None else checked_coco(coco, Path(out))
+        report = predict_folder(
             self._labels,
             src,
             out,
@@ -225,6 +233,9 @@ class ClusterNaming(NamedClusters, ImagePredictor):
             overwrite=overwrite,
             progress=progress,
         )
+        if annotated is not None:
+            write_coco(annotated, report.manifest)
+        return report
 
     def _occurrences_of(self, n_clusters: int) -> Occurrences | None:
         """Occurrences of another number of clusters, if its labels are known."""

@@ -20,6 +20,7 @@ from neuraleig.segmentation.evaluation import (
     SegmentationScores,
     match_clusters,
 )
+from neuraleig.segmentation.evaluation._class_codes import number_of_classes
 from neuraleig.segmentation.evaluation._confusion import IGNORE_INDEX
 from neuraleig.segmentation.evaluation._matching import Matching
 from neuraleig.segmentation.images import read_mask
@@ -28,9 +29,6 @@ from neuraleig.segmentation.images._image_sets import (
     mask_sequence,
     readable,
 )
-
-# No set has so many classes: larger values stand for none, such as 65535.
-MOST_CLASSES = 10_000
 
 
 class ClusterScoring(ImagePredictor):
@@ -192,23 +190,10 @@ class ClusterScoring(ImagePredictor):
         alone = is_one_image(images)
         given = [masks] if alone else mask_sequence(masks, len(found))
         if n_classes is None:
-            n_classes = _number_of_classes(given, ignore_index)
+            values = map(read_mask, given)
+            n_classes = number_of_classes(values, ignore_index, "n_classes")
         counts = ConfusionMatrix(n_classes, self.n_clusters_, ignore_index)
         for number, rgb in enumerate(found):
             mask = read_mask(given[number])
             counts.update(mask, self._labels(rgb), image=f"image {number}")
         return counts.counts
-
-
-def _number_of_classes(masks: Sequence[Any], ignore_index: int | None) -> int:
-    """One more than the largest class; 1 where the masks have none."""
-    largest = 0
-    for mask in map(read_mask, masks):
-        classes = mask if ignore_index is None else mask[mask != ignore_index]
-        largest = max(largest, int(classes.max(initial=0)))
-    if largest >= MOST_CLASSES:
-        raise ValueError(
-            f"masks have the value {largest}, which would make {largest + 1} classes; "
-            f"pass ignore_index={largest} if it stands for no class, or n_classes."
-        )
-    return largest + 1

@@ -1,10 +1,12 @@
-"""Folder layouts of published data sets: images and masks of a split, in order."""
+"""Folder layouts of data sets: images and masks of a split, in order."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
-from neuraleig.segmentation.images._image_paths import IMAGE_SUFFIXES
+from neuraleig.segmentation.images._image_paths import IMAGE_SUFFIXES, image_files
 
 Files = tuple[list[Path], list[Path]]
 """Images and their masks."""
@@ -38,6 +40,9 @@ ROOT/labels.txt                                   their names"""
 
 # Files that an error names.
 MAX_NAMED = 3
+# What the ending of a mask begins with, such as _L in 0001_L.png: 10.png is no mask of
+# 1.jpg.
+SEPARATORS = "_-. "
 
 
 def camvid_files(root: Path, split: str) -> Files:
@@ -85,6 +90,34 @@ def pascal_context_files(root: Path, split: str) -> Files:
     if not chosen:
         raise FileNotFoundError(f"{names} lists no image")
     return _listed(chosen, base / "JPEGImages", ".jpg"), _listed(chosen, masks, suffix)
+
+
+def files_of_folders(images: Path, masks: Path) -> Files:
+    """Images in and below a folder, and their PNG masks in and below another.
+
+    A mask has the path of its image, but for the suffix and an ending that all masks
+    share.
+    """
+    if _existing(images).samefile(_existing(masks)):
+        raise ValueError(
+            f"{images} is the folder of the images and of the masks; move the masks "
+            "to a folder of their own"
+        )
+    found = _by_stem(images, image_files(images, exclude=masks))
+    pages = [path for path in image_files(masks, exclude=images) if _is_png(path)]
+    labelled = _by_stem(masks, pages)
+    for folder, files, what in ((images, found, "image"), (masks, labelled, "PNG")):
+        if not files:
+            raise FileNotFoundError(f"{folder} has no {what} file")
+    ending = _common_ending(found, labelled, masks)
+    return _paired(
+        found,
+        {
+            # No image has the name of a folder.
+            key.removesuffix(ending) if key.endswith(ending) else f"{key}/": path
+            for key, path in labelled.items()
+        },
+    )
 
 
 def label_list(masks: Path) -> Path:
@@ -140,15 +173,53 @@ def _files(
     return files
 
 
+def _is_png(path: Path) -> bool:
+    return path.suffix.lower() == ".png"
+
+
+def _by_stem(folder: Path, paths: Iterable[Path]) -> dict[str, Path]:
+    """Files by their paths below a folder, without suffix."""
+    files: dict[str, Path] = {}
+    for path in paths:
+        key = path.relative_to(folder).with_suffix("").as_posix()
+        if key in files:
+            raise ValueError(f"there are both {files[key]} and {path}; keep one")
+        files[key] = path
+    return files
+
+
+def _common_ending(
+    images: dict[str, Path], masks: dict[str, Path], folder: Path
+) -> str:
+    """What most masks add to the name of their image: nothing, or such as ``_L``."""
+    counts = Counter[str]()
+    for key in masks:
+        counts[""] += key in images
+        for cut in range(key.rfind("/") + 1, len(key)):
+            if key[cut] in SEPARATORS and key[:cut] in images:
+                counts[key[cut:]] += 1
+    most = max(counts.values())
+    endings = [ending for ending, count in counts.items() if count == most]
+    if "" not in endings and len(endings) > 1:
+        raise ValueError(
+            f"{folder} has masks that end in {endings[0]} and in {endings[1]}, as many "
+            "of each; keep those of one kind in the folder"
+        )
+    return "" if "" in endings else endings[0]
+
+
 def _paired(images: dict[str, Path], masks: dict[str, Path]) -> Files:
     """Images and masks of the same names; a file without its partner is refused."""
-    for what, other, left, right in (
-        ("images", "mask", images, masks),
-        ("masks", "image", masks, images),
-    ):
-        alone = [str(path) for name, path in left.items() if name not in right]
-        if alone:
-            raise FileNotFoundError(f"there are {what} without {other}: {_some(alone)}")
+    alone = [
+        f"{what} without {other}: {_some(lone)}"
+        for what, other, left, right in (
+            ("images", "mask", images, masks),
+            ("masks", "image", masks, images),
+        )
+        if (lone := [str(path) for name, path in left.items() if name not in right])
+    ]
+    if alone:
+        raise FileNotFoundError(f"there are {', and '.join(alone)}")
     names = sorted(images)
     return [images[name] for name in names], [masks[name] for name in names]
 

@@ -10,6 +10,13 @@ from pathlib import Path
 from neuraleig._typing import IntArray
 from neuraleig.segmentation.evaluation import _class_names as names
 from neuraleig.segmentation.evaluation import _dataset_layouts as layouts
+from neuraleig.segmentation.evaluation._class_codes import (
+    NO_CLASS,
+    Classes,
+    named_codes,
+    number_of_classes,
+    read_codes,
+)
 from neuraleig.segmentation.evaluation._confusion import IGNORE_INDEX
 from neuraleig.segmentation.evaluation._dataset_readers import (
     TableReader,
@@ -77,6 +84,71 @@ class SegmentationDataset:
             )
         if not self.class_names:
             raise ValueError("class_names is empty; name every class.")
+
+    @classmethod
+    def from_folders(
+        cls,
+        images: str | PathLike[str],
+        masks: str | PathLike[str],
+        classes: Classes | None = None,
+        *,
+        ignore_index: int | None = IGNORE_INDEX,
+    ) -> SegmentationDataset:
+        """Data set of a folder of images and a folder of their masks.
+
+        Parameters
+        ----------
+        images : path
+            Folder that is searched for images, with all below it.
+        masks : path
+            Folder of PNG files in the same tree. The mask of ``a/1.jpg`` is
+            ``a/1.png``, or ``a/1_L.png`` where all masks have the ending ``_L``, or
+            another one that begins with ``_``, ``-``, a point or a space.
+        classes : sequence of str, mapping or None, default=None
+            Names, for masks that hold their indices, where other values are errors; or
+            a mapping as ``{0: "road"}``, ``{"road": 0}`` or, for masks of colours,
+            ``{"road": (128, 64, 128)}``, where other pixels have no class. None: a
+            class per integer up to the largest in the masks, which are read for it.
+        ignore_index : int or None, default=255
+            Value of pixels without a class in the files. Not used with colours.
+
+        Returns
+        -------
+        dataset : SegmentationDataset
+            Masks hold class ids from 0, and -1 for no class, whatever the files hold.
+
+        Raises
+        ------
+        ValueError
+            If two images have one name, or ``classes`` are not as described.
+        FileNotFoundError
+            If a folder is missing or empty, or an image has no mask or a mask no image.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from neuraleig.segmentation import SegmentationDataset
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("images/1.jpg", "masks/1_L.png"):
+        ...         path = Path(folder, name)
+        ...         path.parent.mkdir()
+        ...         Image.fromarray(np.array([[7, 7, 8]], np.uint8)).save(path)
+        ...     dataset = SegmentationDataset.from_folders(
+        ...         Path(folder, "images"), Path(folder, "masks"), {7: "road", 8: "sky"}
+        ...     )
+        ...     dataset.class_names, dataset.read_mask(0)
+        (('road', 'sky'), array([[0, 0, 1]]))
+        """
+        found, labelled = layouts.files_of_folders(Path(images), Path(masks))
+        if classes is None:
+            values = map(read_codes, labelled)
+            count = number_of_classes(values, ignore_index, "classes")
+            classes = [f"class {number}" for number in range(count)]
+        class_names, reader = named_codes(classes, ignore_index)
+        return cls(found, labelled, class_names, NO_CLASS, reader=reader)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -26,6 +26,10 @@ class ImageError(ValueError):
     """An image or a mask cannot be read; the message has its name and the reason."""
 
 
+class ColorMaskError(ImageError):
+    """A mask has colours in place of integers."""
+
+
 class ImageWarning(UserWarning):
     """Some images cannot be read and are left out."""
 

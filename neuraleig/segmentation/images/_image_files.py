@@ -21,6 +21,7 @@ from neuraleig._extras import missing
 from neuraleig.segmentation.images._image_arrays import (
     DEEPEST,
     RGB,
+    ColorMaskError,
     ImageError,
     Labels,
     check_labels,
@@ -175,7 +176,7 @@ def read_mask(mask: ImageLike) -> Labels:
                 "pass a PNG or an array."
             )
         if picture.mode not in {"1", "L", "P", "I", "F"} and picture.mode[:2] != "I;":
-            raise ImageError(
+            raise ColorMaskError(
                 f"cannot read {what}: it is a colour image (mode {picture.mode}); pass "
                 "the integers for which the colours stand, as an array."
             )
@@ -216,7 +217,14 @@ def write_labels(
 
 def write_image(path: str | os.PathLike[str], rgb: RGB) -> None:
     """Write an RGB image in the format of the file's suffix, atomically."""
-    path = Path(path)
+    path, library = Path(path), pillow().Image
+    kind = image_format(path)
+    with atomic_file(path) as file:
+        library.fromarray(rgb).save(file, format=kind, quality=QUALITY)
+
+
+def image_format(path: Path) -> str:
+    """Format of Pillow for the suffix of a file; ValueError if there is none."""
     library = pillow().Image
     kind = library.registered_extensions().get(path.suffix.lower())
     if kind is None or kind not in library.SAVE:
@@ -224,8 +232,7 @@ def write_image(path: str | os.PathLike[str], rgb: RGB) -> None:
             f"{str(path)!r} does not end in the suffix of an image format; use .png or "
             ".jpg."
         )
-    with atomic_file(path) as file:
-        library.fromarray(rgb).save(file, format=kind, quality=QUALITY)
+    return str(kind)
 
 
 def jpeg_bytes(rgb: RGB, quality: int = 85) -> bytes:
