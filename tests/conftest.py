@@ -34,6 +34,15 @@ def interrupts_are_heard():
     signal.signal(signal.SIGINT, former)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def caches_are_elsewhere(tmp_path_factory):
+    """Features that commands store are not those of the user."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+            patch.setenv(variable, str(tmp_path_factory.mktemp("caches")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """The same draws for a test alone as among others."""

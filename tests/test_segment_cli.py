@@ -398,7 +398,7 @@ def test_evaluate_scores_folders_as_it_scores_known_sets(fitted, camvid, tmp_pat
         assert status == 0
         assert text.splitlines()[:2] == [
             f"{images}: 2 images, 3 clusters, protocol sliding_window, "
-            "windows of 512 pixels",
+            "windows of large images",
             f"classes of clusters: majority, found on {camvid / 'train' / 'images'}",
         ]
         assert scores_of(text) == scores_of(known[1])
@@ -460,7 +460,7 @@ def test_evaluate_of_folders_without_a_model_fits_the_other_images(
     assert (tmp_path / "m").read_bytes() == (tmp_path / "n").read_bytes()
     # Without others, those that are scored.
     assert call("evaluate", *options, *SMALL, "-v")[0] == 0
-    assert "features: 2 windows of 2 images" in capsys.readouterr().err
+    assert "features: 2 images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -730,7 +730,7 @@ def test_a_fit_that_is_interrupted_leaves_nothing(photos, tmp_path):
         process.send_signal(signal.SIGINT)
         done = process.wait(60)
         assert "Traceback" not in errors.read()
-    assert first.startswith("neuraleig: features")
+    assert first.startswith("neuraleig: backbone")
     assert (done.returncode, done.stdout) == (130, "")
     assert list(tmp_path.iterdir()) == []
 

@@ -132,8 +132,7 @@ def evaluate(
         if save_ is not None:
             save_segmenter(segmenter, save_)
     else:
-        device = parameters.pop("device", "auto")
-        loaded = load_segmenter(model, device, weights)
+        loaded = load_segmenter(model, parameters.pop("device", "auto"), weights)
         segmenter = for_predictions(loaded).set_params(**parameters)
     chosen = PROTOCOLS[scoring.protocol or published_protocol]
     protocol = chosen.for_dataset(scored.name)

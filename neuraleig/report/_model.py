@@ -25,8 +25,8 @@ from neuraleig.segmentation import DenseSegmenter
 
 KNOWN = (NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter)
 # Fitted attributes, and their names on the page.
-# Parameters on which no result depends.
-NOT_SHOWN = ("verbose", "feature_cache")
+# Parameters that a model has for a while: no result depends on them.
+NOT_SHOWN = ("verbose", "feature_cache", "device")
 FITTED = {
     "n_clusters": "Requested clusters",
     "n_samples_seen_": "Training rows",

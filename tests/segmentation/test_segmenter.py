@@ -423,7 +423,7 @@ class TestFit:
     def test_stages_are_told_of(self, make_segmenter, images, capsys):
         make_segmenter(verbose=1).fit(images[:2])
         told = capsys.readouterr().err
-        assert "neuraleig: backbone: 3 channels a token" in told
+        assert "neuraleig: backbone: 136 channels a token" in told
         assert "neuraleig: features: 2 images" in told
         assert "eigenvectors" in told
 
@@ -572,6 +572,7 @@ class TestSupervision:
         make_segmenter().set_callbacks(stages).fit(images)
         assert stages.names == [
             ("DenseSegmenter", "fit"),
+            ("DenseSegmenter", "backbone"),
             ("DenseSegmenter", "features"),
             ("DenseSegmenter", "clusters"),
         ]
