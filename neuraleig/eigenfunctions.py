@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import (
+    CACHED_ELEMENTS,
     FARTHEST,
     SLICE_ELEMENTS,
     Standardization,
@@ -226,11 +227,23 @@ class Eigenfunctions(nn.Module):
         >>> rows.grad.shape
         torch.Size([40, 1])
         """
-        scale = self.scale
+        X = X.to(self.shift.device)
+        on_cpu = X.device.type == "cpu"
+        step = CACHED_ELEMENTS // X.shape[1] if on_cpu else len(X)
+        parts = torch.split(X, max(1, step))
+        return torch.cat([self._standardized(part) for part in parts])
+
+    def _standardized(self, X: Tensor) -> Tensor:
+        """Rows as ``standardize`` returns them, few enough for the cache of a CPU."""
         # As Standardization.apply does: before the division, which may overflow.
-        reach = FARTHEST * scale
-        moved = X.to(self.shift.device, torch.float64) - self.shift
-        return bounded((moved.clamp(-reach, reach) / scale).float(), self.bound)
+        reach = FARTHEST * self.scale
+        moved = X.double() - self.shift
+        rows = (moved.clamp(-reach, reach) / self.scale).float()
+        far = rows.abs() > self.bound
+        if not bool(far.any()):
+            return rows
+        # Logarithms of what needs them: they cost more than all the rest.
+        return rows.masked_scatter(far, bounded(rows[far], self.bound))
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Functions and scores of clusters of some rows.
