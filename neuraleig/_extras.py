@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PACKAGES = {
-    "cli": "typer pyarrow",
+    "cli": "typer pyarrow tqdm",
     "faiss": "faiss-cpu",
     "mlflow": "mlflow-skinny",
     "onnx": "onnx onnxscript",

@@ -91,7 +91,7 @@ def test_without_typer_the_command_says_what_to_install():
     )
     done = new_process.run(["-c", code])
     assert (done.returncode, done.stdout) == (1, "")
-    assert_one_line(done.stderr, "pip install typer pyarrow (extra 'cli')")
+    assert_one_line(done.stderr, "pip install typer pyarrow tqdm (extra 'cli')")
 
 
 def test_output_that_is_a_file_fails_before_any_fit(tmp_path, monkeypatch, capsys):

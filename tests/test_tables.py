@@ -406,7 +406,7 @@ def test_options_of_another_format_are_refused(name, reading):
 
 def test_missing_pyarrow_is_named_with_its_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match="pip install typer pyarrow "):
+    with pytest.raises(ImportError, match="pip install typer pyarrow tqdm "):
         open_source(str(tmp_path / "x.parquet"))
 
 

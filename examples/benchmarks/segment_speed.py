@@ -31,7 +31,7 @@ from torch.nn import functional
 
 from neuraleig.networks import EigenNetwork, make_network
 from neuraleig.segmentation import Backbone, TimmBackbone
-from neuraleig.segmentation._prediction import windows_at_a_time
+from neuraleig.segmentation._window_tokens import windows_at_a_time
 from neuraleig.segmentation.backbones import extract
 from neuraleig.segmentation.inference import (
     Lattice,

@@ -43,6 +43,7 @@ import torch
 from numpy.typing import NDArray
 from segments_tables import Found, tables
 from sklearn.cluster import KMeans
+from torch.nn.functional import avg_pool2d
 
 from neuraleig import DenseSegmenter
 from neuraleig.affinity import (
@@ -153,7 +154,8 @@ class Frames:
         lattice = self.view.lattice(*rgb.shape[:2])
         padded = lattice.pad(self.view.seen(rgb))
         features = extract(self.backbone, padded[None], CPU)[0]
-        return features, lattice.token_colors(padded), lattice
+        colors = avg_pool2d(padded, lattice.patch_size).permute(1, 2, 0)
+        return features, colors, lattice
 
     def last(self, features: torch.Tensor) -> torch.Tensor:
         """Features of the last level."""
