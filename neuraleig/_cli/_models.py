@@ -10,18 +10,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+import numpy as np
+from sklearn.pipeline import Pipeline
+
 from neuraleig import DenseSegmenter, NeuralSpectralEmbedding, load
 from neuraleig._cli._command import UsageError
 from neuraleig._cli._numbers import preferred
 from neuraleig._cli._options import (
     Columns,
+    Names,
     Positive,
     Seed,
     check_output,
     file_named,
     one_of,
 )
-from neuraleig._tables import Table
+from neuraleig._cli._preparation import mixed_rows
+from neuraleig._tables import Kinds, MixedRows, MixedTable, Table, chosen_columns
 from neuraleig.persistence import ModelDescription, describe
 from neuraleig.persistence._description import changed_parameters
 from neuraleig.segmentation.backbones._feature_cache import SHARED
@@ -52,19 +57,35 @@ def load_row_model(
     data: str,
     *without: str | None,
     with_clusters: bool = False,
+    keep: Names = None,
+    skips: bool = False,
 ) -> RowModel:
     """Load a model, and open its rows without some columns.
 
-    Refuses a model of images, or one that lacks clusters.
+    Columns to keep, and rows to skip, make a table of cells. Refuses a model of images,
+    or one that lacks clusters.
     """
     description = check_holds_rows(path, with_clusters=with_clusters)
     estimator = load(path, device=device)
+    n_clusters = description.n_clusters or 0
+    if isinstance(estimator, Pipeline):
+        rows = mixed_rows(estimator, columns.source(data), keep, skips=skips)
+        return RowModel(estimator[-1], rows.feature_names, n_clusters, rows)
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None:
         del estimator.feature_names_in_
         names = tuple(names)
-    table = columns.table(data, *without).matched(names, estimator.n_features_in_)
-    return RowModel(estimator, names, description.n_clusters or 0, table)
+    table = columns.table(data, *without, *(keep or ()))
+    table = table.matched(names, estimator.n_features_in_)
+    if keep or skips:
+        kept = tuple(chosen_columns(table.source, keep)) if keep else ()
+        kinds = Kinds(tuple(table.columns), (), kept)
+        mixed = MixedTable(table.source, kinds, skips=skips)
+        n_features = table.n_features
+        table = MixedRows(
+            mixed, names, n_features, lambda c: c[:, :n_features].astype(np.float64)
+        )
+    return RowModel(estimator, names, n_clusters, table)
 
 
 def check_holds_rows(path: Path, *, with_clusters: bool) -> ModelDescription:

@@ -16,6 +16,7 @@ from neuraleig._cli._command import UsageError
 from neuraleig._tables import (
     STANDARD_INPUT,
     Reading,
+    Source,
     Table,
     TableError,
     chosen_columns,
@@ -155,9 +156,13 @@ class Columns:
         """Options that were given."""
         return [f"--{name}" for name, value in vars(self).items() if value is not None]
 
+    def source(self, data: str) -> Source:
+        """Open a file; reads its head alone."""
+        return open_source(data, Reading(self.key, self.header, self.delimiter))
+
     def table(self, data: str, *without: str | None) -> Table:
         """Rows of a file, without some further columns; reads its head alone."""
-        source = open_source(data, Reading(self.key, self.header, self.delimiter))
+        source = self.source(data)
         columns = chosen_columns(source, self.columns, self.drop or ())
         # Arrays of a .npz file are not columns of each other.
         named = [] if data.lower().endswith(".npz") else filter(None, without)

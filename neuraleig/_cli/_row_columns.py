@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from neuraleig._cli._options import Names, one_of
+from neuraleig._tables import MixedRows
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,24 @@ class PredictedColumns:
     novelty
         Write the log density of the row beside it, and 1 for rows unlike the training
         rows, or else 0.
+    keep : A,B
+        Columns of the file to write first, such as an id (default: those of --keep of
+        the fit, where the file has them).
+    bad_rows : NAME
+        stop at the first row with a cell that is no number, or skip: leave such rows
+        without a label.
     """
 
     proba: bool = False
     confidence: bool = False
     novelty: bool = False
+    keep: Names = None
+    bad_rows: Annotated[str, one_of(("stop", "skip"))] = "stop"
+
+    @property
+    def skips(self) -> bool:
+        """Whether rows with a wrong cell have no label."""
+        return self.bad_rows == "skip"
 
     @property
     def beside(self) -> bool:
@@ -56,7 +72,6 @@ class PredictedColumns:
         have no decimals, and otherwise floating point. Names of clusters stand beside
         labels, in text only.
         """
-        cells = {cluster: _cell(name) for cluster, name in names.items()}
         if not self.beside and (self.proba or not names):
             one: Callable[[Any], NDArray[Any]] = (
                 estimator.predict_proba if self.proba else estimator.predict
@@ -65,8 +80,8 @@ class PredictedColumns:
 
         def columns(rows: Any) -> NDArray[Any]:  # noqa: ANN401
             found = self._columns(estimator, rows)
-            if cells and not self.proba:
-                named = [cells.get(label, "") for label in found[0].tolist()]
+            if names and not self.proba:
+                named = [names.get(label) for label in found[0].tolist()]
                 found.insert(1, np.array(named, dtype=object))
             if not as_text:
                 return np.column_stack(found).astype(np.float64)
@@ -79,6 +94,25 @@ class PredictedColumns:
             )
 
         return columns
+
+    def with_cells(
+        self,
+        predict: Callable[[Any], NDArray[Any]],
+        table: MixedRows,
+        n_columns: int,
+        n_bad: list[int],
+    ) -> Iterator[NDArray[Any]]:
+        """Cells that are kept beside the columns of every row, part by part.
+
+        Numbers of bad rows are added to ``n_bad``.
+        """
+        for rows, is_bad, kept in table.rows_and_cells():
+            n_bad.append(int(is_bad.sum()))
+            found = np.full((len(is_bad), n_columns), None, dtype=object)
+            if len(rows):
+                own = predict(rows)
+                found[~is_bad] = own.reshape(len(own), -1)
+            yield np.concatenate([kept, found], axis=1)
 
     def _columns(self, estimator: Any, rows: Any) -> list[NDArray[Any]]:  # noqa: ANN401
         columns: list[NDArray[Any]] = []
@@ -94,11 +128,3 @@ class PredictedColumns:
             novel = scores < estimator.novelty_threshold_
             columns += [scores, novel.astype(np.int64)]
         return columns
-
-
-def _cell(text: str) -> str:
-    """Cell of comma-separated text."""
-    if any(sign in text for sign in ',"\r\n'):
-        quoted = text.replace('"', '""')
-        return f'"{quoted}"'
-    return text

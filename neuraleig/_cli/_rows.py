@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 from typer import BadParameter
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, save
 from neuraleig._cli._command import UsageError
-from neuraleig._cli._models import load_row_model
+from neuraleig._cli._models import RowModel, load_row_model
 from neuraleig._cli._numbers import best_of
 from neuraleig._cli._options import (
     Columns,
@@ -23,14 +24,19 @@ from neuraleig._cli._options import (
     Verbosity,
     check_output,
 )
+from neuraleig._cli._preparation import PREPARED, Preparation
 from neuraleig._cli._row_columns import PredictedColumns
 from neuraleig._cli._settings import DEFAULTS, ROWS
 from neuraleig._tables import (
     FORMATS_WRITTEN,
     STANDARD_INPUT,
+    MixedRows,
+    MixedTable,
     Table,
+    check_kinds,
     write_csv,
     write_npy,
+    write_parquet,
     write_text,
 )
 from neuraleig._terminal import live_bar
@@ -56,14 +62,15 @@ def fit(
     embedding: bool = False,
     verbosity: Verbosity,
     columns: Columns,
+    preparation: Preparation,
     group_column: str | None = None,
     align_to: Path | None = None,
     parameters: Annotated[dict[str, Any], ROWS],
 ) -> None:
-    """Learn clusters from the rows of a file, and save a model.
+    r"""Learn clusters from the rows of a file, and save a model.
 
-    A model scales all columns by one unit. Scale columns in different units before:
-    divide each by its standard deviation, and later rows by the same.
+    A model scales all columns by one unit: add --scale where they have different ones.
+    What is done to the columns is part of the model, and done to later rows as well.
 
     Parameters
     ----------
@@ -76,21 +83,55 @@ def fit(
     --------
     neuraleig fit rows.npy -o model.safetensors --n-clusters 3
     neuraleig fit flowers.csv -o flowers.safetensors --n-clusters 3 --drop species
+    neuraleig fit customers.csv -o customers.safetensors --scale --impute \
+        --categorical city,plan --keep customer_id
     neuraleig fit rows.npy -o map.safetensors --embedding --n-components 2
     neuraleig fit rows.npy -o m.safetensors --affinity rbf --training.max-iter 5
     neuraleig fit rows.npy -o new --n-clusters 3 --align-to model.safetensors
     """
     if embedding and align_to is not None:
         raise UsageError("--align-to is for clusters, and --embedding finds none")
+    if preparation.is_asked and align_to is not None:
+        raise UsageError(
+            "--align-to takes columns as they are; leave out --scale, --impute, "
+            "--categorical and --keep"
+        )
     estimator = new_estimator(embedding, {"verbose": verbosity.level, **parameters})
     check_output(output, data)
     # A model that cannot be written is not lost: its checkpoint is still there.
     with clearing_deferred():
-        model = fitted_rows(estimator, data, columns, group_column, align_to)
+        if preparation.is_asked:
+            model = _prepared_model(estimator, data, columns, preparation, group_column)
+        else:
+            model = fitted_rows(estimator, data, columns, group_column, align_to)
         save(model, output)
-    sys.stdout.write(f"{output}: {_summary(model)}\n")
+    fitted = model[-1] if isinstance(model, Pipeline) else model
+    sys.stdout.write(f"{output}: {_summary(fitted)}\n")
     if align_to is not None:
-        sys.stdout.write(f"numbers of {align_to}: {model.alignment_}\n")
+        sys.stdout.write(f"numbers of {align_to}: {fitted.alignment_}\n")
+
+
+def _prepared_model(
+    estimator: Any,  # noqa: ANN401 - either estimator
+    data: str,
+    columns: Columns,
+    preparation: Preparation,
+    group_column: str | None,
+) -> Pipeline:
+    """Fit an estimator to columns of several kinds, behind what is done to them."""
+    if data == STANDARD_INPUT:
+        raise UsageError("DATA is read more than once to prepare columns; pass a file")
+    groups = columns.groups(data, group_column, make_affinity(estimator.affinity))
+    table = columns.table(data, group_column)
+    table.check_names()
+    kinds = preparation.kinds(table.source, table.columns)
+    check_kinds(table.source, kinds)
+    transformer, rows = preparation.fitted(MixedTable(table.source, kinds))
+    with ROWS.as_options():
+        estimator.fit(rows, groups=groups)
+    return Pipeline(
+        [(PREPARED, transformer), ("model", estimator.set_params(verbose=0))]
+    )
 
 
 def fitted_rows(
@@ -172,7 +213,7 @@ def predict(
     columns: Columns,
     device: str = "auto",
 ) -> None:
-    """Label the rows of a file: numbers of clusters from 0.
+    r"""Label the rows of a file: numbers of clusters from 0.
 
     Text has the names of clusters beside the numbers, if the model has any.
 
@@ -182,15 +223,48 @@ def predict(
     neuraleig predict flowers.safetensors flowers.csv -o labels.csv
     neuraleig predict flowers.safetensors flowers.csv --proba -o shares.csv
     neuraleig predict flowers.safetensors flowers.csv --confidence --novelty
+    neuraleig predict customers.safetensors new.csv --keep customer_id --confidence \
+        --bad-rows skip -o labels.csv
     neuraleig predict flowers.safetensors - < flowers.csv > labels.csv
     """
     check_output(output, data, model)
-    loaded = load_row_model(model, device, columns, data, with_clusters=True)
     as_text = output is None or output.suffix.lower() != ".npy"
+    if not as_text and (written.keep or written.skips):
+        raise UsageError("--keep and --bad-rows skip need a .csv or .parquet file")
+    loaded = load_row_model(
+        model, device, columns, data,
+        with_clusters=True, keep=written.keep, skips=written.skips,
+    )  # fmt: skip
     names = loaded.estimator.cluster_names_ if as_text else {}
-    parts = map(written.of(loaded.estimator, names, as_text=as_text), loaded.table)
+    predict = written.of(loaded.estimator, names, as_text=as_text)
     header = partial(written.header, has_names=bool(names))
-    write_results(output, header, parts, loaded.table)
+    if as_text and isinstance(loaded.table, MixedRows):
+        write_mixed(output, written, header, predict, loaded)
+    else:
+        write_results(output, header, map(predict, loaded.table), loaded.table)
+
+
+def write_mixed(
+    output: Path | None,
+    written: PredictedColumns,
+    header: Callable[[int], Sequence[str]],
+    predict: Callable[[Any], NDArray[Any]],
+    loaded: RowModel,
+) -> None:
+    """Write cells that are kept beside predictions."""
+    mixed = loaded.table
+    assert isinstance(mixed, MixedRows)
+    beside = written.confidence + 2 * written.novelty
+    titles = header(loaded.n_clusters + beside)
+    kept = mixed.mixed.names[len(mixed.columns) - len(mixed.mixed.kinds.kept) :]
+    bad: list[int] = []
+    parts = written.with_cells(predict, mixed, len(titles), bad)
+    write_results(output, lambda n_columns: [*kept, *titles], parts, mixed)
+    if sum(bad):
+        sys.stderr.write(
+            f"neuraleig: warning: {count_text(sum(bad), 'row')} with a cell that is no "
+            "number, without a label\n"
+        )
 
 
 def transform(
@@ -238,8 +312,10 @@ def write_results(
                 yield part
                 advance(len(part))
 
-        is_npy = path.suffix.lower() == ".npy"
-        n_rows = (
-            write_npy(path, counted()) if is_npy else write_csv(path, titles, counted())
-        )
+        suffix = path.suffix.lower()
+        if suffix == ".npy":
+            n_rows = write_npy(path, counted())
+        else:
+            write = write_csv if suffix == ".csv" else write_parquet
+            n_rows = write(path, titles, counted())
     sys.stdout.write(f"{path}: {n_rows} rows\n")

@@ -70,6 +70,17 @@ class ArrowFile(Source):
             yield found
             start += len(found)
 
+    def cells(
+        self, columns: Sequence[int]
+    ) -> Iterator[tuple[list[list[Hashable]], list[int]]]:
+        """Entries of some columns, and the number of every row."""
+        start = 1
+        for batch in self._batches(columns):
+            found = [column.to_pylist() for column in batch.columns]
+            numbers = list(range(start, start + batch.num_rows))
+            yield [list(row) for row in zip(*found, strict=True)], numbers
+            start += batch.num_rows
+
     def _kind(self, column: int) -> Any:  # noqa: ANN401 - a type of pyarrow
         kind = self._dataset.schema.field(self.column_names[column]).type
         types = self._arrow.types

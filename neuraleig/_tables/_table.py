@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tempfile
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -44,6 +45,14 @@ class Source(ABC):
     @abstractmethod
     def values(self, column: int) -> Iterator[Sequence[Hashable]]:
         """Entries of one column, numbers or text, part by part."""
+
+    def cells(
+        self, columns: Sequence[int]
+    ) -> Iterator[tuple[Sequence[Sequence[Hashable]], Sequence[int]]]:
+        """Entries of some columns as they are, and the line or row of every row."""
+        for part in self.parts(columns):
+            numbers = [part.number(row) for row in range(len(part.rows))]
+            yield part.rows.tolist(), numbers
 
     def mapped(self) -> NDArray[Any] | None:
         """Memory map of the whole file, if the format allows one."""
@@ -198,7 +207,9 @@ def _position(source: Source, name: str) -> int:
     if name.isdecimal() and 1 <= int(name) <= source.n_columns:
         return int(name) - 1
     columns = listed(names) if names else f"1 to {source.n_columns}"
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    meant = f"did you mean {near[0]!r}? " if near else ""
     raise TableError(
-        f"{source.name} has no column {name!r}; its columns are {columns}"
+        f"{source.name} has no column {name!r}; {meant}its columns are {columns}"
         f"{source.hint()}"
     )

@@ -82,6 +82,17 @@ class TextFile(Source):
                 found.append(cell)
             yield found
 
+    def cells(
+        self, columns: Sequence[int]
+    ) -> Iterator[tuple[list[list[Hashable]], list[int]]]:
+        """Text of some columns, and the line of every row."""
+        for block in self._blocks():
+            found = list(self._records(block))
+            yield (
+                [[cells[column] for column in columns] for _, cells in found],
+                [line for line, _ in found],
+            )
+
     def _open(self) -> AbstractContextManager[Any]:
         """File at its begin, or standard input where it is."""
         if self._path is None:

@@ -12,8 +12,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from neuraleig._atomic import atomic_file
+from neuraleig._tables._arrow_files import require_pyarrow
 
-FORMATS_WRITTEN = (".npy", ".csv")
+FORMATS_WRITTEN = (".npy", ".csv", ".parquet")
 
 
 def write_npy(path: Path, parts: Iterable[NDArray[Any]]) -> int:
@@ -40,17 +41,76 @@ def write_csv(path: Path, header: Sequence[str], parts: Iterable[NDArray[Any]]) 
 def write_text(
     write: Callable[[str], object], header: Sequence[str], parts: Iterable[NDArray[Any]]
 ) -> int:
-    """Pass comma-separated text to a function; see :func:`write_csv`."""
+    """Pass comma-separated text to a function; see :func:`write_csv`.
+
+    ``None`` is an empty cell; text is quoted where it must be.
+    """
     n_rows = 0
     for part in parts:
         if n_rows == 0:
-            write(",".join(header) + "\n")
+            write(",".join(map(_cell, header)) + "\n")
         # Networks compute in float32; as float64 it would have twice the digits.
         shown = part.astype(np.float32) if part.dtype.kind == "f" else part
-        cells = shown.reshape(len(part), -1).astype(str).tolist()
+        shown = shown.reshape(len(part), -1)
+        if shown.dtype == object:
+            cells = [list(map(_cell, row)) for row in shown]
+        else:
+            cells = shown.astype(str).tolist()
         write("".join(",".join(row) + "\n" for row in cells))
         n_rows += len(part)
     return n_rows
+
+
+def write_parquet(
+    path: Path, header: Sequence[str], parts: Iterable[NDArray[Any]]
+) -> int:
+    """Write arrays one below the other as columns of a Parquet file.
+
+    Objects are numbers, text or ``None`` for no value, of one kind in a column.
+    """
+    arrow = require_pyarrow(".parquet")
+    from pyarrow import parquet
+
+    n_rows, writer = 0, None
+    with atomic_file(path) as file:
+        for part in parts:
+            columns = part.reshape(len(part), -1).T
+            arrays = [_arrow_array(arrow, column) for column in columns]
+            if writer is None:
+                fields = [
+                    (name, array.type)
+                    for name, array in zip(header, arrays, strict=True)
+                ]
+                schema = arrow.schema(fields)
+                writer = parquet.ParquetWriter(file, schema)
+            # A column may have no value in a part, and then no type.
+            arrays = [
+                array.cast(kind)
+                for array, kind in zip(arrays, schema.types, strict=True)
+            ]
+            writer.write_table(arrow.table(arrays, schema=schema))
+            n_rows += len(part)
+        if writer is not None:
+            writer.close()
+    return n_rows
+
+
+def _arrow_array(arrow: Any, column: NDArray[Any]) -> Any:  # noqa: ANN401
+    """Array of pyarrow; of float32 without any value, which all kinds become."""
+    if column.dtype != object:
+        values = column.astype(np.float32) if column.dtype.kind == "f" else column
+        return arrow.array(np.ascontiguousarray(values))
+    found = arrow.array(column.tolist())
+    return found.cast(arrow.float32()) if arrow.types.is_null(found.type) else found
+
+
+def _cell(value: object) -> str:
+    """Cell of comma-separated text."""
+    text = "" if value is None else str(value)
+    if any(sign in text for sign in ',"\r\n'):
+        quoted = text.replace('"', '""')
+        return f'"{quoted}"'
+    return text
 
 
 def _head(part: NDArray[Any], n_rows: int) -> bytes:

@@ -36,6 +36,7 @@ from neuraleig.estimators._alignment import FindFormer
 from neuraleig.estimators._checkpoint import check_same_data, identity_of, keep_seeds
 from neuraleig.estimators._novelty import NoveltyScorer
 from neuraleig.estimators._parameters import RowParameters
+from neuraleig.estimators._scales import warn_of_scales
 from neuraleig.estimators._start import (
     check_common,
     common_checkpoint,
@@ -188,6 +189,8 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
         codes = self._checked_groups(affinity, groups, drawn)
         self._check_drawn(drawn)
         self._check_heads(rows.shape[1])
+        if matrix is None and run.shard.rank == 0:
+            warn_of_scales(rows, getattr(X, "columns", None))
         check_common(self, rows, matrix, codes, run.shard)
         former = run.shard.first(lambda: find_former and find_former(rows))
         # A fit that is refused leaves nothing behind.
