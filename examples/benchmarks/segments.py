@@ -23,7 +23,8 @@ is, with neighbours in any picture, without the pixel graph and with a heavier o
 k-means on its hidden features, with attention, fine-tuned, from a random start, and by
 the published recipe.
 ``single`` is the number of clusters of which one picture has nine tenths. ``+ refined``
-lets the labels follow the edges of the image.
+lets the labels follow the edges of the image. ``--stages`` adds the mean IoU of
+DenseSegmenter from the labels that are read off the graph on, by tokens.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ import numpy as np
 import report
 import torch
 from numpy.typing import NDArray
+from segments_stages import by_stage, recorded
 from segments_tables import Found, tables
 from sklearn.cluster import KMeans
 from torch.nn.functional import avg_pool2d
@@ -331,7 +333,12 @@ def by_clips(known: list[NDArray[np.int64]], train: SegmentationDataset) -> list
 
 
 def fitted(
-    method: str, k: int, seed: int, frames: Frames, options: argparse.Namespace
+    method: str,
+    k: int,
+    seed: int,
+    frames: Frames,
+    val: SegmentationDataset,
+    options: argparse.Namespace,
 ) -> tuple[Scores, Found]:
     """Scores by one method, and what else is known of the fit."""
     start = time.perf_counter()
@@ -349,8 +356,12 @@ def fitted(
         feature_cache=None,
         random_state=seed,
     )
-    model.set_params(**OURS[method]).fit(frames.train.images)
-    known = {"fit": time.perf_counter() - start, "modularity": model.modularity_}
+    with recorded() as parts:
+        model.set_params(**OURS[method]).fit(frames.train.images)
+    known: Found = {"fit": time.perf_counter() - start, "modularity": model.modularity_}
+    if options.stages and "labels" in parts:
+        labelled = LABELLED[options.dataset]
+        known["stages"] = by_stage(model, parts, frames.train, val, labelled)
     return model._scores, known
 
 
@@ -395,6 +406,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=Path("docs/figures"))
     parser.add_argument("--name", help="of the files written")
     parser.add_argument("--resume", action="store_true", help="keep what is known")
+    parser.add_argument("--stages", action="store_true", help="scores of every stage")
     parser.add_argument("--limit", type=int, help="pictures of every part, for a try")
     return parser.parse_args()
 
@@ -437,7 +449,7 @@ def main() -> None:
     for seed, k, method in product(options.seeds, options.clusters, options.methods):
         if (method, k, seed) in done:
             continue
-        scores, extra = fitted(method, k, seed, frames, options)
+        scores, extra = fitted(method, k, seed, frames, val, options)
         own = score(scores, k, train, val, LABELLED[options.dataset])
         made = {"setting": setting, "method": method, "k": k, "seed": seed}
         found.append({**made, **own, **extra})

@@ -14,6 +14,11 @@ CLIPS_TITLE = (
 
 SINGLE_TITLE = "Clusters of which a single picture has nine tenths, mean over seeds:"
 
+STAGES_TITLE = (
+    "Mean IoU by stage, by the classes of tokens; the first three on halves of the "
+    "pictures of the fit, by the map of the other half, before labels of pixels:"
+)
+
 Found = dict[str, Any]
 
 
@@ -36,7 +41,22 @@ def tables(found: list[Found], baseline_name: str) -> list[str]:
     made += [SINGLE_TITLE, report.markdown(header, single)]
     if any(f["clips"] for f in found):
         made += [CLIPS_TITLE, report.markdown(header, by_clip)]
+    staged = [f for f in found if "stages" in f]
+    if staged:
+        rows = [
+            [stage, *(stage_cell(staged, stage, k) for k in sizes)]
+            for stage in staged[0]["stages"]
+        ]
+        made += [STAGES_TITLE, report.markdown(["stage", *header[1:]], rows)]
     return made
+
+
+def stage_cell(found: list[Found], stage: str, k: int) -> str:
+    """Mean IoU of one stage, its deviation over seeds, and seeds."""
+    values = 100 * np.array([f["stages"][stage] for f in found if f["k"] == k])
+    if not values.size:
+        return ""
+    return f"{values.mean():.1f} ± {values.std():.1f} ({values.size})"
 
 
 def frames_cell(scores: list[list[float]]) -> str:

@@ -10,6 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from torch.nn.functional import avg_pool2d
+
+from neuraleig import DenseSegmenter
+from neuraleig.segmentation import SegmentationDataset
+from neuraleig.segmentation.inference import Lattice
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "benchmarks"
 
@@ -217,6 +223,42 @@ class TestSegments:
             "| base | 15.0 ± 0.0 (1) |",
             "| new | 53.8 ± 36.2 (2), +2.5, 1 of 2 |",
         ]
+
+    def test_every_stage_is_right_where_classes_are_plain(self, tmp_path):
+        stages = import_module("segments_stages")
+        generator = np.random.default_rng(0)
+        data = SegmentationDataset([], [], class_names=("dark", "bright"))
+        for number in range(8):
+            mask = np.zeros((48, 64), np.uint8)
+            mask[:, : 16 + 8 * (number % 4)] = 1
+            image = 40 + 160 * mask[..., None] + generator.integers(0, 9, (48, 64, 3))
+            for name, array in (("image", image.astype(np.uint8)), ("mask", mask)):
+                path = tmp_path / f"{name}{number}.png"
+                Image.fromarray(array).save(path)
+                (data.images if name == "image" else data.masks).append(path)
+        model = DenseSegmenter(
+            2, backbone=lambda images: avg_pool2d(images, 8), random_state=0
+        )
+        with stages.recorded() as known:
+            model.fit(data.images[:6])
+        own, others = data.subset(range(6)), data.subset([6, 7])
+        found = stages.by_stage(model, known, own, others, labelled=1)
+        assert list(found) == list(stages.STAGES)
+        assert set(found.values()) == {1.0}
+        # Labels of the graph are scored, and not those of the network again.
+        known["labels"] = np.zeros_like(known["labels"])
+        worse = stages.by_stage(model, known, own, others, labelled=1)
+        assert worse == {**found, stages.GRAPH: worse[stages.GRAPH]}
+        assert worse[stages.GRAPH] < 0.5
+
+    def test_a_token_has_the_class_of_most_of_its_pixels(self):
+        stages = import_module("segments_stages")
+        mask = np.array([[0, 1, 1, 2], [1, 255, 2, 0], [255, 255, 0, 0]])
+        found = stages.token_classes(mask, Lattice.of(3, 4, 2), 3)
+        assert found.tolist() == [[1, 2], [255, 0]]
+        # The picture is seen at twice its size.
+        again = stages.token_classes(mask, Lattice.of(6, 8, 4), 3)
+        assert (again == found).all()
 
     def test_results_of_other_settings_are_not_mixed(self, tmp_path):
         segments = import_module("segments")
