@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
+import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.utils import _safe_indexing as rows_at
 from sklearn.utils._param_validation import (
     Interval,
@@ -18,7 +21,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from neuraleig._typing import Rows
+from neuraleig._typing import IntArray, Rows
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -42,6 +45,9 @@ __all__ = [
     "StrOptions",
     "check_parameters",
     "check_values",
+    "column_places",
+    "imputed_dtype",
+    "infrequent_places",
     "rows_at",
     "transform_output",
     "with_callbacks",
@@ -74,6 +80,23 @@ def transform_output(estimator: BaseEstimator) -> str | None:
     """Container that ``set_output(transform=)`` asked for, if it was called."""
     config: dict[str, str] = getattr(estimator, "_sklearn_output_config", {})
     return config.get("transform")
+
+
+def column_places(columns: ColumnTransformer) -> dict[str, list[int]]:
+    """Columns of the parts of a fitted transformer, and of ``"remainder"``."""
+    places = columns._transformer_to_input_indices.items()
+    return {name: [int(place) for place in found] for name, found in places}
+
+
+def infrequent_places(encoder: BaseEstimator) -> list[IntArray | None] | None:
+    """Places of infrequent categories by feature, if an encoder joins any."""
+    found: list[IntArray | None] | None = getattr(encoder, "_infrequent_indices", None)
+    return found
+
+
+def imputed_dtype(imputer: SimpleImputer) -> np.dtype[Any]:
+    """Type of the cells that an imputer was fitted to."""
+    return cast("np.dtype[Any]", imputer._fit_dtype)
 
 
 def with_callbacks(method: Method) -> Method:

@@ -152,6 +152,7 @@ def _entries(found: ModelDescription) -> dict[str, str]:
         features = f"{features}: {_few(found.feature_names)}"
     return {
         "features": features,
+        "steps": ", ".join([*found.steps, found.class_name]) if found.steps else "",
         "clusters": "" if found.n_clusters is None else str(found.n_clusters),
         "names of clusters": _few([f"{c}: {n}" for c, n in names]),
         "preferred clusters": preferred(found.curve),

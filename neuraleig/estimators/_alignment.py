@@ -72,7 +72,8 @@ def _loaded(path: str | PathLike[str], kind: type[Model], **how: Any) -> Model: 
     from neuraleig.persistence import describe, load
 
     try:
-        name = describe(path).class_name
+        found = describe(path)
+        name = found.class_name if found.steps is None else "Pipeline"
         if name != kind.__name__:
             raise ValueError(f"it holds a {name}")
         model: Model = load(path, **how)

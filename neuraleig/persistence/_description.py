@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from os import PathLike
 from pathlib import Path
@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 from torch import Tensor
 
 from neuraleig.persistence._forms import NUMBER, check, choice
 from neuraleig.persistence._model_file import ModelFile, checked, read_model
 from neuraleig.persistence._networks import NETWORK
 from neuraleig.persistence._parameters import COMPONENTS, Brought, Missing, estimator_of
+from neuraleig.persistence._pipelines import PIPELINE, steps_text
 from neuraleig.persistence._registry import ESTIMATORS
 from neuraleig.persistence._row_estimators import CLUSTERING, EMBEDDING
 from neuraleig.persistence._segmenter import SEGMENTER
@@ -34,14 +36,17 @@ class ModelDescription:
     Parameters
     ----------
     class_name : str
-        Class of the estimator.
+        Class of the estimator; of a pipeline that of its last step, of which all
+        further entries are.
+    steps : list of str or None
+        Steps of a pipeline before the last one; ``None`` for an estimator.
     versions : dict of str to str
         Versions of the libraries that wrote it.
     parameters : dict of str to object
         Parameters of the estimator, those of components as ``training__lr``; names of
         functions and of the classes of components.
     n_features : int or None
-        Features of a row; ``None`` for images.
+        Features of a row, as a pipeline takes it; ``None`` for images.
     feature_names : list of str or None
         Their names, where the rows of the fit had any.
     n_clusters : int or None
@@ -64,6 +69,7 @@ class ModelDescription:
     """
 
     class_name: str
+    steps: list[str] | None
     versions: dict[str, str]
     parameters: dict[str, Any]
     n_features: int | None
@@ -141,6 +147,16 @@ def changed_parameters(found: ModelDescription) -> dict[str, Any]:
 
 def _described(file: ModelFile) -> ModelDescription:
     tree = file.tree
+    if file.class_name == Pipeline.__name__:
+        check(tree, PIPELINE, "content")
+        inner = ModelFile(tree["class"], file.versions, tree["estimator"])
+        return replace(
+            _described(inner),
+            steps=steps_text(tree["before"]),
+            n_features=tree["n_features"],
+            feature_names=tree["feature_names"],
+            n_weights=_count(tree),
+        )
     check(file.class_name, choice(FORMS), "class")
     check(tree, FORMS[file.class_name], "content")
     kind = ESTIMATORS[file.class_name]
@@ -161,6 +177,7 @@ def _described(file: ModelFile) -> ModelDescription:
     n_clusters = fit.pop("n_clusters_", network["n_clusters"])
     return ModelDescription(
         class_name=file.class_name,
+        steps=None,
         versions={name: str(value) for name, value in file.versions.items()},
         parameters={n: _plain(v) for n, v in sorted(estimator.get_params().items())},
         n_features=None if of_images else weights["shift"].numel(),

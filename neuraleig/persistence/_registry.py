@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._device import resolve_device
@@ -21,6 +22,7 @@ from neuraleig.persistence._model_file import (
     write_model,
 )
 from neuraleig.persistence._parameters import Brought
+from neuraleig.persistence._pipelines import packed_pipeline, pipeline_of
 from neuraleig.persistence._row_estimators import (
     packed_row_estimator,
     row_estimator_of,
@@ -33,10 +35,12 @@ ESTIMATORS: dict[str, type[Estimator]] = {
     kind.__name__: kind
     for kind in (NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter)
 }
+# Classes of files: estimators, and pipelines that end in one.
+CLASSES = (*ESTIMATORS, Pipeline.__name__)
 
 
 def save(
-    estimator: Estimator,
+    estimator: Estimator | Pipeline,
     path: str | PathLike[str],
     *,
     include_backbone: bool = False,
@@ -47,7 +51,10 @@ def save(
     ----------
     estimator : estimator
         Fitted :class:`NeuralEigenSpectralClustering`, :class:`NeuralSpectralEmbedding`
-        or :class:`DenseSegmenter`.
+        or :class:`DenseSegmenter`, or a :class:`sklearn.pipeline.Pipeline` that ends in
+        one of the first two. Its other steps are scalers, ``SimpleImputer``,
+        ``OneHotEncoder``, ``OrdinalEncoder``, ``PCA``, ``Normalizer``,
+        ``ColumnTransformer`` and pipelines of these.
     path : str or PathLike
         File, by convention ``*.safetensors``; one that is there is replaced. Its
         folder must exist.
@@ -58,8 +65,8 @@ def save(
     Raises
     ------
     TypeError
-        If the estimator is of another class, a subclass included, or a parameter is
-        an object that cannot be stored.
+        If the estimator or a step is of another class, a subclass included, or a
+        parameter is an object that cannot be stored.
     ValueError
         If a parameter has no valid value, or the estimator has no backbone whose
         weights can be included.
@@ -94,9 +101,9 @@ def save(
     True
     """
     name = type(estimator).__name__
-    if ESTIMATORS.get(name) is not type(estimator):
+    if type(estimator) not in (*ESTIMATORS.values(), Pipeline):
         raise TypeError(
-            f"estimator is a {name}; only {', '.join(ESTIMATORS)} can be saved, and no "
+            f"estimator is a {name}; only {', '.join(CLASSES)} can be saved, and no "
             "class derived from it."
         )
     is_segmenter = isinstance(estimator, DenseSegmenter)
@@ -107,6 +114,8 @@ def save(
     check_is_fitted(estimator)
     if is_segmenter:
         tree = packed_segmenter(estimator, include_backbone=include_backbone)
+    elif isinstance(estimator, Pipeline):
+        tree = packed_pipeline(estimator)
     else:
         tree = packed_row_estimator(estimator)
     write_model(Path(path), name, tree)
@@ -192,20 +201,22 @@ def load(
     file = read_model(Path(path))
     with checked(Path(path)):
         kind = ESTIMATORS.get(file.class_name)
-        if kind is None:
+        if file.class_name not in CLASSES:
             raise UnusableError(
                 f"holds a {brief(file.class_name)!r}, which this version of neuraleig "
-                f"cannot load; it loads {', '.join(ESTIMATORS)}"
+                f"cannot load; it loads {', '.join(CLASSES)}"
             )
         brought = Brought(
             affinity=affinity, network=network, backbone=backbone, weights=weights
         )
-        if kind is DenseSegmenter:
-            estimator: Any = segmenter_of(file.tree, brought, where)
+        if kind is None:
+            estimator: Any = pipeline_of(file.tree, brought, where)
+        elif kind is DenseSegmenter:
+            estimator = segmenter_of(file.tree, brought, where)
         else:
             estimator = row_estimator_of(kind, file.tree, brought, where)
         brought.refuse_unused()
-    estimator.device = device
+    (estimator[-1] if kind is None else estimator).device = device
     if kind is DenseSegmenter:
         estimator.clusterer_.device = device
     return estimator

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mutations import Mutator
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 from neuraleig import load
 from neuraleig.cli import main
@@ -24,16 +25,22 @@ def as_attributes(value):
     return None if value is None else list(value)
 
 
+def last_step(model):
+    return model[-1] if isinstance(model, Pipeline) else model
+
+
 def test_files_of_all_classes_are_described(described):
-    for found, model in described:
+    for found, whole in described:
+        model = last_step(whole)
+        assert (found.steps is None) == (model is whole)
         assert found.class_name == type(model).__name__
         expected = {
             name: type(value).__name__ if isinstance(value, BaseEstimator) else value
             for name, value in model.get_params().items()
         }
         assert found.parameters == {**expected, "device": found.parameters["device"]}
-        assert found.n_features == getattr(model, "n_features_in_", None)
-        names = getattr(model, "feature_names_in_", None)
+        assert found.n_features == getattr(whole, "n_features_in_", None)
+        names = getattr(whole, "feature_names_in_", None)
         assert found.feature_names == as_attributes(names)
         assert found.eigenvalues == model.eigenvalues_.tolist()
         assert found.graph_eigenvalues == model.graph_eigenvalues_.tolist()
@@ -50,7 +57,8 @@ def test_files_of_all_classes_are_described(described):
 
 
 def test_clusters_are_those_of_the_model(described):
-    for found, model in described:
+    for found, whole in described:
+        model = last_step(whole)
         assert found.cluster_names == getattr(model, "cluster_names_", {})
         expected = getattr(model, "n_clusters_", None)
         if hasattr(model, "predict_proba") and expected is None:
