@@ -100,7 +100,7 @@ def test_names_of_rows_are_no_categories(tmp_path):
     path = tmp_path / "x.csv"
     lines = [f"c{row},{'Rome' if row % 2 else 'Paris'},1" for row in range(200)]
     path.write_text("id,city,x\n" + "\n".join(lines))
-    with pytest.raises(TableError, match="if it names rows, add --keep id.*--categ"):
+    with pytest.raises(TableError, match=r"if it names rows, add --keep id.*--categ"):
         check_kinds(open_source(str(path)), Kinds((0, 1, 2)))
 
 
@@ -131,7 +131,7 @@ def test_a_column_is_meant_that_is_nearly_called_so(people):
         Preparation(categorical=("town",)).kinds(source, [0, 1, 2, 3])
     with pytest.raises(TableError, match="no column 'incom'; did you mean 'income'"):
         Preparation(categorical=("incom",)).kinds(source, [0, 1, 2, 3])
-    with pytest.raises(TableError, match="'city' .* by --categorical and by --keep"):
+    with pytest.raises(TableError, match=r"'city' .* by --categorical and by --keep"):
         Preparation(categorical=("city",), keep=("city",)).kinds(source, [0, 1, 2, 3])
 
 
@@ -176,8 +176,8 @@ def test_categories_are_no_further_than_neighbours():
     generator = np.random.default_rng(0)
     weights = [category_weight(generator.normal(size=(n, 2))) for n in (30, 300, 3000)]
     assert weights[0] > 2 * weights[1] > 4 * weights[2]
-    assert category_weight(100 * generator.normal(size=(50, 3))) == 0.5**0.5
-    assert category_weight(np.zeros((50, 3))) == 0.5**0.5
+    for rows in (100 * generator.normal(size=(50, 3)), np.zeros((50, 3))):
+        assert category_weight(rows) == pytest.approx(0.5**0.5)
 
 
 def test_columns_without_a_value_keep_their_kind(tmp_path):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+from sklearn.pipeline import Pipeline
 from typer import BadParameter
 
 from neuraleig import load, save
@@ -58,10 +59,12 @@ def name(
         check_output(saved)
     named = read_names(names) | dict(name or [])
     check_holds_rows(model, with_clusters=True)
-    estimator = load(model, device="cpu").name_clusters(named)
+    estimator = load(model, device="cpu")
+    clustering = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    clustering.name_clusters(named)
     if is_changed:
         save(estimator, saved)
-    write_clusters(estimator, getattr(estimator, "cluster_shares_", None))
+    write_clusters(clustering, getattr(clustering, "cluster_shares_", None))
 
 
 def read_names(path: Path | None) -> dict[int, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.neighbors import NearestNeighbors
@@ -116,10 +117,17 @@ class Preparation:
             transformer.set_params(transformer_weights={CATEGORIES: weight})
             rows[:, n_numbers:] *= weight
         if table.source.column_names:
-            # Frames are then read by names, in any order.
-            names = np.array(table.names, dtype=object)
-            transformer.feature_names_in_ = names
+            _name_columns(transformer, np.array(table.names, dtype=object))
         return transformer, rows
+
+
+def _name_columns(transformer: ColumnTransformer, names: NDArray[Any]) -> None:
+    """Let a transformer, fitted to rows without names, read frames by names."""
+    transformer.feature_names_in_ = names
+    for _, fitted, columns in transformer.transformers_:
+        first = fitted.steps[0][1] if isinstance(fitted, Pipeline) else fitted
+        if not isinstance(first, str):
+            first.feature_names_in_ = names[columns]
 
 
 def category_weight(numbers: FloatArray) -> float:

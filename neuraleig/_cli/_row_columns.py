@@ -11,6 +11,34 @@ from numpy.typing import NDArray
 
 from neuraleig._cli._options import Names, one_of
 from neuraleig._tables import MixedRows
+from neuraleig._warnings import warn_user
+from neuraleig._words import share_text
+
+# Rows at the beginning whose novelty is looked at, the share of novel ones from which
+# their units are in doubt, and rows of which that can be said.
+LOOKED_AT, MOST_NOVEL, FEWEST = 1000, 0.9, 20
+
+
+def with_warning(
+    predict: Callable[[Any], NDArray[Any]],
+    estimator: Any,  # noqa: ANN401
+) -> Callable[[Any], NDArray[Any]]:
+    """Function that warns once if nearly all of its first rows are unlike the fit's."""
+    first = [True]
+
+    def checked(rows: Any) -> NDArray[Any]:  # noqa: ANN401
+        if first and len(rows) >= FEWEST:
+            share = float(estimator.is_novel(rows[:LOOKED_AT]).mean())
+            if share >= MOST_NOVEL:
+                warn_user(
+                    f"{share_text(share)} of the first rows are unlike those of the "
+                    "fit: are they in the same units, with the same columns, and "
+                    "scaled as these were? Their labels mean little."
+                )
+        first.clear()
+        return predict(rows)
+
+    return checked
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from neuraleig._cli._options import (
     check_output,
 )
 from neuraleig._cli._preparation import PREPARED, Preparation
-from neuraleig._cli._row_columns import PredictedColumns
+from neuraleig._cli._row_columns import PredictedColumns, with_warning
 from neuraleig._cli._settings import DEFAULTS, ROWS
 from neuraleig._tables import (
     FORMATS_WRITTEN,
@@ -237,6 +237,7 @@ def predict(
     )  # fmt: skip
     names = loaded.estimator.cluster_names_ if as_text else {}
     predict = written.of(loaded.estimator, names, as_text=as_text)
+    predict = with_warning(predict, loaded.estimator)
     header = partial(written.header, has_names=bool(names))
     if as_text and isinstance(loaded.table, MixedRows):
         write_mixed(output, written, header, predict, loaded)

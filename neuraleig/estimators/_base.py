@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -190,7 +190,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
         self._check_drawn(drawn)
         self._check_heads(rows.shape[1])
         if matrix is None and run.shard.rank == 0:
-            warn_of_scales(rows, getattr(X, "columns", None))
+            warn_of_scales(rows, _names_of(X))
         check_common(self, rows, matrix, codes, run.shard)
         former = run.shard.first(lambda: find_former and find_former(rows))
         # A fit that is refused leaves nothing behind.
@@ -297,3 +297,9 @@ def _warn_of_fewer_functions(
         f"Only {found} of n_components={asked} eigenfunctions were found: {reason}.",
         ConvergenceWarning,
     )
+
+
+def _names_of(X: Rows) -> Sequence[str] | None:
+    """Names of features that a frame, or a table of the command line, has."""
+    names = getattr(X, "columns" if hasattr(X, "iloc") else "feature_names", None)
+    return None if names is None else list(names)

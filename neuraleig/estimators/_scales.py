@@ -47,7 +47,7 @@ def warn_of_scales(X: Array, names: Sequence[str] | None = None) -> None:
         others = f"no other over more than {spread[second]:.3g}"
     warn_user(
         f"{called} spreads over {spread[first]:.3g}, and {others}: distances, and so "
-        "clusters, follow it alone. Scale features of different units, as "
-        "StandardScaler does, or leave it out.",
+        "clusters, follow it alone. Scale features of different units (StandardScaler; "
+        "--scale on the command line), or leave it out.",
         ScaleWarning,
     )

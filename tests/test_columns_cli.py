@@ -1,0 +1,212 @@
+"""A table of customers on the command line: numbers, categories, gaps and ids."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+from sklearn.pipeline import Pipeline
+
+from neuraleig import load
+from neuraleig.cli import main
+
+pytest.importorskip("pyarrow")
+
+COLUMNS = ("--scale", "--impute", "--categorical", "plan,city", "--keep", "customer")
+FIT = ("--n-clusters", "3", "--hidden-sizes", "32", "--device", "cpu")
+
+
+def call(*arguments):
+    """Status and output of a command in this process."""
+    out = io.StringIO()
+    return main(list(map(str, arguments)), out), out.getvalue()
+
+
+def customers(n_rows, seed):
+    """Rows of three kinds of customers, and the kinds."""
+    generator = np.random.default_rng(seed)
+    kinds = generator.integers(0, 3, n_rows)
+    age = np.array([25, 45, 65])[kinds] + generator.normal(0, 2, n_rows)
+    income = np.array([2e4, 9e4, 4e4])[kinds] + generator.normal(0, 4e3, n_rows)
+    plans = np.array(["free", "pro", "basic"])[kinds]
+    cities = generator.choice(["Rome", "Paris, Texas"], n_rows)
+    rows = [
+        [f"C{i}", f"{age[i]:.1f}", f"{income[i]:.0f}", plans[i], cities[i]]
+        for i in range(n_rows)
+    ]
+    for row in rows[::25]:
+        row[1] = ""
+    rows[3][2], rows[4][3] = "NA", ""
+    return rows, kinds
+
+
+def written(path, rows, header=("customer", "age", "income", "plan", "city")):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("customers")
+    data = written(folder / "customers.csv", customers(400, 0)[0])
+    status, text = call("fit", data, "-o", folder / "model", *FIT, *COLUMNS)
+    assert (status, text[-1]) == (0, "\n")
+    assert "3 clusters of 400 rows" in text
+    return folder
+
+
+def labels_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_kinds_are_found_and_ids_kept(folder):
+    rows, kinds = customers(200, 1)
+    data = written(folder / "new.csv", rows)
+    status, text = call("predict", folder / "model", data, "--confidence")
+    assert status == 0
+    found = labels_of(text)
+    assert list(found[0]) == ["customer", "label", "confidence"]
+    assert [row["customer"] for row in found] == [row[0] for row in rows]
+    assert adjusted_rand_score(kinds, [int(row["label"]) for row in found]) > 0.9
+
+
+def test_columns_may_be_in_any_order_and_others_beside(folder, tmp_path):
+    rows, _ = customers(50, 1)
+    expected = labels_of(call("predict", folder / "model", folder / "new.csv")[1])
+    turned = [[*row[:0:-1], "x"] for row in rows]
+    header = ("city", "plan", "income", "age", "notes")
+    status, text = call(
+        "predict", folder / "model", written(tmp_path / "x.csv", turned, header)
+    )
+    assert status == 0
+    # The id is not there, and no feature.
+    assert text.splitlines()[0] == "label"
+    rows_of_both = zip(labels_of(text), expected, strict=False)
+    assert all(one["label"] == other["label"] for one, other in rows_of_both)
+
+
+def test_the_model_takes_frames_in_python(folder):
+    pandas = pytest.importorskip("pandas")
+    model = load(folder / "model")
+    assert isinstance(model, Pipeline)
+    frame = pandas.read_csv(folder / "customers.csv", keep_default_na=True)
+    frame = frame.fillna({"plan": "", "city": ""})
+    _, text = call("predict", folder / "model", folder / "customers.csv")
+    expected = [int(row["label"]) for row in labels_of(text)]
+    assert model.predict(frame).tolist() == expected
+    assert model.predict(frame[frame.columns[::-1]]).tolist() == expected
+
+
+def test_wrong_rows_stop_or_have_no_label(folder, tmp_path, capsys):
+    rows, _ = customers(30, 2)
+    rows[7][2] = "a lot"
+    data = written(tmp_path / "x.csv", rows)
+    assert call("predict", folder / "model", data) == (1, "")
+    assert "line 9, column 'income': 'a lot' is no finite" in capsys.readouterr().err
+    skip = ("--bad-rows", "skip")
+    status, text = call("predict", folder / "model", data, *skip)
+    assert status == 0
+    found = labels_of(text)
+    assert [row["label"] == "" for row in found] == [i == 7 for i in range(30)]
+    assert found[7]["customer"] == "C7"
+    warned = capsys.readouterr().err
+    assert "1 row with a cell that is no number, without a label" in warned
+    assert call("predict", folder / "model", data, "-o", tmp_path / "x.npy", *skip)[0]
+
+
+def test_parquet_has_columns_of_their_kinds(folder, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = tmp_path / "labels.parquet"
+    options = ("--confidence", "--novelty", "--keep", "city,customer", "-o", out)
+    assert call("predict", folder / "model", folder / "new.csv", *options)[0] == 0
+    table = parquet.read_table(out)
+    assert [(f.name, str(f.type)) for f in table.schema] == [
+        ("city", "string"),
+        ("customer", "string"),
+        ("label", "int64"),
+        ("confidence", "double"),
+        ("log_density", "double"),
+        ("novel", "int64"),
+    ]
+    assert table.num_rows == 200
+    assert call("transform", folder / "model", folder / "new.csv", "-o", out)[0] == 0
+    assert parquet.read_table(out).num_rows == 200
+
+
+def test_plain_models_keep_columns_too(folder, tmp_path):
+    rows = [[f"r{i}", i % 2 * 9 + i / 100, i / 50] for i in range(60)]
+    rows[5][0] = 'say "five", please'
+    data = written(tmp_path / "x.csv", rows, ("name", "x", "y"))
+    model = tmp_path / "plain"
+    assert call("fit", data, "-o", model, "--n-clusters", 2, "--drop", "name")[0] == 0
+    status, text = call("predict", model, data, "--keep", "name")
+    assert status == 0
+    found = labels_of(text)
+    assert [row["name"] for row in found] == [row[0] for row in rows]
+    _, bare = call("predict", model, data)
+    assert [row["label"] for row in found] == bare.split()[1:]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report", "name", "info"])
+def test_other_commands_take_the_model(folder, tmp_path, command):
+    data, options = [folder / "new.csv"], []
+    if command == "report":
+        pytest.importorskip("jinja2")
+        options = ["-o", tmp_path / "page.html"]
+    if command in ("name", "info"):
+        data = []
+    if command == "name":
+        options = ["--name", "1=students", "-o", tmp_path / "named"]
+    status, text = call(command, folder / "model", *data, *options)
+    assert status == 0
+    if command == "info":
+        assert "customer" in text
+        assert "OneHotEncoder" in text
+    if command == "name":
+        _, text = call("predict", tmp_path / "named", folder / "new.csv")
+        assert "students" in {row["name"] for row in labels_of(text)}
+
+
+def test_every_problem_is_told_at_once(folder, tmp_path, capsys):
+    status, text = call(
+        "fit", folder / "customers.csv", "-o", tmp_path / "m", "--scale"
+    )
+    assert (status, text) == (1, "")
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    for part in ("--keep customer", "--impute", "--categorical plan", "'city'"):
+        assert part in errors
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_rows_in_other_units_are_warned_of(folder, tmp_path, capsys):
+    rows, _ = customers(60, 3)
+    for row in rows:
+        row[2] = str(float(row[2].replace("NA", "5000")) * 1000)
+    data = written(tmp_path / "x.csv", rows)
+    assert call("predict", folder / "model", data)[0] == 0
+    assert "of the first rows are unlike those of the fit" in capsys.readouterr().err
+    assert call("predict", folder / "model", folder / "new.csv")[0] == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.filterwarnings("default")
+def test_one_large_column_is_warned_of(tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    rows = generator.normal(size=(80, 4)) * [1, 1, 1000, 1]
+    data = written(tmp_path / "x.csv", rows, ("a", "b", "income", "d"))
+    options = ("-o", tmp_path / "m", "--n-clusters", 2)
+    assert call("fit", data, *options)[0] == 0
+    assert "Column 'income' spreads over" in capsys.readouterr().err
+    assert call("fit", data, *options, "--scale")[0] == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_numbers_of_a_former_model_need_columns_as_they_are(folder, tmp_path, capsys):
+    options = ("--align-to", folder / "model", *COLUMNS)
+    status, _ = call("fit", folder / "customers.csv", "-o", tmp_path / "m", *options)
+    assert status == 2
+    assert "--align-to takes columns as they are" in capsys.readouterr().err
