@@ -13,8 +13,19 @@ import onnxruntime
 import pytest
 import torch
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_blobs, make_moons
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    RobustScaler,
+    StandardScaler,
+)
 from torch import nn
 
 import neuraleig
@@ -27,6 +38,7 @@ from neuraleig._standardize import FARTHEST, Standardization
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.onnx import _writer
 from neuraleig.onnx._heads import Standardize
+from neuraleig.onnx._steps import steps_module
 from neuraleig.reading import (
     Argmax,
     Calibration,
@@ -472,3 +484,168 @@ def test_a_fit_on_a_gpu_is_exported_from_the_cpu(rows, run):
     found = run(model)(X)
     assert next(model.eigenfunctions_.parameters()).is_cuda
     assert (found["labels"] == model.predict(X)).mean() > 0.99
+
+
+def mixed(n_rows=400, seed=0, missing=0.1):
+    """Rows of two clusters whose features differ in their units; some are missing."""
+    draw = np.random.default_rng(seed)
+    X = draw.normal(size=(n_rows, 5)) * [1, 10, 0.1, 3, 1]
+    X[::2] += [6, 60, 0.6, 0, 0]
+    X[:, 3] = X[:, 3].round()
+    X[draw.random(X.shape) < missing] = np.nan
+    return X
+
+
+PIPELINES = {
+    "scaled": [SimpleImputer(), StandardScaler()],
+    "robust": [
+        SimpleImputer(strategy="median", add_indicator=True),
+        RobustScaler(quantile_range=(10, 90)),
+    ],
+    "bounded": [
+        SimpleImputer(strategy="most_frequent"),
+        MinMaxScaler((-1, 2), clip=True),
+        StandardScaler(with_mean=False),
+    ],
+    "projected": [SimpleImputer(), StandardScaler(), PCA(3, whiten=True)],
+    "plain projection": [
+        SimpleImputer(strategy="constant", fill_value=-1),
+        RobustScaler(with_centering=False),
+        PCA(4),
+        "passthrough",
+    ],
+    **{
+        f"norm {norm}": [SimpleImputer(), StandardScaler(), Normalizer(norm)]
+        for norm in ("l1", "l2", "max")
+    },
+    "columns": [
+        ColumnTransformer(
+            [
+                ("n", make_pipeline(SimpleImputer(), StandardScaler()), [1, 0]),
+                ("w", make_pipeline(SimpleImputer(), RobustScaler()), slice(2, 4)),
+                ("out", "drop", [4]),
+                ("none", StandardScaler(), []),
+            ],
+            transformer_weights={"w": 0.5},
+        ),
+        PCA(3),
+    ],
+    "remaining columns": [
+        SimpleImputer(),
+        ColumnTransformer(
+            [("s", StandardScaler(with_std=False), [1])], remainder="passthrough"
+        ),
+        StandardScaler(),
+    ],
+    "scaled remainder": [
+        ColumnTransformer(
+            [("i", SimpleImputer(), [0, 2])],
+            remainder=make_pipeline(SimpleImputer(), StandardScaler()),
+        )
+    ],
+}
+
+
+def pipeline_of(steps, X):
+    model = NeuralEigenSpectralClustering(2, hidden_sizes=(32,), random_state=0)
+    return make_pipeline(*steps, model).fit(X)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_steps_return_the_same(name, dtype):
+    X = mixed().astype(dtype)
+    pipeline = make_pipeline(*PIPELINES[name]).fit(X)
+    module = steps_module(pipeline.steps, torch.from_numpy(X).dtype)
+    zeros = np.zeros((3, 5), dtype)
+    for rows in (X, mixed(300, seed=1, missing=0.3).astype(dtype), zeros):
+        found = module(torch.from_numpy(rows).double()).numpy()
+        close = 100 * np.finfo(dtype).eps
+        np.testing.assert_allclose(found, pipeline.transform(rows), close, 10 * close)
+
+
+def test_a_loaded_pipeline_of_frames_says_the_same(run, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(mixed(), columns=list("abcde"))
+    # No float32 is equal to it.
+    frame["e"] = frame["e"].fillna(0.1)
+    numeric = make_pipeline(SimpleImputer(), MinMaxScaler(clip=True))
+    other = make_pipeline(
+        SimpleImputer(missing_values=0.1, add_indicator=True), StandardScaler()
+    )
+    columns = ColumnTransformer([("n", numeric, ["d", "a", "b"]), ("o", other, ["e"])])
+    pipeline = pipeline_of([columns, PCA(3), Normalizer()], frame)
+    neuraleig.save(pipeline, tmp_path / "m")
+    call = run(neuraleig.load(tmp_path / "m", device="cpu"), dtype="float64")
+    for rows in (frame, frame[:1]):
+        assert_same(call(rows.to_numpy()), pipeline, rows, SHARP)
+    metadata = {p.key: p.value for p in onnx.load(tmp_path / "own.onnx").metadata_props}
+    assert metadata["n_features"] == "5"
+    assert json.loads(metadata["feature_names"]) == list("abcde")
+    assert metadata["class"] == "NeuralEigenSpectralClustering"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_that_stand_for_missing_ones(dtype):
+    X = np.nan_to_num(mixed(), nan=0.1).astype(dtype)
+    step = SimpleImputer(missing_values=0.1, add_indicator=True).fit(X)
+    module = steps_module([("i", step)], torch.from_numpy(X).dtype)
+    found = module(torch.from_numpy(X).double())
+    np.testing.assert_allclose(found.numpy(), step.transform(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.filterwarnings("ignore:Skipping features")
+def test_a_column_without_values(kept):
+    X = mixed()
+    X[:, 2] = np.nan
+    step = SimpleImputer(keep_empty_features=kept).fit(X)
+    found = steps_module([("i", step)], torch.float64)(torch.from_numpy(X))
+    np.testing.assert_array_equal(found.numpy(), step.transform(X))
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "message"),
+    [
+        (
+            [SimpleImputer(), OneHotEncoder(sparse_output=False, max_categories=3)],
+            TypeError,
+            "'onehotencoder' is a OneHotEncoder, which cannot.*rows of numbers",
+        ),
+        (
+            [
+                ColumnTransformer(
+                    [
+                        (
+                            "t",
+                            make_pipeline(
+                                SimpleImputer(strategy="most_frequent"),
+                                StandardScaler(),
+                            ),
+                            [0, 1],
+                        )
+                    ]
+                )
+            ],
+            ValueError,
+            "'columntransformer__t__simpleimputer' imputes texts",
+        ),
+    ],
+)
+def test_steps_of_texts_are_refused(steps, error, message, tmp_path):
+    X = mixed()
+    if error is ValueError:
+        X = X.astype(object)
+    pipeline = pipeline_of(steps, X)
+    with pytest.raises(error, match=message):
+        export_onnx(pipeline, tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pipelines_that_end_otherwise_are_refused(tmp_path):
+    pipeline = make_pipeline(StandardScaler(), PCA(2)).fit(mixed(missing=0))
+    with pytest.raises(TypeError, match="estimator ends in a PCA; only NeuralEigenS"):
+        export_onnx(pipeline, tmp_path / "m.onnx")
+    unfitted = make_pipeline(StandardScaler(), NeuralSpectralEmbedding(2))
+    with pytest.raises(NotFittedError):
+        export_onnx(unfitted, tmp_path / "m.onnx")

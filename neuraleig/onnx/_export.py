@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 from os import PathLike
+from typing import Any
 
 import torch
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._atomic import checked_target
@@ -22,7 +25,7 @@ KNOWN = NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter
 
 
 def export_onnx(
-    estimator: Exportable,
+    estimator: Exportable | Pipeline,
     path: str | PathLike[str],
     *,
     dtype: str = "float32",
@@ -34,7 +37,9 @@ def export_onnx(
     Parameters
     ----------
     estimator : NeuralEigenSpectralClustering, NeuralSpectralEmbedding or DenseSegmenter
-        Fitted estimator, on any device. It is not changed.
+        Fitted estimator, on any device. It is not changed. Also a pipeline that ends in
+        one of the first two, whose other steps take numbers: scalers, ``PCA``,
+        ``Normalizer``, ``SimpleImputer``, ``ColumnTransformer`` and pipelines of these.
     path : str or PathLike
         File to write, usually ``*.onnx``. Its folder must exist; an existing file is
         replaced.
@@ -52,7 +57,7 @@ def export_onnx(
     ImportError
         If the extra ``onnx`` is not installed.
     TypeError
-        If the estimator is of another class; subclasses are refused as well.
+        If the estimator or a step is of another class; subclasses are refused as well.
     NotFittedError
         If the estimator is not fitted.
     ValueError
@@ -98,19 +103,23 @@ def export_onnx(
     >>> bool((labels == model.predict(X)).all())
     True
     """
-    if type(estimator) not in KNOWN:
-        names = ", ".join(cls.__name__ for cls in KNOWN)
+    last, before = estimator, []
+    if type(estimator) is Pipeline:
+        *before, (_, last) = estimator.steps
+    known = KNOWN[:2] if before else KNOWN
+    if type(last) not in known:
+        names = ", ".join(cls.__name__ for cls in known)
         raise TypeError(
-            f"estimator is a {type(estimator).__name__}; only {names} can be exported, "
-            "and no class derived from them."
+            f"estimator {'ends in' if before else 'is'} a {type(last).__name__}; only "
+            f"{names} can be exported, and no class derived from them."
         )
-    check_is_fitted(estimator)
-    _check_options(estimator, dtype, include_backbone, image_size)
+    check_is_fitted(last)
+    _check_options(last, dtype, include_backbone, image_size)
     target = checked_target(path)
     require_onnx()
-    model = _model(estimator, dtype, include_backbone, image_size)
+    model = _model(last, before, dtype, include_backbone, image_size)
     common = {
-        "class": type(estimator).__name__,
+        "class": type(last).__name__,
         "neuraleig_version": __version__,
         "torch_version": str(torch.__version__),
     }
@@ -119,12 +128,13 @@ def export_onnx(
 
 def _model(
     estimator: Exportable,
+    before: Sequence[tuple[str, Any]],
     dtype: str,
     include_backbone: bool,
     image_size: tuple[int, int] | None,
 ) -> Model:
     if not isinstance(estimator, DenseSegmenter):
-        return _row_model.row_model(estimator, dtype)
+        return _row_model.row_model(estimator, dtype, before)
     if not include_backbone:
         return _token_model.token_model(estimator)
     return _token_model.image_model(estimator, dtype, image_size)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from neuraleig.onnx._heads import (
     frozen_network,
 )
 from neuraleig.onnx._model import Axes, Axis, Model
+from neuraleig.onnx._steps import steps_module
 from neuraleig.reading import Calibration, Discretizer
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -71,10 +74,31 @@ class RowModule(nn.Module):
         return labels, probabilities.float(), functions
 
 
-def row_model(estimator: RowEstimator, dtype: str) -> Model:
-    """Return the model of a fitted estimator with an input of a type of ``DTYPES``."""
+class Prepared(nn.Module):
+    """Module of rows behind the steps of a pipeline, which run in float64."""
+
+    def __init__(self, steps: nn.Module, rows: nn.Module) -> None:
+        super().__init__()
+        self.steps = steps
+        self.rows = rows
+
+    def forward(self, X: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs of the module for prepared rows."""
+        outputs: tuple[Tensor, ...] = self.rows(self.steps(X.double()))
+        return outputs
+
+
+def row_model(
+    estimator: RowEstimator, dtype: str, before: Sequence[tuple[str, Any]] = ()
+) -> Model:
+    """Return the model of a fitted estimator with an input of a type of ``DTYPES``.
+
+    ``before`` are the steps of its pipeline.
+    """
     outputs: dict[str, Axes] = {"functions": (N_ROWS, None)}
-    n_features = int(estimator.n_features_in_)
+    steps = [*(step for _, step in before), estimator]
+    entry = next(step for step in steps if hasattr(step, "n_features_in_"))
+    n_features = int(entry.n_features_in_)
     metadata = {"n_features": str(n_features)}
     discretizer = calibration = None
     if isinstance(estimator, NeuralEigenSpectralClustering):
@@ -88,11 +112,14 @@ def row_model(estimator: RowEstimator, dtype: str) -> Model:
         torch.randn(n, n_features, generator=generator, device="cpu").to(DTYPES[dtype])
         for n in SIZES
     )
-    names = getattr(estimator, "feature_names_in_", None)
+    names = getattr(entry, "feature_names_in_", None)
     if names is not None:
         metadata["feature_names"] = json.dumps(list(names))
+    module: nn.Module = RowModule(estimator.eigenfunctions_, discretizer, calibration)
+    if before:
+        module = Prepared(steps_module(before, DTYPES[dtype]), module)
     return Model(
-        RowModule(estimator.eigenfunctions_, discretizer, calibration).eval(),
+        module.eval(),
         "X",
         (N_ROWS, None),
         (first, second),
