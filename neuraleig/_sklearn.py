@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
 from sklearn.utils import _safe_indexing as rows_at
 from sklearn.utils._param_validation import (
     Interval,
@@ -22,6 +20,11 @@ from sklearn.utils._param_validation import (
 )
 
 from neuraleig._typing import IntArray, Rows
+
+if TYPE_CHECKING:
+    # Late: they bring half of scikit-learn.
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

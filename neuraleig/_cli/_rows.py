@@ -67,7 +67,7 @@ def fit(
     align_to: Path | None = None,
     parameters: Annotated[dict[str, Any], ROWS],
 ) -> None:
-    r"""Learn clusters from the rows of a file, and save a model.
+    """Learn clusters from the rows of a file, and save a model.
 
     A model scales all columns by one unit: add --scale where they have different ones.
     What is done to the columns is part of the model, and done to later rows as well.
@@ -83,8 +83,7 @@ def fit(
     --------
     neuraleig fit rows.npy -o model.safetensors --n-clusters 3
     neuraleig fit flowers.csv -o flowers.safetensors --n-clusters 3 --drop species
-    neuraleig fit customers.csv -o customers.safetensors --scale --impute \
-        --categorical city,plan --keep customer_id
+    neuraleig fit flowers.csv -o s.safetensors --scale --categorical species
     neuraleig fit rows.npy -o map.safetensors --embedding --n-components 2
     neuraleig fit rows.npy -o m.safetensors --affinity rbf --training.max-iter 5
     neuraleig fit rows.npy -o new --n-clusters 3 --align-to model.safetensors
@@ -213,7 +212,7 @@ def predict(
     columns: Columns,
     device: str = "auto",
 ) -> None:
-    r"""Label the rows of a file: numbers of clusters from 0.
+    """Label the rows of a file: numbers of clusters from 0.
 
     Text has the names of clusters beside the numbers, if the model has any.
 
@@ -223,8 +222,8 @@ def predict(
     neuraleig predict flowers.safetensors flowers.csv -o labels.csv
     neuraleig predict flowers.safetensors flowers.csv --proba -o shares.csv
     neuraleig predict flowers.safetensors flowers.csv --confidence --novelty
-    neuraleig predict customers.safetensors new.csv --keep customer_id --confidence \
-        --bad-rows skip -o labels.csv
+    neuraleig predict flowers.safetensors flowers.csv --keep species
+    neuraleig predict flowers.safetensors flowers.csv --bad-rows skip
     neuraleig predict flowers.safetensors - < flowers.csv > labels.csv
     """
     check_output(output, data, model)

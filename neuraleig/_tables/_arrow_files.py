@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from neuraleig._atomic import atomic_file
 from neuraleig._extras import missing
 from neuraleig._tables._table import Part, Source, TableError
 from neuraleig._typing import FloatArray
@@ -145,6 +147,47 @@ def parse_text(
     return rows
 
 
+def write_parquet(
+    path: Path, header: Sequence[str], parts: Iterable[NDArray[Any]]
+) -> int:
+    """Write arrays one below the other as columns of a Parquet file.
+
+    Objects are numbers, text or ``None`` for no value, of one kind in a column.
+    """
+    arrow = require_pyarrow(".parquet")
+    n_rows, writer = 0, None
+    with atomic_file(path) as file:
+        for part in parts:
+            columns = part.reshape(len(part), -1).T
+            arrays = [_arrow_array(arrow, column) for column in columns]
+            if writer is None:
+                fields = [
+                    (name, array.type)
+                    for name, array in zip(header, arrays, strict=True)
+                ]
+                schema = arrow.schema(fields)
+                writer = arrow.parquet.ParquetWriter(file, schema)
+            # A column may have no value in a part, and then no type.
+            arrays = [
+                array.cast(kind)
+                for array, kind in zip(arrays, schema.types, strict=True)
+            ]
+            writer.write_table(arrow.table(arrays, schema=schema))
+            n_rows += len(part)
+        if writer is not None:
+            writer.close()
+    return n_rows
+
+
+def _arrow_array(arrow: Any, column: NDArray[Any]) -> Any:  # noqa: ANN401
+    """Array of pyarrow; of float32 without any value, which all kinds become."""
+    if column.dtype != object:
+        values = column.astype(np.float32) if column.dtype.kind == "f" else column
+        return arrow.array(np.ascontiguousarray(values))
+    found = arrow.array(column.tolist())
+    return found.cast(arrow.float32()) if arrow.types.is_null(found.type) else found
+
+
 def _indices(metadata: Mapping[bytes, bytes] | None) -> frozenset[str]:
     """Columns that pandas keeps as the index of the rows."""
     try:
@@ -161,6 +204,7 @@ def require_pyarrow(what: str) -> Any:  # noqa: ANN401 - a module without types
     try:
         import pyarrow.csv
         import pyarrow.dataset
+        import pyarrow.parquet
     except ImportError as error:
         raise ImportError(missing(f"reading {what}", "pyarrow", "cli")) from error
     return pyarrow

@@ -148,15 +148,7 @@ def changed_parameters(found: ModelDescription) -> dict[str, Any]:
 def _described(file: ModelFile) -> ModelDescription:
     tree = file.tree
     if file.class_name == Pipeline.__name__:
-        check(tree, PIPELINE, "content")
-        inner = ModelFile(tree["class"], file.versions, tree["estimator"])
-        return replace(
-            _described(inner),
-            steps=steps_text(tree["before"]),
-            n_features=tree["n_features"],
-            feature_names=tree["feature_names"],
-            n_weights=_count(tree),
-        )
+        return _described_pipeline(file)
     check(file.class_name, choice(FORMS), "class")
     check(tree, FORMS[file.class_name], "content")
     kind = ESTIMATORS[file.class_name]
@@ -189,6 +181,19 @@ def _described(file: ModelFile) -> ModelDescription:
         eigenvalues=eigenvalues,
         graph_eigenvalues=own["graph_eigenvalues_"].tolist(),
         fit=fit,
+        n_weights=_count(tree),
+    )
+
+
+def _described_pipeline(file: ModelFile) -> ModelDescription:
+    tree = file.tree
+    check(tree, PIPELINE, "content")
+    inner = ModelFile(tree["class"], file.versions, tree["estimator"])
+    return replace(
+        _described(inner),
+        steps=steps_text(tree["before"]),
+        n_features=tree["n_features"],
+        feature_names=tree["feature_names"],
         n_weights=_count(tree),
     )
 
