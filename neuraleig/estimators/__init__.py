@@ -2,5 +2,10 @@
 
 from neuraleig.estimators._clustering import NeuralEigenSpectralClustering
 from neuraleig.estimators._embedding import NeuralSpectralEmbedding
+from neuraleig.estimators._scales import ScaleWarning
 
-__all__ = ["NeuralEigenSpectralClustering", "NeuralSpectralEmbedding"]
+__all__ = [
+    "NeuralEigenSpectralClustering",
+    "NeuralSpectralEmbedding",
+    "ScaleWarning",
+]
