@@ -15,7 +15,9 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.preprocessing import StandardScaler
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import neuraleig
 from neuraleig import _sklearn
@@ -129,6 +131,31 @@ def test_rows_at_picks_rows_of_any_container(kind):
     found = _sklearn.rows_at(kind(X), np.array([2, 0]))
     found = found.toarray() if sp.issparse(found) else np.asarray(found)
     np.testing.assert_array_equal(found, X[[2, 0]])
+
+
+def test_column_places_are_those_of_names_slices_and_the_remainder():
+    """``_transformer_to_input_indices``; scikit-learn 1.6, 1.7, 1.8 and 1.9."""
+    parts = [("a", StandardScaler(), ["z", "x"]), ("b", "drop", slice("w", "w"))]
+    columns = ColumnTransformer(parts, remainder="passthrough")
+    columns.fit(pd.DataFrame(np.eye(4), columns=list("wxyz")))
+    expected = {"a": [3, 1], "b": [0], "remainder": [2]}
+    assert _sklearn.column_places(columns) == expected
+
+
+@pytest.mark.parametrize("kind", [OneHotEncoder, OrdinalEncoder])
+def test_infrequent_places_are_those_of_rare_categories(kind):
+    """``_infrequent_indices`` of encoders; scikit-learn 1.6, 1.7, 1.8 and 1.9."""
+    X = np.array([["a", "x"], ["b", "x"], ["b", "x"]], dtype=object)
+    rare, none = _sklearn.infrequent_places(kind(min_frequency=2).fit(X))
+    assert (rare.tolist(), none) == ([0], None)
+    assert _sklearn.infrequent_places(kind().fit(X)) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, object])
+def test_imputed_dtype_is_the_type_of_the_rows(dtype):
+    """``_fit_dtype`` of ``SimpleImputer``; scikit-learn 1.6, 1.7, 1.8 and 1.9."""
+    step = SimpleImputer(strategy="most_frequent").fit(np.ones((2, 1), dtype))
+    assert _sklearn.imputed_dtype(step) == dtype
 
 
 def test_transform_output_is_what_set_output_was_told():

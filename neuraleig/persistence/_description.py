@@ -126,6 +126,8 @@ def describe(path: str | PathLike[str]) -> ModelDescription:
     """
     file = read_model(Path(path))
     with checked(Path(path)):
+        if file.class_name == Pipeline.__name__:
+            return _described_pipeline(file)
         return _described(file)
 
 
@@ -145,10 +147,20 @@ def changed_parameters(found: ModelDescription) -> dict[str, Any]:
     return changed
 
 
+def _described_pipeline(file: ModelFile) -> ModelDescription:
+    tree = file.tree
+    check(tree, PIPELINE, "content")
+    return replace(
+        _described(replace(file, class_name=tree["class"], tree=tree["estimator"])),
+        steps=steps_text(tree["before"]),
+        n_features=tree["n_features"],
+        feature_names=tree["feature_names"],
+        n_weights=_count(tree),
+    )
+
+
 def _described(file: ModelFile) -> ModelDescription:
     tree = file.tree
-    if file.class_name == Pipeline.__name__:
-        return _described_pipeline(file)
     check(file.class_name, choice(FORMS), "class")
     check(tree, FORMS[file.class_name], "content")
     kind = ESTIMATORS[file.class_name]
@@ -181,19 +193,6 @@ def _described(file: ModelFile) -> ModelDescription:
         eigenvalues=eigenvalues,
         graph_eigenvalues=own["graph_eigenvalues_"].tolist(),
         fit=fit,
-        n_weights=_count(tree),
-    )
-
-
-def _described_pipeline(file: ModelFile) -> ModelDescription:
-    tree = file.tree
-    check(tree, PIPELINE, "content")
-    inner = ModelFile(tree["class"], file.versions, tree["estimator"])
-    return replace(
-        _described(inner),
-        steps=steps_text(tree["before"]),
-        n_features=tree["n_features"],
-        feature_names=tree["feature_names"],
         n_weights=_count(tree),
     )
 

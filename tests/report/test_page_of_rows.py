@@ -22,6 +22,8 @@ from neuraleig import (
     DenseSegmenter,
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
+    load,
+    save,
 )
 from neuraleig.plotting import EmbeddingDisplay
 from neuraleig.report import write_report
@@ -306,6 +308,21 @@ def test_a_pipeline_may_take_its_columns_by_their_names(page_of, rows):
     page = page_of(model, frame)
     assert len(page.all("article")) == 3
     assert page.one("section", id="plane").all("svg")
+
+
+def test_a_loaded_pipeline_has_the_same_page(rows, tmp_path):
+    frame = pd.DataFrame(rows, columns=[f"column {n}" for n in range(12)])
+    model = make_pipeline(
+        make_column_transformer((StandardScaler(), ["column 3", "column 5"])),
+        NeuralEigenSpectralClustering(3, training=Training(max_iter=0), random_state=0),
+    ).fit(frame)
+    save(model, tmp_path / "model")
+    loaded = load(tmp_path / "model", device="cpu")
+    pages = [
+        write_report(made, frame, tmp_path / f"{number}.html").read_bytes()
+        for number, made in enumerate((model, loaded))
+    ]
+    assert pages[0] == pages[1]
 
 
 @pytest.mark.parametrize("kind", ["clustering", "embedding"])
