@@ -8,6 +8,7 @@ from neuraleig.affinity import GraphWarning
 from neuraleig.estimators import (
     NeuralEigenSpectralClustering,
     NeuralSpectralEmbedding,
+    ScaleWarning,
 )
 from neuraleig.training import Training
 
@@ -16,6 +17,7 @@ __all__ = [
     "GraphWarning",
     "NeuralEigenSpectralClustering",
     "NeuralSpectralEmbedding",
+    "ScaleWarning",
     "Training",
     "__version__",
     "export_onnx",

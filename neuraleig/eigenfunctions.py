@@ -239,10 +239,17 @@ class Eigenfunctions(nn.Module):
         reach = FARTHEST * self.scale
         moved = X.double() - self.shift
         rows = (moved.clamp(-reach, reach) / self.scale).float()
-        far = rows.abs() > self.bound
-        if not bool(far.any()):
-            return rows
+        if rows.device.type != "cpu":
+            return bounded(rows, self.bound)
         # Logarithms of what needs them: they cost more than all the rest.
+        far = rows.abs() > self.bound
+        try:
+            has_far = bool(far.any())
+        except RuntimeError:
+            # Under vmap, values cannot decide what is done.
+            return bounded(rows, self.bound)
+        if not has_far:
+            return rows
         return rows.masked_scatter(far, bounded(rows[far], self.bound))
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:

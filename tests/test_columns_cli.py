@@ -2,13 +2,15 @@
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from neuraleig import load
+from neuraleig import NeuralEigenSpectralClustering, load, save
 from neuraleig.cli import main
 
 pytest.importorskip("pyarrow")
@@ -126,8 +128,8 @@ def test_parquet_has_columns_of_their_kinds(folder, tmp_path):
         ("city", "string"),
         ("customer", "string"),
         ("label", "int64"),
-        ("confidence", "double"),
-        ("log_density", "double"),
+        ("confidence", "float"),
+        ("log_density", "float"),
         ("novel", "int64"),
     ]
     assert table.num_rows == 200
@@ -167,6 +169,75 @@ def test_other_commands_take_the_model(folder, tmp_path, command):
     if command == "name":
         _, text = call("predict", tmp_path / "named", folder / "new.csv")
         assert "students" in {row["name"] for row in labels_of(text)}
+
+
+def test_pipelines_of_python_label_files(tmp_path):
+    generator = np.random.default_rng(0)
+    kinds = generator.integers(0, 2, 120)
+    rows = generator.normal(size=(120, 2)) * [1, 100] + kinds[:, None] * [9, 900]
+    model = make_pipeline(
+        StandardScaler(), NeuralEigenSpectralClustering(2, random_state=0)
+    ).fit(rows)
+    save(model, tmp_path / "model")
+    named = [[f"r{i}", *row] for i, row in enumerate(rows)]
+    data = written(tmp_path / "x.csv", named, ("id", "x", "y"))
+    status, text = call("predict", tmp_path / "model", data, "--keep", "id")
+    assert status == 0
+    expected = model.predict(rows).tolist()
+    assert [int(row["label"]) for row in labels_of(text)] == expected
+    np.save(tmp_path / "x.npy", rows)
+    assert call("evaluate", tmp_path / "model", tmp_path / "x.npy")[0] == 0
+
+
+def test_kept_cells_are_as_they_were(tmp_path):
+    rows = [[name, i % 2 * 9 + i / 100] for i, name in enumerate(["NA", " a ", "3.0"])]
+    rows += [[f"r{i}", i % 2 * 9 + i / 100] for i in range(40)]
+    data = written(tmp_path / "x.csv", rows, ("country", "x"))
+    fit = ("-o", tmp_path / "m", "--n-clusters", 2, "--drop", "country")
+    assert call("fit", data, *fit)[0] == 0
+    _, text = call("predict", tmp_path / "m", data, "--keep", "country,x", "--proba")
+    found = labels_of(text)
+    assert [row["country"] for row in found[:3]] == ["NA", " a ", "3.0"]
+    # A feature may be kept as well, and digits do not depend on it.
+    assert found[3]["x"] == "0.0"
+    _, bare = call("predict", tmp_path / "m", data, "--proba")
+    for one, other in zip(found, labels_of(bare), strict=True):
+        assert {name: one[name] for name in other} == other
+
+
+def test_parts_without_a_label_have_the_kinds_of_others(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("neuraleig._tables._text_files.BLOCK_BYTES", 64)
+    rows = [[i % 2 * 9 + i / 100, i / 50] for i in range(60)]
+    fit = ("-o", tmp_path / "m", "--n-clusters", 2)
+    assert call("fit", written(tmp_path / "a.csv", rows, "xy"), *fit)[0] == 0
+    call("name", tmp_path / "m", "--name", "0=left")
+    bad = written(tmp_path / "b.csv", [["no", 1]] * 20 + rows, "xy")
+    out = tmp_path / "labels.parquet"
+    options = ("--bad-rows", "skip", "--confidence", "-o", out)
+    assert call("predict", tmp_path / "m", bad, *options)[0] == 0
+    table = parquet.read_table(out)
+    kinds = {field.name: str(field.type) for field in table.schema}
+    assert kinds == {"label": "int64", "name": "string", "confidence": "float"}
+    assert table.column("label").null_count == 20
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "message"),
+    [
+        ("fit", ["--drop", "plan", *COLUMNS], "'plan' .* left out by --columns or"),
+        ("predict", ["--columns", "age"], "--columns and --drop are for models of"),
+    ],
+)
+def test_options_about_columns_do_not_contradict(
+    folder, tmp_path, capsys, command, options, message
+):
+    data = folder / "customers.csv"
+    first = (
+        [data, "-o", tmp_path / "m"] if command == "fit" else [folder / "model", data]
+    )
+    assert call(command, *first, *options)[0] in (1, 2)
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_every_problem_is_told_at_once(folder, tmp_path, capsys):

@@ -6,7 +6,9 @@ import copy
 import json
 import sys
 import textwrap
+import warnings
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -25,7 +27,7 @@ from neuraleig._cli._options import (
     file_named,
     one_of,
 )
-from neuraleig._cli._preparation import mixed_rows
+from neuraleig._cli._preparation import is_prepared, mixed_rows
 from neuraleig._tables import Kinds, MixedRows, MixedTable, Table, chosen_columns
 from neuraleig.persistence import ModelDescription, describe
 from neuraleig.persistence._description import changed_parameters
@@ -68,24 +70,60 @@ def load_row_model(
     description = check_holds_rows(path, with_clusters=with_clusters)
     estimator = load(path, device=device)
     n_clusters = description.n_clusters or 0
-    if isinstance(estimator, Pipeline):
-        rows = mixed_rows(estimator, columns.source(data), keep, skips=skips)
+    if isinstance(estimator, Pipeline) and is_prepared(estimator):
+        rows = _prepared_rows(estimator, columns, data, keep, skips)
         return RowModel(estimator[-1], rows.feature_names, n_clusters, rows)
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None:
-        del estimator.feature_names_in_
         names = tuple(names)
-    table = columns.table(data, *without, *(keep or ()))
+    # Without names, columns that are kept would be taken for features.
+    unnamed = (keep or ()) if names is None else ()
+    table = columns.table(data, *without, *unnamed)
     table = table.matched(names, estimator.n_features_in_)
-    if keep or skips:
-        kept = tuple(chosen_columns(table.source, keep)) if keep else ()
-        kinds = Kinds(tuple(table.columns), (), kept)
-        mixed = MixedTable(table.source, kinds, skips=skips)
-        n_features = table.n_features
+    before = estimator[:-1] if isinstance(estimator, Pipeline) else None
+    if before is not None:
+        estimator = estimator[-1]
+    elif names is not None:
+        del estimator.feature_names_in_
+    if keep or skips or before is not None:
+        n_features = estimator.n_features_in_
         table = MixedRows(
-            mixed, names, n_features, lambda c: c[:, :n_features].astype(np.float64)
+            _mixed(table, keep, skips=skips, may_lack=before is not None),
+            names if before is None else None,
+            n_features,
+            partial(_numbers_of, before, table.n_features),
         )
-    return RowModel(estimator, names, n_clusters, table)
+    return RowModel(estimator, table.feature_names, n_clusters, table)
+
+
+def _mixed(table: Table, keep: Names, *, skips: bool, may_lack: bool) -> MixedTable:
+    """Columns of numbers of a table, beside those that are kept."""
+    kept = tuple(chosen_columns(table.source, keep)) if keep else ()
+    kinds = Kinds(tuple(table.columns), (), kept, may_lack=may_lack)
+    return MixedTable(table.source, kinds, skips=skips)
+
+
+def _numbers_of(before: Pipeline | None, n_columns: int, cells: Any) -> Any:  # noqa: ANN401
+    """Rows that an estimator takes, of cells of numbers in front of others."""
+    rows = cells[:, :n_columns].astype(np.float64)
+    if before is None:
+        return rows
+    with warnings.catch_warnings():
+        # Names were matched.
+        warnings.simplefilter("ignore", UserWarning)
+        return before.transform(rows)
+
+
+def _prepared_rows(
+    model: Pipeline, columns: Columns, data: str, keep: Names, skips: bool
+) -> MixedRows:
+    """Rows of a file whose columns a model prepares."""
+    if columns.columns or columns.drop:
+        raise UsageError(
+            "--columns and --drop are for models of columns as they are; this one "
+            "takes its columns by their names"
+        )
+    return mixed_rows(model, columns.source(data), keep, skips=skips)
 
 
 def check_holds_rows(path: Path, *, with_clusters: bool) -> ModelDescription:

@@ -68,6 +68,12 @@ class Preparation:
         """Kinds of some columns of a file."""
         categories = _columns(source, self.categorical)
         kept = _columns(source, self.keep)
+        left_out = set(categories) - set(columns)
+        if left_out:
+            raise TableError(
+                f"column {source.called(min(left_out))} of {source.name} is named by "
+                "--categorical, and left out by --columns or --drop"
+            )
         twice = set(categories) & set(kept)
         if twice:
             raise TableError(
@@ -146,6 +152,17 @@ def category_weight(numbers: FloatArray) -> float:
     search = NearestNeighbors(n_neighbors=n_neighbors).fit(searched)
     distance = float(np.median(search.kneighbors(sample)[0][:, -1]))
     return min(distance, 1.0) / 2**0.5 if distance > 0 else 0.5**0.5
+
+
+def is_prepared(model: Pipeline) -> bool:
+    """Whether a pipeline prepares columns of a file as the command line does."""
+    first = model.named_steps.get(PREPARED)
+    known = {NUMBERS, CATEGORIES, KEPT}
+    return (
+        len(model.steps) == 2
+        and isinstance(first, ColumnTransformer)
+        and {name for name, _, _ in first.transformers} <= known
+    )
 
 
 def mixed_rows(

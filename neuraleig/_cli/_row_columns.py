@@ -113,13 +113,7 @@ class PredictedColumns:
                 found.insert(1, np.array(named, dtype=object))
             if not as_text:
                 return np.column_stack(found).astype(np.float64)
-            return np.column_stack(
-                [
-                    # Networks compute in float32: more digits say nothing.
-                    (c.astype(np.float32) if c.dtype.kind == "f" else c).astype(object)
-                    for c in found
-                ]
-            )
+            return np.column_stack([_objects(column[:, None]) for column in found])
 
         return columns
 
@@ -139,7 +133,7 @@ class PredictedColumns:
             found = np.full((len(is_bad), n_columns), None, dtype=object)
             if len(rows):
                 own = predict(rows)
-                found[~is_bad] = own.reshape(len(own), -1)
+                found[~is_bad] = _objects(own.reshape(len(own), -1))
             yield np.concatenate([kept, found], axis=1)
 
     def _columns(self, estimator: Any, rows: Any) -> list[NDArray[Any]]:  # noqa: ANN401
@@ -156,3 +150,13 @@ class PredictedColumns:
             novel = scores < estimator.novelty_threshold_
             columns += [scores, novel.astype(np.int64)]
         return columns
+
+
+def _objects(values: NDArray[Any]) -> NDArray[np.object_]:
+    """Values as objects; floats in float32, of which more digits say nothing."""
+    if values.dtype.kind != "f":
+        return values.astype(object)
+    cells = np.empty(values.size, dtype=object)
+    # Not by astype, which makes Python's floats of twice the digits.
+    cells[:] = list(values.astype(np.float32).ravel())
+    return cells.reshape(values.shape)

@@ -24,6 +24,8 @@ from neuraleig._words import choice_text, count_text
 from neuraleig.segmentation._presets import PRESETS
 from neuraleig.segmentation.backbones._feature_cache import TEMPORARY
 from neuraleig.segmentation.images._image_files import image_format
+from neuraleig.segmentation.images._image_paths import MANIFEST
+from neuraleig.segmentation.outputs._coco import checked_coco
 from neuraleig.training._checkpoint import clearing_deferred
 
 # Parameters that may differ between predictions of one model.
@@ -49,6 +51,16 @@ class LabelFiles:
     overlays: bool = False
     coco: Annotated[Path | None, file_named("COCO's format", ".json")] = None
     overwrite: bool = False
+
+    def check(self, folder: Path) -> None:
+        """Refuse, before a fit, a folder that has labels of another model."""
+        if self.coco is not None:
+            checked_coco(self.coco, folder)
+        if not self.overwrite and (folder / MANIFEST).exists():
+            raise ValueError(
+                f"--predict {folder} has labels of another model; name another folder, "
+                "or pass --overwrite"
+            )
 
     def write(self, model: DenseSegmenter, images: str, folder: Path) -> int:
         """Label images; the status of the command."""
@@ -89,14 +101,17 @@ class Results:
             raise UsageError(f"{given[0]} is about labels, and needs --predict DIR")
         check_sheet(self.sheet)
         check_output(self.report, images, option="--report")
+        if self.predict is not None:
+            files.check(self.predict)
         if self.report is not None:
             # Whether what it needs is installed.
             import neuraleig.report  # noqa: F401
 
-    def write(self, model: DenseSegmenter, images: str, files: LabelFiles) -> None:
-        """Write what was asked for, from the features of the fit."""
+    def write(self, model: DenseSegmenter, images: str, files: LabelFiles) -> int:
+        """Write what was asked for, from the features of the fit; the status."""
+        status = 0
         if self.predict is not None:
-            files.write(model, images, self.predict)
+            status = files.write(model, images, self.predict)
         if self.sheet is not None:
             model.contact_sheet(images).save(self.sheet)
             sys.stdout.write(f"{self.sheet}: {self.sheet.stat().st_size} bytes\n")
@@ -105,6 +120,7 @@ class Results:
 
             write_report(model, images, self.report)
             sys.stdout.write(f"{self.report}: {self.report.stat().st_size} bytes\n")
+        return status
 
 
 def check_sheet(path: Path | None) -> None:
@@ -124,11 +140,12 @@ def fit(
     preset: Preset = None,
     align_to: Path | None = None,
     parameters: Annotated[dict[str, Any], IMAGES],
-) -> None:
+) -> int:
     """Learn clusters from the images of a folder and all below it, and save a model.
 
     Images are seen once: labels, a sheet and a page about the same images, by this
-    command or by others after it, take their features from a store.
+    command or by others after it, take their features from a store: a folder of the
+    user's caches that nobody else may read. --feature-cache none stores nothing.
 
     Parameters
     ----------
@@ -160,7 +177,7 @@ def fit(
     )
     if align_to is not None:
         sys.stdout.write(f"numbers of {align_to}: {model.alignment_}\n")
-    results.write(model, images, files)
+    return results.write(model, images, files)
 
 
 def save_segmenter(model: DenseSegmenter, path: Path) -> None:

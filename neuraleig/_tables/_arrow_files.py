@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,14 @@ from neuraleig._typing import FloatArray
 BLOCK_CELLS = 2**20
 PARQUET = (".parquet", ".pq")
 ARROW = (".feather", ".arrow")
+# Kinds of columns that are written, which a part without a value does not show.
+KINDS = {
+    "label": "int64",
+    "name": "string",
+    "confidence": "float32",
+    "log_density": "float32",
+    "novel": "int64",
+}
 # Unnamed index columns of pandas, and the metadata that lists the named ones.
 INDEX_PREFIX, PANDAS = "__index_level_", b"pandas"
 
@@ -152,40 +160,38 @@ def write_parquet(
 ) -> int:
     """Write arrays one below the other as columns of a Parquet file.
 
-    Objects are numbers, text or ``None`` for no value, of one kind in a column.
+    Objects are numbers, text or ``None`` for no value. Columns in ``KINDS`` have that
+    kind; others have that of their first part, or are text where it has no value.
     """
     arrow = require_pyarrow(".parquet")
-    n_rows, writer = 0, None
-    with atomic_file(path) as file:
+    n_rows, schema = 0, None
+    with atomic_file(path) as file, ExitStack() as opened:
         for part in parts:
             columns = part.reshape(len(part), -1).T
             arrays = [_arrow_array(arrow, column) for column in columns]
-            if writer is None:
-                fields = [
-                    (name, array.type)
-                    for name, array in zip(header, arrays, strict=True)
-                ]
-                schema = arrow.schema(fields)
-                writer = arrow.parquet.ParquetWriter(file, schema)
-            # A column may have no value in a part, and then no type.
-            arrays = [
-                array.cast(kind)
-                for array, kind in zip(arrays, schema.types, strict=True)
-            ]
-            writer.write_table(arrow.table(arrays, schema=schema))
+            if schema is None:
+                kinds = zip(header, arrays, strict=True)
+                schema = arrow.schema([(n, _kind_of(arrow, n, a)) for n, a in kinds])
+                writer = opened.enter_context(arrow.parquet.ParquetWriter(file, schema))
+            pairs = zip(arrays, schema.types, strict=True)
+            cast = [array.cast(kind, safe=False) for array, kind in pairs]
+            writer.write_table(arrow.table(cast, schema=schema))
             n_rows += len(part)
-        if writer is not None:
-            writer.close()
     return n_rows
 
 
+def _kind_of(arrow: Any, name: str, array: Any) -> Any:  # noqa: ANN401
+    """Type of a column, by its name and its first part."""
+    if name in KINDS:
+        return getattr(arrow, KINDS[name])()
+    return arrow.string() if arrow.types.is_null(array.type) else array.type
+
+
 def _arrow_array(arrow: Any, column: NDArray[Any]) -> Any:  # noqa: ANN401
-    """Array of pyarrow; of float32 without any value, which all kinds become."""
     if column.dtype != object:
         values = column.astype(np.float32) if column.dtype.kind == "f" else column
         return arrow.array(np.ascontiguousarray(values))
-    found = arrow.array(column.tolist())
-    return found.cast(arrow.float32()) if arrow.types.is_null(found.type) else found
+    return arrow.array(column.tolist())
 
 
 def _indices(metadata: Mapping[bytes, bytes] | None) -> frozenset[str]:

@@ -93,10 +93,14 @@ class MixedTable:
         self, rows: Sequence[Sequence[Hashable]], numbers: Sequence[int]
     ) -> MixedPart:
         n_numbers = len(self.kinds.numbers)
+        n_features = n_numbers + len(self.kinds.categories)
         cells = np.empty((len(rows), len(self.kinds.columns)), dtype=object)
         is_bad = np.zeros(len(rows), dtype=bool)
         for row, found in enumerate(rows):
             for position, cell in enumerate(found):
+                if position >= n_features:
+                    cells[row, position] = cell
+                    continue
                 if position >= n_numbers:
                     cells[row, position] = "" if is_missing(cell) else _text(cell)
                     continue

@@ -2,10 +2,6 @@
 
 from neuraleig.estimators._clustering import NeuralEigenSpectralClustering
 from neuraleig.estimators._embedding import NeuralSpectralEmbedding
-from neuraleig.estimators._scales import ScaleWarning
+from neuraleig.estimators._scales import ScaleWarning as ScaleWarning
 
-__all__ = [
-    "NeuralEigenSpectralClustering",
-    "NeuralSpectralEmbedding",
-    "ScaleWarning",
-]
+__all__ = ["NeuralEigenSpectralClustering", "NeuralSpectralEmbedding"]

@@ -39,15 +39,20 @@ def test_a_kept_file_says_what_it_said(path):
         pandas = pytest.importorskip("pandas")
         asked = pandas.DataFrame(asked, columns=model.feature_names_in_)
     assert set(expected.files) > {"asked"}
+    # Features of images are rounded to half precision since.
+    is_of_images = isinstance(model, neuraleig.DenseSegmenter)
+    tolerance = 1e-2 if is_of_images else 1e-4
     for name in set(expected.files) - {"asked"}:
         found = getattr(model, name)(asked)
-        if isinstance(model, neuraleig.DenseSegmenter) and name == "predict_proba":
+        if is_of_images and name == "predict_proba":
             (found,) = found
         if name == "predict":
             np.testing.assert_array_equal(found, expected[name])
         else:
             # Other versions of torch round differently.
-            np.testing.assert_allclose(np.asarray(found), expected[name], atol=1e-4)
+            np.testing.assert_allclose(
+                np.asarray(found), expected[name], atol=tolerance
+            )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -29,6 +29,7 @@ Features = NDArray[np.float16]
 # Part of every address: files of another layout are never found.
 FORMAT = "neuraleig-features-2"
 SUFFIX = ".features"
+TEMPORARY_PREFIX = "neuraleig-features-"
 # After the array: fingerprint of the address, and checksum of the values.
 ADDRESS_BYTES = 16
 CHECKSUM_BYTES = 4
@@ -111,7 +112,8 @@ class FeatureCache(NoCache):
     ----------
     folder : path or None
         Where the files are kept, for later fits as well. ``None``: a temporary folder,
-        removed by :meth:`close`, or when the cache or the process ends.
+        removed by :meth:`close`, when the cache or the process ends, or by the next
+        process where this one was killed.
     key : str
         From :func:`cache_key`. Caches of several keys may share a folder.
     max_bytes : int or None, default=None
@@ -127,9 +129,11 @@ class FeatureCache(NoCache):
         self.max_bytes = max_bytes
         self.writes = True
         self._opened_ns = time.time_ns()
+        self._n_uncounted = 0
         self._finalizer: weakref.finalize[Any, Any] | None = None
         if folder is None:
-            temporary = tempfile.mkdtemp(prefix="neuraleig-features-")
+            _remove_stale()
+            temporary = tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-")
             self._finalizer = weakref.finalize(self, _remove, temporary, os.getpid())
             folder = temporary
         self.root = Path(folder)
@@ -183,7 +187,8 @@ class FeatureCache(NoCache):
     @property
     def free_bytes(self) -> int:
         """Room on the disk of the folder, as far as the user may have it."""
-        return shutil.disk_usage(self.folder).free
+        places = (self.folder, *self.folder.parents)
+        return shutil.disk_usage(next(path for path in places if path.exists())).free
 
     def close(self) -> None:
         """Remove a temporary folder; others stay."""
@@ -205,16 +210,27 @@ class FeatureCache(NoCache):
         """Whether features stay within the bound, for which old files are removed."""
         if self.max_bytes is None:
             return True
-        self._n_bytes += features.nbytes + FRAME_BYTES
-        if self._n_bytes > self.max_bytes:
-            self._n_bytes += _remove_oldest(
-                self.root, self._n_bytes - self.max_bytes, self._opened_ns
-            )
-        self.writes = self._n_bytes <= self.max_bytes
-        return self.writes
+        n_bytes = features.nbytes + FRAME_BYTES
+        self._n_uncounted += n_bytes
+        # Other processes write and remove as well.
+        if (
+            self._n_bytes + n_bytes > self.max_bytes
+            or self._n_uncounted > self.max_bytes // 100
+        ):
+            self._n_bytes, self._n_uncounted = _total(_files(self.root)), 0
+        excess = self._n_bytes + n_bytes - self.max_bytes
+        if excess > 0:
+            freed = _remove_oldest(self.root, excess, self._opened_ns)
+            self._n_bytes -= freed
+            if freed < excess:
+                return False
+        self._n_bytes += n_bytes
+        return True
 
     def _write(self, item: str, values: Features) -> None:
         path, address = self._place(item)
+        # Cleaners of caches and of temporary files may have been here.
+        self.folder.mkdir(parents=True, exist_ok=True)
         # A file that a power cut tears is found by its checksum.
         with atomic_file(path, durable=False) as file:
             np.save(file, values, allow_pickle=False)
@@ -237,11 +253,34 @@ class KeptStore:
         if asked == TEMPORARY:
             return cls(asked, key, FeatureCache(None, key, MOST_BYTES))
         if asked == SHARED:
-            return cls(asked, key, FeatureCache(shared_folder(), key, MOST_BYTES))
+            return cls(asked, key, _shared_store(key))
         return cls(asked, key, FeatureCache(Path(asked), key))
+
+    def __reduce__(self) -> Any:  # noqa: ANN401
+        # A copy of a temporary store has none, and opens one of its own in a fit.
+        temporary = isinstance(self.store, FeatureCache) and self.asked == TEMPORARY
+        if temporary:
+            return KeptStore, (TEMPORARY, "", NoCache())
+        return KeptStore, (self.asked, self.key, self.store)
 
 
 NOTHING = KeptStore(TEMPORARY, "", NoCache())
+
+
+def _shared_store(key: str) -> NoCache:
+    """Store of all fits of the user; none, with a warning, where it cannot be."""
+    try:
+        folder = shared_folder()
+        # Features are thumbnails of a kind, and nobody else's.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FeatureCache(folder, key, MOST_BYTES)
+    except (OSError, RuntimeError) as error:
+        warn_user(
+            f"features are not stored: {error}. Pass a folder as feature_cache, or "
+            "None to store none.",
+            FeatureCacheWarning,
+        )
+        return NoCache()
 
 
 def shared_folder() -> Path:
@@ -266,7 +305,7 @@ def _total(files: Iterable[tuple[Path, os.stat_result]]) -> int:
 
 
 def _remove_oldest(folder: Path, n_bytes: int, before_ns: int) -> int:
-    """Remove files that were used before a time; returns minus their bytes.
+    """Remove files that were used before a time; returns their bytes.
 
     Somewhat more than asked for, so that the folder is not searched for every file.
     """
@@ -281,7 +320,7 @@ def _remove_oldest(folder: Path, n_bytes: int, before_ns: int) -> int:
         with suppress(OSError):
             path.unlink()
             freed += found.st_size
-    return -freed
+    return freed
 
 
 def _problem(features: np.memmap[Any, Any], path: Path, address: bytes) -> str | None:
@@ -314,6 +353,23 @@ def _fingerprint(*parts: Any) -> bytes:  # noqa: ANN401 - bytes or buffers
     for part in parts:
         total.update(part)
     return total.digest()
+
+
+def _remove_stale() -> None:
+    """Remove temporary folders of processes that were stopped."""
+    if os.name == "nt":
+        # There a signal to a process ends it, whichever it is.
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{TEMPORARY_PREFIX}*"):
+        owner = folder.name.removeprefix(TEMPORARY_PREFIX).partition("-")[0]
+        if not owner.isdecimal():
+            continue
+        try:
+            os.kill(int(owner), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (PermissionError, OverflowError):
+            continue
 
 
 def _remove(folder: str, owner: int) -> None:

@@ -3,6 +3,7 @@ import errno
 import multiprocessing
 import os
 import pickle
+import shutil
 import time
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ from neuraleig.segmentation.backbones._feature_cache import (
     MARGIN_BYTES,
     FeatureCache,
     FeatureCacheWarning,
+    KeptStore,
     NoCache,
     cache_key,
     half_precision,
@@ -277,6 +279,16 @@ class TestBound:
             cache.put(item, features)
         assert [cache.get(item) is not None for item in "abcd"] == [1, 1, 0, 0]
         assert cache.stored_bytes() <= cache.max_bytes
+        # Until others make room.
+        next(iter(cache.folder.iterdir())).unlink()
+        cache.put("e", features)
+        assert cache.get("e") is not None
+
+    def test_several_stores_keep_one_bound(self, tmp_path, features, size):
+        stores = [FeatureCache(tmp_path, KEY, max_bytes=3 * size) for _ in range(5)]
+        for number, store in enumerate(stores):
+            store.put(f"item {number}", features)
+        assert stores[0].stored_bytes() <= 3 * size
 
     def test_files_of_other_runs_make_room_oldest_first(
         self, tmp_path, features, size, monkeypatch
@@ -309,6 +321,52 @@ class TestBound:
         cache = FeatureCache(tmp_path, KEY, max_bytes=3 * size)
         cache.put("d", features)
         assert [cache.get(item) is not None for item in "abcd"] == [0, 0, 0, 1]
+
+
+def test_a_folder_that_was_removed_is_made_again(cache, features):
+    shutil.rmtree(cache.root)
+    assert cache.free_bytes > 0
+    assert cache.get("a") is None
+    cache.put("a", features)
+    assert cache.get("a") is not None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals end processes there")
+def test_folders_of_killed_processes_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    process = multiprocessing.get_context("fork").Process(target=int)
+    process.start()
+    process.join()
+    stale = tmp_path / f"neuraleig-features-{process.pid}-x"
+    other = tmp_path / f"neuraleig-features-{os.getppid()}-x"
+    for folder in (stale, other):
+        folder.mkdir()
+    store = FeatureCache(None, KEY)
+    assert not stale.exists()
+    assert other.exists()
+    assert store.root.exists()
+
+
+def test_a_shared_store_that_cannot_be_made_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    variable = "LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    with pytest.warns(FeatureCacheWarning, match="features are not stored"):
+        kept = KeptStore.of("shared", KEY)
+    assert type(kept.store) is NoCache
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_nobody_else_reads_the_shared_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    KeptStore.of("shared", KEY)
+    assert shared_folder().stat().st_mode & 0o777 == 0o700
+
+
+def test_a_copy_opens_a_store_of_its_own():
+    kept = KeptStore.of("auto", KEY)
+    twin = pickle.loads(pickle.dumps(kept))
+    assert (twin.asked, twin.key) != (kept.asked, kept.key)
 
 
 def test_the_shared_folder_is_where_systems_keep_caches(tmp_path, monkeypatch):
