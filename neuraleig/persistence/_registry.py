@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from neuraleig._device import resolve_device
+from neuraleig._device import ordinary_torch, resolve_device
 from neuraleig._tree import brief
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.networks import TrunkFactory
@@ -35,6 +35,7 @@ ESTIMATORS: dict[str, type[Estimator]] = {
 }
 
 
+@ordinary_torch()
 def save(
     estimator: Estimator,
     path: str | PathLike[str],
@@ -112,6 +113,7 @@ def save(
     write_model(Path(path), name, tree)
 
 
+@ordinary_torch()
 def load(
     path: str | PathLike[str],
     *,
