@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 CPU = torch.device("cpu")
 # Kinds of devices for which a program may have switched autocast on.
 AUTOCAST = ("cpu", "cuda", "mps", "xpu")
 
+# The process whose threads a block has used: a fork of it has none of them.
+_used_by: list[int] = []
 # The default type is one of the process: threads that need float32 change it once.
 _TYPE_LOCK = threading.Lock()
 _former_types: list[torch.dtype] = []
@@ -24,8 +29,15 @@ def ordinary_torch() -> Iterator[None]:
     Gradients are recorded, there is no inference mode and no autocast, and new tensors
     are float32 on the CPU. Programs change all of these for code of their own. The
     state is put back after the block.
+
+    In a process that was forked after a first block there is one thread: others would
+    wait for threads that only the parent has.
     """
     with ExitStack() as states:
+        if not _used_by:
+            _used_by.append(os.getpid())
+        elif os.getpid() not in _used_by:
+            states.enter_context(_one_thread())
         states.enter_context(torch.inference_mode(False))
         states.enter_context(torch.enable_grad())
         for kind in AUTOCAST:
@@ -35,6 +47,24 @@ def ordinary_torch() -> Iterator[None]:
             states.enter_context(CPU)
         states.enter_context(_float32_by_default())
         yield
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run a block by one thread of torch and of every other library."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with _thread_pools().limit(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Libraries that have threads; to find them takes milliseconds."""
+    return ThreadpoolController()
 
 
 @contextmanager
