@@ -27,8 +27,11 @@ def as_numpy(X: Any, name: str = "X") -> Any:  # noqa: ANN401 - whatever a user 
 
     The result shares the memory of ``X`` if that is on a CPU and of a type that numpy
     has; bfloat16 becomes float32. Sparse and quantised tensors, tensors without values
-    and failed exchanges raise a ``TypeError`` that names the parameter ``name``.
+    and failed exchanges raise a ``TypeError`` that names the parameter ``name``, and
+    masked entries a ``ValueError``.
     """
+    if isinstance(X, np.ma.MaskedArray):
+        return _unmasked(X, name)
     if has_dlpack(X):
         X = _from_dlpack(X, name)
     return _tensor_as_numpy(X, name) if isinstance(X, torch.Tensor) else X
@@ -43,6 +46,17 @@ def _from_dlpack(X: Any, name: str) -> torch.Tensor:  # noqa: ANN401
             f"{name} is of type {type(X).__name__}, whose __dlpack__ torch cannot "
             f"read ({error}); pass an array of numpy."
         ) from error
+
+
+def _unmasked(X: np.ma.MaskedArray[Any, Any], name: str) -> NDArray[Any]:
+    n_masked = int(np.ma.count_masked(X))
+    if n_masked:
+        raise ValueError(
+            f"{name} has masked entries ({n_masked} of {X.size}); leave their rows "
+            "out, or impute the values first."
+        )
+    values: NDArray[Any] = X.data
+    return values
 
 
 def _tensor_as_numpy(X: torch.Tensor, name: str) -> NDArray[Any]:

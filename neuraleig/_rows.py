@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,12 @@ def is_sliced(X: object) -> bool:
 def is_stream(X: object) -> bool:
     """Whether ``X`` is an iterable of batches, such as a ``DataLoader``.
 
-    A list or tuple is one if all its items have two dimensions; otherwise it is rows.
+    A list or tuple is one if all its items have two dimensions, or are tuples that
+    begin with such an item; otherwise it is rows.
     """
     if isinstance(X, list | tuple):
-        return len(X) > 0 and all(getattr(part, "ndim", 0) == 2 for part in X)
+        firsts = [part[0] if isinstance(part, tuple) and part else part for part in X]
+        return len(X) > 0 and all(getattr(first, "ndim", 0) == 2 for first in firsts)
     if hasattr(X, "__array__") or hasattr(X, "shape") or hasattr(X, "__getitem__"):
         return False
     if has_dlpack(X):
@@ -69,10 +72,26 @@ def slices_of(X: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever a user passes
             yield _rows_of_batch(batch)
     elif is_sliced(X):
         step = max(1, SLICE_ELEMENTS // max(1, X.shape[1]))
-        for start in range(0, X.shape[0], step):
-            yield np.asarray(X[start : start + step])
+        for part in _known_parts(X):
+            for start in range(0, part.shape[0], step):
+                yield _in_memory(part[start : start + step])
     else:
         yield X
+
+
+def _known_parts(X: Any) -> Iterator[Any]:  # noqa: ANN401
+    """Array that is sliced, or blocks of rows of a Dask array of unknown length."""
+    if isinstance(X.shape[0], Integral):
+        yield X
+        return
+    for number in range(X.numblocks[0]):
+        # Only then is its length known.
+        yield _in_memory(X.blocks[number])
+
+
+def _in_memory(part: Any) -> Any:  # noqa: ANN401
+    """Slice of an array on disk, or of Dask, as it is: masked and sparse, too."""
+    return part.compute() if hasattr(part, "compute") else np.asanyarray(part)
 
 
 def _rows_of_batch(batch: Any) -> Any:  # noqa: ANN401

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,6 +16,8 @@ from neuraleig._typing import Array, IntArray
 
 # Relative asymmetry that rounding explains.
 SYMMETRY_TOLERANCE = 1e-6
+# Roundings of a distance that is 1 minus a product, in units of its type.
+UNIT_ROUNDINGS = 4
 # scikit-learn's distances between rows, but for those that need further arguments.
 # Listed, since to ask for them imports half of scikit-learn.
 METRICS = frozenset(
@@ -32,7 +34,15 @@ LARGEST_VALUE, SMALLEST_VALUE = 1e150, 1e-140
 
 
 def check_kind(X: object) -> None:
-    """Refuse rows that are sparse or not yet computed, and say the way out."""
+    """Refuse rows that are sparse, named or not yet computed, and say the way out."""
+    named = _first_item(X)
+    if isinstance(named, Mapping):
+        raise TypeError(
+            f"X is of type {type(X).__name__} and has entries by name "
+            f"({sorted(map(str, named))}); pass an array (n_rows, n_features), such as "
+            "np.stack([row[name] for row in X]), or a DataLoader whose batches are "
+            "such arrays."
+        )
     kind = type(X).__name__ if sp.issparse(X) else ""
     if isinstance(X, torch.Tensor) and is_sparse_tensor(X):
         kind = f"a tensor of {X.layout}"
@@ -48,6 +58,14 @@ def check_kind(X: object) -> None:
             f"X is of type {type(X).__name__}, which is computed on demand; pass what "
             "comes of it, such as X.collect()."
         )
+
+
+def _first_item(X: Any) -> object:  # noqa: ANN401
+    """First item of a sequence that is no array, and of anything else the whole."""
+    is_sequence = hasattr(X, "__getitem__") and hasattr(X, "__len__")
+    if isinstance(X, Mapping) or hasattr(X, "__array__") or hasattr(X, "shape"):
+        is_sequence = False
+    return X[0] if is_sequence and len(X) else X
 
 
 def check_range(X: Array) -> None:
@@ -164,12 +182,24 @@ def _square(matrix: Any, n_samples: int) -> sp.csr_array:  # noqa: ANN401
             "of both must be the same sample."
         )
     result = sp.csr_array(checked)
-    if result.nnz and result.data.min() < 0:
+    if not result.nnz or result.data.min() >= 0:
+        return result
+    least, largest = float(result.data.min()), float(result.data.max())
+    if -least > max(SYMMETRY_TOLERANCE * largest, _unit_rounding(matrix)):
         raise ValueError(
-            f"affinity_matrix has negative entries (minimum {result.data.min():.3g}); "
+            f"affinity_matrix has negative entries (minimum {least:.3g}); "
             "it must be non-negative."
         )
-    return result
+    # New values, since the matrix may be the user's; zeros are distances, too.
+    values = np.maximum(result.data, 0.0)
+    return sp.csr_array((values, result.indices, result.indptr), shape=result.shape)
+
+
+def _unit_rounding(matrix: object) -> float:
+    """What rounding leaves of a difference of ones, such as 1 minus a cosine."""
+    dtype = getattr(matrix, "dtype", None)
+    is_float = isinstance(dtype, np.dtype) and dtype.kind == "f"
+    return UNIT_ROUNDINGS * float(np.finfo(dtype).eps) if is_float else 0.0
 
 
 def check_groups(

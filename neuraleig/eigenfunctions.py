@@ -10,6 +10,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
+from neuraleig._device import ordinary_torch
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import (
     CACHED_ELEMENTS,
@@ -340,6 +341,7 @@ class Eigenfunctions(nn.Module):
         logits = self.network(inputs).logits if scores is None else scores(inputs)
         return logits[:, :0], logits
 
+    @ordinary_torch()
     def _standardize(self, X: Array) -> Tensor:
         shift, scale = self.shift.cpu().numpy(), float(self.scale)
         return Standardization(shift, scale, float(self.bound)).apply(X)
@@ -367,6 +369,7 @@ def _mass_and_energy(
     return np.asarray(shard.total(torch.from_numpy(sums)).numpy())
 
 
+@ordinary_torch()
 def _evaluate(
     module: nn.Module, rows: Tensor, function: Callable[..., Any] | None = None
 ) -> tuple[Array, Array]:

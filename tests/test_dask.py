@@ -4,6 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
@@ -58,3 +60,33 @@ def test_values_are_those_of_all_rows_to_the_last_bit(model, rows, method):
     found = blocks.map_blocks(evaluate, dtype=expected.dtype, chunks=chunks)
     computed = found.compute(scheduler="threads", num_workers=2)
     np.testing.assert_array_equal(computed, expected)
+
+
+UNUSUAL = {
+    "unknown lengths": lambda rows: rows[rows[:, 0] > -1e9],
+    "unknown and empty": lambda rows: rows[da.arange(len(rows), chunks=20) < 90],
+    "columns in parts": lambda rows: rows.rechunk({1: 2})[rows[:, 0] > -1e9],
+    "an empty part": lambda rows: da.concatenate([rows[:50], rows[:0], rows[50:]]),
+}
+
+
+@pytest.mark.parametrize("unusual", UNUSUAL.values(), ids=UNUSUAL.keys())
+def test_lengths_may_be_unknown_and_parts_empty(model, rows, unusual):
+    blocks = unusual(da.from_array(rows, chunks=(20, 4)))
+    there = blocks.compute(scheduler="synchronous")
+    refit = clone(model).fit(blocks)
+    np.testing.assert_array_equal(refit.labels_, clone(model).fit(there).labels_)
+    stream = clone(model).partial_fit(blocks)
+    np.testing.assert_array_equal(stream.predict(blocks), stream.labels_)
+    np.testing.assert_array_equal(model.predict(blocks), model.predict(there))
+    np.testing.assert_array_equal(model.transform(blocks), model.transform(there))
+    assert model.score(blocks) == model.score(there)
+
+
+def test_masked_and_sparse_blocks_are_refused(model, rows):
+    blocks = da.from_array(rows, chunks=(20, 4))
+    masked = da.ma.masked_greater(blocks, np.quantile(rows, 0.9))
+    with pytest.raises(ValueError, match="X has masked entries"):
+        model.predict(masked)
+    with pytest.raises(TypeError, match=r"Sparse data was passed for X \(csr_matrix\)"):
+        model.predict(blocks.map_blocks(sp.csr_matrix))

@@ -189,3 +189,30 @@ def test_values_whose_squares_vanish_are_rejected():
         check_range(X * 1e-160)
     check_range(X * 1e-130)
     check_range(X * 0)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, sp.coo_array])
+def test_what_rounding_makes_negative_is_zero(kind):
+    given = kind(MATRIX - 1e-17)
+    before = given.copy()
+    weights = check_affinity_matrix(given, len(MATRIX))
+    assert weights.min() >= 0
+    np.testing.assert_allclose(weights.toarray(), MATRIX, atol=1e-16)
+    # The user's own stays as it is.
+    assert abs(given - before).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "least"), [(np.float32, -2.4e-7), (np.float64, -4.5e-16)]
+)
+def test_distances_of_rounded_cosines_are_zero(dtype, least):
+    graph = sp.csr_array(np.full((4, 4), 1e-9) + 0.04 * np.eye(4), dtype=dtype)
+    graph.data[[1, 6]] = least
+    distances = check_neighbors_matrix(graph, 4, 3)
+    # Entries of zero are distances.
+    assert distances.nnz == 16
+    assert (distances.data[[1, 6]] == 0).all()
+    assert graph.data[1] < 0
+    graph.data[1] = -1e-3
+    with pytest.raises(ValueError, match="has negative entries"):
+        check_neighbors_matrix(graph, 4, 3)

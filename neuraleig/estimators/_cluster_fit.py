@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neuraleig._device import ordinary_torch
 from neuraleig._fit import MAX_PASSES, Problem, Run, Task, fit
 from neuraleig._rows import DrawnRows
 from neuraleig._sklearn import with_callbacks
@@ -35,6 +36,7 @@ class ClusterFit(ClusterNumbers):
     """Base of the clustering: its fit, whatever the problem is made of."""
 
     @with_callbacks
+    @ordinary_torch()
     def _fit(
         self,
         X: Rows,

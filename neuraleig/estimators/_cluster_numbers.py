@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
+from neuraleig._device import ordinary_torch
 from neuraleig._fit import Fitted, Problem, Run
 from neuraleig._fit._label_heads import labels_by_heads
 from neuraleig._typing import Array, FloatArray, IntArray
@@ -85,6 +86,7 @@ class ClusterNumbers(StreamClusterer):
     ncut_: float
     _alternatives: Alternatives | None
 
+    @ordinary_torch()
     def with_n_clusters(self, n_clusters: int) -> Self:
         """Make a fitted estimator with another number of clusters, without a fit.
 

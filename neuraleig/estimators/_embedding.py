@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 
+from neuraleig._device import ordinary_torch
 from neuraleig._fit import Problem, Task, fit
 from neuraleig._random import RandomState
 from neuraleig._sklearn import Interval, with_callbacks
@@ -138,6 +139,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         self.random_state = random_state
 
     @with_callbacks
+    @ordinary_torch()
     def fit(
         self,
         X: Rows,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sklearn.utils.validation import check_is_fitted
 
+from neuraleig._device import ordinary_torch
 from neuraleig._fit import Problem, RowProblem, Run
 from neuraleig._standardize import SLICE_ELEMENTS, Standardization
 from neuraleig._typing import Array, BoolArray, FloatArray, Rows
@@ -85,7 +86,7 @@ class NoveltyScorer(EigenfunctionTransformer):
         shift = self.eigenfunctions_.shift.cpu().numpy()
         units = Standardization(shift, float(self.eigenfunctions_.scale))
         return (
-            density(units.apply(part)).numpy()
+            _scored(density, units, part)
             for rows in self._iter_rows(X)
             for part in _slices(rows)
         )
@@ -139,6 +140,13 @@ class NoveltyScorer(EigenfunctionTransformer):
             X, units, seed = problem.X, problem.standardization, run.seeds.check
             density = run.shard.first(lambda: fit_density(X, units, seed))
         self._set_density(density)
+
+
+@ordinary_torch()
+def _scored(density: RowDensity, units: Standardization, rows: Array) -> FloatArray:
+    """Scores of rows in the units of the data."""
+    scores: FloatArray = density(units.apply(rows)).numpy()
+    return scores
 
 
 def _slices(rows: Array) -> Iterator[Array]:

@@ -10,7 +10,7 @@ from typing import Self
 from numpy.typing import ArrayLike
 from sklearn.base import ClusterMixin
 
-from neuraleig._device import resolve_device
+from neuraleig._device import ordinary_torch, resolve_device
 from neuraleig._interchange import as_numpy
 from neuraleig._typing import Array, FloatArray, IntArray, Matrix, Rows
 from neuraleig.affinity import Affinity
@@ -182,6 +182,7 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
         slices = self.eigenfunctions_.slices
         return (v for rows in parts for v in slices(rows, with_functions=wanted))
 
+    @ordinary_torch()
     def score(
         self,
         X: Rows,

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._atomic import checked_target
+from neuraleig._device import ordinary_torch
 from neuraleig._version import __version__
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.onnx import _row_model, _token_model
@@ -24,6 +25,7 @@ Exportable = NeuralEigenSpectralClustering | NeuralSpectralEmbedding | DenseSegm
 KNOWN = NeuralEigenSpectralClustering, NeuralSpectralEmbedding, DenseSegmenter
 
 
+@ordinary_torch()
 def export_onnx(
     estimator: Exportable | Pipeline,
     path: str | PathLike[str],

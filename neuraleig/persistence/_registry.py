@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from neuraleig._device import resolve_device
+from neuraleig._device import ordinary_torch, resolve_device
 from neuraleig._tree import brief
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.networks import TrunkFactory
@@ -39,6 +39,7 @@ ESTIMATORS: dict[str, type[Estimator]] = {
 CLASSES = (*ESTIMATORS, Pipeline.__name__)
 
 
+@ordinary_torch()
 def save(
     estimator: Estimator | Pipeline,
     path: str | PathLike[str],
@@ -121,6 +122,7 @@ def save(
     write_model(Path(path), name, tree)
 
 
+@ordinary_torch()
 def load(
     path: str | PathLike[str],
     *,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neuraleig._device import ordinary_torch
 from neuraleig._typing import Array, FloatArray, IntArray
 
 # What is left, at least, of the first function after the constant one, whose weight is
@@ -62,6 +63,7 @@ class Discretizer(nn.Module, ABC):
             round a row by its company.
         """
 
+    @ordinary_torch()
     def probabilities(self, functions: Array, logits: Array) -> FloatArray:
         """Probability of every cluster; its largest entry is the label.
 

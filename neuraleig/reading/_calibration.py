@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from torch import Tensor, nn
 
+from neuraleig._device import ordinary_torch
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Graph
 from neuraleig.reading._agreement import matched_labels, neighbor_agreement
@@ -159,6 +160,7 @@ class Calibration(nn.Module):
         right = torch.sigmoid(log_odds)[:, None].maximum(least)
         return torch.where(own, right, (1 - right) * rest)
 
+    @ordinary_torch()
     def probabilities(
         self, functions: Array, scores: Array, shares: FloatArray
     ) -> FloatArray:

@@ -11,6 +11,7 @@ from typing import Any
 from sklearn.utils import check_random_state
 
 from neuraleig._atomic import atomic_file, checked_target
+from neuraleig._device import ordinary_torch
 from neuraleig._random import RandomState
 from neuraleig._validation import is_count
 from neuraleig._words import count_text
@@ -32,6 +33,7 @@ from neuraleig.segmentation import DenseSegmenter
 CALLER = "write_report"
 
 
+@ordinary_torch()
 def write_report(
     estimator: Any,  # noqa: ANN401 - estimator or pipeline
     data: Any,  # noqa: ANN401 - rows or images

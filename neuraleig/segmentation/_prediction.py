@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from neuraleig._components import ComposedEstimator
+from neuraleig._device import ordinary_torch
 from neuraleig._typing import Array, IntArray
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.reading import Argmax
@@ -272,6 +273,7 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
             size = backbone.image_size
         return Geometry(backbone.patch_size, size, self.window_size, self.stride)
 
+    @ordinary_torch()
     def _labels(self, rgb: RGB) -> Labels:
         scores, lattice = self._scores(rgb)
         if self.refine is not None:
@@ -283,6 +285,7 @@ class ImagePredictor(ClusterMixin, ComposedEstimator):
         scores, lattice = self._averaged(rgb, self._score_windows)
         return merged_scores(scores, self._groups), lattice
 
+    @ordinary_torch()
     def _averaged(self, rgb: RGB, of_windows: Any) -> tuple[Tensor, Lattice]:  # noqa: ANN401
         """Values at the tokens of an image, blended, and where the tokens are."""
         view = self._view()

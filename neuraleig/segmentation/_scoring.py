@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from neuraleig._device import ordinary_torch
 from neuraleig._typing import IntArray
 from neuraleig.metrics import modularity
 from neuraleig.segmentation._image_windows import ImageWindows
@@ -125,6 +126,7 @@ class ClusterScoring(ImagePredictor):
         counts = self._confusion(images, masks, matching.n_classes, ignore_index)
         return matching.scores(counts, class_names)
 
+    @ordinary_torch()
     def score(self, images: Any, y: Any = None) -> float:  # noqa: ANN401
         """Mean IoU by labelled images, or modularity without labels.
 

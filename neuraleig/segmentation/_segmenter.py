@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from neuraleig._device import resolve_device
+from neuraleig._device import ordinary_torch, resolve_device
 from neuraleig._fit import Progress
 from neuraleig._random import RandomState, Seeds
 from neuraleig._shard import Shard
@@ -239,6 +239,7 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
 
     # Warnings may be errors: checkpoints stay for a refit.
     @with_callbacks
+    @ordinary_torch()
     @clearing_deferred()
     def fit(
         self,

@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
 import sklearn
@@ -262,3 +264,94 @@ with sklearn.config_context(array_api_dispatch=True):
 """
     environment = os.environ | {"SCIPY_ARRAY_API": "1"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+# Masked arrays
+
+
+@pytest.mark.parametrize("mask", [np.ma.nomask, False, np.zeros(X.shape, bool)])
+def test_masked_arrays_without_masked_entries_are_arrays(fitted, mask):
+    rows = np.ma.masked_array(X, mask=mask)
+    model = NeuralEigenSpectralClustering(3).set_params(**SMALL).fit(rows)
+    np.testing.assert_array_equal(model.labels_, fitted.labels_)
+    assert type(fitted.transform(rows)) is np.ndarray
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", *METHODS, "score"])
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_masked_entries_are_refused(fitted, method, in_parts):
+    rows = np.ma.masked_array(X, mask=np.arange(X.size).reshape(X.shape) == 7)
+    model = (
+        NeuralEigenSpectralClustering(3).set_params(**SMALL)
+        if "fit" in method
+        else fitted
+    )
+    with pytest.raises(ValueError, match=r"X has masked entries \(1 of"):
+        getattr(model, method)([rows[:30], rows[30:]] if in_parts else rows)
+
+
+# Matrices of affinities in the types and containers of rows
+
+
+FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
+MATRICES = {
+    **{
+        f"{form}_{kind}": getattr(sp, f"{form}_{kind}")
+        for form in FORMATS
+        for kind in ("array", "matrix")
+    },
+    **{
+        np.dtype(dtype).str: lambda matrix, dtype=dtype: matrix.astype(dtype)
+        for dtype in (">f4", ">f8", np.longdouble, object, str)
+    },
+    "frame": pd.DataFrame,
+    "frame with missing values": lambda matrix: pd.DataFrame(matrix).convert_dtypes(),
+    "sparse frame": lambda matrix: pd.DataFrame.sparse.from_spmatrix(
+        sp.csr_matrix(matrix)
+    ),
+    "polars": pl.DataFrame,
+    "tensor": torch.from_numpy,
+    "masked": np.ma.masked_array,
+    "list": np.ndarray.tolist,
+    "fortran": np.asfortranarray,
+}
+# Few numbers, which every type has.
+LEVELS = np.round(4 * KERNEL**0.1)
+
+
+def fit_to_matrix(matrix):
+    model = NeuralEigenSpectralClustering(3, affinity="precomputed")
+    return model.set_params(**SMALL).fit(X, affinity_matrix=matrix)
+
+
+@pytest.mark.filterwarnings("ignore:Constructing a DIA matrix")
+@pytest.mark.parametrize("convert", MATRICES.values(), ids=MATRICES.keys())
+def test_affinities_have_the_containers_of_rows(convert, tmp_path):
+    expected = fit_to_matrix(LEVELS)
+    given = convert(LEVELS.copy())
+    model = fit_to_matrix(given)
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+    assert model.score(X, affinity_matrix=given) == model.score(
+        X, affinity_matrix=LEVELS
+    )
+    again = model.set_params(checkpoint=tmp_path / "state")
+    again.fit(X, affinity_matrix=given)
+    np.testing.assert_array_equal(again.labels_, expected.labels_)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int32, np.float16, np.float32])
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_affinities_have_the_types_of_rows(dtype, is_sparse):
+    given = LEVELS.astype(dtype)
+    expected = fit_to_matrix(given.astype(np.float64))
+    if is_sparse:
+        if dtype is np.float16:
+            pytest.skip("scipy has no sparse matrix of float16")
+        given = sp.coo_array(given)
+    np.testing.assert_array_equal(fit_to_matrix(given).labels_, expected.labels_)
+
+
+def test_masked_affinities_are_refused():
+    masked = np.ma.masked_array(KERNEL, mask=np.eye(60, k=1) + np.eye(60, k=-1))
+    with pytest.raises(ValueError, match=r"affinity_matrix has masked entries \(118"):
+        fit_to_matrix(masked)

@@ -7,7 +7,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.affinity import NeighborAffinity, TokenAffinity
@@ -214,6 +214,82 @@ def test_empty_streams_are_refused(empty, whole):
 def test_an_empty_stream_cannot_be_fitted():
     with pytest.raises(ValueError, match="0 sample"):
         clustering().fit(Batches(np.zeros((0, 2))))
+
+
+class Named(Dataset):
+    """Rows by name, as data sets of Hugging Face have them."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        return {"features": self.rows[index]}
+
+
+class Columns:
+    """The same, and no data set of torch."""
+
+    __len__, __getitem__, __init__ = Named.__len__, Named.__getitem__, Named.__init__
+
+
+class Iterated(IterableDataset):
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __iter__(self):
+        return iter(self.rows)
+
+
+def items_of(rows):
+    return [{"features": row} for row in rows]
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "predict", "score"])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (
+            lambda rows: DataLoader(Named(rows), 300),
+            r"batches .*'features'.*DataLoader",
+        ),
+        (Named, r"Named, a data set without batches; pass DataLoader\(X"),
+        (lambda rows: TensorDataset(torch.from_numpy(rows)), r"pass DataLoader\(X"),
+        (Iterated, r"pass DataLoader\(X"),
+        (Columns, r"Columns and has entries by name \(\['features'\]\); pass an array"),
+        (items_of, r"list and has entries by name .* or a DataLoader"),
+        (
+            lambda rows: {"features": rows},
+            r"dict and has entries by name .* pass an ar",
+        ),
+    ],
+)
+def test_rows_by_name_or_without_batches_are_refused(
+    kind, message, method, blobs, whole
+):
+    model = clustering() if "fit" in method else whole
+    with pytest.raises(TypeError, match=message):
+        getattr(model, method)(kind(blobs[0]))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda rows: DataLoader(TensorDataset(torch.from_numpy(rows)), 300),
+        lambda rows: DataLoader(
+            TensorDataset(torch.from_numpy(rows), torch.arange(900)), 300
+        ),
+        lambda rows: DataLoader(Iterated(rows), 300),
+        lambda rows: [(rows[:400], "a"), (rows[400:], "b")],
+    ],
+)
+def test_batches_of_data_sets_are_rows(kind, blobs, whole):
+    X = blobs[0]
+    np.testing.assert_array_equal(clustering().fit(kind(X)).labels_, whole.labels_)
+    np.testing.assert_array_equal(whole.predict(kind(X)), whole.labels_)
+    assert clustering().partial_fit(kind(X)).labels_.size == len(X)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

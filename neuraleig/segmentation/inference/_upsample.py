@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neuraleig._device import ordinary_torch
 from neuraleig.segmentation.images._image_arrays import Labels, label_dtype
 from neuraleig.segmentation.inference._windows import Lattice
 
@@ -131,14 +132,26 @@ def probabilities_in_strips(
     rows of the image, from the top, and an array of its own.
     """
     height, width = size or (lattice.height, lattice.width)
-    rows = pixel_centers(height, lattice.height, lattice.patch_size)
-    columns = pixel_centers(width, lattice.width, lattice.patch_size)
     step = max(1, STRIP_BYTES // (4 * width * scores.shape[2]))
     for start in range(0, height, step):
         part = slice(start, min(start + step, height))
-        values = resampled(scores.float(), rows[part], columns)
-        values = values.sub_(values.amax(dim=2, keepdim=True)).exp_()
-        yield part, values.div_(values.sum(dim=2, keepdim=True)).cpu().numpy()
+        yield part, _probabilities(scores, lattice, (height, width), part)
+
+
+@ordinary_torch()
+def _probabilities(
+    scores: Tensor, lattice: Lattice, size: tuple[int, int], part: slice
+) -> NDArray[np.float32]:
+    """Probabilities (n_rows, width, k) of some rows of an image."""
+    rows, columns = (
+        pixel_centers(n, n_seen, lattice.patch_size)
+        for n, n_seen in zip(size, (lattice.height, lattice.width), strict=True)
+    )
+    values = resampled(scores.float(), rows[part], columns)
+    values = values.sub_(values.amax(dim=2, keepdim=True)).exp_()
+    probabilities: NDArray[np.float32]
+    probabilities = values.div_(values.sum(dim=2, keepdim=True)).cpu().numpy()
+    return probabilities
 
 
 def _neighbors(
