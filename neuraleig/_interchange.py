@@ -49,7 +49,7 @@ def _from_dlpack(X: Any, name: str) -> torch.Tensor:  # noqa: ANN401
 
 
 def _unmasked(X: np.ma.MaskedArray[Any, Any], name: str) -> NDArray[Any]:
-    n_masked = int(np.ma.count_masked(X))
+    n_masked = int(np.ma.getmaskarray(X).sum())
     if n_masked:
         raise ValueError(
             f"{name} has masked entries ({n_masked} of {X.size}); leave their rows "
