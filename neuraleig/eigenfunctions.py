@@ -240,7 +240,7 @@ class Eigenfunctions(nn.Module):
         reach = FARTHEST * self.scale
         moved = X.double() - self.shift
         rows = (moved.clamp(-reach, reach) / self.scale).float()
-        if rows.device.type != "cpu":
+        if rows.device.type != "cpu" or rows.requires_grad:
             return bounded(rows, self.bound)
         # Logarithms of what needs them: they cost more than all the rest.
         far = rows.abs() > self.bound

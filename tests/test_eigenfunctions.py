@@ -240,3 +240,22 @@ def test_scores_alone_are_those_with_functions(matrix):
     ((functions, alone),) = found.slices(rows, with_functions=False)
     assert functions.shape == (N_NODES, 0)
     np.testing.assert_array_equal(alone, found.evaluate(rows)[1])
+
+
+@pytest.mark.parametrize("far", [0.0, 1e6])
+def test_standardised_rows_have_jacobians_of_batches(far):
+    """Values decide which rows have logarithms, which vmap does not allow."""
+    rows = torch.randn(5, 3, dtype=torch.float64)
+    rows[2, 1] += far
+    module = Eigenfunctions(
+        make_network("mlp", n_features=3, n_functions=2, n_clusters=2),
+        Standardization(np.zeros(3), 2.0, 4.0),
+        torch.zeros(2),
+        torch.eye(2),
+        torch.ones(3),
+    )
+    one = torch.func.jacrev(lambda row: module.standardize(row[None])[0])
+    found = torch.func.vmap(one)(rows)
+    expected = torch.stack([one(row) for row in rows])
+    torch.testing.assert_close(found, expected)
+    assert (found[2, 1, 1] < 0.1) == (far > 0)

@@ -206,6 +206,24 @@ def test_files_beside_the_model_are_checked_before_the_fit(
     assert message in errors
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--predict", "labels"], "has labels of another model; name another folder"),
+        (["--predict", "new", "--coco", "none/c.json"], "none"),
+    ],
+)
+def test_labels_are_checked_before_the_fit(
+    photos, model, tmp_path, monkeypatch, capsys, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    assert call("predict", model, photos, "-o", "labels")[0] == 0
+    capsys.readouterr()
+    errors = failed(capsys, "fit", photos, "-o", "m", *SMALL, *options)
+    assert message in errors
+    assert not (tmp_path / "m").exists()
+
+
 @pytest.mark.parametrize("name", ["none/s.png", "s.txt"])
 def test_sheets_are_checked_before_the_fit(photos, tmp_path, capsys, name):
     model = tmp_path / "m"
