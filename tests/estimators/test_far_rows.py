@@ -129,6 +129,8 @@ def test_float32_rows_too(make_far):
     assert_defined(model, X[:n_far], X)
 
 
+# The column is told of, and right as far as it goes.
+@pytest.mark.filterwarnings("ignore::neuraleig.ScaleWarning")
 @pytest.mark.parametrize("value", [1e30, -9999.0])
 def test_missing_values_in_one_column_keep_what_others_say(value):
     # Such rows are a component of their own, which has clusters of its own.
