@@ -64,9 +64,10 @@ class TimmBackbone(Component):
         weights otherwise.
     weights : str, PathLike or None, default=None
         File to take the weights from instead: safetensors, or a state dict saved by
-        torch. Weights under ``"state_dict"``, ``"model"`` or ``"teacher"`` and with
-        prefixes such as ``"module."`` and ``"backbone."`` are found. Position
-        embeddings of another size are resampled.
+        torch, also within a checkpoint of training (DINO, DINOv2, Lightning): the
+        average or teacher if there is one, under any prefix such as ``"module."`` and
+        ``"model.net."``. Other objects in the file are not made and run no code.
+        Position embeddings of another size are resampled.
     layers : "auto" or sequence of int, default="auto"
         Numbers of the blocks, ascending; negative ones count from the end. The graph
         of tokens is built on the last one, which passes the final norm of the model.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,36 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-# Keys under which training scripts store the weights, and prefixes of the names.
-# Beside weights that have such a prefix, those that have not (heads, the student) are
-# left out.
-WRAPPERS = ("state_dict", "model", "teacher")
+# Keys under which training scripts store weights. Averages of the weights, which the
+# teachers of self-distillation are, come first: they are what such scripts evaluate.
+WRAPPERS = (
+    "state_dict",
+    "model_ema",
+    "ema",
+    "teacher",
+    "model",
+    "model_state_dict",
+    "student",
+)
+# Names of such averages inside of a module.
+AVERAGES = ("teacher", "ema", "momentum", "target")
+# What every plain transformer has once; the part of its name before it is a prefix.
+PATCHES = re.compile(r"(.*?)(patch_embed\.proj\.weight|visual\.conv1\.weight)")
+# Prefixes of files whose names are others.
 PREFIXES = ("module.", "_orig_mod.", "teacher.", "backbone.")
+# Blocks in chunks, as sharded training stores them; the second number is the block's.
+CHUNKED = re.compile(r"^blocks\.\d+\.(\d+)\.")
+
+
+class Inert:
+    """Stand-in for objects of other classes in a file; nothing of theirs is run."""
+
+    def __new__(cls, *_: object, **__: object) -> Inert:
+        """Take the place of any object, whatever it is made of."""
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        """Drop the state."""
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -29,7 +55,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return _unwrapped(load_file(path))
-        return _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
+        return _unwrapped(_read_checkpoint(path))
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"weights={str(path)!r} is no state dict: reading it would run code. "
@@ -42,18 +68,42 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
+def _read_checkpoint(path: Path) -> Any:  # noqa: ANN401 - whatever is stored
+    """Read a file of torch, in which other objects than tensors become inert.
+
+    Training scripts store their options and optimisers beside the weights.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        with torch.serialization.safe_globals([(Inert, name) for name in names]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+
+
 def _unwrapped(content: Any) -> dict[str, Tensor]:  # noqa: ANN401 - whatever is stored
     """Weights of the backbone among all that a training script stored."""
     while isinstance(content, Mapping):
         inner = [content[key] for key in WRAPPERS if key in content]
-        if not inner or not isinstance(inner[0], Mapping):
+        held = [value for value in inner if isinstance(value, Mapping) and value]
+        if not held:
             break
-        content = inner[0]
+        content = held[0]
     state = dict(content) if isinstance(content, Mapping) else {}
     state = {k: v for k, v in state.items() if isinstance(v, Tensor)}
+    state = _without_prefix(state, _prefix(state))
     while found := [p for p in PREFIXES if any(k.startswith(p) for k in state)]:
-        prefix = found[0]
-        state = {
-            k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)
-        }
-    return state
+        state = _without_prefix(state, found[0])
+    return {CHUNKED.sub(r"blocks.\1.", name): v for name, v in state.items()}
+
+
+def _prefix(state: Mapping[str, Tensor]) -> str:
+    """Prefix of a transformer's weights: of an average, or else the shortest."""
+    prefixes = [found[1] for name in state if (found := PATCHES.fullmatch(name))]
+    averages = [p for p in prefixes if any(word in p for word in AVERAGES)]
+    return min(averages or prefixes, key=len, default="")
+
+
+def _without_prefix(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Weights whose names have a prefix; others are heads, or those of a student."""
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

@@ -1,8 +1,13 @@
+import argparse
 import copy
+import datetime
+import pathlib
 import pickle
+import re
 import sys
 
 import new_process
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -238,6 +243,43 @@ def nested(state):
     return {"model": with_prefix("teacher.backbone.", **student)(state)}
 
 
+class Options(dict):
+    """Configurations of training scripts are objects of many classes."""
+
+
+def other(prefix):
+    """Weights of the student, which are not meant."""
+    return {f"{prefix}patch_embed.proj.weight": torch.zeros(1)}
+
+
+def lightning(prefix):
+    def stored(state):
+        weights = with_prefix(prefix, **{"loss.weight": torch.ones(2)})(state)
+        hparams = argparse.Namespace(lr=np.float64(0.1), when=datetime.date.today())
+        return {"state_dict": weights, "hyper_parameters": hparams, "epoch": 3}
+
+    return stored
+
+
+def dino(state):
+    head = {"head.mlp.0.weight": torch.zeros(2, 2)}
+    return {
+        "student": with_prefix("module.backbone.", **head)(other("")),
+        "teacher": with_prefix("backbone.", **head)(state),
+        "args": argparse.Namespace(arch="vit", path=pathlib.PurePosixPath("x")),
+        "options": Options,
+    }
+
+
+def chunked(state):
+    """Blocks of two a chunk, as those who train DINOv2 in shards store them."""
+    names = {
+        re.sub(r"^blocks\.(\d+)", lambda m: f"blocks.{int(m[1]) // 2}.{m[1]}", key): v
+        for key, v in state.items()
+    }
+    return {"teacher": with_prefix("backbone.")(names)}
+
+
 @pytest.mark.parametrize(
     ("stored", "write", "suffix"),
     [
@@ -249,6 +291,11 @@ def nested(state):
             ".pth",
         ),
         (nested, torch.save, ".bin"),
+        (lightning("model.net."), torch.save, ".ckpt"),
+        (lightning("ema_model.encoder."), torch.save, ".ckpt"),
+        (dino, torch.save, ".pth"),
+        (chunked, torch.save, ".pth"),
+        (with_prefix("target_encoder.", **other("encoder.")), torch.save, ".pth"),
         (dict, save_file, ".safetensors"),
         (with_prefix("backbone.", **HEAD), save_file, ".safetensors"),
         (with_prefix("", **HEAD), save_file, ".safetensors"),
@@ -340,6 +387,21 @@ def test_checkpoints_of_other_models_are_refused(tmp_path, tiny):
 class Code:
     def __reduce__(self):
         return sys.exit, (3,)
+
+
+def touch(path):
+    pathlib.Path(path).touch()
+
+
+def test_objects_in_a_file_run_nothing(tmp_path, tiny):
+    class Touches:
+        def __reduce__(self):
+            return touch, (str(tmp_path / "touched"),)
+
+    path = tmp_path / "weights.pth"
+    torch.save({"model": dict(tiny.model.state_dict()), "args": Touches()}, path)
+    assert made(TINY, weights=path, seed=1).identity == tiny.identity
+    assert not (tmp_path / "touched").exists()
 
 
 @pytest.mark.parametrize(
