@@ -5,12 +5,11 @@ from neuraleig._fit._problem import Inputs, Problem, Sampler
 from neuraleig._fit._progress import STAGES, Progress, Stage
 from neuraleig._fit._row_problem import RowProblem
 from neuraleig._fit._run import Run
-from neuraleig._fit._settings import MAX_PASSES, Settings
+from neuraleig._fit._settings import Settings
 from neuraleig._fit._task import Task
 from neuraleig._fit._window_problem import WindowProblem
 
 __all__ = [
-    "MAX_PASSES",
     "STAGES",
     "Fitted",
     "Inputs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -35,11 +35,11 @@ ROUND_STEPS = 25
 MAX_STEPS = 300
 MIN_PASSES = 6
 LR = 4e-3
-# Known are labels of which this share is right in the mean cluster, and functions (of
-# unit mean square) that err by this mean square.
+# Known are labels of which this share is right in the mean cluster.
 # Not tuned: as little as fine-tuning changes, about 0.01 of the accuracy.
 LEARNED_AGREEMENT = 0.99
-LEARNED_ERROR = 0.005
+# Once labels are known, a round has to lower the error of the functions by this share.
+LEAST_GAIN = 0.1
 # Nodes that are looked at for it.
 CHECK_ROWS = 4_096
 # Largest factor of the scores of clusters that least squares gives: plain clusters
@@ -54,7 +54,8 @@ class WarmStart(NamedTuple):
     Parameters
     ----------
     has_learned : bool
-        Whether the network knows its targets.
+        Whether the network knows its targets; or their labels, where these are all
+        that is read off it.
     n_updates : int
         Least squares that were solved, and steps that were taken.
     """
@@ -109,11 +110,13 @@ def teach(
     if network.has_solvable_labels:
         enough = min(MAX_STEPS, settings.max_passes * one_pass)
     n_rounds = int(np.ceil(max(MIN_PASSES * one_pass, enough) / n_steps))
-    if lesson.is_known(network):
+    score = lesson.score(network)
+    if score.is_known(settings):
         return WarmStart(True, 1)
     optimizers = make_optimizers(
         settings.optimizer, network, network.hidden_matrices, LR
     )
+    rounds = _Rounds(lesson, optimizers, settings, score.error)
     with run.progress.stage("warm start", n_rounds) as stage:
         state = train(
             network,
@@ -122,15 +125,17 @@ def teach(
             Schedule(n_rounds * n_steps, lr=LR, final_lr=LR, warmup=problem.warmup),
             device=run.device,
             optimizers=optimizers,
-            callbacks=[_Rounds(lesson, optimizers), stage, *run.callbacks],
+            callbacks=[rounds, stage, *run.callbacks],
             phase="warm_start",
             epoch_steps=n_steps,
             precision=settings.precision,
             compile=settings.compile,
-            saved=SavedTraining(run.checkpoint, "warm_start"),
+            saved=SavedTraining(run.checkpoint, "warm_start", memories=[rounds]),
             shard=run.shard,
         )
-    return WarmStart(lesson.is_known(network), 1 + state.step + state.epoch)
+    score = lesson.score(network)
+    has_learned = score.is_known(settings) or (settings.by_head and score.knows_labels)
+    return WarmStart(has_learned, 1 + state.step + state.epoch)
 
 
 @torch.no_grad()
@@ -185,6 +190,22 @@ def _are_worth_more(problem: Problem, found: IntArray, known: IntArray) -> bool:
     return after.cut <= before.cut and after.modularity > before.modularity - MIN_GAIN
 
 
+class _Score(NamedTuple):
+    """Share of the labels that are right, and mean squared error of the functions."""
+
+    agreement: float
+    error: float
+
+    @property
+    def knows_labels(self) -> bool:
+        """Whether the labels are learned."""
+        return self.agreement >= LEARNED_AGREEMENT
+
+    def is_known(self, settings: Settings) -> bool:
+        """Whether labels and functions are near enough to their targets."""
+        return self.knows_labels and self.error <= settings.learned_error
+
+
 @dataclass(frozen=True)
 class _Lesson:
     """Nodes with their targets, by which heads are fitted and judged."""
@@ -222,8 +243,8 @@ class _Lesson:
         self.shard.align(network)
 
     @torch.no_grad()
-    def is_known(self, network: EigenNetwork) -> bool:
-        """Whether labels and functions are near enough to their targets."""
+    def score(self, network: EigenNetwork) -> _Score:
+        """How near labels and functions are to their targets; on some nodes."""
         network.eval()
         labels = self.labels[:CHECK_ROWS]
         own = self.shard.part(len(labels))
@@ -235,8 +256,8 @@ class _Lesson:
         sizes = torch.bincount(labels)
         shares = torch.bincount(right, minlength=len(sizes)) / sizes
         agreement = shares[sizes > 0].mean()
-        learned = agreement >= LEARNED_AGREEMENT and error <= LEARNED_ERROR
-        return self.shard.first(lambda: bool(learned))
+        # One for all processes: rounding must not make some of them stop.
+        return self.shard.first(lambda: _Score(float(agreement), float(error)))
 
 
 def _both_heads(network: EigenNetwork) -> Callable[[Tensor], Tensor]:
@@ -253,10 +274,16 @@ class _Rounds(BaseCallback):
     """Fit the heads anew after every round; end training once that is enough."""
 
     def __init__(
-        self, lesson: _Lesson, optimizers: Sequence[torch.optim.Optimizer]
+        self,
+        lesson: _Lesson,
+        optimizers: Sequence[torch.optim.Optimizer],
+        settings: Settings,
+        error: float,
     ) -> None:
         self.lesson = lesson
         self.optimizers = optimizers
+        self.settings = settings
+        self._error = error
 
     def on_epoch_begin(self, state: TrainingState) -> None:
         """Forget the momentum of the former round: its heads are gone."""
@@ -267,8 +294,20 @@ class _Rounds(BaseCallback):
         """Fit the heads; stop where that is enough."""
         network = cast(EigenNetwork, state.network)
         self.lesson.solve_heads(network)
-        state.stop = state.stop or self.lesson.is_known(network)
+        score = self.lesson.score(network)
+        gains = score.error <= (1.0 - LEAST_GAIN) * self._error
+        self._error = score.error
+        is_enough = self.settings.by_head and score.knows_labels and not gains
+        state.stop = state.stop or is_enough or score.is_known(self.settings)
         network.train()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Error of the last round, to be saved with the training."""
+        return {"error": self._error}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved training."""
+        self._error = state["error"]
 
 
 def _set_labels(

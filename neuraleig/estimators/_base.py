@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -238,7 +237,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
         training: Training,
         problem: Problem,
         run: Run,
-        max_passes: float = math.inf,
+        by_head: bool = False,
     ) -> Settings:
         by_edges = True
         if isinstance(problem, RowProblem):
@@ -247,7 +246,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
             training,
             by_edges=by_edges,
             n_rows=problem.n_rows,
-            max_passes=max_passes,
+            by_head=by_head,
             device=run.device,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Self
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._device import ordinary_torch
-from neuraleig._fit import MAX_PASSES, Problem, Run, Task, fit
+from neuraleig._fit import Problem, Run, Task, fit
 from neuraleig._rows import DrawnRows
 from neuraleig._sklearn import with_callbacks
 from neuraleig._typing import Array, IntArray, Matrix, Rows
@@ -138,8 +137,8 @@ class ClusterFit(ClusterNumbers):
         return renumbered(discretizer, order)
 
     def _task(self, problem: Problem, training: Training, run: Run) -> Task:
-        max_passes = MAX_PASSES if self.assign_labels == "argmax" else math.inf
-        settings = self._settings(training, problem, run, max_passes)
+        by_head = self.assign_labels == "argmax"
+        settings = self._settings(training, problem, run, by_head)
         asked = self._asked_n_clusters
         n_read = n_looked_at(self._most_clusters)
         if asked is not None:
@@ -152,6 +151,6 @@ class ClusterFit(ClusterNumbers):
             make_network=partial(self._make_network, settings),
             per_cluster=self._per_cluster,
             max_clusters=self._curve_end,
-            by_head=self.assign_labels == "argmax",
+            by_head=by_head,
             hidden_centres=self.assign_labels == "kmeans_hidden",
         )

@@ -161,6 +161,26 @@ def principal_coordinates(moved: Tensor, components: Tensor, floor: float) -> Te
     """
     # Sums within rows: products of matrices round a row by its company.
     inside = torch.stack([(moved * direction).sum(dim=1) for direction in components])
+    return with_distances(inside, moved, floor)
+
+
+def with_distances(inside: Tensor, moved: Tensor, floor: float) -> Tensor:
+    """Complete the principal components of rows, see :func:`principal_coordinates`.
+
+    Parameters
+    ----------
+    inside : Tensor of shape (n_directions, n_samples), float64
+        Principal components.
+    moved : Tensor of shape (n_samples, n_features), float64
+        Rows less their centre.
+    floor : float
+        Least distance that counts; 0 for no logarithms.
+
+    Returns
+    -------
+    coordinates : Tensor of shape (n_coordinates, n_samples), float64
+        One row per coordinate.
+    """
     if floor == 0.0:
         return inside
     taken = inside.square().sum(dim=0)

@@ -17,7 +17,7 @@ from neuraleig.novelty._density import (
     SHARES,
     RowDensity,
     packed,
-    principal_coordinates,
+    with_distances,
 )
 
 # Rows that are looked at; of these the mixture is fitted to three in four and at most
@@ -129,7 +129,8 @@ def _coordinates(
     """Coordinates of rows, one row each."""
     moved = torch.from_numpy(rows - centre)
     directions = torch.from_numpy(components.astype(np.float64))
-    found = principal_coordinates(moved, directions, floor)
+    # As principal_coordinates, but for the rounding, which a fit need not keep.
+    found = with_distances(directions @ moved.T, moved, floor)
     return np.ascontiguousarray(found.numpy().T)
 
 

@@ -243,11 +243,11 @@ def _sweep(
     n_nodes = order.size
     rank = np.empty(n_nodes, dtype=np.int64)
     rank[order] = np.arange(n_nodes)
-    ends = np.sort(np.stack([rank[edges.row], rank[edges.col]]), axis=0)
+    row, column = rank[edges.row], rank[edges.col]
     # An edge is cut from its first end on, until its second.
     crossing = np.cumsum(
-        np.bincount(ends[0], edges.data, minlength=n_nodes)
-        - np.bincount(ends[1], edges.data, minlength=n_nodes)
+        np.bincount(np.minimum(row, column), edges.data, minlength=n_nodes)
+        - np.bincount(np.maximum(row, column), edges.data, minlength=n_nodes)
     )[:-1]
     first = np.arange(1, n_nodes)
     crossing = crossing + uniform * first * (n_nodes - first)

@@ -52,7 +52,7 @@ class InterruptAt(BaseCallback):
 @pytest.fixture(autouse=True)
 def short_epochs(monkeypatch):
     """Warm starts of three rounds that never end early; epochs of 20 steps."""
-    monkeypatch.setattr(_teach, "LEARNED_ERROR", -1.0)
+    monkeypatch.setattr(_teach, "LEARNED_AGREEMENT", 2.0)
     monkeypatch.setattr(_teach, "ROUND_STEPS", 5)
     monkeypatch.setattr(_teach, "MAX_STEPS", 15)
     monkeypatch.setattr(_teach, "MIN_PASSES", 0)
@@ -353,7 +353,7 @@ from neuraleig.training import BaseCallback
 
 results, *moments = sys.argv[2:]
 folder = os.path.join(results, "fit")
-_teach.LEARNED_ERROR, _teach.MAX_STEPS = -1.0, 75
+_teach.LEARNED_AGREEMENT, _teach.MAX_STEPS = 2.0, 75
 torch.set_num_threads(1)
 
 def kill():

@@ -35,7 +35,7 @@ ESTIMATORS = [NeuralEigenSpectralClustering, NeuralSpectralEmbedding]
 @pytest.fixture(autouse=True)
 def two_rounds(monkeypatch):
     """Warm starts of two rounds, which never end early."""
-    monkeypatch.setattr(_teach, "LEARNED_ERROR", -1.0)
+    monkeypatch.setattr(_teach, "LEARNED_AGREEMENT", 2.0)
     monkeypatch.setattr(_teach, "MAX_STEPS", 50)
     monkeypatch.setattr(_teach, "MIN_PASSES", 0)
 

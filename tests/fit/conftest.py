@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.datasets import make_blobs
 
-from neuraleig._fit import MAX_PASSES, RowProblem, Run, Settings, Task
+from neuraleig._fit import RowProblem, Run, Settings, Task
 from neuraleig._fit._targets import solve_targets
 from neuraleig._random import Seeds
 from neuraleig.affinity import NeighborAffinity
@@ -41,12 +41,12 @@ def targets(problem, run):
 def settings_of():
     """Maker of settings that differ from the small ones as given."""
 
-    def make(by_edges=True, **changes):
+    def make(by_edges=True, by_head=True, **changes):
         return Settings.of(
             Training(**SMALL | changes),
             by_edges=by_edges,
             n_rows=600,
-            max_passes=MAX_PASSES,
+            by_head=by_head,
             device=CPU,
         )
 

@@ -36,7 +36,7 @@ def test_functions_and_labels_are_taught(
     problem, targets, run, small_network, settings_of
 ):
     network = small_network(rows=problem.rows)
-    teach(network, problem, targets, settings_of(), run)
+    teach(network, problem, targets, settings_of(by_head=False), run)
     with torch.no_grad():
         functions, logits, _ = network(problem.rows)
     assert adjusted_rand_score(targets.labels, logits.argmax(dim=1)) > 0.97
@@ -72,13 +72,36 @@ def test_scores_are_sharp_where_labels_are_plain(
 
 
 def test_what_is_known_needs_no_round(
-    problem, targets, run, small_network, settings_of, rounds, monkeypatch
+    problem, targets, run, small_network, settings_of, rounds
 ):
-    monkeypatch.setattr(_teach, "LEARNED_ERROR", np.inf)
-    network = small_network(rows=problem.rows)
-    start = teach(network, problem, targets, settings_of(), run)
+    settings = replace(settings_of(), learned_error=np.inf)
+    start = teach(small_network(rows=problem.rows), problem, targets, settings, run)
     assert start == (True, 1)
     assert rounds == []
+
+
+@pytest.fixture
+def with_noise(targets):
+    """Functions that no network learns, and labels that it does."""
+    return replace(targets, functions=torch.randn(targets.functions.shape))
+
+
+def test_known_labels_are_enough_where_functions_gain_no_more(
+    problem, with_noise, run, small_network, settings_of
+):
+    network = small_network(rows=problem.rows)
+    start = teach(network, problem, with_noise, settings_of(), run)
+    # A round of 25 steps, and two least squares.
+    assert start == (True, 2 + 25)
+
+
+def test_labels_are_not_enough_where_functions_are_read(
+    problem, with_noise, run, small_network, settings_of
+):
+    settings = settings_of(by_head=False, batch_size=512)
+    start = teach(small_network(rows=problem.rows), problem, with_noise, settings, run)
+    assert not start.has_learned
+    assert start.n_updates > 250
 
 
 @pytest.mark.parametrize(
@@ -103,7 +126,8 @@ def test_rounds_without_success_end(
     n_rounds,
     n_steps,
 ):
-    unlearnable = replace(targets, functions=torch.randn(targets.functions.shape))
+    noise = torch.randint(3, targets.labels.shape)
+    unlearnable = replace(targets, labels=noise)
     settings = settings_of(batch_size=batch_size)
     network = small_network()
     start = teach(network, problem, unlearnable, settings, run)
@@ -112,15 +136,15 @@ def test_rounds_without_success_end(
 
 
 def test_small_clusters_count_as_much_as_large_ones(
-    problem, targets, run, small_network, settings_of, rounds, monkeypatch
+    problem, targets, run, small_network, settings_of, rounds
 ):
     # Three labels drawn at random among 600 are 99.5 % of the rows learned, and
     # two clusters of three not learned at all.
-    monkeypatch.setattr(_teach, "LEARNED_ERROR", np.inf)
     labels = torch.zeros_like(targets.labels)
     labels[torch.randperm(600)[:3]] = 1
     rare = replace(targets, labels=labels)
-    start = teach(small_network(), problem, rare, settings_of(), run)
+    settings = replace(settings_of(), learned_error=np.inf)
+    start = teach(small_network(), problem, rare, settings, run)
     assert not start.has_learned
     assert rounds != []
 

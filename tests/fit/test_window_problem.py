@@ -5,7 +5,7 @@ import pytest
 import torch
 from segmentation import dense_reference
 
-from neuraleig._fit import MAX_PASSES, Run, Settings, Task, WindowProblem, fit
+from neuraleig._fit import Run, Settings, Task, WindowProblem, fit
 from neuraleig._random import Seeds
 from neuraleig.affinity import NeighborAffinity, TokenAffinity
 from neuraleig.networks import TokenTransformer, make_network
@@ -61,7 +61,7 @@ def fitted_to(problem, training, n_components=4):
         training,
         by_edges=True,
         n_rows=problem.n_rows,
-        max_passes=MAX_PASSES,
+        by_head=True,
         device=CPU,
     )
 
@@ -156,7 +156,7 @@ class TestBatches:
             Training(batch_size=3),
             by_edges=True,
             n_rows=problem.n_rows,
-            max_passes=MAX_PASSES,
+            by_head=True,
             device=CPU,
         )
         sampler, by_nodes = problem.tuning_batches(settings, 0.0, 0)
@@ -181,7 +181,7 @@ class TestBatches:
             Training(batch_size=batch_size, init="random"),
             by_edges=True,
             n_rows=problem.n_rows,
-            max_passes=MAX_PASSES,
+            by_head=True,
             device=CPU,
         )
         sampler, _ = problem.tuning_batches(settings, 0.1, 0)

@@ -29,7 +29,7 @@ PARAMS = {
 
 @pytest.fixture(autouse=True)
 def two_rounds(monkeypatch):
-    monkeypatch.setattr(_teach, "LEARNED_ERROR", -1.0)
+    monkeypatch.setattr(_teach, "LEARNED_AGREEMENT", 2.0)
     monkeypatch.setattr(_teach, "MAX_STEPS", 50)
     monkeypatch.setattr(_teach, "MIN_PASSES", 0)
 
