@@ -128,6 +128,26 @@ class Problem(ABC):
             Nodes in the order of :meth:`inputs`.
         """
 
+    def judges(self, drawn: Tensor, n_most: int, seed: int) -> Tensor:
+        """Nodes by which heads are judged that were fitted to ``drawn``.
+
+        Parameters
+        ----------
+        drawn : Tensor of shape (n_drawn,), int64
+            From :meth:`drawn`.
+        n_most : int
+            Nodes that are wanted, at most.
+        seed : int
+            Seed of the draw.
+
+        Returns
+        -------
+        nodes : Tensor of shape (n_judges,), int64
+            Nodes in the order of :meth:`inputs`: others where there are so many, and
+            else all of ``drawn``.
+        """
+        return drawn
+
     @abstractmethod
     def inputs(self, nodes: Tensor | None, device: torch.device) -> Inputs:
         """Network inputs of some nodes, or of all in their order."""

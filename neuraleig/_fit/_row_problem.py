@@ -178,6 +178,16 @@ class RowProblem(Problem):
             order = order[np.argsort(rank >= ROWS_PER_CLUSTER, kind="stable")]
         return torch.from_numpy(order[:SOLVE_ROWS])
 
+    def judges(self, drawn: Tensor, n_most: int, seed: int) -> Tensor:
+        """Nodes that are not drawn, or the drawn; see :class:`Problem`."""
+        is_drawn = torch.zeros(self.graph.n_nodes, dtype=torch.bool)
+        is_drawn[drawn] = True
+        rest = torch.nonzero(~is_drawn)[:, 0]
+        if len(rest) < n_most:
+            return drawn
+        order = np.random.default_rng(seed).permutation(len(rest))
+        return rest[torch.from_numpy(order[:n_most])]
+
     def inputs(self, nodes: Tensor | None, device: torch.device) -> Inputs:
         """Standardised rows of some nodes, on the device, or of all."""
         if nodes is None:

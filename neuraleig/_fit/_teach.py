@@ -102,6 +102,8 @@ def teach(
     """
     drawn = problem.drawn(targets.labels, run.seeds.check)
     lesson = _Lesson.of(problem, targets, drawn, run)
+    judges = problem.judges(drawn, CHECK_ROWS, run.seeds.check)
+    exam = _Lesson.of(problem, targets, judges, run)
     lesson.solve_heads(network)
     sampler, one_pass = problem.teaching_batches(settings, run.seeds.sampling)
     n_steps = max(ROUND_STEPS, int(one_pass))
@@ -110,13 +112,13 @@ def teach(
     if network.has_solvable_labels:
         enough = min(MAX_STEPS, settings.max_passes * one_pass)
     n_rounds = int(np.ceil(max(MIN_PASSES * one_pass, enough) / n_steps))
-    score = lesson.score(network)
+    score = exam.score(network)
     if score.is_known(settings):
         return WarmStart(True, 1)
     optimizers = make_optimizers(
         settings.optimizer, network, network.hidden_matrices, LR
     )
-    rounds = _Rounds(lesson, optimizers, settings, score.error)
+    rounds = _Rounds(lesson, exam, optimizers, settings, score.error)
     with run.progress.stage("warm start", n_rounds) as stage:
         state = train(
             network,
@@ -133,7 +135,7 @@ def teach(
             saved=SavedTraining(run.checkpoint, "warm_start", memories=[rounds]),
             shard=run.shard,
         )
-    score = lesson.score(network)
+    score = exam.score(network)
     has_learned = score.is_known(settings) or (settings.by_head and score.knows_labels)
     return WarmStart(has_learned, 1 + state.step + state.epoch)
 
@@ -208,7 +210,7 @@ class _Score(NamedTuple):
 
 @dataclass(frozen=True)
 class _Lesson:
-    """Nodes with their targets, by which heads are fitted and judged."""
+    """Nodes with their targets, by which heads are fitted or judged."""
 
     inputs: Inputs
     functions: Tensor
@@ -276,11 +278,13 @@ class _Rounds(BaseCallback):
     def __init__(
         self,
         lesson: _Lesson,
+        exam: _Lesson,
         optimizers: Sequence[torch.optim.Optimizer],
         settings: Settings,
         error: float,
     ) -> None:
         self.lesson = lesson
+        self.exam = exam
         self.optimizers = optimizers
         self.settings = settings
         self._error = error
@@ -294,7 +298,7 @@ class _Rounds(BaseCallback):
         """Fit the heads; stop where that is enough."""
         network = cast(EigenNetwork, state.network)
         self.lesson.solve_heads(network)
-        score = self.lesson.score(network)
+        score = self.exam.score(network)
         gains = score.error <= (1.0 - LEAST_GAIN) * self._error
         self._error = score.error
         is_enough = self.settings.by_head and score.knows_labels and not gains

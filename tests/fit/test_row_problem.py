@@ -192,3 +192,12 @@ def test_a_great_mass_leaves_room_for_other_nodes():
     problem = RowProblem(X, NeighborAffinity(), graph)
     drawn = problem.drawn(torch.zeros(100, dtype=torch.int64), 0)
     assert np.unique(drawn).size == 100
+
+
+def test_judges_are_other_nodes_where_there_are_so_many(blobs, run):
+    problem = RowProblem.build(blobs[0], NeighborAffinity(), 3, run)
+    drawn = torch.arange(0, 600, 2)
+    judges = problem.judges(drawn, 100, seed=0)
+    assert len(set(judges.tolist())) == 100
+    assert set(judges.tolist()).isdisjoint(drawn.tolist())
+    assert torch.equal(problem.judges(drawn, 301, seed=0), drawn)
