@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from typer import BadParameter
 
+from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
 from neuraleig._cli._drift import DRIFTED, Findings, drift_scores, size_scores
 from neuraleig._cli._models import RowModel, load_row_model
-from neuraleig._cli._options import Columns
+from neuraleig._cli._readers import Reader
 from neuraleig._tables import STANDARD_INPUT, TableError, read_labels
 from neuraleig._typing import IntArray
 from neuraleig.metrics import clustering_accuracy
@@ -38,16 +38,6 @@ TITLES = {
 }
 
 
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise BadParameter(f"{text!r} is not a share from 0 to 1")
-    return value
-
-
 def evaluate(
     model: Path,
     data: str,
@@ -56,7 +46,7 @@ def evaluate(
     label_column: str | None = None,
     group_column: str | None = None,
     reference: str | None = None,
-    tolerance: Annotated[float, _share] = 0.1,
+    tolerance: Annotated[float, Reader("share")] = 0.1,
     json_: bool = False,
     columns: Columns,
     device: str = "auto",

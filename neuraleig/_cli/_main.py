@@ -3,45 +3,57 @@
 from __future__ import annotations
 
 import _thread
+import json
 import os
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
-import torch
 from typer import Exit, Option, Typer, TyperException
 
-from neuraleig import __version__
-from neuraleig._cli import _segment_fit as images
-from neuraleig._cli._choose import choose
-from neuraleig._cli._command import Command, add_command, make_app
-from neuraleig._cli._demo import demo
-from neuraleig._cli._evaluate import evaluate
-from neuraleig._cli._models import export, info, report
-from neuraleig._cli._name import name
-from neuraleig._cli._rows import fit, predict, transform
-from neuraleig._cli._segment_evaluate import evaluate as evaluate_images
-from neuraleig._cli._segment_name import name as name_segments
+from neuraleig._cli._command import add_command, make_app
 from neuraleig._terminal import write_line
-from neuraleig.training import CheckpointError
+from neuraleig._version import __version__
 
 # Status that a shell reports for a process that was interrupted.
 INTERRUPTED = 130
 # Seconds until a lost interrupt is repeated: the callbacks that lose it take far less.
 REPEATED_AFTER = 0.25
 # What users can set right; anything else is a fault of the program.
-ERRORS = (
-    OSError,
-    ValueError,
-    ImportError,
-    FloatingPointError,
-    MemoryError,
-    CheckpointError,
-    torch.OutOfMemoryError,
+ERRORS = (OSError, ValueError, ImportError, FloatingPointError, MemoryError)
+# More of it, in modules that commands import where they need them.
+LATE_ERRORS = (
+    ("neuraleig.training", "CheckpointError"),
+    ("torch", "OutOfMemoryError"),
 )
+# Modules of the commands of a group; functions have the names of the commands.
+COMMANDS = {
+    "rows": {
+        "demo": "_demo",
+        "fit": "_rows",
+        "choose": "_choose",
+        "predict": "_rows",
+        "transform": "_rows",
+        "evaluate": "_evaluate",
+        "name": "_name",
+        "info": "_info",
+        "report": "_models",
+        "export": "_models",
+    },
+    "images": {
+        "fit": "_segment_fit",
+        "predict": "_segment_fit",
+        "evaluate": "_segment_evaluate",
+        "name": "_segment_name",
+    },
+}
+# Description of the commands, which _interface.py writes.
+INTERFACE = Path(__file__).with_name("interface.json")
 EXAMPLES = """\
 neuraleig demo                compare with other methods on handwritten digits
 neuraleig fit rows.csv -o model.safetensors --n-clusters 10
@@ -60,17 +72,6 @@ neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
 neuraleig segment fit --help             options of a command
 """
 
-app = make_app("Spectral clustering that predicts.", EXAMPLES)
-segment = make_app("Segment images without labels.", SEGMENT)
-COMMANDS: dict[Typer, tuple[Command, ...]] = {
-    app: (demo, fit, choose, predict, transform, evaluate, name, info, report, export),
-    segment: (images.fit, images.predict, evaluate_images, name_segments),
-}
-for group, functions in COMMANDS.items():
-    for function in functions:
-        add_command(group, function)
-app.add_typer(segment, name="segment")
-
 
 def _show_version(asked: bool) -> None:
     if asked:
@@ -81,14 +82,27 @@ def _show_version(asked: bool) -> None:
 VERSION = Option("--version", callback=_show_version, is_eager=True, help="Version.")
 
 
-@app.callback()
 def _program(version: Annotated[bool, VERSION] = False) -> None:
     pass
 
 
+@cache
+def _app() -> Typer:
+    """Make all commands, of their description."""
+    app = make_app("Spectral clustering that predicts.", EXAMPLES, completion=True)
+    segment = make_app("Segment images without labels.", SEGMENT)
+    described = json.loads(INTERFACE.read_text(encoding="utf-8"))
+    for name, group in (("rows", app), ("images", segment)):
+        for command in described["commands"][name]:
+            add_command(group, command, described["groups"])
+    app.callback()(_program)
+    app.add_typer(segment, name="segment")
+    return app
+
+
 def parse(argv: Sequence[str] | None = None) -> Callable[[], Any] | int:
     """Call that a line asks for; the status where it asked for help."""
-    asked: Callable[[], Any] | int = app(
+    asked: Callable[[], Any] | int = _app()(
         argv, prog_name="neuraleig", standalone_mode=False
     )
     return asked
@@ -114,13 +128,22 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     except TyperException as error:
         _report_wrong_line(error, argv)
         return 2
-    except ERRORS as error:
+    except _errors() as error:
         sys.stderr.write(f"neuraleig: error: {_one_line(error)}\n")
         _settle_stdout()
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit as left:
+        # As completion of shells ends.
+        return left.code if isinstance(left.code, int) else 0
     return status
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Errors that users can set right, among those of the modules that are there."""
+    late = (getattr(sys.modules.get(m), name, None) for m, name in LATE_ERRORS)
+    return (*ERRORS, *filter(None, late))
 
 
 def _report_wrong_line(error: TyperException, argv: Sequence[str]) -> None:

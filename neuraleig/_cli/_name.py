@@ -8,23 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 from sklearn.pipeline import Pipeline
-from typer import BadParameter
 
 from neuraleig import load, save
 from neuraleig._cli._models import check_holds_rows
 from neuraleig._cli._options import check_output, model_name
+from neuraleig._cli._readers import Reader
 from neuraleig._typing import FloatArray
 from neuraleig.estimators._naming import NamedClusters
 
-
-def _pair(text: str) -> tuple[int, str]:
-    cluster, equals, name = text.partition("=")
-    if not equals or not cluster.strip().isdecimal():
-        raise BadParameter(f"{text!r} is not N=NAME, such as 3=road")
-    return int(cluster), name.strip()
-
-
-Pairs = Annotated[list[tuple[int, str]] | None, _pair]
+Pairs = Annotated[list[tuple[int, str]] | None, Reader("named_cluster")]
 
 
 def name(

@@ -12,19 +12,19 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from typer import BadParameter
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, save
+from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
 from neuraleig._cli._models import RowModel, load_row_model
 from neuraleig._cli._numbers import best_of
 from neuraleig._cli._options import (
-    Columns,
     ModelName,
     Verbosity,
     check_output,
 )
 from neuraleig._cli._preparation import PREPARED, Preparation
+from neuraleig._cli._readers import Reader
 from neuraleig._cli._row_columns import PredictedColumns, with_warning
 from neuraleig._cli._settings import DEFAULTS, ROWS
 from neuraleig._tables import (
@@ -45,14 +45,7 @@ from neuraleig.affinity import make_affinity
 from neuraleig.persistence import describe
 from neuraleig.training._checkpoint import clearing_deferred
 
-
-def _result(text: str) -> Path:
-    if text != STANDARD_INPUT and Path(text).suffix.lower() not in FORMATS_WRITTEN:
-        raise BadParameter(f"{text!r} must end in {' or '.join(FORMATS_WRITTEN)}")
-    return Path(text)
-
-
-Result = Annotated[Path | None, _result]
+Result = Annotated[Path | None, Reader("result", (list(FORMATS_WRITTEN),))]
 
 
 def fit(

@@ -18,8 +18,8 @@ from neuraleig._cli._options import (
     Verbosity,
     check_output,
     model_name,
-    one_of,
 )
+from neuraleig._cli._readers import one_of
 from neuraleig._cli._segment_fit import (
     OF_PREDICTIONS,
     Preset,

@@ -16,9 +16,8 @@ from neuraleig._cli._options import (
     ModelName,
     Verbosity,
     check_output,
-    file_named,
-    one_of,
 )
+from neuraleig._cli._readers import file_named, one_of
 from neuraleig._cli._settings import IMAGE_DEFAULTS, IMAGES
 from neuraleig._words import choice_text, count_text
 from neuraleig.segmentation._presets import PRESETS
@@ -31,6 +30,7 @@ from neuraleig.training._checkpoint import clearing_deferred
 # Parameters that may differ between predictions of one model.
 OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales", "feature_cache")
 
+PREDICTION_OPTIONS = IMAGES.only("parameters of predictions", OF_PREDICTIONS)
 Preset = Annotated[str | None, one_of([*PRESETS, "none"])]
 
 
@@ -200,7 +200,7 @@ def predict(
     *,
     output: Path,
     files: LabelFiles,
-    parameters: Annotated[dict[str, Any], IMAGES.only(OF_PREDICTIONS)],
+    parameters: Annotated[dict[str, Any], PREDICTION_OPTIONS],
     device: str = "auto",
     weights: str | None = None,
 ) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from typer import BadParameter
-
 from neuraleig import save
 from neuraleig._cli._models import for_predictions, load_segmenter
 from neuraleig._cli._name import Pairs, read_names, write_clusters
@@ -14,15 +12,9 @@ from neuraleig._cli._options import (
     check_output,
     model_name,
 )
+from neuraleig._cli._readers import Reader
 from neuraleig._cli._segment_fit import check_sheet
 from neuraleig.segmentation.backbones._feature_cache import SHARED
-
-
-def _group(text: str) -> list[int]:
-    parts = text.split(",")
-    if len(parts) < 2 or not all(part.strip().isdecimal() for part in parts):
-        raise BadParameter(f"{text!r} are not clusters such as 1,4")
-    return [int(part) for part in parts]
 
 
 def name(
@@ -30,7 +22,7 @@ def name(
     *,
     names: Path | None = None,
     name: Pairs = None,
-    merge: Annotated[list[list[int]] | None, _group] = None,
+    merge: Annotated[list[list[int]] | None, Reader("clusters")] = None,
     merge_equal: bool = False,
     output: Annotated[Path | None, model_name] = None,
     sheet: tuple[str, str] | None = None,
