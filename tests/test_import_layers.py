@@ -30,6 +30,7 @@ FOUNDATION = {
     "_standardize",
     "_terminal",
     "_tree",
+    "_tree_file",
     "_typing",
     "_version",
     "_warnings",

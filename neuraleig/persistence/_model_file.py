@@ -13,13 +13,8 @@ import sklearn
 import torch
 
 from neuraleig._atomic import atomic_file
-from neuraleig._tree import (
-    DAMAGES,
-    OtherFormatError,
-    brief,
-    load_tree,
-    save_tree,
-)
+from neuraleig._tree import load_tree, save_tree
+from neuraleig._tree_file import DAMAGES, OtherFormatError, brief
 from neuraleig._version import __version__
 from neuraleig.persistence._forms import RECORD, TEXT, check
 

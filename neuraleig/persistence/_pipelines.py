@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._sklearn import column_places, transform_output
-from neuraleig._tree import DAMAGES, brief
+from neuraleig._tree_file import DAMAGES, brief
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.persistence._forms import (
     FLAG,

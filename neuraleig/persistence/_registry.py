@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._device import ordinary_torch, resolve_device
-from neuraleig._tree import brief
+from neuraleig._tree_file import brief
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.networks import TrunkFactory
 from neuraleig.persistence._model_file import (
