@@ -132,6 +132,11 @@ def load_tree(
     return tree, metadata
 
 
+def packed_plain(tree: Any) -> Any:  # noqa: ANN401
+    """JSON of a tree without arrays."""
+    return _Packer().packed(tree, "")
+
+
 class _Packer:
     """Turns a tree into JSON, and collects its arrays."""
 

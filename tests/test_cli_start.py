@@ -1,6 +1,5 @@
 """The command line starts without what its work needs."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from neuraleig._cli import _interface
-from neuraleig._cli._main import INTERFACE
 
 # What takes long to import. Not numpy in commands that read a file.
 HEAVY = {"torch", "sklearn", "scipy"}
@@ -36,9 +34,10 @@ def imported(*arguments, status=0, **environment):
     return set(done.stderr.split())
 
 
-def test_the_description_of_the_commands_is_that_of_their_functions():
-    """After a change of a docstring: python -m neuraleig._cli._interface."""
-    assert json.loads(INTERFACE.read_text("utf-8")) == _interface.interface()
+def test_generated_files_are_those_of_the_functions_and_classes():
+    """After a change of a docstring or default: python -m neuraleig._cli._interface."""
+    for path, text in _interface.written().items():
+        assert path.read_text("utf-8") == text, path
 
 
 @pytest.mark.parametrize(

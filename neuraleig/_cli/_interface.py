@@ -1,7 +1,8 @@
 """Description of all commands, from the signatures and docstrings of their functions.
 
 ``python -m neuraleig._cli._interface`` writes it to the file that the command line
-reads, so that help imports no command.
+reads, so that help imports no command; and the defaults of all parameters to the file
+with which ``describe`` reads models without their classes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from neuraleig._cli._command import Described, epilog
 from neuraleig._cli._main import COMMANDS, INTERFACE
 from neuraleig._cli._readers import Reader
 from neuraleig._cli._settings import Settings, described
+from neuraleig._tree import packed_plain
+from neuraleig.persistence._description import DEFAULTS
+from neuraleig.persistence._parameters import COMPONENTS
+from neuraleig.persistence._registry import ESTIMATORS
 
 # Arguments and options that mean one thing in several commands: metavar, and help.
 # The docstring of a command comes first.
@@ -81,9 +86,25 @@ def interface() -> dict[str, Any]:
     return {"commands": commands, "groups": shared}
 
 
-def text() -> str:
-    """Content of the file."""
-    return json.dumps(interface(), indent=1) + "\n"
+def defaults() -> dict[str, Any]:
+    """Defaults of the parameters of all that files of models hold, by the classes.
+
+    Parameters without a default have None.
+    """
+    empty = inspect.Parameter.empty
+    return {
+        name: {
+            each.name: None if each.default is empty else each.default
+            for each in inspect.signature(kind).parameters.values()
+        }
+        for name, kind in sorted({**ESTIMATORS, **COMPONENTS}.items())
+    }
+
+
+def written() -> dict[Path, str]:
+    """Content of both files."""
+    content = {INTERFACE: interface(), DEFAULTS: packed_plain(defaults())}
+    return {path: json.dumps(c, indent=1) + "\n" for path, c in content.items()}
 
 
 def _command(
@@ -178,4 +199,5 @@ def _parameter(
 
 
 if __name__ == "__main__":
-    INTERFACE.write_text(text(), encoding="utf-8")
+    for path, text in written().items():
+        path.write_text(text, encoding="utf-8")
