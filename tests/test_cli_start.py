@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from neuraleig._cli import _interface
+from neuraleig.persistence import describe
+from neuraleig.persistence._plain_file import SCHEMA
 
 # What takes long to import. Not numpy in commands that read a file.
 HEAVY = {"torch", "sklearn", "scipy"}
@@ -57,6 +59,31 @@ def test_help_and_wrong_lines_import_nothing_that_is_slow(arguments, status):
     assert ALSO_OF_HELP.isdisjoint(imported(*arguments, status=status))
 
 
+MODELS = Path(__file__).parent / "fixtures" / "models" / f"schema-{SCHEMA}"
+
+
+@pytest.mark.parametrize("name", ["clustering_argmax", "pipeline", "segmenter"])
+def test_descriptions_of_files_import_no_torch(name):
+    assert HEAVY.isdisjoint(imported("info", MODELS / f"{name}.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("name", "clustering_argmax", "--name=0=gold"),
+        ("name", "pipeline", "--name=1=gold"),
+        ("segment", "name", "segmenter", "--name=0=sky", "--merge=0,1"),
+    ],
+)
+def test_names_import_no_torch(arguments, tmp_path):
+    *command, model, option = arguments[: 3 if arguments[0] == "name" else 4]
+    path = MODELS / f"{model}.safetensors"
+    rest = arguments[len(command) + 2 :]
+    output = ("-o", tmp_path / "named")
+    assert HEAVY.isdisjoint(imported(*command, path, option, *rest, *output))
+    assert describe(tmp_path / "named").cluster_names
+
+
 def test_completion_of_shells_imports_nothing_that_is_slow():
     asked = {
         "_NEURALEIG_COMPLETE": "complete_bash",
@@ -95,8 +122,8 @@ def test_the_script_ends_without_taking_the_interpreter_apart():
 
 def test_the_script_waits_for_threads():
     done = ended(
-        "import threading, time",
-        "def work(): time.sleep(0.2); print('worked')",
+        "import threading",
+        "def work(): threading.main_thread().join(); print('worked')",
         "threading.Thread(target=work).start()",
     )
     assert (done.returncode, done.stdout.split()[-1]) == (0, "worked")

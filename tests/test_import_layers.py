@@ -19,6 +19,7 @@ FOUNDATION = {
     "_random",
     "_rows",
     "_batch",
+    "_cluster_names",
     "_interchange",
     "_shard",
     "_atomic",

@@ -17,6 +17,8 @@ from neuraleig.persistence._description import changed_parameters
 SHOWN = 12
 WIDTH = 79
 TITLE = 19
+# Classes of models of images, and of those without clusters.
+SEGMENTER, EMBEDDING = "DenseSegmenter", "NeuralSpectralEmbedding"
 
 
 def info(model: Path, *, json_: bool = False) -> None:
@@ -87,3 +89,29 @@ def _line(title: str, text: str) -> str:
 def _printable(text: str) -> str:
     """Text of a file without what a terminal would take for a command."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def check_holds_rows(path: Path, *, with_clusters: bool) -> ModelDescription:
+    """Describe a model; refuse one of images, or one that lacks clusters."""
+    # Before anything is made: a backbone may have to be fetched.
+    description = describe(path)
+    kind = description.class_name
+    if kind == SEGMENTER:
+        raise ValueError(
+            f"{path} holds a {kind}, which labels images; use neuraleig segment"
+        )
+    if with_clusters and kind == EMBEDDING:
+        raise ValueError(
+            f"{path} holds a {kind}, which has no clusters; use neuraleig transform, "
+            "or a fit without --embedding"
+        )
+    return description
+
+
+def check_holds_images(path: Path) -> None:
+    """Refuse a model of rows."""
+    kind = describe(path).class_name
+    if kind != SEGMENTER:
+        raise ValueError(
+            f"{path} holds a {kind}, which labels rows; pass the file of a {SEGMENTER}"
+        )

@@ -13,9 +13,10 @@ from typing import Annotated, Any, cast
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from neuraleig import DenseSegmenter, NeuralSpectralEmbedding, load
+from neuraleig import DenseSegmenter, load
 from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
+from neuraleig._cli._info import check_holds_images, check_holds_rows
 from neuraleig._cli._options import (
     Names,
     Positive,
@@ -25,7 +26,7 @@ from neuraleig._cli._options import (
 from neuraleig._cli._preparation import is_prepared, mixed_rows
 from neuraleig._cli._readers import file_named, one_of
 from neuraleig._tables import Kinds, MixedRows, MixedTable, Table, chosen_columns
-from neuraleig.persistence import ModelDescription, describe
+from neuraleig.persistence import describe
 from neuraleig.segmentation.backbones._feature_cache import SHARED
 
 
@@ -116,31 +117,9 @@ def _prepared_rows(
     return mixed_rows(model, columns.source(data), keep, skips=skips)
 
 
-def check_holds_rows(path: Path, *, with_clusters: bool) -> ModelDescription:
-    """Describe a model; refuse one of images, or one that lacks clusters."""
-    # Before anything is made: a backbone may have to be fetched.
-    description = describe(path)
-    kind = description.class_name
-    if kind == DenseSegmenter.__name__:
-        raise ValueError(
-            f"{path} holds a {kind}, which labels images; use neuraleig segment"
-        )
-    if with_clusters and kind == NeuralSpectralEmbedding.__name__:
-        raise ValueError(
-            f"{path} holds a {kind}, which has no clusters; use neuraleig transform, "
-            "or a fit without --embedding"
-        )
-    return description
-
-
 def load_segmenter(path: Path, device: str, weights: str | None) -> DenseSegmenter:
     """Load a model of images; refuse one of rows."""
-    kind = describe(path).class_name
-    if kind != DenseSegmenter.__name__:
-        raise ValueError(
-            f"{path} holds a {kind}, which labels rows; pass the file of a "
-            "DenseSegmenter"
-        )
+    check_holds_images(path)
     model: DenseSegmenter = load(path, device=device, weights=weights)
     return model
 
