@@ -1,13 +1,17 @@
 """The command line starts without what its work needs."""
 
+import io
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from neuraleig._cli import _interface
+from neuraleig.cli import main
 from neuraleig.persistence import describe
 from neuraleig.persistence._plain_file import SCHEMA
 
@@ -133,3 +137,50 @@ def test_the_script_has_the_status_of_the_command():
     done = ended("sys.argv[1:] = ['dance']")
     assert (done.returncode, done.stdout) == (2, "")
     assert "dance" in done.stderr
+
+
+def in_shell(arguments, redirections):
+    """What a line of a shell comes to."""
+    line = shlex.join([sys.executable, "-m", "neuraleig", *map(str, arguments)])
+    done = subprocess.run(
+        ["sh", "-c", f"{line} {redirections}"], capture_output=True, text=True
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("--version",), 0),
+        (("--help",), 0),
+        (("dance",), 2),
+        (("info", MODELS / "clustering_argmax.safetensors"), 0),
+        (("info", "nowhere"), 1),
+    ],
+)
+@pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)])
+def test_programs_without_streams_are_quiet(arguments, status, closed):
+    found = in_shell(arguments, " ".join(f"{number}>&-" for number in closed))
+    assert found[0] == status
+    for number in closed:
+        assert number == 0 or found[number] == ""
+    assert "Traceback" not in found[2]
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_commands_in_a_process_without_streams_are_quiet(
+    monkeypatch, tmp_path, name, is_closed
+):
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, name, stream if is_closed else None)
+    rows = np.random.default_rng(0).normal(size=(40, 2))
+    np.save(tmp_path / "rows.npy", rows)
+    fit = ["fit", tmp_path / "rows.npy", "-o", tmp_path / "m.safetensors", "--verbose"]
+    fit += ["--n-clusters=2", "--hidden-sizes=8", "--training.max-iter=1"]
+    assert main([str(word) for word in fit]) == 0
+    assert describe(tmp_path / "m.safetensors").n_clusters == 2
+    assert main(["dance"]) == 2
+    assert main(["info", str(tmp_path / "nowhere")]) == 1
+    assert getattr(sys, name) is (stream if is_closed else None)

@@ -9,7 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -110,17 +110,37 @@ def parse(argv: Sequence[str] | None = None) -> Callable[[], Any] | int:
 
 def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     """Run one command; see :func:`neuraleig.cli.main`."""
-    argv = sys.argv[1:] if argv is None else argv
+    with _open_streams(out):
+        return _status(sys.argv[1:] if argv is None else argv)
+
+
+@contextmanager
+def _open_streams(out: TextIO | None) -> Iterator[None]:
+    """Write results to ``out``, and to nothing in place of streams that there are not.
+
+    Services and programs without a console have none, or closed ones.
+    """
+    with ExitStack() as stack:
+        for name, stream in (("stdout", out or sys.stdout), ("stderr", sys.stderr)):
+            if stream is None or getattr(stream, "closed", False):
+                nothing = Path(os.devnull).open("w", encoding="utf-8")
+                stream = stack.enter_context(nothing)
+            stack.callback(setattr, sys, name, getattr(sys, name))
+            setattr(sys, name, stream)
+        yield
+
+
+def _status(argv: Sequence[str]) -> int:
+    """Run one command, and report its errors."""
     try:
-        with nullcontext() if out is None else redirect_stdout(out):
-            asked = parse(argv)
-            # What cannot be written is to be found out here, not at exit.
+        asked = parse(argv)
+        # What cannot be written is to be found out here, not at exit.
+        sys.stdout.flush()
+        if isinstance(asked, int):
+            return asked
+        with _warnings_in_lines(), _interrupts_repeated():
+            status: int = asked() or 0
             sys.stdout.flush()
-            if isinstance(asked, int):
-                return asked
-            with _warnings_in_lines(), _interrupts_repeated():
-                status: int = asked() or 0
-                sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe has left.
         _settle_stdout()
@@ -129,7 +149,7 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
         _report_wrong_line(error, argv)
         return 2
     except _errors() as error:
-        sys.stderr.write(f"neuraleig: error: {_one_line(error)}\n")
+        write_line(f"neuraleig: error: {_one_line(error)}")
         _settle_stdout()
         return 1
     except KeyboardInterrupt:
@@ -157,7 +177,7 @@ def _report_wrong_line(error: TyperException, argv: Sequence[str]) -> None:
         options = [option for p in context.command.params for option in p.opts]
         found = [option for option in options if option.endswith(f".{wrong}")]
         message = f"No such option: --{wrong}; use {found[0]}" if found else message
-    sys.stderr.write(f"{program}: error: {message} (see {program} --help)\n")
+    write_line(f"{program}: error: {message} (see {program} --help)")
 
 
 def _settle_stdout() -> None:

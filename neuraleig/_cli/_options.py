@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from neuraleig._cli._command import UsageError
 from neuraleig._cli._readers import Reader, file_named, whole
+from neuraleig._terminal import on_terminal
 
 # As in _tables, which imports numpy.
 STANDARD_INPUT = "-"
@@ -42,7 +42,7 @@ class Verbosity:
         """Parameter ``verbose`` of the estimators."""
         if self.quiet and self.verbose:
             raise UsageError("--quiet and --verbose exclude each other")
-        return 2 if self.verbose else int(not self.quiet and sys.stderr.isatty())
+        return 2 if self.verbose else int(not self.quiet and on_terminal())
 
 
 def check_output(

@@ -39,7 +39,7 @@ from neuraleig._tables import (
     write_parquet,
     write_text,
 )
-from neuraleig._terminal import live_bar
+from neuraleig._terminal import live_bar, write_line
 from neuraleig._words import choice_text, count_text
 from neuraleig.affinity import make_affinity
 from neuraleig.persistence import describe
@@ -254,9 +254,9 @@ def write_mixed(
     parts = written.with_cells(predict, mixed, len(titles), bad)
     write_results(output, lambda n_columns: [*kept, *titles], parts, mixed)
     if sum(bad):
-        sys.stderr.write(
+        write_line(
             f"neuraleig: warning: {count_text(sum(bad), 'row')} with a cell that is no "
-            "number, without a label\n"
+            "number, without a label"
         )
 
 
