@@ -68,6 +68,10 @@ def choose(
     check_output(figure, data, option="--figure")
     with clearing_deferred():
         model = fitted_rows(estimator, data, columns, group_column)
+        if model.cluster_curve_ is None:
+            raise ValueError(
+                f"all rows of {data} are equal: there are no numbers of clusters to rank"
+            )
         if output is not None:
             save(model, output)
     if figure is not None:

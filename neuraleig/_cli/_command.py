@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_type_hints
 from typer import Argument, Option, Typer, TyperException
 
 from neuraleig._cli._readers import Given, Reader
+from neuraleig._cli._wording import as_options
 
 # Types for typer by the types of a description.
 TYPES: dict[str, Any] = {
@@ -92,8 +93,22 @@ def _run(
             )
         elif name in given:
             arguments[name] = given[name]
-    status: int | None = function(**arguments)
+    with as_options(_words(command, groups)):
+        status: int | None = function(**arguments)
     return status
+
+
+def _words(command: Described, groups: dict[str, list[Described]]) -> dict[str, str]:
+    """Options of a command by the parameters that they set; its arguments likewise."""
+    found = {}
+    for entry in command["parameters"]:
+        for parameter in groups.get(entry.get("group"), [entry]):
+            if "words" in parameter:
+                option = parameter["words"][0].partition("/")[0]
+                found[parameter["name"].strip("_")] = option
+            elif parameter["name"] == "data":
+                found["X"] = parameter["metavar"]
+    return found
 
 
 def _value(given: Any) -> Any:  # noqa: ANN401

@@ -119,8 +119,7 @@ def _prepared_model(
     kinds = preparation.kinds(table.source, table.columns)
     check_kinds(table.source, kinds)
     transformer, rows = preparation.fitted(MixedTable(table.source, kinds))
-    with ROWS.as_options():
-        estimator.fit(rows, groups=groups)
+    estimator.fit(rows, groups=groups)
     return Pipeline(
         [(PREPARED, transformer), ("model", estimator.set_params(verbose=0))]
     )
@@ -142,8 +141,7 @@ def fitted_rows(
         _check_columns(align_to, table)
         given["align_to"] = align_to
     mapped = table.spooled() if data == STANDARD_INPUT else table.on_disk()
-    with ROWS.as_options():
-        model = estimator.fit(table if mapped is None else mapped, **given)
+    model = estimator.fit(table if mapped is None else mapped, **given)
     if table.feature_names is not None:
         model.feature_names_in_ = np.array(table.feature_names, dtype=object)
     # The model does not keep how much its fit reported.

@@ -64,10 +64,9 @@ class LabelFiles:
 
     def write(self, model: DenseSegmenter, images: str, folder: Path) -> int:
         """Label images; the status of the command."""
-        with IMAGES.as_options():
-            report = model.predict_folder(
-                images, folder, progress=bool(model.verbose), **vars(self)
-            )
+        report = model.predict_folder(
+            images, folder, progress=bool(model.verbose), **vars(self)
+        )
         written, skipped = len(report.written), len(report.skipped)
         sys.stdout.write(
             f"{report.manifest}: {count_text(written, 'image')} labelled, "
@@ -166,8 +165,7 @@ def fit(
     segmenter = new_segmenter(preset, {"verbose": verbosity.level, **parameters})
     # A model that cannot be written is not lost: its checkpoint is still there.
     with clearing_deferred():
-        with IMAGES.as_options():
-            model = segmenter.fit(images, align_to=align_to)
+        model = segmenter.fit(images, align_to=align_to)
         save_segmenter(model, output)
     clusters = count_text(model.n_clusters_, "cluster")
     sys.stdout.write(

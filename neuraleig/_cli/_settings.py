@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import inspect
 import re
-import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
 from neuraleig._cli._command import Described
 from neuraleig._cli._readers import Given, Reader
 from neuraleig._sklearn import Interval, StrOptions
-from neuraleig._tables import TableError
 from neuraleig.affinity import CosineAffinity, NeighborAffinity, RBFAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.segmentation import DenseSegmenter, TimmBackbone
@@ -33,11 +30,6 @@ PARTS: dict[str, tuple[type, ...]] = {
 }
 # Parameters whose values are objects of Python, and what has options of its own.
 LEFT_OUT = ("callbacks", "verbose", "network", "training", "clusterer", "name")
-# Options of arguments of methods, which are no parameters.
-ARGUMENTS = {
-    name: "--" + name.replace("_", "-")
-    for name in ("align_to", "classes", "coco", "ignore_index", "overwrite")
-}
 # Help where the docstring is about objects.
 TEXTS = {
     "affinity": "Weights between rows",
@@ -125,32 +117,6 @@ class Settings(dict[str, Setting]):
     def only(self, title: str, names: Iterable[str]) -> Settings:
         """Some of them."""
         return Settings(title, {name: self[name] for name in names})
-
-    @contextmanager
-    def as_options(self) -> Iterator[None]:
-        """Name options instead of parameters in the errors and warnings of a fit."""
-        show = warnings.showwarning
-
-        def show_options(message: Warning | str, *rest: Any, **more: Any) -> None:  # noqa: ANN401
-            show(self._with_options(str(message)), *rest, **more)
-
-        try:
-            with warnings.catch_warnings():
-                warnings.showwarning = show_options
-                yield
-        except TableError:
-            raise
-        except ValueError as error:
-            raise ValueError(self._with_options(str(error))) from error
-
-    def _with_options(self, text: str) -> str:
-        options = {name: setting.option for name, setting in self.items()} | ARGUMENTS
-        for name in sorted(options, key=len, reverse=True):
-            # Short names may be words, and switches take no value.
-            end = r"\b(?![-_'])" if "_" in name else r"(?==)"
-            pattern = rf"(?<![-_.\w]){name}{end}(=True\b)?"
-            text = re.sub(pattern, options[name], text)
-        return text
 
 
 def _settings(
