@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
         ("fit rows.npy -o m --checkpoint=few.npy", "--checkpoint='few.npy'"),
         ("fit wide.npy -o m --align-to=model", "--align-to='model' was fitted with 3"),
         ("choose rows.npy --training.init=random", "--max-clusters none"),
-        ("choose equal.npy", "all rows of equal.npy are equal"),
+        ("choose equal.npy", "are no numbers to rank"),
         ("predict model rows.npy --device=cuda:99", "--device='cuda:99'"),
         ("evaluate model wide.npy", "wide.npy has 6 columns"),
         ("export model -o m.onnx --image-size 3 3", "--image-size=3,3 is for"),

@@ -70,7 +70,7 @@ def choose(
         model = fitted_rows(estimator, data, columns, group_column)
         if model.cluster_curve_ is None:
             raise ValueError(
-                f"all rows of {data} are equal: there are no numbers of clusters to rank"
+                f"all rows of {data} are equal: there are no numbers to rank"
             )
         if output is not None:
             save(model, output)

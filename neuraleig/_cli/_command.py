@@ -12,6 +12,7 @@ from typer import Argument, Option, Typer, TyperException
 
 from neuraleig._cli._readers import Given, Reader
 from neuraleig._cli._wording import as_options
+from neuraleig._terminal import live_bar
 
 # Types for typer by the types of a description.
 TYPES: dict[str, Any] = {
@@ -23,6 +24,8 @@ TYPES: dict[str, Any] = {
     "two integers": tuple[int, int] | None,
     "two texts": tuple[str, str] | None,
 }
+# Commands that import nothing that is slow.
+QUICK = ("info", "name")
 # Parameters of a command, or of a group of options, as _interface.py describes them.
 Described = dict[str, Any]
 
@@ -78,7 +81,10 @@ def _run(
     command: Described, groups: dict[str, list[Described]], given: dict[str, Any]
 ) -> int | None:
     """Call the function of a command; what was not given has its default there."""
-    function = _imported(command["function"])
+    is_shown = command["name"] not in QUICK and not given.get("quiet")
+    # torch takes seconds to import.
+    with live_bar("neuraleig: start", shown=is_shown):
+        function = _imported(command["function"])
     hints = get_type_hints(function, include_extras=True)
     arguments = {}
     for entry in command["parameters"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from neuraleig._cli._options import (
 from neuraleig._cli._preparation import is_prepared, mixed_rows
 from neuraleig._cli._readers import file_named, one_of
 from neuraleig._tables import Kinds, MixedRows, MixedTable, Table, chosen_columns
+from neuraleig._terminal import live_bar
 from neuraleig.persistence import describe
 from neuraleig.segmentation.backbones._feature_cache import SHARED
 
@@ -41,6 +43,18 @@ class RowModel:
     feature_names: tuple[str, ...] | None
     n_clusters: int
     table: Table
+
+    def parts(self, text: str = "neuraleig: rows") -> Iterator[Any]:
+        """Rows part by part, under a bar."""
+        return parts_with_bar(self.table, text)
+
+
+def parts_with_bar(table: Table, text: str) -> Iterator[Any]:
+    """Rows of a table part by part, under a bar."""
+    with live_bar(text, table.source.n_rows, "rows") as advance:
+        for rows in table:
+            yield rows
+            advance(len(rows))
 
 
 def load_row_model(
@@ -258,5 +272,7 @@ def report(
         loaded = load_row_model(model, device, columns, data)
         estimator, shown = loaded.estimator, loaded.table
         names = loaded.feature_names or shown.feature_names
-    write_report(estimator, shown, output, feature_names=names, **vars(content))
+    # Images have a bar of their own.
+    with live_bar("neuraleig: report", shown=shown is not data):
+        write_report(estimator, shown, output, feature_names=names, **vars(content))
     sys.stdout.write(f"{output}: {output.stat().st_size} bytes\n")

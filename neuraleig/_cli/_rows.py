@@ -293,16 +293,20 @@ def write_results(
     first = next(parts)
     titles = header(1 if first.ndim == 1 else first.shape[1])
     together = chain([first], parts)
-    if path is None or str(path) == STANDARD_INPUT:
-        write_text(sys.stdout.write, titles, together)
-        return
-    with live_bar("neuraleig: rows", table.source.n_rows, "rows") as advance:
+    to_stdout = path is None or str(path) == STANDARD_INPUT
+    # Beside lines of results on a terminal there is no place for a bar.
+    is_shown = not (to_stdout and sys.stdout.isatty())
+    n_rows_known = table.source.n_rows
+    with live_bar("neuraleig: rows", n_rows_known, "rows", shown=is_shown) as advance:
 
         def counted() -> Iterator[NDArray[Any]]:
             for part in together:
                 yield part
                 advance(len(part))
 
+        if path is None or to_stdout:
+            write_text(sys.stdout.write, titles, counted())
+            return
         suffix = path.suffix.lower()
         if suffix == ".npy":
             n_rows = write_npy(path, counted())

@@ -66,25 +66,27 @@ def name(
     found = ClusterFile(model)
     # All of it is refused before any of it is saved.
     found.name(named)
-    unions: list[Any] = [merge or []]
-    found.merge(unions[0])
-    if merge_equal:
-        groups: dict[str, list[int]] = {}
-        for cluster, title in found.cluster_names_.items():
-            groups.setdefault(title, []).append(cluster)
-        unions.append(list(groups.values()))
-        found.merge(unions[1])
+    found.merge(merge or [])
+    equal = _equal_names(found) if merge_equal else []
+    found.merge(equal)
     shares = None
     if sheet is not None:
         from neuraleig._cli._models import load_segmenter
 
         segmenter = load_segmenter(model, device, weights).name_clusters(named)
-        for union in unions:
-            segmenter.merge_clusters(union)
+        segmenter.merge_clusters(merge or []).merge_clusters(equal)
         shares = _draw(segmenter, *sheet, feature_cache)
     if is_changed:
         found.write(saved)
     write_clusters(found, shares)
+
+
+def _equal_names(found: ClusterFile) -> list[list[int]]:
+    """Groups of clusters of equal names."""
+    groups: dict[str, list[int]] = {}
+    for cluster, title in found.cluster_names_.items():
+        groups.setdefault(title, []).append(cluster)
+    return list(groups.values())
 
 
 def _draw(
