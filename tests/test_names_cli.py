@@ -115,7 +115,7 @@ def test_columns_must_be_those_of_the_former_model(folder, capsys):
         ("nowhere", ["No such file"]),
         ("rows.npy", ["rows.npy", "safetensors"]),
         ("embedding", ["--align-to='", "holds a NeuralSpectralEmbedding"]),
-        ("wide", ["--align-to='", "fitted with 4 features, and X has 3"]),
+        ("wide", ["--align-to='", "fitted with 4 features, and DATA has 3"]),
     ],
 )
 def test_what_is_no_former_model_is_refused(folder, rows, capsys, name, parts):
