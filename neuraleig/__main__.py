@@ -1,8 +1,6 @@
 """``python -m neuraleig``."""
 
-import sys
-
-from neuraleig.cli import main
+from neuraleig.cli import script
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

@@ -1,17 +1,23 @@
-"""Lines and bars on stderr; bars on a terminal alone, where tqdm is installed."""
+"""Lines and bars on stderr; bars on a terminal alone, where tqdm is installed.
+
+Programs without stderr, such as services, and with one that is closed or whose reader
+has left, go on without.
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol, TextIO, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
 # Seconds between two looks of a bar, which shows that the program is alive.
 TICK = 0.5
+# Of streams that are closed, or lead nowhere.
+UNWRITABLE = (OSError, ValueError)
 ELAPSED = "{desc} ({elapsed})"
 BAR = "{desc} {percentage:3.0f} % |{bar:20}| {n_fmt} of {total_fmt}{unit}, "
 BAR += "{remaining} left ({elapsed})"
@@ -33,7 +39,8 @@ class Advance:
 
     def __call__(self, count: int) -> None:
         if self._bar is not None:
-            self._bar.update(count)
+            with suppress(*UNWRITABLE):
+                self._bar.update(count)
 
     def set_total(self, total: int) -> None:
         """Show a share from now on."""
@@ -43,12 +50,23 @@ class Advance:
 
 def write_line(line: str) -> None:
     """Write a line to stderr, whatever it is at the moment, above a bar."""
-    if sys.stderr is None:
-        # As for programs of Windows without a console.
-        return
-    with _above_bars():
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+    stream = open_stderr()
+    if stream is not None:
+        with suppress(*UNWRITABLE), _above_bars():
+            stream.write(f"{line}\n")
+            stream.flush()
+
+
+def open_stderr() -> TextIO | None:
+    """Standard error, unless there is none, as in pythonw, or it is closed."""
+    stream = sys.stderr
+    return None if getattr(stream, "closed", False) else stream
+
+
+def on_terminal() -> bool:
+    """Whether somebody may look at stderr."""
+    stream = open_stderr()
+    return stream is not None and stream.isatty()
 
 
 @contextmanager
@@ -85,7 +103,8 @@ def live_bar(
     finally:
         stop.set()
         ticker.join()
-        bar.close()
+        with suppress(*UNWRITABLE):
+            bar.close()
 
 
 def each_with_bar(
@@ -100,7 +119,7 @@ def each_with_bar(
 
 def _bar(text: str, total: int | None, unit: str) -> Any:  # noqa: ANN401
     """Bar of tqdm; ``None`` without tqdm or a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not on_terminal():
         return None
     try:
         from tqdm import tqdm
@@ -120,8 +139,9 @@ def _bar(text: str, total: int | None, unit: str) -> Any:  # noqa: ANN401
 
 
 def _tick(bar: Any, stop: threading.Event) -> None:  # noqa: ANN401
-    while not stop.wait(TICK):
-        bar.refresh()
+    with suppress(*UNWRITABLE):
+        while not stop.wait(TICK):
+            bar.refresh()
 
 
 @contextmanager

@@ -8,11 +8,9 @@ several entries in a random order, and equal trees are to be equal files.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -23,54 +21,24 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-# Entry of the header that holds the JSON.
-KEY = "neuraleig"
-# Bytes of the header at most. JSON takes up to thirty times its length once parsed.
-MAX_HEADER = 2**23
-# Lists and objects of the JSON at most; texts that hold brackets count as well.
-MAX_CONTAINERS = 2**19
-# Containers inside each other at most.
-MAX_DEPTH = 32
-# Levels of the JSON at most: what JSON does not have takes two.
-MAX_LEVELS = 3 * MAX_DEPTH
-# Bytes that hold the length of the header.
-LENGTH_BYTES = 8
-# What reading content that no save wrote can raise. Neither errors of the system nor a
-# lack of memory are among them.
-DAMAGES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    safetensors.SafetensorError,
+from neuraleig._tree_file import (
+    DAMAGES,
+    KEY,
+    LENGTH_BYTES,
+    MARK,
+    MARKS,
+    MAX_DEPTH,
+    MAX_HEADER,
+    RESERVED,
+    Stored,
+    TreeError,
+    brief,
+    check_containers,
+    hash_of,
+    load_content,
+    read_header,
+    unpacked,
 )
-# Characters of an error that are quoted.
-SHOWN = 400
-# Objects with one key that begins so stand for what JSON does not have.
-MARK = "$"
-# Names that no tensor of a file can have.
-RESERVED = ("", "__metadata__")
-
-
-class TreeError(ValueError):
-    """A file holds no tree, or not a whole one."""
-
-
-class OtherFormatError(TreeError):
-    """A file has other metadata than expected.
-
-    Parameters
-    ----------
-    metadata : dict
-        Metadata of the file; of other safetensors files the entries of the header.
-    """
-
-    def __init__(self, metadata: dict[str, Any]) -> None:
-        super().__init__("its format is another one")
-        self.metadata = metadata
 
 
 def save_tree(file: IO[bytes], tree: Any, metadata: Mapping[str, Any]) -> None:  # noqa: ANN401
@@ -110,7 +78,7 @@ def save_tree(file: IO[bytes], tree: Any, metadata: Mapping[str, Any]) -> None: 
         raise ValueError(
             f"the header has {n_bytes} bytes; at most {MAX_HEADER} are read"
         )
-    _check_containers(text)
+    check_containers(text)
     file.write(written)
 
 
@@ -149,22 +117,14 @@ def load_tree(
     Nothing in the file is executed. Memory: twice the file, and 250 MB for the longest
     header that is read.
     """
-    header, tensors = _read(path)
+    header, whole = read_header(path)
+    tensors = _tensors(whole)
     classes = {kind.__name__: kind for kind in kinds}
-    try:
-        content: Any = {"metadata": header}
-        if KEY in header:
-            _check_containers(header[KEY])
-            content = json.loads(header[KEY], parse_constant=_refuse)
-        metadata = dict(_unpacked(content["metadata"], {}, {}))
-    except DAMAGES as error:
-        raise TreeError(f"its header: {brief(error)}") from error
-    if any(metadata.get(key) != value for key, value in expected.items()):
-        raise OtherFormatError(metadata)
+    content, metadata = load_content(header["__metadata__"], expected)
     try:
         if content.pop("hash", None) != _hash(content, tensors):
             raise ValueError("its hash is wrong")
-        tree = _unpacked(content["tree"], tensors, classes)
+        tree = unpacked(content["tree"], tensors, classes, WITH_CSR, _take)
         if tensors:
             raise ValueError(f"with an unknown array {min(tensors)!r}")
     except DAMAGES as error:
@@ -172,13 +132,9 @@ def load_tree(
     return tree, metadata
 
 
-def brief(error: object) -> str:
-    """Text of an error in one line, however much of a file it quotes."""
-    text = str(error)
-    if isinstance(error, Exception) and not isinstance(error, ValueError):
-        text = f"{type(error).__name__}: {text}"
-    shown = textwrap.shorten(text[: 2 * SHOWN], SHOWN, placeholder="...")
-    return shown.removesuffix(".")
+def packed_plain(tree: Any) -> Any:  # noqa: ANN401
+    """JSON of a tree without arrays."""
+    return _Packer().packed(tree, "")
 
 
 class _Packer:
@@ -243,70 +199,21 @@ class _Packer:
         return {"$array" if is_array else "$tensor": name}
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a safetensors file."""
-    # Opening a pipe would wait for a writer.
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise TreeError("it is not a regular file")
-    # Not mapped: the process would end where another one cuts the file.
-    with path.open("rb") as file:
-        n_bytes = int.from_bytes(file.read(LENGTH_BYTES), "little")
-        if n_bytes > MAX_HEADER:
-            raise TreeError(
-                f"no whole safetensors file: a header of {n_bytes} bytes, and at most "
-                f"{MAX_HEADER} are read"
-            )
-        file.seek(0)
-        content = file.read()
+def _tensors(content: bytes) -> dict[str, Tensor]:
+    """Tensors of a safetensors file."""
     try:
-        tensors = safetensors.torch.load(content)
-        header = json.loads(content[LENGTH_BYTES : LENGTH_BYTES + n_bytes])
+        tensors: dict[str, Tensor] = safetensors.torch.load(content)
     except DAMAGES as error:
         raise TreeError(f"no whole safetensors file: {brief(error)}") from error
     for tensor in tensors.values():
         if tensor.dtype == torch.bool:
             # Bytes beyond 0 and 1 are undefined as truth values.
             tensor.view(torch.uint8).clamp_(max=1)
-    return header.get("__metadata__", {}), tensors
+    return tensors
 
 
-def _unpacked(
-    node: Any,  # noqa: ANN401
-    tensors: dict[str, Tensor],
-    kinds: Mapping[str, type],
-    level: int = 0,
-) -> Any:  # noqa: ANN401
-    """Tree of the JSON that a packer made; arrays are taken out of ``tensors``."""
-    if level > MAX_LEVELS:
-        raise ValueError("it is nested too deeply")
-
-    def inside(value: object) -> Any:  # noqa: ANN401
-        return _unpacked(value, tensors, kinds, level + 1)
-
-    if isinstance(node, float) and not math.isfinite(node):
-        raise ValueError("a number is not finite")
-    if isinstance(node, list):
-        return [inside(part) for part in node]
-    if not isinstance(node, dict):
-        return node
-    if not any(key.startswith(MARK) for key in node):
-        return {key: inside(value) for key, value in node.items()}
-    ((mark, value),) = node.items()
-    if mark in ("$tensor", "$array"):
-        tensor = tensors.pop(value)
-        return tensor.numpy() if mark == "$array" else tensor
-    if mark == "$float" and value in ("inf", "-inf", "nan"):
-        return float(value)
-    if mark == "$record":
-        name, values = value
-        return kinds[name](**inside(values))
-    return MARKS[mark](inside(value))
-
-
-def _turned(matrix: Any) -> Any:  # noqa: ANN401
-    if matrix.ndim != 2:
-        raise ValueError("columns of what is no matrix")
-    return matrix.T
+def _take(tensor: Tensor, is_tensor: bool) -> Any:  # noqa: ANN401
+    return tensor if is_tensor else tensor.numpy()
 
 
 def _csr(parts: list[Any]) -> sp.csr_array:
@@ -317,34 +224,15 @@ def _csr(parts: list[Any]) -> sp.csr_array:
 
 
 # How marked values are made of their parts.
-MARKS: dict[str, Callable[[Any], Any]] = {
-    "$tuple": tuple,
-    "$dict": dict,
-    "$turned": _turned,
-    "$csr": _csr,
-}
-
-
-def _check_containers(text: str) -> None:
-    n_containers = text.count("[") + text.count("{")
-    if n_containers > MAX_CONTAINERS:
-        raise ValueError(
-            f"the JSON has {n_containers} lists and objects; at most {MAX_CONTAINERS} "
-            "are read"
-        )
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not finite")
+WITH_CSR = {**MARKS, "$csr": _csr}
 
 
 def _hash(content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     """Hash of everything in a file."""
-    found = hashlib.blake2b(digest_size=16)
-    found.update(json.dumps(content).encode())
-    for name, tensor in sorted(tensors.items()):
-        found.update(json.dumps([name, str(tensor.dtype), *tensor.shape]).encode())
-        if tensor.numel():
-            # Bytes whatever the type: numpy does not know bfloat16.
-            found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+    return hash_of(content, {name: _stored(t) for name, t in tensors.items()})
+
+
+def _stored(tensor: Tensor) -> Stored:
+    # Bytes whatever the type: numpy does not know bfloat16.
+    data = tensor.reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b""
+    return Stored(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape), data)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import threading
 from collections.abc import Sequence
-from typing import TextIO
+from contextlib import suppress
+from typing import NoReturn, TextIO
 
 from neuraleig._extras import missing
 
@@ -37,3 +41,23 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
         )
         return 1
     return run(argv, out)
+
+
+def script() -> NoReturn:
+    """Run the command of the process's arguments, and end the process.
+
+    The interpreter is not taken apart, which would take a second with torch: handlers
+    of ``atexit`` are called, which remove temporary folders and end workers, streams
+    are flushed, and memory is left to the system.
+    """
+    status = main()
+    others = set(threading.enumerate()) - {threading.current_thread()}
+    if not all(thread.daemon for thread in others):
+        # Python waits for these.
+        sys.exit(status)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        # None or closed in programs without a console; main has reported other errors.
+        with suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+    os._exit(status)

@@ -66,7 +66,7 @@ NOT_RUN = {
 # A block whose lines begin with these is one of commands.
 PROGRAMS = {"pip", "python", "python3", "torchrun", "neuraleig"}
 # Modules that `python -m` starts, which .ci/run does as well.
-MODULES = {"pytest", "sphinx", "venv"}
+MODULES = {"pytest", "sphinx", "venv", "neuraleig._cli._interface"}
 OPTION = re.compile(r"--[a-z][a-z-]*")
 
 

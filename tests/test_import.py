@@ -1,5 +1,9 @@
 """Importing the package brings no more than it needs."""
 
+import subprocess
+import sys
+from importlib import import_module
+
 import new_process
 import pytest
 
@@ -33,10 +37,19 @@ def in_new_process(statement):
 
 
 def test_parts_that_are_slow_to_import_are_imported_when_they_are_used():
-    code = "import sys, neuraleig; print('\\n'.join(sys.modules))"
-    imported = in_new_process(code)
-    assert "neuraleig.estimators" in imported
-    assert LATE.isdisjoint(imported)
+    # An interpreter of its own: others have torch already.
+    code = "import sys, neuraleig; print(*sys.modules);"
+    code += "neuraleig.NeuralEigenSpectralClustering; print('then', *sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    alone, _, with_estimators = said.stdout.partition("then")
+    assert {"torch", "sklearn", "scipy", "numpy"}.isdisjoint(alone.split())
+    assert "neuraleig.estimators" in with_estimators.split()
+    assert LATE.isdisjoint(with_estimators.split())
+
+
+@pytest.mark.parametrize("name", ["training", "affinity", "metrics", "estimators"])
+def test_packages_are_attributes_after_an_import_of_the_library_alone(name):
+    assert neuraleig.__getattr__(name) is import_module(f"neuraleig.{name}")
 
 
 @pytest.mark.parametrize("name", ["segmentation", "onnx", "persistence"])

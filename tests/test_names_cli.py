@@ -7,7 +7,10 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, load, save
 from neuraleig.cli import main
@@ -112,7 +115,7 @@ def test_columns_must_be_those_of_the_former_model(folder, capsys):
         ("nowhere", ["No such file"]),
         ("rows.npy", ["rows.npy", "safetensors"]),
         ("embedding", ["--align-to='", "holds a NeuralSpectralEmbedding"]),
-        ("wide", ["--align-to='", "fitted with 4 features, and X has 3"]),
+        ("wide", ["--align-to='", "fitted with 4 features, and DATA has 3"]),
     ],
 )
 def test_what_is_no_former_model_is_refused(folder, rows, capsys, name, parts):
@@ -157,6 +160,25 @@ def test_name_names_and_lists(folder, old):
     assert path.read_bytes() == before
     assert call("name", path, "--name=1=iron")[0] == 0
     assert load(path).cluster_names_ == {0: "gold", 1: "iron", 2: 'tin, "dull"'}
+
+
+@pytest.mark.parametrize("names", [{1: "silver"}, {0: "Größe", 2: ""}, {0: "", 2: ""}])
+def test_a_file_with_other_names_is_that_of_the_model(folder, names):
+    options = [f"--name={cluster}={name}" for cluster, name in names.items()]
+    assert call("name", folder / "old", *options, "-o", folder / "named")[0] == 0
+    save(
+        load(folder / "old").name_clusters(names).set_params(device="cpu"), folder / "n"
+    )
+    assert (folder / "named").read_bytes() == (folder / "n").read_bytes()
+
+
+def test_steps_of_a_pipeline_stay(folder, rows, old):
+    model = make_pipeline(StandardScaler(), clone(old)).fit(rows)
+    save(model, folder / "pipeline")
+    assert call("name", folder / "pipeline", "--name=1=lead")[0] == 0
+    model[-1].name_clusters({1: "lead"})
+    save(model, folder / "expected")
+    assert (folder / "pipeline").read_bytes() == (folder / "expected").read_bytes()
 
 
 @pytest.mark.parametrize(

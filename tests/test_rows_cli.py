@@ -628,7 +628,7 @@ def test_progress_is_told_on_terminals_alone(folder, tmp_path, monkeypatch):
     stream.truncate()
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert call(*predict)[0] == 0
-    assert stream.getvalue() == "neuraleig: rows ...\n"
+    assert stream.getvalue() == "neuraleig: start ...\nneuraleig: rows ...\n"
 
 
 @pytest.mark.parametrize("name", [None, *COMMANDS])

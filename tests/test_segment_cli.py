@@ -702,7 +702,7 @@ def test_what_cannot_be_done_is_one_line(fitted, photos, tmp_path, capsys):
         (("fit", photos, "-o", empty, *SMALL), "--output must name a file"),
         (("fit", photos, "-o", tmp_path / "a" / "b", *SMALL), "make it first"),
         (("fit", photos, "-o", tmp_path / "m", *SMALL, "--stride=600"), "stride"),
-        (("fit", photos, "-o", tmp_path / "m", *SMALL, "--scales=0"), "--scales=(0,)"),
+        (("fit", photos, "-o", tmp_path / "m", *SMALL, "--scales=0"), "--scales=0"),
         (("predict", tmp_path / "m", photos, "-o", tmp_path / "o"), "No such file"),
         (("predict", tmp_path / "text", photos, "-o", tmp_path / "o"), "safetensors"),
         (("predict", path, empty, "-o", tmp_path / "o"), "empty"),

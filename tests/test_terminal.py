@@ -1,5 +1,6 @@
 """Lines and bars on stderr."""
 
+import errno
 import io
 import re
 import sys
@@ -102,8 +103,22 @@ def test_without_tqdm_the_beginning_is_shown(open_terminal, monkeypatch):
     assert terminal.getvalue() == "labels ...\na warning\n"
 
 
-def test_programs_without_stderr_are_quiet(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", None)
+def closed_stream():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+class Hung(Terminal):
+    """A terminal that was closed while the program ran."""
+
+    def write(self, text):
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("make", [lambda: None, closed_stream, Hung])
+def test_programs_whose_stderr_leads_nowhere_go_on(monkeypatch, make):
+    monkeypatch.setattr(sys, "stderr", make())
     with live_bar("labels", 4, "images") as advance:
         advance(1)
         write_line("a warning")

@@ -16,15 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from same_trees import assert_same
 
-from neuraleig._tree import (
+from neuraleig._tree import load_tree, save_tree
+from neuraleig._tree_file import (
     KEY,
     MAX_CONTAINERS,
     MAX_DEPTH,
     MAX_HEADER,
     OtherFormatError,
     TreeError,
-    load_tree,
-    save_tree,
 )
 
 

@@ -20,7 +20,7 @@ STATEMENTS = {
     "torch and the parts of sklearn that are used": (
         "import torch, sklearn.cluster, sklearn.neighbors, sklearn.metrics"
     ),
-    "neuraleig": "import neuraleig",
+    "neuraleig": "import neuraleig.estimators",
 }
 CODE = """
 import time

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from neuraleig import save
+from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
 from neuraleig._cli._numbers import ranking
 from neuraleig._cli._options import (
-    Columns,
     Positive,
     Verbosity,
     check_output,
-    file_named,
     model_name,
 )
+from neuraleig._cli._readers import file_named
 from neuraleig._cli._rows import fitted_rows, new_estimator
 from neuraleig._cli._settings import ROWS
 from neuraleig._words import count_text
@@ -68,6 +68,10 @@ def choose(
     check_output(figure, data, option="--figure")
     with clearing_deferred():
         model = fitted_rows(estimator, data, columns, group_column)
+        if model.cluster_curve_ is None:
+            raise ValueError(
+                f"all rows of {data} are equal: there are no numbers to rank"
+            )
         if output is not None:
             save(model, output)
     if figure is not None:

@@ -1,57 +1,33 @@
-"""Functions as commands: options come from signatures and docstrings."""
+"""Commands, made of their descriptions; their work is imported when they run."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from importlib import import_module
+from inspect import Parameter, Signature
+from typing import Annotated, Any, get_type_hints
 
 from typer import Argument, Option, Typer, TyperException
 
-from neuraleig._cli._settings import Settings, described
+from neuraleig._cli._readers import Given, Reader
+from neuraleig._cli._wording import as_options
+from neuraleig._terminal import live_bar
 
-# Arguments and options that mean one thing in several commands: metavar, and help.
-# The docstring of a command comes first.
-COMMON = {
-    "model": ("MODEL", "Model file."),
-    "data": (
-        "DATA",
-        "Rows, of any number: .npy, .npz, .csv, .tsv, .parquet or .feather; - for "
-        "stdin.",
-    ),
-    "output": (
-        "FILE",
-        "Results, written part by part: .npy or .csv (default: - for .csv to stdout).",
-    ),
-    "group_column": (
-        "NAME",
-        "Column of the groups, or key of a .npz file, for --affinity.across-groups.",
-    ),
-    "align_to": (
-        "MODEL",
-        "Model whose numbers and names of clusters the new one takes over.",
-    ),
-    "feature_cache": (
-        "FOLDER",
-        "Store of features, of which the backbone computes what it lacks: none, a "
-        "folder, or 8 GB among the caches of the user (default: shared).",
-    ),
-    "json_": ("", "Write JSON."),
-    "images": ("FOLDER", "Folder of images."),
-    "preset": (
-        "NAME",
-        "Published settings: pascal_context, cityscapes, ade20k or none.",
-    ),
-    "device": ("NAME", "auto, cpu, cuda or another name that torch knows."),
-    "weights": ("FILE", "Weights of the backbone, which are otherwise fetched."),
-    "random_state": ("N", "Seed."),
+# Types for typer by the types of a description.
+TYPES: dict[str, Any] = {
+    "flag": bool,
+    "switch": bool | None,
+    "text": str | None,
+    "value": Any,
+    "values": list[Any] | None,
+    "two integers": tuple[int, int] | None,
+    "two texts": tuple[str, str] | None,
 }
-Command = Callable[..., int | None]
-KEYWORD = inspect.Parameter.KEYWORD_ONLY
-SHORT = {"output": "-o", "quiet": "-q", "verbose": "-v"}
+# Commands that import nothing that is slow.
+QUICK = ("info", "name")
+# Parameters of a command, or of a group of options, as _interface.py describes them.
+Described = dict[str, Any]
 
 
 class UsageError(TyperException):
@@ -60,117 +36,135 @@ class UsageError(TyperException):
     exit_code = 2
 
 
-def make_app(summary: str, examples: str) -> Typer:
+def make_app(summary: str, examples: str, *, completion: bool = False) -> Typer:
     """Make a group of commands, with help in plain text."""
     return Typer(
         help=summary,
-        epilog=_epilog(examples),
-        add_completion=False,
+        epilog=epilog(examples),
+        add_completion=completion,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
 
-def add_command(app: Typer, function: Command) -> None:
-    """Make a function a command of an app.
-
-    Parameters without ``*`` before them are arguments, the others options; an
-    annotation may name what reads a value. A dataclass stands for an option per field,
-    and :class:`Settings` for those of an estimator. Help is the docstring, where types
-    are metavars and the examples lines of the command.
+def add_command(
+    app: Typer, command: Described, groups: dict[str, list[Described]]
+) -> None:
+    """Make a command of an app.
 
     Parsing a line returns the call that it asks for, and does not make it: errors of
-    the line and errors of the work are told apart.
+    the line and errors of the work are told apart. The call imports the work.
     """
-    hints = get_type_hints(function, include_extras=True)
-    groups = {name: kind for name, kind in hints.items() if _is_group(kind)}
-    texts = described(function)
-    options = []
-    for parameter in inspect.signature(function).parameters.values():
-        kind = hints[parameter.name]
-        if parameter.name in groups:
-            options += _options_of(kind)
-        else:
-            options.append(_option(parameter, kind, texts))
-
-    def asked(**values: Any) -> Callable[[], int | None]:  # noqa: ANN401
-        for name, kind in groups.items():
-            members = {o.name: values.pop(o.name) for o in _options_of(kind)}
-            settings = _settings(kind)
-            values[name] = settings.given(members) if settings else kind(**members)
-        return partial(function, **values)
-
-    asked.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
-    asked.__annotations__ = {option.name: option.annotation for option in options}
-    text, _, rest = (inspect.getdoc(function) or "").partition("\n\nParameters\n")
-    examples = f"{rest or text}\n".partition("Examples\n--------\n")[2]
-    text = text.partition("\n\nExamples\n")[0]
-    app.command(function.__name__, help=text, epilog=_epilog(examples))(asked)
-
-
-def _settings(kind: Any) -> Settings | None:  # noqa: ANN401
-    return next((a for a in get_args(kind) if isinstance(a, Settings)), None)
-
-
-def _is_group(kind: Any) -> bool:  # noqa: ANN401
-    return is_dataclass(kind) or _settings(kind) is not None
-
-
-def _options_of(kind: Any) -> list[inspect.Parameter]:  # noqa: ANN401
-    """Options that a group stands for."""
-    settings = _settings(kind)
-    if settings is not None:
-        return [
-            _keyword(name, setting.annotation, None)
-            for name, setting in settings.items()
-        ]
-    hints, texts = get_type_hints(kind, include_extras=True), described(kind)
-    return [
-        _option(
-            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY), hints[name], texts
-        )
-        for name, parameter in inspect.signature(kind).parameters.items()
+    parameters = [
+        parameter
+        for entry in command["parameters"]
+        for parameter in groups.get(entry.get("group"), [entry])
     ]
 
+    def asked(**values: Any) -> Callable[[], int | None]:  # noqa: ANN401
+        given = {name: value for name, value in values.items() if value is not None}
+        return partial(_run, command, groups, given)
 
-def _option(
-    parameter: inspect.Parameter,
-    kind: Any,  # noqa: ANN401
-    texts: dict[str, tuple[str, str]],
-) -> inspect.Parameter:
-    """Argument or option of a command."""
-    name, default = parameter.name, parameter.default
-    metavar, text = texts.get(name) or COMMON[name]
-    read = None
-    if get_origin(kind) is Annotated:
-        kind, read = get_args(kind)
-    elif kind in (Path, Path | None):
-        # typer would check permissions, before there is a better message.
-        read = Path
-    how: dict[str, Any] = {"metavar": metavar or None, "show_default": False}
-    if kind is bool and read is not None:
-        how |= {"callback": read, "is_eager": True}
-    elif read is not None:
-        how["parser"] = read
-        is_list = any(get_origin(member) is list for member in get_args(kind))
-        kind = list[Any] | None if is_list else Any
-    if parameter.kind is not KEYWORD:
-        return _keyword(name, Annotated[kind, Argument(help=text, **how)], default)
-    if default is not inspect.Parameter.empty and str(default) not in ("None", "False"):
-        text = f"{text[:-1]} (default: {default})."
-    words = "--" + name.strip("_").replace("_", "-")
-    if kind == bool | None:
-        words = f"{words}/--no-{words[2:]}"
-    short = [SHORT[name]] if name in SHORT else []
-    option = Option(words, *short, help=text, **how)
-    return _keyword(name, Annotated[kind, option], default)
+    options = [_option(parameter) for parameter in parameters]
+    asked.__signature__ = Signature(options)  # type: ignore[attr-defined]
+    asked.__annotations__ = {option.name: option.annotation for option in options}
+    app.command(command["name"], help=command["help"], epilog=command["epilog"])(asked)
 
 
-def _keyword(name: str, kind: Any, default: Any) -> inspect.Parameter:  # noqa: ANN401
-    return inspect.Parameter(name, KEYWORD, default=default, annotation=kind)
-
-
-def _epilog(examples: str) -> str:
+def epilog(examples: str) -> str:
     """Lines of examples, as they stand."""
     return f"\b\nexamples:\n{examples}"
+
+
+def _run(
+    command: Described, groups: dict[str, list[Described]], given: dict[str, Any]
+) -> int | None:
+    """Call the function of a command; what was not given has its default there."""
+    is_shown = command["name"] not in QUICK and not given.get("quiet")
+    # torch takes seconds to import.
+    with live_bar("neuraleig: start", shown=is_shown):
+        function = _imported(command["function"])
+    hints = get_type_hints(function, include_extras=True)
+    arguments = {}
+    for entry in command["parameters"]:
+        name = entry["name"]
+        if "group" in entry:
+            members = [option["name"] for option in groups[entry["group"]]]
+            values = {member: given[member] for member in members if member in given}
+            arguments[name] = (
+                hints[name](**values)
+                if isinstance(hints[name], type)
+                else {member: _value(value) for member, value in values.items()}
+            )
+        elif name in given:
+            arguments[name] = given[name]
+    with as_options(_words(command, groups)):
+        status: int | None = function(**arguments)
+    return status
+
+
+def _words(command: Described, groups: dict[str, list[Described]]) -> dict[str, str]:
+    """Options of a command by the parameters that they set; its arguments likewise."""
+    found = {}
+    for entry in command["parameters"]:
+        for parameter in groups.get(entry.get("group"), [entry]):
+            if "words" in parameter:
+                option = parameter["words"][0].partition("/")[0]
+                found[parameter["name"].strip("_")] = option
+            elif parameter["name"] == "data":
+                found["X"] = parameter["metavar"]
+    return found
+
+
+def _value(given: Any) -> Any:  # noqa: ANN401
+    return given.value if isinstance(given, Given) else given
+
+
+def _imported(path: str) -> Callable[..., Any]:
+    module, _, name = path.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), name)
+    return found
+
+
+def _option(parameter: Described) -> Parameter:
+    """Argument or option of a command."""
+    kind = TYPES[parameter["type"]]
+    how: Described = {
+        "help": parameter["help"],
+        "metavar": parameter["metavar"] or None,
+        "show_default": False,
+    }
+    if "eager" in parameter:
+        how |= {"callback": _eager(parameter["eager"]), "is_eager": True}
+    if "reader" in parameter:
+        reader = Reader(parameter["reader"][0], tuple(parameter["reader"][1:]))
+        how["parser"] = reader
+        if reader.words:
+            how["autocompletion"] = _completion(reader.words)
+    words = parameter.get("words")
+    info = Option(*words, **how) if words else Argument(**how)
+    default = None if parameter["type"] != "flag" else False
+    return Parameter(
+        parameter["name"],
+        Parameter.KEYWORD_ONLY,
+        default=Parameter.empty if parameter["is_required"] else default,
+        annotation=Annotated[kind, info],
+    )
+
+
+def _eager(path: str) -> Callable[[bool], None]:
+    """Function that is called where its switch is given, before anything is parsed."""
+
+    def callback(asked: bool) -> None:
+        if asked:
+            _imported(path)(asked)
+
+    return callback
+
+
+def _completion(words: list[str]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete

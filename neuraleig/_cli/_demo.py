@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from neuraleig._cli._options import Seed, one_of
+from neuraleig._cli._options import Seed
+from neuraleig._cli._readers import one_of
 from neuraleig._demo import DATASETS, run_demo
 
 

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from typer import BadParameter
 
+from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
 from neuraleig._cli._drift import DRIFTED, Findings, drift_scores, size_scores
-from neuraleig._cli._models import RowModel, load_row_model
-from neuraleig._cli._options import Columns
+from neuraleig._cli._models import RowModel, load_row_model, parts_with_bar
+from neuraleig._cli._readers import Reader
 from neuraleig._tables import STANDARD_INPUT, TableError, read_labels
+from neuraleig._terminal import live_bar
 from neuraleig._typing import IntArray
 from neuraleig.metrics import clustering_accuracy
 
@@ -38,16 +39,6 @@ TITLES = {
 }
 
 
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise BadParameter(f"{text!r} is not a share from 0 to 1")
-    return value
-
-
 def evaluate(
     model: Path,
     data: str,
@@ -56,7 +47,7 @@ def evaluate(
     label_column: str | None = None,
     group_column: str | None = None,
     reference: str | None = None,
-    tolerance: Annotated[float, _share] = 0.1,
+    tolerance: Annotated[float, Reader("share")] = 0.1,
     json_: bool = False,
     columns: Columns,
     device: str = "auto",
@@ -100,7 +91,7 @@ def evaluate(
     if reference is not None:
         then = _reference(loaded, model, columns, reference, group_column)
         scores = drift_scores(
-            Findings.of(loaded.estimator, loaded.table), then, tolerance
+            Findings.of(loaded.estimator, loaded.parts()), then, tolerance
         )
     elif is_labelled:
         classes = (
@@ -118,7 +109,7 @@ def evaluate(
 
 
 def _labels(loaded: RowModel) -> IntArray:
-    return np.concatenate(list(loaded.estimator.iter_predict(loaded.table)))
+    return np.concatenate(list(loaded.estimator.iter_predict(loaded.parts())))
 
 
 def _modularity(
@@ -129,7 +120,8 @@ def _modularity(
     sizes = np.bincount(_labels(loaded), minlength=loaded.n_clusters)
     mapped = loaded.table.on_disk()
     rows = loaded.table if mapped is None else mapped
-    score = loaded.estimator.score(rows, groups=groups)
+    with live_bar("neuraleig: modularity"):
+        score = loaded.estimator.score(rows, groups=groups)
     return size_scores(sizes) | {"modularity": float(score)}
 
 
@@ -145,8 +137,9 @@ def _reference(
         return Findings.of_fit(loaded.estimator, model)
     table = columns.table(reference, group_column)
     n_features = loaded.estimator.n_features_in_
+    matched = table.matched(loaded.feature_names, n_features)
     return Findings.of(
-        loaded.estimator, table.matched(loaded.feature_names, n_features)
+        loaded.estimator, parts_with_bar(matched, "neuraleig: reference")
     )
 
 

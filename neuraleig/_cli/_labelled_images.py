@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from neuraleig._cli._command import UsageError
-from neuraleig._cli._options import one_of, whole
+from neuraleig._cli._readers import one_of, whole
 from neuraleig.segmentation import SegmentationDataset, load_dataset
 from neuraleig.segmentation.evaluation._datasets import DATASETS
 

@@ -3,45 +3,57 @@
 from __future__ import annotations
 
 import _thread
+import json
 import os
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
-import torch
 from typer import Exit, Option, Typer, TyperException
 
-from neuraleig import __version__
-from neuraleig._cli import _segment_fit as images
-from neuraleig._cli._choose import choose
-from neuraleig._cli._command import Command, add_command, make_app
-from neuraleig._cli._demo import demo
-from neuraleig._cli._evaluate import evaluate
-from neuraleig._cli._models import export, info, report
-from neuraleig._cli._name import name
-from neuraleig._cli._rows import fit, predict, transform
-from neuraleig._cli._segment_evaluate import evaluate as evaluate_images
-from neuraleig._cli._segment_name import name as name_segments
+from neuraleig._cli._command import add_command, make_app
 from neuraleig._terminal import write_line
-from neuraleig.training import CheckpointError
+from neuraleig._version import __version__
 
 # Status that a shell reports for a process that was interrupted.
 INTERRUPTED = 130
 # Seconds until a lost interrupt is repeated: the callbacks that lose it take far less.
 REPEATED_AFTER = 0.25
 # What users can set right; anything else is a fault of the program.
-ERRORS = (
-    OSError,
-    ValueError,
-    ImportError,
-    FloatingPointError,
-    MemoryError,
-    CheckpointError,
-    torch.OutOfMemoryError,
+ERRORS = (OSError, ValueError, ImportError, FloatingPointError, MemoryError)
+# More of it, in modules that commands import where they need them.
+LATE_ERRORS = (
+    ("neuraleig.training", "CheckpointError"),
+    ("torch", "OutOfMemoryError"),
 )
+# Modules of the commands of a group; functions have the names of the commands.
+COMMANDS = {
+    "rows": {
+        "demo": "_demo",
+        "fit": "_rows",
+        "choose": "_choose",
+        "predict": "_rows",
+        "transform": "_rows",
+        "evaluate": "_evaluate",
+        "name": "_name",
+        "info": "_info",
+        "report": "_models",
+        "export": "_models",
+    },
+    "images": {
+        "fit": "_segment_fit",
+        "predict": "_segment_fit",
+        "evaluate": "_segment_evaluate",
+        "name": "_segment_name",
+    },
+}
+# Description of the commands, which _interface.py writes.
+INTERFACE = Path(__file__).with_name("interface.json")
 EXAMPLES = """\
 neuraleig demo                compare with other methods on handwritten digits
 neuraleig fit rows.csv -o model.safetensors --n-clusters 10
@@ -60,17 +72,6 @@ neuraleig segment evaluate model.safetensors --dataset camvid --root CamVid
 neuraleig segment fit --help             options of a command
 """
 
-app = make_app("Spectral clustering that predicts.", EXAMPLES)
-segment = make_app("Segment images without labels.", SEGMENT)
-COMMANDS: dict[Typer, tuple[Command, ...]] = {
-    app: (demo, fit, choose, predict, transform, evaluate, name, info, report, export),
-    segment: (images.fit, images.predict, evaluate_images, name_segments),
-}
-for group, functions in COMMANDS.items():
-    for function in functions:
-        add_command(group, function)
-app.add_typer(segment, name="segment")
-
 
 def _show_version(asked: bool) -> None:
     if asked:
@@ -81,14 +82,27 @@ def _show_version(asked: bool) -> None:
 VERSION = Option("--version", callback=_show_version, is_eager=True, help="Version.")
 
 
-@app.callback()
 def _program(version: Annotated[bool, VERSION] = False) -> None:
     pass
 
 
+@cache
+def _app() -> Typer:
+    """Make all commands, of their description."""
+    app = make_app("Spectral clustering that predicts.", EXAMPLES, completion=True)
+    segment = make_app("Segment images without labels.", SEGMENT)
+    described = json.loads(INTERFACE.read_text(encoding="utf-8"))
+    for name, group in (("rows", app), ("images", segment)):
+        for command in described["commands"][name]:
+            add_command(group, command, described["groups"])
+    app.callback()(_program)
+    app.add_typer(segment, name="segment")
+    return app
+
+
 def parse(argv: Sequence[str] | None = None) -> Callable[[], Any] | int:
     """Call that a line asks for; the status where it asked for help."""
-    asked: Callable[[], Any] | int = app(
+    asked: Callable[[], Any] | int = _app()(
         argv, prog_name="neuraleig", standalone_mode=False
     )
     return asked
@@ -96,17 +110,37 @@ def parse(argv: Sequence[str] | None = None) -> Callable[[], Any] | int:
 
 def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     """Run one command; see :func:`neuraleig.cli.main`."""
-    argv = sys.argv[1:] if argv is None else argv
+    with _open_streams(out):
+        return _status(sys.argv[1:] if argv is None else argv)
+
+
+@contextmanager
+def _open_streams(out: TextIO | None) -> Iterator[None]:
+    """Write results to ``out``, and to nothing in place of streams that there are not.
+
+    Services and programs without a console have none, or closed ones.
+    """
+    with ExitStack() as stack:
+        for name, stream in (("stdout", out or sys.stdout), ("stderr", sys.stderr)):
+            if stream is None or getattr(stream, "closed", False):
+                nothing = Path(os.devnull).open("w", encoding="utf-8")
+                stream = stack.enter_context(nothing)
+            stack.callback(setattr, sys, name, getattr(sys, name))
+            setattr(sys, name, stream)
+        yield
+
+
+def _status(argv: Sequence[str]) -> int:
+    """Run one command, and report its errors."""
     try:
-        with nullcontext() if out is None else redirect_stdout(out):
-            asked = parse(argv)
-            # What cannot be written is to be found out here, not at exit.
+        asked = parse(argv)
+        # What cannot be written is to be found out here, not at exit.
+        sys.stdout.flush()
+        if isinstance(asked, int):
+            return asked
+        with _warnings_in_lines(), _interrupts_repeated():
+            status: int = asked() or 0
             sys.stdout.flush()
-            if isinstance(asked, int):
-                return asked
-            with _warnings_in_lines(), _interrupts_repeated():
-                status: int = asked() or 0
-                sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe has left.
         _settle_stdout()
@@ -114,13 +148,22 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     except TyperException as error:
         _report_wrong_line(error, argv)
         return 2
-    except ERRORS as error:
-        sys.stderr.write(f"neuraleig: error: {_one_line(error)}\n")
+    except _errors() as error:
+        write_line(f"neuraleig: error: {_one_line(error)}")
         _settle_stdout()
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit as left:
+        # As completion of shells ends.
+        return left.code if isinstance(left.code, int) else 0
     return status
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Errors that users can set right, among those of the modules that are there."""
+    late = (getattr(sys.modules.get(m), name, None) for m, name in LATE_ERRORS)
+    return (*ERRORS, *filter(None, late))
 
 
 def _report_wrong_line(error: TyperException, argv: Sequence[str]) -> None:
@@ -134,7 +177,7 @@ def _report_wrong_line(error: TyperException, argv: Sequence[str]) -> None:
         options = [option for p in context.command.params for option in p.opts]
         found = [option for option in options if option.endswith(f".{wrong}")]
         message = f"No such option: --{wrong}; use {found[0]}" if found else message
-    sys.stderr.write(f"{program}: error: {message} (see {program} --help)\n")
+    write_line(f"{program}: error: {message} (see {program} --help)")
 
 
 def _settle_stdout() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 import sys
-import textwrap
 import warnings
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -15,28 +14,22 @@ from typing import Annotated, Any, cast
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from neuraleig import DenseSegmenter, NeuralSpectralEmbedding, load
+from neuraleig import DenseSegmenter, load
+from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
-from neuraleig._cli._numbers import preferred
+from neuraleig._cli._info import check_holds_images, check_holds_rows
 from neuraleig._cli._options import (
-    Columns,
     Names,
     Positive,
     Seed,
     check_output,
-    file_named,
-    one_of,
 )
 from neuraleig._cli._preparation import is_prepared, mixed_rows
+from neuraleig._cli._readers import file_named, one_of
 from neuraleig._tables import Kinds, MixedRows, MixedTable, Table, chosen_columns
-from neuraleig.persistence import ModelDescription, describe
-from neuraleig.persistence._description import changed_parameters
+from neuraleig._terminal import live_bar
+from neuraleig.persistence import describe
 from neuraleig.segmentation.backbones._feature_cache import SHARED
-
-# Eigenvalues and names that info shows; --json has all of them.
-SHOWN = 12
-WIDTH = 79
-TITLE = 19
 
 
 @dataclass(frozen=True)
@@ -50,6 +43,18 @@ class RowModel:
     feature_names: tuple[str, ...] | None
     n_clusters: int
     table: Table
+
+    def parts(self, text: str = "neuraleig: rows") -> Iterator[Any]:
+        """Rows part by part, under a bar."""
+        return parts_with_bar(self.table, text)
+
+
+def parts_with_bar(table: Table, text: str) -> Iterator[Any]:
+    """Rows of a table part by part, under a bar."""
+    with live_bar(text, table.source.n_rows, "rows") as advance:
+        for rows in table:
+            yield rows
+            advance(len(rows))
 
 
 def load_row_model(
@@ -126,31 +131,9 @@ def _prepared_rows(
     return mixed_rows(model, columns.source(data), keep, skips=skips)
 
 
-def check_holds_rows(path: Path, *, with_clusters: bool) -> ModelDescription:
-    """Describe a model; refuse one of images, or one that lacks clusters."""
-    # Before anything is made: a backbone may have to be fetched.
-    description = describe(path)
-    kind = description.class_name
-    if kind == DenseSegmenter.__name__:
-        raise ValueError(
-            f"{path} holds a {kind}, which labels images; use neuraleig segment"
-        )
-    if with_clusters and kind == NeuralSpectralEmbedding.__name__:
-        raise ValueError(
-            f"{path} holds a {kind}, which has no clusters; use neuraleig transform, "
-            "or a fit without --embedding"
-        )
-    return description
-
-
 def load_segmenter(path: Path, device: str, weights: str | None) -> DenseSegmenter:
     """Load a model of images; refuse one of rows."""
-    kind = describe(path).class_name
-    if kind != DenseSegmenter.__name__:
-        raise ValueError(
-            f"{path} holds a {kind}, which labels rows; pass the file of a "
-            "DenseSegmenter"
-        )
+    check_holds_images(path)
     model: DenseSegmenter = load(path, device=device, weights=weights)
     return model
 
@@ -162,76 +145,6 @@ def for_predictions(
     cache = None if feature_cache == "none" else feature_cache
     made: DenseSegmenter = copy.copy(model).set_params(feature_cache=cache, verbose=1)
     return made
-
-
-def info(model: Path, *, json_: bool = False) -> None:
-    """Describe the file of a model, without making the model.
-
-    Examples
-    --------
-    neuraleig info model.safetensors
-    neuraleig info model.safetensors --json
-    """
-    found = describe(model)
-    if json_:
-        sys.stdout.write(json.dumps(asdict(found), indent=1) + "\n")
-        return
-    sys.stdout.write(f"{model}: {_printable(found.class_name)}\n")
-    sys.stdout.writelines(
-        _line(*entry) for entry in _entries(found).items() if entry[1]
-    )
-
-
-def _entries(found: ModelDescription) -> dict[str, str]:
-    """Lines of the description, by title."""
-    features = "" if found.n_features is None else str(found.n_features)
-    names = sorted(found.cluster_names.items())
-    if found.feature_names is not None:
-        features = f"{features}: {_few(found.feature_names)}"
-    return {
-        "features": features,
-        "steps": ", ".join([*found.steps, found.class_name]) if found.steps else "",
-        "clusters": "" if found.n_clusters is None else str(found.n_clusters),
-        "names of clusters": _few([f"{c}: {n}" for c, n in names]),
-        "preferred clusters": preferred(found.curve),
-        "eigenfunctions": str(found.n_components),
-        "eigenvalues": _few([f"{value:.4f}" for value in found.eigenvalues]),
-        "of the graph": _few([f"{value:.4f}" for value in found.graph_eigenvalues]),
-        "of the fit": _listed(
-            {name.removesuffix("_"): value for name, value in found.fit.items()}
-        ),
-        "numbers in file": str(found.n_weights),
-        "saved by": ", ".join(f"{name} {v}" for name, v in found.versions.items()),
-        "parameters": _listed(changed_parameters(found)) or "all default",
-    }
-
-
-def _few(words: list[str]) -> str:
-    more = len(words) - SHOWN
-    return ", ".join(words[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _listed(values: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in values.items()
-    )
-
-
-def _line(title: str, text: str) -> str:
-    lines = textwrap.wrap(
-        _printable(text),
-        WIDTH,
-        initial_indent=f"{title:{TITLE}} ",
-        subsequent_indent=" " * (TITLE + 1),
-        break_on_hyphens=False,
-    )
-    return "\n".join(lines) + "\n"
-
-
-def _printable(text: str) -> str:
-    """Text of a file without what a terminal would take for a command."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def export(
@@ -359,5 +272,7 @@ def report(
         loaded = load_row_model(model, device, columns, data)
         estimator, shown = loaded.estimator, loaded.table
         names = loaded.feature_names or shown.feature_names
-    write_report(estimator, shown, output, feature_names=names, **vars(content))
+    # Images have a bar of their own.
+    with live_bar("neuraleig: report", shown=shown is not data):
+        write_report(estimator, shown, output, feature_names=names, **vars(content))
     sys.stdout.write(f"{output}: {output.stat().st_size} bytes\n")

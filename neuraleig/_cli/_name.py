@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from sklearn.pipeline import Pipeline
-from typer import BadParameter
-
-from neuraleig import load, save
-from neuraleig._cli._models import check_holds_rows
+from neuraleig._cli._info import check_holds_rows
 from neuraleig._cli._options import check_output, model_name
-from neuraleig._typing import FloatArray
-from neuraleig.estimators._naming import NamedClusters
+from neuraleig._cli._readers import Reader
+from neuraleig.persistence._names import ClusterFile
 
-
-def _pair(text: str) -> tuple[int, str]:
-    cluster, equals, name = text.partition("=")
-    if not equals or not cluster.strip().isdecimal():
-        raise BadParameter(f"{text!r} is not N=NAME, such as 3=road")
-    return int(cluster), name.strip()
-
-
-Pairs = Annotated[list[tuple[int, str]] | None, _pair]
+Pairs = Annotated[list[tuple[int, str]] | None, Reader("named_cluster")]
 
 
 def name(
@@ -59,12 +48,11 @@ def name(
         check_output(saved)
     named = read_names(names) | dict(name or [])
     check_holds_rows(model, with_clusters=True)
-    estimator = load(model, device="cpu")
-    clustering = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    clustering.name_clusters(named)
+    found = ClusterFile(model)
+    found.name(named)
     if is_changed:
-        save(estimator, saved)
-    write_clusters(clustering, getattr(clustering, "cluster_shares_", None))
+        found.write(saved)
+    write_clusters(found, found.cluster_shares_)
 
 
 def read_names(path: Path | None) -> dict[int, str]:
@@ -81,7 +69,7 @@ def read_names(path: Path | None) -> dict[int, str]:
         ) from error
 
 
-def write_clusters(model: NamedClusters, shares: FloatArray | None) -> None:
+def write_clusters(model: ClusterFile, shares: Sequence[float] | None) -> None:
     """List the clusters of a model, their shares where they are known, and names."""
     for cluster in range(model.n_clusters_):
         share = "" if shares is None else f"  {100 * shares[cluster]:6.2f} %"

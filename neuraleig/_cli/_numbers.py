@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuraleig._words import count_text
-from neuraleig.reading import ClusterCurve
+
+if TYPE_CHECKING:
+    from neuraleig.reading import ClusterCurve
 
 
 def best_of(model: Any) -> int | None:  # noqa: ANN401 - any fitted estimator

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuraleig._cli._options import Names, one_of
+from neuraleig._cli._options import Names
+from neuraleig._cli._readers import one_of
 from neuraleig._tables import MixedRows
 from neuraleig._warnings import warn_user
 from neuraleig._words import share_text

@@ -12,19 +12,19 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from typer import BadParameter
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, save
+from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
 from neuraleig._cli._models import RowModel, load_row_model
 from neuraleig._cli._numbers import best_of
 from neuraleig._cli._options import (
-    Columns,
     ModelName,
     Verbosity,
     check_output,
 )
 from neuraleig._cli._preparation import PREPARED, Preparation
+from neuraleig._cli._readers import Reader
 from neuraleig._cli._row_columns import PredictedColumns, with_warning
 from neuraleig._cli._settings import DEFAULTS, ROWS
 from neuraleig._tables import (
@@ -39,20 +39,13 @@ from neuraleig._tables import (
     write_parquet,
     write_text,
 )
-from neuraleig._terminal import live_bar
+from neuraleig._terminal import live_bar, write_line
 from neuraleig._words import choice_text, count_text
 from neuraleig.affinity import make_affinity
 from neuraleig.persistence import describe
 from neuraleig.training._checkpoint import clearing_deferred
 
-
-def _result(text: str) -> Path:
-    if text != STANDARD_INPUT and Path(text).suffix.lower() not in FORMATS_WRITTEN:
-        raise BadParameter(f"{text!r} must end in {' or '.join(FORMATS_WRITTEN)}")
-    return Path(text)
-
-
-Result = Annotated[Path | None, _result]
+Result = Annotated[Path | None, Reader("result", (list(FORMATS_WRITTEN),))]
 
 
 def fit(
@@ -126,8 +119,7 @@ def _prepared_model(
     kinds = preparation.kinds(table.source, table.columns)
     check_kinds(table.source, kinds)
     transformer, rows = preparation.fitted(MixedTable(table.source, kinds))
-    with ROWS.as_options():
-        estimator.fit(rows, groups=groups)
+    estimator.fit(rows, groups=groups)
     return Pipeline(
         [(PREPARED, transformer), ("model", estimator.set_params(verbose=0))]
     )
@@ -149,8 +141,7 @@ def fitted_rows(
         _check_columns(align_to, table)
         given["align_to"] = align_to
     mapped = table.spooled() if data == STANDARD_INPUT else table.on_disk()
-    with ROWS.as_options():
-        model = estimator.fit(table if mapped is None else mapped, **given)
+    model = estimator.fit(table if mapped is None else mapped, **given)
     if table.feature_names is not None:
         model.feature_names_in_ = np.array(table.feature_names, dtype=object)
     # The model does not keep how much its fit reported.
@@ -261,9 +252,9 @@ def write_mixed(
     parts = written.with_cells(predict, mixed, len(titles), bad)
     write_results(output, lambda n_columns: [*kept, *titles], parts, mixed)
     if sum(bad):
-        sys.stderr.write(
+        write_line(
             f"neuraleig: warning: {count_text(sum(bad), 'row')} with a cell that is no "
-            "number, without a label\n"
+            "number, without a label"
         )
 
 
@@ -302,16 +293,20 @@ def write_results(
     first = next(parts)
     titles = header(1 if first.ndim == 1 else first.shape[1])
     together = chain([first], parts)
-    if path is None or str(path) == STANDARD_INPUT:
-        write_text(sys.stdout.write, titles, together)
-        return
-    with live_bar("neuraleig: rows", table.source.n_rows, "rows") as advance:
+    to_stdout = path is None or str(path) == STANDARD_INPUT
+    # Beside lines of results on a terminal there is no place for a bar.
+    is_shown = not (to_stdout and sys.stdout.isatty())
+    n_rows_known = table.source.n_rows
+    with live_bar("neuraleig: rows", n_rows_known, "rows", shown=is_shown) as advance:
 
         def counted() -> Iterator[NDArray[Any]]:
             for part in together:
                 yield part
                 advance(len(part))
 
+        if path is None or to_stdout:
+            write_text(sys.stdout.write, titles, counted())
+            return
         suffix = path.suffix.lower()
         if suffix == ".npy":
             n_rows = write_npy(path, counted())

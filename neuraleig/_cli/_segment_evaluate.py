@@ -18,8 +18,8 @@ from neuraleig._cli._options import (
     Verbosity,
     check_output,
     model_name,
-    one_of,
 )
+from neuraleig._cli._readers import one_of
 from neuraleig._cli._segment_fit import (
     OF_PREDICTIONS,
     Preset,
@@ -120,15 +120,13 @@ def evaluate(
     """
     if model is not None:
         _check_fitted(parameters, preset, save_)
-    with IMAGES.as_options():
-        scored, mapped = labelled.load()
+    scored, mapped = labelled.load()
     published_preset, published_protocol = PUBLISHED.get(scored.name, UNPUBLISHED)
     if model is None:
         check_output(save_, option="--save")
         parameters = {"verbose": verbosity.level, **parameters}
         segmenter = new_segmenter(preset or published_preset, parameters)
-        with IMAGES.as_options():
-            segmenter.fit(labelled.images_of_fit(scored, mapped))
+        segmenter.fit(labelled.images_of_fit(scored, mapped))
         if save_ is not None:
             save_segmenter(segmenter, save_)
     else:
@@ -138,8 +136,7 @@ def evaluate(
     protocol = chosen.for_dataset(scored.name)
     if protocol.window_size is not None:
         segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
-    with IMAGES.as_options():
-        found, share = _scores(segmenter, protocol, scoring.how, scored, mapped)
+    found, share = _scores(segmenter, protocol, scoring.how, scored, mapped)
     sys.stdout.write(
         f"{labelled.title}: {_seen(found, segmenter)}\n"
         f"classes of clusters: {scoring.how}, found on {labelled.map_title}\n"

@@ -16,9 +16,8 @@ from neuraleig._cli._options import (
     ModelName,
     Verbosity,
     check_output,
-    file_named,
-    one_of,
 )
+from neuraleig._cli._readers import file_named, one_of
 from neuraleig._cli._settings import IMAGE_DEFAULTS, IMAGES
 from neuraleig._words import choice_text, count_text
 from neuraleig.segmentation._presets import PRESETS
@@ -31,6 +30,7 @@ from neuraleig.training._checkpoint import clearing_deferred
 # Parameters that may differ between predictions of one model.
 OF_PREDICTIONS = ("refine", "refine_radius", "flip", "scales", "feature_cache")
 
+PREDICTION_OPTIONS = IMAGES.only("parameters of predictions", OF_PREDICTIONS)
 Preset = Annotated[str | None, one_of([*PRESETS, "none"])]
 
 
@@ -64,10 +64,9 @@ class LabelFiles:
 
     def write(self, model: DenseSegmenter, images: str, folder: Path) -> int:
         """Label images; the status of the command."""
-        with IMAGES.as_options():
-            report = model.predict_folder(
-                images, folder, progress=bool(model.verbose), **vars(self)
-            )
+        report = model.predict_folder(
+            images, folder, progress=bool(model.verbose), **vars(self)
+        )
         written, skipped = len(report.written), len(report.skipped)
         sys.stdout.write(
             f"{report.manifest}: {count_text(written, 'image')} labelled, "
@@ -166,8 +165,7 @@ def fit(
     segmenter = new_segmenter(preset, {"verbose": verbosity.level, **parameters})
     # A model that cannot be written is not lost: its checkpoint is still there.
     with clearing_deferred():
-        with IMAGES.as_options():
-            model = segmenter.fit(images, align_to=align_to)
+        model = segmenter.fit(images, align_to=align_to)
         save_segmenter(model, output)
     clusters = count_text(model.n_clusters_, "cluster")
     sys.stdout.write(
@@ -200,7 +198,7 @@ def predict(
     *,
     output: Path,
     files: LabelFiles,
-    parameters: Annotated[dict[str, Any], IMAGES.only(OF_PREDICTIONS)],
+    parameters: Annotated[dict[str, Any], PREDICTION_OPTIONS],
     device: str = "auto",
     weights: str | None = None,
 ) -> int:

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from typer import BadParameter
-
-from neuraleig import save
-from neuraleig._cli._models import for_predictions, load_segmenter
+from neuraleig._cli._info import check_holds_images
 from neuraleig._cli._name import Pairs, read_names, write_clusters
-from neuraleig._cli._options import (
-    check_output,
-    model_name,
-)
-from neuraleig._cli._segment_fit import check_sheet
-from neuraleig.segmentation.backbones._feature_cache import SHARED
-
-
-def _group(text: str) -> list[int]:
-    parts = text.split(",")
-    if len(parts) < 2 or not all(part.strip().isdecimal() for part in parts):
-        raise BadParameter(f"{text!r} are not clusters such as 1,4")
-    return [int(part) for part in parts]
+from neuraleig._cli._options import check_output, model_name
+from neuraleig._cli._readers import Reader
+from neuraleig.persistence._names import ClusterFile
 
 
 def name(
@@ -30,7 +17,7 @@ def name(
     *,
     names: Path | None = None,
     name: Pairs = None,
-    merge: Annotated[list[list[int]] | None, _group] = None,
+    merge: Annotated[list[list[int]] | None, Reader("clusters")] = None,
     merge_equal: bool = False,
     output: Annotated[Path | None, model_name] = None,
     sheet: tuple[str, str] | None = None,
@@ -70,21 +57,49 @@ def name(
     if is_changed:
         check_output(saved)
     named = read_names(names) | dict(name or [])
-    check_sheet(None if sheet is None else Path(sheet[1]))
-    segmenter = load_segmenter(model, device, weights)
+    if sheet is not None:
+        # Names need no torch, and pictures do.
+        from neuraleig._cli._segment_fit import check_sheet
+
+        check_sheet(Path(sheet[1]))
+    check_holds_images(model)
+    found = ClusterFile(model)
     # All of it is refused before any of it is saved.
-    segmenter.name_clusters(named).merge_clusters(merge or [])
-    if merge_equal:
-        groups: dict[str, list[int]] = {}
-        for cluster, title in segmenter.cluster_names_.items():
-            groups.setdefault(title, []).append(cluster)
-        segmenter.merge_clusters(list(groups.values()))
+    found.name(named)
+    found.merge(merge or [])
+    equal = _equal_names(found) if merge_equal else []
+    found.merge(equal)
     shares = None
     if sheet is not None:
-        shown = for_predictions(segmenter, feature_cache or SHARED)
-        drawn = shown.contact_sheet(sheet[0])
-        drawn.save(sheet[1])
-        shares = drawn.shares
+        from neuraleig._cli._models import load_segmenter
+
+        segmenter = load_segmenter(model, device, weights).name_clusters(named)
+        segmenter.merge_clusters(merge or []).merge_clusters(equal)
+        shares = _draw(segmenter, *sheet, feature_cache)
     if is_changed:
-        save(segmenter, saved)
-    write_clusters(segmenter, shares)
+        found.write(saved)
+    write_clusters(found, shares)
+
+
+def _equal_names(found: ClusterFile) -> list[list[int]]:
+    """Groups of clusters of equal names."""
+    groups: dict[str, list[int]] = {}
+    for cluster, title in found.cluster_names_.items():
+        groups.setdefault(title, []).append(cluster)
+    return list(groups.values())
+
+
+def _draw(
+    segmenter: Any,  # noqa: ANN401 - its class needs torch
+    images: str,
+    path: str,
+    feature_cache: str | None,
+) -> list[float]:
+    """Draw the clusters in images of a folder; their shares of the pixels."""
+    from neuraleig._cli._models import for_predictions
+    from neuraleig.segmentation.backbones._feature_cache import SHARED
+
+    drawn = for_predictions(segmenter, feature_cache or SHARED).contact_sheet(images)
+    drawn.save(path)
+    shares: list[float] = drawn.shares.tolist()
+    return shares

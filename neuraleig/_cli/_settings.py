@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import inspect
 import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from numbers import Integral
-from typing import Annotated, Any
+from typing import Any
 
-from typer import BadParameter, Option
-
-from neuraleig import DenseSegmenter
+from neuraleig._cli._command import Described
+from neuraleig._cli._readers import Given, Reader
 from neuraleig._sklearn import Interval, StrOptions
-from neuraleig._tables import TableError
 from neuraleig.affinity import CosineAffinity, NeighborAffinity, RBFAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.segmentation import TimmBackbone
+from neuraleig.segmentation import DenseSegmenter, TimmBackbone
 from neuraleig.segmentation.backbones._feature_cache import SHARED
 from neuraleig.training import Training
 
@@ -35,11 +30,6 @@ PARTS: dict[str, tuple[type, ...]] = {
 }
 # Parameters whose values are objects of Python, and what has options of its own.
 LEFT_OUT = ("callbacks", "verbose", "network", "training", "clusterer", "name")
-# Options of arguments of methods, which are no parameters.
-ARGUMENTS = {
-    name: "--" + name.replace("_", "-")
-    for name in ("align_to", "classes", "coco", "ignore_index", "overwrite")
-}
 # Help where the docstring is about objects.
 TEXTS = {
     "affinity": "Weights between rows",
@@ -55,22 +45,6 @@ IMAGE_DEFAULTS = DEFAULTS | {"feature_cache": SHARED}
 SEEDS = Interval(Integral, 0, 2**32 - 1, closed="both")
 # Most words that help lists.
 LISTED = 6
-
-
-@dataclass(frozen=True)
-class Given:
-    """Value of an option; a wrapper, since the value may be None."""
-
-    value: Any
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """Kind of values: its name in errors and in help, and what reads one."""
-
-    expected: str
-    metavar: str
-    read: Callable[[str], Any]
 
 
 class Setting:
@@ -90,9 +64,9 @@ class Setting:
 
     def __init__(self, name: str, rules: list[Any], text: str, default: Any) -> None:  # noqa: ANN401
         self.option = "--" + name.replace("__", ".").replace("_", "-")
-        self._rules = rules
+        self._is_switch = "boolean" in rules
         self._kinds = list(_kinds(rules))
-        words = [kind.expected for kind in self._kinds if kind.metavar == "NAME"]
+        words = [kind["expected"] for kind in self._kinds if "words" in kind]
         listed = f": {words[0]}" if words and words[0].count(",") < LISTED else ""
         if isinstance(default, tuple):
             default = ",".join(map(str, default))
@@ -101,77 +75,48 @@ class Setting:
         shown = "" if default is None else f" (default: {default})"
         self.help = f"{text}{listed}{shown}"
 
-    @property
-    def annotation(self) -> Any:  # noqa: ANN401 - a type with its option
-        """Type for typer; None stands for an option that was not given."""
-        if "boolean" in self._rules:
-            part, dot, name = self.option.removeprefix("--").rpartition(".")
-            switch = f"{self.option}/--{part}{dot}no-{name}"
-            return Annotated[
-                bool | None, Option(switch, help=self.help, show_default=False)
-            ]
-        metavar = self._kinds[-1].metavar
-        return Annotated[
-            Any,
-            Option(self.option, parser=self.read, metavar=metavar, help=self.help),
-        ]
+    def described(self, name: str) -> Described:
+        """Description of the option for the command line."""
+        found: Described = {"name": name, "metavar": "", "help": self.help}
+        found |= {"is_required": False, "type": "switch", "words": [self.option]}
+        if self._is_switch:
+            part, dot, own = self.option.removeprefix("--").rpartition(".")
+            found["words"] = [f"{self.option}/--{part}{dot}no-{own}"]
+            return found
+        found |= {"type": "value", "metavar": self._kinds[-1]["metavar"]}
+        # The last rule gives the metavar of all.
+        kinds = [{k: v for k, v in e.items() if k != "metavar"} for e in self._kinds]
+        return found | {"reader": ["setting", kinds]}
 
     def read(self, text: str) -> Given:
         """Value that a text stands for."""
-        for kind in self._kinds:
-            try:
-                return Given(kind.read(text))
-            except ValueError:
-                continue
-        expected = " or ".join(kind.expected for kind in self._kinds)
-        raise BadParameter(f"{text!r} is not {expected}")
+        found: Given = Reader("setting", (self._kinds,))(text)
+        return found
 
 
 class Settings(dict[str, Setting]):
-    """Parameters of estimators, by their names."""
+    """Parameters of estimators, by their names.
+
+    Parameters
+    ----------
+    title : str
+        Name of the group of options in the description of the commands.
+    members : mapping or iterable of pairs
+        Settings by the names of the parameters.
+    """
+
+    def __init__(self, title: str, members: Any) -> None:  # noqa: ANN401
+        super().__init__(members)
+        self.title = title
 
     @classmethod
-    def of(cls, *estimators: type) -> Settings:
+    def of(cls, title: str, *estimators: type) -> Settings:
         """Parameters of some estimators, and of their parts."""
-        return cls(_settings((kind() for kind in estimators), "", ()))
+        return cls(title, _settings((kind() for kind in estimators), "", ()))
 
-    def only(self, names: Iterable[str]) -> Settings:
+    def only(self, title: str, names: Iterable[str]) -> Settings:
         """Some of them."""
-        return Settings({name: self[name] for name in names})
-
-    def given(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Parameters of options that were given."""
-        return {
-            name: value.value if isinstance(value, Given) else value
-            for name, value in values.items()
-            if value is not None
-        }
-
-    @contextmanager
-    def as_options(self) -> Iterator[None]:
-        """Name options instead of parameters in the errors and warnings of a fit."""
-        show = warnings.showwarning
-
-        def show_options(message: Warning | str, *rest: Any, **more: Any) -> None:  # noqa: ANN401
-            show(self._with_options(str(message)), *rest, **more)
-
-        try:
-            with warnings.catch_warnings():
-                warnings.showwarning = show_options
-                yield
-        except TableError:
-            raise
-        except ValueError as error:
-            raise ValueError(self._with_options(str(error))) from error
-
-    def _with_options(self, text: str) -> str:
-        options = {name: setting.option for name, setting in self.items()} | ARGUMENTS
-        for name in sorted(options, key=len, reverse=True):
-            # Short names may be words, and switches take no value.
-            end = r"\b(?![-_'])" if "_" in name else r"(?==)"
-            pattern = rf"(?<![-_.\w]){name}{end}(=True\b)?"
-            text = re.sub(pattern, options[name], text)
-        return text
+        return Settings(title, {name: self[name] for name in names})
 
 
 def _settings(
@@ -237,44 +182,48 @@ def described(documented: Any) -> dict[str, tuple[str, str]]:  # noqa: ANN401
     return found
 
 
-def _kinds(rules: list[Any]) -> Iterator[_Kind]:
-    """Kinds of values that rules allow and a command can say."""
+def _kinds(rules: list[Any]) -> Iterator[Described]:
+    """Kinds of values that rules allow and a command can say.
+
+    Each has a key of ``RULES`` in ``_readers.py``, words for errors, and a metavar.
+    """
     if None in rules:
-        yield _Kind("none", "none", lambda text: _word(["none"], text) and None)
+        yield _kind("none", "none", "none")
     for rule in rules:
         if isinstance(rule, StrOptions):
             # A graph has no file.
             words = sorted(w for w in rule.options if not w.startswith("precomputed"))
-            yield _Kind(", ".join(words), "NAME", lambda t, w=words: _word(w, t))  # type: ignore[misc]
+            yield _kind("word", ", ".join(words), "NAME", words=words)
         elif isinstance(rule, Interval):
-            metavar = "N" if rule.type is Integral else "X"
-            yield _Kind(str(rule), metavar, lambda t, r=rule: _number(r, t))  # type: ignore[misc]
+            yield _interval(rule)
         elif rule == "random_state":
-            yield _Kind(str(SEEDS), "N", lambda text: _number(SEEDS, text))
+            yield _interval(SEEDS)
         elif rule is Integral:
-            yield _Kind("an int", "N", int)
+            yield _kind("integer", "an int", "N")
         elif rule is tuple:
-            yield _Kind("numbers with commas between", "N,N", _numbers)
+            yield _kind("numbers", "numbers with commas between", "N,N")
         elif rule is str:
-            yield _Kind("text", "TEXT", str)
+            yield _kind("text", "text", "TEXT")
 
 
-def _word(words: list[str], text: str) -> str:
-    if text not in words:
-        raise ValueError
-    return text
+def _kind(kind: str, expected: str, metavar: str, **more: Any) -> Described:  # noqa: ANN401
+    return {"kind": kind, "expected": expected, "metavar": metavar, **more}
 
 
-def _number(interval: Interval, text: str) -> float:
-    number: float = int(text) if interval.type is Integral else float(text)
-    if number not in interval:
-        raise ValueError
-    return number
+def _interval(rule: Interval) -> Described:
+    is_whole = rule.type is Integral
+    return _kind(
+        "number",
+        str(rule),
+        "N" if is_whole else "X",
+        is_whole=is_whole,
+        low=rule.left,
+        high=rule.right,
+        closed=rule.closed,
+    )
 
 
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(t) if "." in t or "e" in t else int(t) for t in text.split(","))
-
-
-ROWS = Settings.of(NeuralEigenSpectralClustering, NeuralSpectralEmbedding)
-IMAGES = Settings.of(DenseSegmenter)
+ROWS = Settings.of(
+    "parameters of rows", NeuralEigenSpectralClustering, NeuralSpectralEmbedding
+)
+IMAGES = Settings.of("parameters of images", DenseSegmenter)

@@ -18,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
 
 from neuraleig._demo._data import OWN_UNITS, Split, load_split
 from neuraleig._demo._plots import save_plots
+from neuraleig._terminal import live_bar
 from neuraleig._typing import Array, IntArray
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.metrics import clustering_accuracy, normalized_cut
@@ -152,12 +153,15 @@ def run_demo(name: str, *, seed: int, folder: Path | None, out: TextIO) -> None:
     }
     out.write(_heading(split, seed))
     out.flush()
-    # The first optimiser of a process imports 800 modules, which is not part of a fit.
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-    graph = scoring_graph(split.X_train)
+    with live_bar("neuraleig: start"):
+        # The first optimiser of a process imports 800 modules, which is not part of a
+        # fit.
+        torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+        graph = scoring_graph(split.X_train)
     found = {}
     for title, method in methods.items():
-        found[title] = measure(method, split, graph)
+        with live_bar(f"neuraleig: {title}"):
+            found[title] = measure(method, split, graph)
         out.write(_table_row(title, found[title]))
         out.flush()
     out.write(LEGEND)
@@ -165,7 +169,8 @@ def run_demo(name: str, *, seed: int, folder: Path | None, out: TextIO) -> None:
     if missing:
         out.write(f"\nNo plots: {missing}\n")
     elif folder:
-        paths = save_plots(model, split, folder)
+        with live_bar("neuraleig: plots"):
+            paths = save_plots(model, split, folder)
         out.write(f"\nSaved {' and '.join(map(str, paths))}\n")
 
 

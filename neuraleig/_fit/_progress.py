@@ -1,7 +1,8 @@
-"""Progress of a fit: lines on stderr, and tasks of scikit-learn's callbacks."""
+"""Progress of a fit: lines on stderr, a logger, scikit-learn's callbacks."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from neuraleig._sklearn import FitTask
 from neuraleig._terminal import Advance, live_bar, write_line
 from neuraleig.training import BaseCallback, TrainingState
 
+# Programs decide what becomes of it; by itself it writes nothing.
+LOGGER = logging.getLogger("neuraleig")
+LOGGER.addHandler(logging.NullHandler())
 # Stages of a fit by init; training may be left out.
 STAGES = {
     "spectral": ("neighbours", "eigenvectors", "warm start", "fine-tuning"),
@@ -29,13 +33,13 @@ class Stage(BaseCallback):
     """
 
     def __init__(
-        self, name: str, verbose: int, task: FitTask, advance: Advance
+        self, name: str, progress: Progress, task: FitTask, advance: Advance
     ) -> None:
         self.name = name
+        self._progress = progress
         self._advance = advance
         self._done = 0
         self.result = ""
-        self._verbose = verbose
         self._task = task
         self._epoch: FitTask | None = None
 
@@ -56,8 +60,7 @@ class Stage(BaseCallback):
         if self._epoch.end():
             state.stop = True
         self.advance(state.step, state.n_steps)
-        if self._verbose >= WITH_EPOCHS:
-            tell(f"{self.name}: {_standing(state)}")
+        self._progress.report(f"{self.name}: {_standing(state)}", logging.DEBUG)
 
     def on_train_end(self, state: TrainingState) -> None:
         """Keep what training has come to."""
@@ -65,7 +68,10 @@ class Stage(BaseCallback):
 
 
 class Progress:
-    """Tells of the stages of a fit.
+    """Reports the stages of a fit.
+
+    Lines go to stderr as ``verbose`` asks for, and to the logger ``neuraleig`` always:
+    stages as INFO, epochs and beginnings of stages as DEBUG.
 
     Parameters
     ----------
@@ -73,34 +79,39 @@ class Progress:
         0: nothing on stderr; 1: a line per stage; 2: also one per epoch.
     task : FitTask or None, default=None
         The fit, as scikit-learn's callbacks see it; ``None``: nobody does.
+    is_first : bool, default=True
+        Whether this process reports; of several, one does for all.
     """
 
-    def __init__(self, verbose: int = 0, task: FitTask | None = None) -> None:
-        self._verbose = verbose
+    def __init__(
+        self, verbose: int = 0, task: FitTask | None = None, *, is_first: bool = True
+    ) -> None:
+        self._verbose = verbose if is_first else 0
+        self._is_first = is_first
         self._task = FitTask(None, None) if task is None else task
 
     @contextmanager
     def stage(self, name: str, n_epochs: int = 0) -> Iterator[Stage]:
         """One stage, begun and ended by the block."""
         begin = time.perf_counter()
+        self._log(f"{name}: begins", logging.DEBUG)
         task = self._task.subtask(name, n_epochs)
         with live_bar(f"neuraleig: {name}", shown=self._verbose > 0) as advance:
-            stage = Stage(name, self._verbose, task, advance)
+            stage = Stage(name, self, task, advance)
             yield stage
         task.end()
-        if self._verbose:
-            seconds = time.perf_counter() - begin
-            tell(f"{name}: {stage.result} ({seconds:.1f} s)")
+        seconds = time.perf_counter() - begin
+        self.report(f"{name}: {stage.result} ({seconds:.1f} s)")
 
-    def note(self, text: str) -> None:
-        """Write a line of its own."""
-        if self._verbose:
-            tell(text)
+    def report(self, line: str, level: int = logging.INFO) -> None:
+        """Write and log a line; one of level DEBUG is written to verbose fits alone."""
+        self._log(line, level)
+        if self._verbose >= (1 if level >= logging.INFO else WITH_EPOCHS):
+            write_line(f"neuraleig: {line}")
 
-
-def tell(line: str) -> None:
-    """Write a line of the library to stderr."""
-    write_line(f"neuraleig: {line}")
+    def _log(self, line: str, level: int) -> None:
+        if self._is_first:
+            LOGGER.log(level, line)
 
 
 def _standing(state: TrainingState) -> str:

@@ -215,10 +215,9 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
         seeds = common_seeds(checkpoint, shard, self.random_state)
         callbacks = check_callbacks(self.callbacks)
         # One process reports for all.
-        verbose = int(self.verbose) if shard.rank == 0 else 0
-        return Run(
-            seeds, device, shard, Progress(verbose, fit_task), checkpoint, callbacks
-        )
+        is_first = shard.rank == 0
+        progress = Progress(int(self.verbose), fit_task, is_first=is_first)
+        return Run(seeds, device, shard, progress, checkpoint, callbacks)
 
     def _row_problem(self, begun: RowFit, n_clusters: int) -> RowProblem:
         """Problem of the rows, with its graph."""

@@ -133,7 +133,7 @@ class ClusterFit(ClusterNumbers):
         labels = discretizer.labels(functions, logits)
         order, alignment = former.followed_by(labels, discretizer.n_clusters)
         self.alignment_, self.cluster_names_ = alignment, former.names_of(alignment)
-        begun.run.progress.note(f"former clusters: {alignment}")
+        begun.run.progress.report(f"former clusters: {alignment}")
         return renumbered(discretizer, order)
 
     def _task(self, problem: Problem, training: Training, run: Run) -> Task:

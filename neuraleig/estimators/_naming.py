@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Self
 
 from sklearn.utils.validation import check_is_fitted
+
+from neuraleig._cluster_names import named
 
 
 class NamedClusters:
@@ -34,21 +35,5 @@ class NamedClusters:
             If there is no such cluster, or a name is no text.
         """
         check_is_fitted(self)
-        for cluster, name in names.items():
-            self._check_cluster(cluster)
-            if not isinstance(name, str):
-                raise ValueError(
-                    f"names has {name!r} for cluster {cluster}; not a str."
-                )
-        merged = {**self.cluster_names_, **{int(c): n for c, n in names.items()}}
-        self.cluster_names_ = {c: merged[c] for c in sorted(merged) if merged[c]}
+        self.cluster_names_ = named(self.cluster_names_, names, self.n_clusters_)
         return self
-
-    def _check_cluster(self, cluster: int) -> int:
-        """Refuse all but the number of a cluster."""
-        if not isinstance(cluster, Integral) or not 0 <= cluster < self.n_clusters_:
-            raise ValueError(
-                f"there is no cluster {cluster!r}; clusters are 0 to "
-                f"{self.n_clusters_ - 1}."
-            )
-        return int(cluster)

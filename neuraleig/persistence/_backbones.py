@@ -11,17 +11,8 @@ from torch import Tensor, nn
 
 from neuraleig._device import CPU
 from neuraleig.persistence._forms import (
-    RECORD,
-    TENSOR,
-    TENSORS,
-    TEXT,
-    Form,
-    Schema,
     check,
-    choice,
-    integer,
 )
-from neuraleig.persistence._model_file import UnusableError
 from neuraleig.persistence._networks import (
     check_weights,
     is_alike,
@@ -29,6 +20,8 @@ from neuraleig.persistence._networks import (
     weights_of,
 )
 from neuraleig.persistence._parameters import Brought, packed_value, value_of
+from neuraleig.persistence._plain_file import UnusableError
+from neuraleig.persistence._schemas import COLOR_TEXTURE, OWN, TIMM, TIMM_PARTS
 from neuraleig.segmentation.backbones import (
     Backbone,
     ColorTexture,
@@ -38,35 +31,10 @@ from neuraleig.segmentation.backbones import (
 )
 from neuraleig.segmentation.backbones._timm_backbone import VisionTransformer
 
-# Who makes a backbone anew: timm, this package, or the user, who has a callable or a
-# class of one's own.
-TIMM, COLOR_TEXTURE, OWN = "timm", "color_texture", "own"
 # Sizes of the image that a user's backbone is compared on. Files hold what comes of
 # them: they stay, whatever a fit tries backbones on.
 PROBE_SIZES = ((224, 448), (240, 480))
-# Pixels of a patch at most. Filters of colour and texture are as wide; photographs are
-# no wider.
-LARGEST_PATCH = 4096
-
 PRODUCTS = {str(d): d for d in (torch.float32, torch.bfloat16, torch.float16)}
-TIMM_PARTS: dict[str, Schema] = {
-    "settings": RECORD,
-    "seed": integer(),
-    # Type of the products on CUDA.
-    "products": choice(PRODUCTS),
-}
-BACKBONE: dict[str, Schema] = {
-    "kind": choice((TIMM, COLOR_TEXTURE, OWN)),
-    "identity": TEXT,
-    "patch_size": Form(
-        f"a number of pixels up to {LARGEST_PATCH}",
-        lambda value: type(value) is int and 1 <= value <= LARGEST_PATCH,
-    ),
-    "n_channels": [integer(least=1)],
-    "timm": (TIMM_PARTS,),
-    "probe": (TENSOR,),
-    "weights": (TENSORS,),
-}
 
 
 def packed_backbone(

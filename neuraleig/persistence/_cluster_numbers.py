@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, cast
 
 import numpy as np
@@ -12,20 +11,10 @@ from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.estimators._cluster_numbers import Alternatives
 from neuraleig.networks import EigenNetwork
 from neuraleig.networks._label_heads import LabelHeads
-from neuraleig.persistence._forms import RECORD, TENSOR, Schema, numbers, shown
+from neuraleig.persistence._forms import shown
 from neuraleig.persistence._readers import packed_reader, reader_of
+from neuraleig.persistence._schemas import CURVE
 from neuraleig.reading import ClusterCurve
-
-CURVE: dict[str, Schema] = {
-    field.name: numbers(dtype=np.int64 if field.name == "n_clusters" else np.float64)
-    for field in fields(ClusterCurve)
-}
-ALTERNATIVES: dict[str, Schema] = {
-    "readers": [RECORD],
-    "cuts": numbers(),
-    "modularities": numbers(),
-    "heads": ({"weight": TENSOR, "bias": TENSOR},),
-}
 
 
 def packed_numbers(estimator: NeuralEigenSpectralClustering) -> dict[str, Any]:

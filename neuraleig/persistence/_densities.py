@@ -11,7 +11,7 @@ from neuraleig.novelty import RowDensity
 from neuraleig.novelty._density import SHARES
 from neuraleig.persistence._forms import Schema, check, number, numbers
 
-VECTOR, MATRIX = numbers(dtype=np.float32), numbers(2, dtype=np.float32)
+VECTOR, MATRIX = numbers(dtype="float32"), numbers(2, dtype="float32")
 DENSITY: dict[str, Schema] = {
     "centre": VECTOR,
     "components": MATRIX,

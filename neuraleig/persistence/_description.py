@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass, replace
-from inspect import signature
+from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
-from torch import Tensor
+from neuraleig._tree_file import Stored, unpacked
+from neuraleig.persistence._forms import NUMBER, RECORD, TEXT, check, choice, shown
+from neuraleig.persistence._plain_file import ModelFile, checked, read_file
+from neuraleig.persistence._schemas import (
+    CLUSTERING,
+    EMBEDDING,
+    FORMS,
+    NETWORK,
+    PIPELINE,
+    STEPS_INSIDE,
+    steps_text,
+)
 
-from neuraleig.persistence._forms import NUMBER, check, choice
-from neuraleig.persistence._model_file import ModelFile, checked, read_model
-from neuraleig.persistence._networks import NETWORK
-from neuraleig.persistence._parameters import COMPONENTS, Brought, Missing, estimator_of
-from neuraleig.persistence._pipelines import PIPELINE, steps_text
-from neuraleig.persistence._registry import ESTIMATORS
-from neuraleig.persistence._row_estimators import CLUSTERING, EMBEDDING
-from neuraleig.persistence._segmenter import SEGMENTER
-
-FORMS = {
-    "NeuralEigenSpectralClustering": CLUSTERING,
-    "NeuralSpectralEmbedding": EMBEDDING,
-    "DenseSegmenter": SEGMENTER,
-}
+# Parameters and defaults of estimators and components, by their classes.
+DEFAULTS = Path(__file__).with_name("defaults.json")
+PLAIN = (bool, int, float, str, type(None))
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,8 @@ def describe(path: str | PathLike[str]) -> ModelDescription:
 
     Notes
     -----
-    The whole file is read, since its hash is checked.
+    The whole file is read, since its hash is checked. Neither torch nor scikit-learn is
+    imported; values of parameters are checked when the model is loaded.
 
     Examples
     --------
@@ -124,11 +124,18 @@ def describe(path: str | PathLike[str]) -> ModelDescription:
     >>> found.class_name, found.n_features, found.n_clusters
     ('NeuralEigenSpectralClustering', 2, 2)
     """
-    file = read_model(Path(path))
+    file = read_file(Path(path))
     with checked(Path(path)):
-        if file.class_name == Pipeline.__name__:
+        if file.class_name == STEPS_INSIDE:
             return _described_pipeline(file)
         return _described(file)
+
+
+@cache
+def _defaults() -> dict[str, dict[str, Any]]:
+    text = DEFAULTS.read_text(encoding="utf-8")
+    found: dict[str, dict[str, Any]] = unpacked(json.loads(text), {})
+    return found
 
 
 def changed_parameters(found: ModelDescription) -> dict[str, Any]:
@@ -136,13 +143,8 @@ def changed_parameters(found: ModelDescription) -> dict[str, Any]:
     changed = {}
     for path, value in found.parameters.items():
         owner, _, name = path.rpartition("__")
-        kind = (
-            COMPONENTS[found.parameters[owner]]
-            if owner
-            else ESTIMATORS[found.class_name]
-        )
-        known = signature(kind).parameters
-        if name not in known or value != known[name].default:
+        known = _defaults()[found.parameters[owner] if owner else found.class_name]
+        if name not in known or value != known[name]:
             changed[path] = value
     return changed
 
@@ -163,8 +165,7 @@ def _described(file: ModelFile) -> ModelDescription:
     tree = file.tree
     check(file.class_name, choice(FORMS), "class")
     check(tree, FORMS[file.class_name], "content")
-    kind = ESTIMATORS[file.class_name]
-    estimator = estimator_of(kind, tree["parameters"], Brought())
+    parameters = _parameters(file.class_name, tree["parameters"], "")
     of_images = file.class_name == "DenseSegmenter"
     fit, own = dict(tree["fit"]), tree
     if of_images:
@@ -174,7 +175,7 @@ def _described(file: ModelFile) -> ModelDescription:
     check(own["network"], NETWORK, "network")
     network = own["network"]
     weights = network["weights"]
-    eigenvalues = weights["eigenvalues"].double().tolist()
+    eigenvalues = list(weights["eigenvalues"].values())
     check(eigenvalues, [NUMBER], "eigenvalues")
     curve = own.get("curve")
     # Merged clusters of a segmenter are fewer than those of its network.
@@ -183,15 +184,15 @@ def _described(file: ModelFile) -> ModelDescription:
         class_name=file.class_name,
         steps=None,
         versions={name: str(value) for name, value in file.versions.items()},
-        parameters={n: _plain(v) for n, v in sorted(estimator.get_params().items())},
-        n_features=None if of_images else weights["shift"].numel(),
+        parameters=dict(sorted(parameters.items())),
+        n_features=None if of_images else weights["shift"].size,
         feature_names=tree.get("feature_names"),
         n_clusters=None if FORMS[file.class_name] is EMBEDDING else n_clusters,
         cluster_names=tree.get("cluster_names", {}),
         n_components=len(eigenvalues),
-        curve=curve and {name: values.tolist() for name, values in curve.items()},
+        curve=curve and {name: list(v.values()) for name, v in curve.items()},
         eigenvalues=eigenvalues,
-        graph_eigenvalues=own["graph_eigenvalues_"].tolist(),
+        graph_eigenvalues=list(own["graph_eigenvalues_"].values()),
         fit=fit,
         n_weights=_count(tree),
     )
@@ -203,13 +204,38 @@ def _count(tree: Any) -> int:  # noqa: ANN401
         tree = list(tree.values())
     if isinstance(tree, list | tuple):
         return sum(map(_count, tree))
-    if isinstance(tree, np.ndarray):
-        return tree.size
-    return tree.numel() if isinstance(tree, Tensor) else 0
+    return tree.size if isinstance(tree, Stored) else 0
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Parameter in plain values: names of functions, and of the class of components."""
-    if isinstance(value, Missing):
-        return value.name
-    return type(value).__name__ if isinstance(value, BaseEstimator) else value
+def _parameters(kind: str, packed: dict[str, Any], path: str) -> dict[str, Any]:
+    """Parameters of an estimator or component, and of those in it, as plain values.
+
+    Functions are their names, components their classes. Parameters that are not there
+    have their defaults.
+    """
+    check(packed, RECORD, "parameters")
+    defaults = _defaults()[kind]
+    unknown = sorted(packed.keys() - defaults.keys())
+    if unknown:
+        raise ValueError(f"{kind} has no parameter {shown(unknown[0])}")
+    found = {}
+    for name, value in {**defaults, **packed}.items():
+        found[path + name] = value
+        if isinstance(value, dict) and "class" in value:
+            inside = value["class"]
+            check(inside, choice(_defaults()), f"{path}{name}.class")
+            found[path + name] = inside
+            found |= _parameters(inside, value["parameters"], f"{path}{name}__")
+        elif isinstance(value, dict):
+            check(value, {"function": TEXT}, path + name)
+            found[path + name] = value["function"]
+        elif not all(
+            map(_is_plain, value if isinstance(value, tuple | list) else [value])
+        ):
+            raise ValueError(f"{path}{name} is {shown(value)}")
+    return found
+
+
+def _is_plain(value: object) -> bool:
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return isinstance(value, PLAIN) and is_finite

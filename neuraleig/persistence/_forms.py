@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
+import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-from torch import Tensor
+from neuraleig._tree_file import Stored
 
 # Sizes and counts: what fits into 64 bits.
 LARGEST = 2**63 - 1
@@ -24,15 +25,42 @@ class Form(NamedTuple):
 # parts. A tuple is the form of a value that may be None.
 Schema = Form | Mapping[str, Any] | list[Any] | tuple[Any]
 
+
+def _is_array(value: object) -> bool:
+    """Whether a value is an array: as the file has it, or numpy's."""
+    if isinstance(value, Stored):
+        return not value.is_tensor
+    return _is_a(value, "numpy", "ndarray")
+
+
+def _is_tensor(value: object) -> bool:
+    if isinstance(value, Stored):
+        return value.is_tensor
+    return _is_a(value, "torch", "Tensor")
+
+
+def _is_a(value: object, module: str, name: str) -> bool:
+    """Whether a value is of a class of a module, which may not be imported."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(value, kind)
+
+
+def _is_finite(array: Any) -> bool:  # noqa: ANN401
+    if isinstance(array, Stored):
+        return all(map(math.isfinite, array.values()))
+    # Without numpy, which need not be imported here.
+    return bool((abs(array) < math.inf).all())
+
+
 TEXT = Form("a text", lambda value: isinstance(value, str))
 FLAG = Form("true or false", lambda value: isinstance(value, bool))
 RECORD = Form("a record", lambda value: isinstance(value, dict))
-TENSOR = Form("a tensor", lambda value: isinstance(value, Tensor))
+TENSOR = Form("a tensor", _is_tensor)
 TENSORS = Form(
     "tensors by name",
     lambda value: (
         isinstance(value, dict)
-        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
+        and all(isinstance(k, str) and _is_tensor(v) for k, v in value.items())
     ),
 )
 
@@ -70,14 +98,14 @@ def choice(names: Collection[str]) -> Form:
     )
 
 
-def numbers(n_dimensions: int = 1, dtype: type = np.float64) -> Form:
+def numbers(n_dimensions: int = 1, dtype: str = "float64") -> Form:
     """Form of an array of finite numbers."""
     return Form(
-        f"finite {dtype.__name__} values in {n_dimensions} dimension(s)",
+        f"finite {dtype} values in {n_dimensions} dimension(s)",
         lambda value: (
-            isinstance(value, np.ndarray)
-            and (value.dtype, value.ndim) == (dtype, n_dimensions)
-            and bool(np.isfinite(value).all())
+            _is_array(value)
+            and (str(value.dtype), value.ndim) == (dtype, n_dimensions)
+            and _is_finite(value)
         ),
     )
 
@@ -119,9 +147,9 @@ def _check_record(value: Any, schema: Mapping[str, Schema], name: str) -> None: 
         check(part, known[key], f"{name}.{key}")
 
 
-def shown(value: object) -> str:
+def shown(value: Any) -> str:  # noqa: ANN401
     """Value in an error, however long it is."""
-    if isinstance(value, np.ndarray | Tensor):
+    if _is_array(value) or _is_tensor(value):
         return f"{value.dtype} of shape {tuple(value.shape)}"
     if isinstance(value, dict | list | tuple):
         return f"a {type(value).__name__} of {len(value)} entries"

@@ -15,7 +15,6 @@ from neuraleig._random import seeded_torch
 from neuraleig._standardize import FARTHEST
 from neuraleig.eigenfunctions import Eigenfunctions, Standardization
 from neuraleig.networks import (
-    HEADS,
     MLP,
     EigenNetwork,
     OrthogonalLinear,
@@ -24,19 +23,16 @@ from neuraleig.networks import (
 )
 from neuraleig.networks._heads import make_head
 from neuraleig.persistence._forms import (
-    FLAG,
-    RECORD,
     TENSOR,
-    TENSORS,
     TEXT,
     Schema,
     check,
-    choice,
     integer,
     shown,
 )
-from neuraleig.persistence._model_file import UnusableError
 from neuraleig.persistence._parameters import Brought, name_of
+from neuraleig.persistence._plain_file import UnusableError
+from neuraleig.persistence._schemas import NETWORK, OWN
 
 TRUNK = "network.trunk."
 # Rows that a network of one's own is compared on, and values that are kept of its
@@ -64,18 +60,7 @@ TRUNKS: dict[str, tuple[type[nn.Module], dict[str, Schema]]] = {
     ),
 }
 # Trunks of users: their width, and what to know them by.
-OWN = "own"
 OWN_SIZES: dict[str, Schema] = {"n_hidden": POSITIVE, "name": TEXT, "probe": TENSOR}
-NETWORK: dict[str, Schema] = {
-    "trunk": {"kind": choice([*TRUNKS, OWN]), "sizes": RECORD},
-    "n_functions": POSITIVE,
-    "n_clusters": POSITIVE,
-    "n_components": POSITIVE,
-    "function_head": choice(HEADS),
-    "label_head": choice(HEADS),
-    "noise": FLAG,
-    "weights": TENSORS,
-}
 
 
 def packed_eigenfunctions(eigenfunctions: Eigenfunctions) -> dict[str, Any]:

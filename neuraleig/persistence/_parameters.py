@@ -25,7 +25,7 @@ from neuraleig.affinity import (
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.networks import TokenAttention
 from neuraleig.persistence._forms import RECORD, TEXT, check, choice, shown
-from neuraleig.persistence._model_file import UnusableError
+from neuraleig.persistence._plain_file import UnusableError
 from neuraleig.segmentation.backbones import TimmBackbone
 from neuraleig.training import Training
 

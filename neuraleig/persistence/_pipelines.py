@@ -16,23 +16,26 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._sklearn import column_places, transform_output
-from neuraleig._tree import DAMAGES, brief
+from neuraleig._tree_file import DAMAGES, brief
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.persistence._forms import (
     FLAG,
-    RECORD,
-    TEXT,
-    Form,
-    Schema,
     check,
     choice,
-    numbers,
 )
-from neuraleig.persistence._model_file import UnusableError
 from neuraleig.persistence._parameters import Brought
+from neuraleig.persistence._plain_file import UnusableError
 from neuraleig.persistence._row_estimators import (
     packed_row_estimator,
     row_estimator_of,
+)
+from neuraleig.persistence._schemas import (
+    COLUMNS,
+    DROP,
+    FORM,
+    PASSTHROUGH,
+    PIPELINE,
+    STEPS,
 )
 from neuraleig.persistence._transformers import (
     KINDS,
@@ -43,40 +46,9 @@ from neuraleig.persistence._transformers import (
     with_options,
 )
 
-PASSTHROUGH, DROP = "passthrough", "drop"
-LAST = {
+LAST_KINDS = {
     kind.__name__: kind
     for kind in (NeuralEigenSpectralClustering, NeuralSpectralEmbedding)
-}
-# Features of a row at most: some steps hold nothing whose size could be compared.
-MOST_FEATURES = 2**20
-STEP = Form(
-    f"a step or {PASSTHROUGH!r}",
-    lambda value: isinstance(value, dict) or _is_text(value, PASSTHROUGH),
-)
-PART: dict[str, Schema] = {
-    "step": Form(
-        f"a step, {PASSTHROUGH!r} or {DROP!r}",
-        lambda value: STEP.holds(value) or _is_text(value, DROP),
-    ),
-    "columns": numbers(dtype=np.int64),
-}
-STEPS: dict[str, Schema] = {"steps": [{"name": TEXT, "step": STEP}]}
-COLUMNS: dict[str, Schema] = {
-    "parts": [PART | {"name": TEXT, "named": FLAG}],
-    "remainder": PART,
-    "sparse_output": (FLAG,),
-}
-PIPELINE: dict[str, Schema] = {
-    "n_features": Form(
-        f"an integer from 1 to {MOST_FEATURES}",
-        lambda value: type(value) is int and 1 <= value <= MOST_FEATURES,
-    ),
-    "feature_names": ([TEXT],),
-    "before": RECORD,
-    "name": TEXT,
-    "class": choice(LAST),
-    "estimator": RECORD,
 }
 
 
@@ -119,10 +91,10 @@ def packed_pipeline(pipeline: Pipeline) -> dict[str, Any]:
     """
     name, last = pipeline.steps[-1]
     kind = type(last).__name__
-    if LAST.get(kind) is not type(last):
+    if LAST_KINDS.get(kind) is not type(last):
         raise TypeError(
             f"the last step of the pipeline is a {kind}; only pipelines that end in "
-            f"one of {', '.join(LAST)} can be saved."
+            f"one of {', '.join(LAST_KINDS)} can be saved."
         )
     check_is_fitted(last)
     n_features = next(
@@ -158,39 +130,15 @@ def pipeline_of(
     """Fitted pipeline of a tree, its last step on a device."""
     check(tree, PIPELINE, "content")
     pipeline, width = _steps_of(tree)
-    last = row_estimator_of(LAST[tree["class"]], tree["estimator"], brought, device)
+    last = row_estimator_of(
+        LAST_KINDS[tree["class"]], tree["estimator"], brought, device
+    )
     if last.n_features_in_ != width:
         raise ValueError(
             f"its steps return {width} features, and its last takes others"
         )
     pipeline.steps.append((tree["name"], last))
     return pipeline
-
-
-def steps_text(pipeline: Any) -> list[str]:  # noqa: ANN401
-    """Classes of the steps of a packed pipeline, composed ones with those in them."""
-    check(pipeline, FORM, "step")
-    check(pipeline["learned"], STEPS, "learned")
-    return [_step_text(part["step"]) for part in pipeline["learned"]["steps"]]
-
-
-def _step_text(step: Any) -> str:  # noqa: ANN401
-    if isinstance(step, str):
-        return step
-    check(step, FORM, "step")
-    learned, kind = step["learned"], str(step["kind"])
-    if kind == Pipeline.__name__:
-        return f"{kind}({', '.join(steps_text(step))})"
-    if kind == ColumnTransformer.__name__:
-        check(learned, COLUMNS, "learned")
-        parts = [*learned["parts"], {"name": "remainder"} | learned["remainder"]]
-        inside = [
-            f"{part['name']}: {_step_text(part['step'])}"
-            for part in parts
-            if part["columns"].size
-        ]
-        return f"{kind}({', '.join(inside)})"
-    return kind
 
 
 def _steps_of(tree: dict[str, Any]) -> tuple[Pipeline, int]:
@@ -234,9 +182,10 @@ def packed_step(step: Any, path: str) -> Any:  # noqa: ANN401
 
 def step_of(tree: Any, inputs: Inputs) -> tuple[Any, int]:  # noqa: ANN401
     """Fitted step of a tree for inputs, and the number of its outputs."""
-    if _is_text(tree, PASSTHROUGH):
+    if isinstance(tree, str) and tree == PASSTHROUGH:
         return tree, inputs.number
     check(tree, FORM, "step")
+    check(tree["kind"], choice(ALL), "step.kind")
     kind, names = ALL[tree["kind"]], tree["feature_names"]
     if names is not None and not len(names) == len(set(names)) == inputs.number:
         raise ValueError(f"{tree['kind']} has not one name for each of its features")
@@ -291,10 +240,6 @@ def _packed_columns(made: ColumnTransformer, path: str) -> dict[str, Any]:
         "remainder": next(iter(parts[n_parts:]), rest),
         "sparse_output": None if is_sparse is None else bool(is_sparse),
     }
-
-
-def _is_text(value: object, text: str) -> bool:
-    return isinstance(value, str) and value == text
 
 
 def _are_names(columns: Any) -> bool:  # noqa: ANN401
@@ -368,12 +313,4 @@ ALL = KINDS | {
         _fitted_columns,
         {"transformers": [], "remainder": DROP, "n_jobs": None},
     ),
-}
-FORM: dict[str, Schema] = {
-    "kind": choice(ALL),
-    "parameters": RECORD,
-    "learned": RECORD,
-    "feature_names": ([TEXT],),
-    # As scikit-learn's set_output takes it.
-    "transform_output": (choice(("default", "pandas", "polars")),),
 }

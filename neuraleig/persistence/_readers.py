@@ -25,7 +25,7 @@ from neuraleig.reading import (
     Renumbered,
 )
 
-INTEGERS, MATRIX, POSITIVE = numbers(dtype=np.int64), numbers(2), number(least=0)
+INTEGERS, MATRIX, POSITIVE = numbers(dtype="int64"), numbers(2), number(least=0)
 # Classes, and the attributes that are in the file. Eigenvalues are those of the
 # eigenfunctions.
 READERS: dict[str, tuple[Any, dict[str, Schema]]] = {

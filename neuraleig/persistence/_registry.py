@@ -12,17 +12,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from neuraleig._device import ordinary_torch, resolve_device
-from neuraleig._tree import brief
+from neuraleig._tree_file import brief
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.networks import TrunkFactory
-from neuraleig.persistence._model_file import (
-    UnusableError,
-    checked,
-    read_model,
-    write_model,
-)
+from neuraleig.persistence._model_file import read_model, write_model
 from neuraleig.persistence._parameters import Brought
 from neuraleig.persistence._pipelines import packed_pipeline, pipeline_of
+from neuraleig.persistence._plain_file import UnusableError, checked
 from neuraleig.persistence._row_estimators import (
     packed_row_estimator,
     row_estimator_of,

@@ -11,24 +11,14 @@ from neuraleig._sklearn import transform_output
 from neuraleig.affinity import Affinity, RBFAffinity
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.persistence._cluster_numbers import (
-    ALTERNATIVES,
-    CURVE,
     packed_numbers,
     set_numbers,
 )
 from neuraleig.persistence._densities import density_of, packed_density
 from neuraleig.persistence._forms import (
-    NAMES,
     NUMBER,
-    RECORD,
-    TEXT,
-    Schema,
     check,
     check_names,
-    choice,
-    integer,
-    number,
-    numbers,
 )
 from neuraleig.persistence._networks import eigenfunctions_of, packed_eigenfunctions
 from neuraleig.persistence._parameters import (
@@ -44,43 +34,9 @@ from neuraleig.persistence._readers import (
     packed_reader,
     reader_of,
 )
+from neuraleig.persistence._schemas import CLUSTERING, EMBEDDING
 
 RowEstimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding
-
-# Attributes that are plain numbers.
-NUMBERS: dict[str, Schema] = {
-    "n_iter_": integer(),
-    "n_connected_components_": integer(),
-}
-EMBEDDING: dict[str, Schema] = {
-    "parameters": RECORD,
-    "network": RECORD,
-    "graph_eigenvalues_": numbers(),
-    "loss_curve_": numbers(),
-    "fit": NUMBERS,
-    "affinity": {"component": RECORD, "gamma": (number(least=0),)},
-    "feature_names": ([TEXT],),
-    # Files of former versions have none.
-    "density?": (RECORD,),
-    # As scikit-learn's set_output takes it.
-    "transform_output": (choice(("default", "pandas", "polars")),),
-}
-CLUSTERING: dict[str, Schema] = EMBEDDING | {
-    "fit": NUMBERS
-    | {
-        "n_samples_seen_": integer(),
-        "n_clusters_": integer(least=1),
-        "ncut_": NUMBER,
-    },
-    "discretizer": RECORD,
-    "curve": (CURVE,),
-    "alternatives": (ALTERNATIVES,),
-    # Files of former versions have none.
-    "calibration?": (RECORD,),
-    "reference?": {"cluster_shares_": numbers(), "mean_confidence_": number(least=0)},
-    # Models without names have none.
-    "cluster_names?": NAMES,
-}
 
 
 def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:

@@ -9,20 +9,12 @@ import torch
 
 from neuraleig.estimators import NeuralEigenSpectralClustering
 from neuraleig.persistence._backbones import (
-    BACKBONE,
-    TIMM,
     backbone_of,
     packed_backbone,
 )
 from neuraleig.persistence._forms import (
-    NAMES,
-    NUMBER,
-    RECORD,
-    Schema,
     check,
     check_names,
-    integer,
-    numbers,
 )
 from neuraleig.persistence._parameters import (
     Brought,
@@ -34,31 +26,9 @@ from neuraleig.persistence._row_estimators import (
     packed_row_estimator,
     row_estimator_of,
 )
+from neuraleig.persistence._schemas import FIT, SEGMENTER, TIMM
 from neuraleig.segmentation import DenseSegmenter
 from neuraleig.segmentation._cluster_table import Occurrences
-
-FIT: dict[str, Schema] = {
-    "n_clusters_": integer(least=1),
-    "n_images_": integer(),
-    "modularity_": NUMBER,
-}
-SEGMENTER: dict[str, Schema] = {
-    "parameters": RECORD,
-    "clusterer": RECORD,
-    "backbone": BACKBONE,
-    # Centre and unit of every channel of a token.
-    "token_mean_": numbers(dtype=np.float32),
-    "token_scale_": numbers(dtype=np.float32),
-    # Union of clusters that every score belongs to.
-    "groups": numbers(dtype=np.int64),
-    "cluster_names": NAMES,
-    "fit": FIT,
-    # Files of former versions have none, and other numbers of clusters after loading.
-    "occurrences?": {
-        "counts": numbers(2, np.int64),
-        "probabilities": (numbers(2),),
-    },
-}
 
 
 def packed_segmenter(

@@ -40,7 +40,7 @@ MOST_CELLS = 2**22
 # No category of a file is equal to it.
 UNKNOWN = object()
 PLAIN = str | int | float | bool | None
-INTEGERS = numbers(dtype=np.int64)
+INTEGERS = numbers(dtype="int64")
 DTYPES = [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
 DTYPES += ["object", "float16", "float32", "float64"]
 NUMBERS = Form(

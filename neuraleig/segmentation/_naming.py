@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from neuraleig._cluster_names import united, united_names
 from neuraleig._terminal import each_with_bar
 from neuraleig._typing import Array
 from neuraleig.estimators._cluster_numbers import (
@@ -77,26 +78,10 @@ class ClusterNaming(NamedClusters, ImagePredictor):
             If there is no such cluster, or one is in two groups.
         """
         check_is_fitted(self)
-        first = np.arange(self.n_clusters_)
-        seen: set[int] = set()
-        for group in groups:
-            members = [self._check_cluster(cluster) for cluster in group]
-            again = seen.intersection(members)
-            if again or len(set(members)) < len(members):
-                raise ValueError(
-                    f"groups has a cluster twice: {sorted(again or members)}; each may "
-                    "be in one group."
-                )
-            seen.update(members)
-            if members:
-                first[members] = min(members)
-        kept, renumbered = np.unique(first, return_inverse=True)
-        names: dict[int, str] = {}
-        for cluster, name in self.cluster_names_.items():
-            names.setdefault(int(renumbered[cluster]), name)
-        self._groups = renumbered[self._groups]
-        self.n_clusters_ = len(kept)
-        self.cluster_names_ = dict(sorted(names.items()))
+        numbers = united(groups, self.n_clusters_)
+        self._groups = np.asarray(numbers)[self._groups]
+        self.n_clusters_ = max(numbers) + 1
+        self.cluster_names_ = united_names(self.cluster_names_, numbers)
         return self
 
     def with_n_clusters(self, n_clusters: int) -> Self:

@@ -298,7 +298,8 @@ class DenseSegmenter(CallbackSupportMixin, SegmenterParameters):
         checkpoint = self._open_checkpoint(shard)
         seeds = common_seeds(checkpoint, shard, self.random_state)
         fit_task = FitTask.of_fit(self, images, N_STAGES)
-        progress = Progress(int(self.verbose) if shard.rank == 0 else 0, fit_task)
+        is_first = shard.rank == 0
+        progress = Progress(int(self.verbose), fit_task, is_first=is_first)
         with progress.stage("backbone") as stage:
             backbone = make_backbone(self.backbone, device=device, seed=seeds.network)
             stage.result = f"{count_text(sum(backbone.n_channels), 'channel')} a token"

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from neuraleig._atomic import TEMPORARIES, atomic_file
-from neuraleig._tree import OtherFormatError, TreeError, load_tree, save_tree
+from neuraleig._tree import load_tree, save_tree
+from neuraleig._tree_file import OtherFormatError, TreeError
 from neuraleig._warnings import warn_user
 
 # Layout of the entries. Raise it when what was saved before cannot be read.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from neuraleig.persistence._model_file import SCHEMA
+from neuraleig.persistence._plain_file import SCHEMA
 
 KEPT = Path(__file__).parents[1] / "fixtures" / "models"
 

@@ -1,7 +1,7 @@
 """What a file says without a model is what the model says."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,14 @@ from sklearn.pipeline import Pipeline
 
 from neuraleig import load
 from neuraleig.cli import main
-from neuraleig.persistence import ModelFileError, describe
+from neuraleig.networks import HEADS
+from neuraleig.persistence import ModelFileError, _schemas, describe
+from neuraleig.persistence._backbones import PRODUCTS
+from neuraleig.persistence._networks import TRUNKS
+from neuraleig.persistence._pipelines import ALL, LAST_KINDS
+from neuraleig.persistence._registry import ESTIMATORS
+from neuraleig.persistence._transformers import KINDS
+from neuraleig.reading import ClusterCurve
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +103,14 @@ def test_whatever_is_in_a_file_describing_it_ends(kept_files, tmp_path, capsys, 
             sign.isprintable() or sign == "\n" for sign in capsys.readouterr().out
         )
     assert 0 < n_refused < 150
+
+
+def test_forms_name_what_the_classes_have():
+    """Forms are read without the classes, and so repeat some of their names."""
+    assert list(_schemas.CURVE) == [field.name for field in fields(ClusterCurve)]
+    assert _schemas.HEADS == HEADS
+    assert set(_schemas.TRUNKS) == {*TRUNKS, _schemas.OWN}
+    assert set(_schemas.LAST) == set(LAST_KINDS)
+    assert set(_schemas.PRODUCTS) == set(PRODUCTS)
+    assert set(_schemas.FORMS) == set(ESTIMATORS)
+    assert {_schemas.STEPS_INSIDE, _schemas.COLUMNS_INSIDE} == ALL.keys() - KINDS.keys()

@@ -10,7 +10,7 @@ import safetensors
 import neuraleig
 from neuraleig import load
 from neuraleig.persistence import ModelFileError, describe
-from neuraleig.persistence._model_file import SCHEMA
+from neuraleig.persistence._plain_file import SCHEMA
 from neuraleig.persistence._registry import CLASSES
 
 KEPT = Path(__file__).parents[1] / "fixtures" / "models"
