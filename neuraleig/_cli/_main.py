@@ -20,8 +20,9 @@ from neuraleig._cli._choose import choose
 from neuraleig._cli._command import Command, add_command, make_app
 from neuraleig._cli._demo import demo
 from neuraleig._cli._evaluate import evaluate
-from neuraleig._cli._models import export, info, report
+from neuraleig._cli._models import export, info
 from neuraleig._cli._name import name
+from neuraleig._cli._report import report
 from neuraleig._cli._rows import fit, predict, transform
 from neuraleig._cli._segment_evaluate import evaluate as evaluate_images
 from neuraleig._cli._segment_name import name as name_segments

@@ -280,10 +280,8 @@ class ClusterMapDisplay(Display):
             rows = check_lengths("rows", rows, n_rows, "row of embedding")
         drawn = drawn_rows(n_rows, subsample, random_state)
         functions = functions[drawn]
-        if layout is None:
-            found = laid_out(functions, random_state)
-        else:
-            found = Layout(layout.anchors, layout.anchor_coordinates)
+        found = layout and Layout(layout.anchors, layout.anchor_coordinates)
+        found = found or laid_out(functions, random_state)
         display = cls(
             found.place(functions),
             labels=None if labels is None else labels[drawn],
@@ -345,6 +343,7 @@ class ClusterMapDisplay(Display):
                 self.texts_.append(label_at(ax, place, str(label)))
         # Places have no units, and equal distances are equal in both directions.
         ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
         ax.set_aspect("equal", adjustable="datalim")
         return self
 
