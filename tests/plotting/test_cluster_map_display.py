@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
@@ -150,6 +151,22 @@ def test_labels_stand_on_rows_of_theirs(functions, drawn):
     for label, text in enumerate(drawn.texts_):
         own = drawn.coordinates[labels == label]
         assert (own == text.get_position()).all(axis=1).any()
+
+
+def test_the_label_of_two_parts_is_in_one():
+    generator = np.random.default_rng(0)
+    places = generator.normal(size=(1200, 2))
+    places[600:, 0] += 50
+    display = ClusterMapDisplay(
+        places,
+        labels=np.zeros(1200, dtype=int),
+        anchors=places,
+        anchor_coordinates=places,
+        label_order=np.array([0]),
+    ).plot(Figure().subplots())
+    x, y = display.texts_[0].get_position()
+    assert min(abs(x), abs(x - 50)) < 1
+    assert abs(y) < 1
 
 
 def test_names_of_clusters_are_in_the_legend_as_they_are(
