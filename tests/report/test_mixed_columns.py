@@ -9,7 +9,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from neuraleig import NeuralEigenSpectralClustering, load
+from neuraleig import NeuralEigenSpectralClustering, load, save
 from neuraleig.cli import main
 from neuraleig.report import _columns as columns_module
 from neuraleig.report import write_report
@@ -302,3 +302,26 @@ def test_the_command_refuses_a_choice_of_prepared_columns(folder, capsys):
     line = ["report", folder / "model", folder / "customers.csv", "-o", "x.html"]
     assert main([*map(str, line), "--drop", "age"]) == 2
     assert "takes its columns by their names" in capsys.readouterr().err
+
+
+def test_the_command_shows_the_rows_of_other_pipelines_unprepared(
+    rows, tmp_path, read_page
+):
+    names = [f"column {number}" for number in range(12)]
+    frame = pd.DataFrame(rows, columns=names)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    model = make_pipeline(
+        StandardScaler(),
+        NeuralEigenSpectralClustering(3, training=Training(max_iter=0), random_state=0),
+    ).fit(frame)
+    save(model, tmp_path / "model")
+    called(
+        "report", tmp_path / "model", tmp_path / "rows.csv", "-o", tmp_path / "a.html",
+        "--n-features", 12,
+    )  # fmt: skip
+    found = means(read_page(tmp_path / "a.html"))
+    groups = frame.groupby(model.predict(frame)).mean()
+    for name in names:
+        shown = [value(text) for text in found[name]]
+        expected = [frame[name].mean(), *groups[name]]
+        np.testing.assert_allclose(shown, expected, atol=frame[name].std() / 10)
