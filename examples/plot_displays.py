@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits, load_sample_images
 from neuraleig import DenseSegmenter, NeuralEigenSpectralClustering
 from neuraleig.plotting import (
     ClusterCurveDisplay,
+    ClusterMapDisplay,
     ClusterSizesDisplay,
     EmbeddingDisplay,
     SegmentationDisplay,
@@ -64,6 +65,12 @@ def figures_of_rows(seed):
             lambda ax: ClusterCurveDisplay.from_estimator(curved, ax=ax)
         ),
         "embedding": drawn(lambda ax: EmbeddingDisplay.from_estimator(model, X, ax=ax)),
+        "cluster_map": drawn(
+            lambda ax: ClusterMapDisplay.from_estimator(
+                model, X, random_state=seed, ax=ax
+            ),
+            size=(WIDTH, 4.2),
+        ),
         "cluster_sizes": drawn(
             lambda ax: ClusterSizesDisplay.from_estimator(model, ax=ax)
         ),

@@ -1,6 +1,7 @@
 """Customers in a CSV file: one command from the file to clusters and a report.
 
-    python examples/benchmarks/story_customers.py [--seed 0] [--json FILE] [--keep FOLDER]
+    python examples/benchmarks/story_customers.py [--seed 0] [--json FILE]
+        [--keep FOLDER]
 
 The table is made up: 5,000 customers of five kinds, with columns in years, euros,
 orders, shares and days, a plan and a region in words, an id, and empty cells. Kinds are

@@ -42,7 +42,7 @@ COMMANDS = {
         "evaluate": "_evaluate",
         "name": "_name",
         "info": "_info",
-        "report": "_models",
+        "report": "_report",
         "export": "_models",
     },
     "images": {

@@ -1,4 +1,4 @@
-"""Models in files: how commands load them, and ``info``, ``export`` and ``report``."""
+"""Models in files: how commands load them, and ``export``."""
 
 from __future__ import annotations
 
@@ -20,15 +20,12 @@ from neuraleig._cli._command import UsageError
 from neuraleig._cli._info import check_holds_images, check_holds_rows
 from neuraleig._cli._options import (
     Names,
-    Positive,
-    Seed,
     check_output,
 )
 from neuraleig._cli._preparation import is_prepared, mixed_rows
 from neuraleig._cli._readers import file_named, one_of
 from neuraleig._tables import Kinds, MixedRows, MixedTable, Table, chosen_columns
 from neuraleig._terminal import live_bar
-from neuraleig.persistence import describe
 from neuraleig.segmentation.backbones._feature_cache import SHARED
 
 
@@ -123,12 +120,17 @@ def _prepared_rows(
     model: Pipeline, columns: Columns, data: str, keep: Names, skips: bool
 ) -> MixedRows:
     """Rows of a file whose columns a model prepares."""
+    check_none_chosen(columns)
+    return mixed_rows(model, columns.source(data), keep, skips=skips)
+
+
+def check_none_chosen(columns: Columns) -> None:
+    """Refuse a choice of columns for a model that prepares them."""
     if columns.columns or columns.drop:
         raise UsageError(
             "--columns and --drop are for models of columns as they are; this one "
             "takes its columns by their names"
         )
-    return mixed_rows(model, columns.source(data), keep, skips=skips)
 
 
 def load_segmenter(path: Path, device: str, weights: str | None) -> DenseSegmenter:
@@ -185,94 +187,4 @@ def export(
         include_backbone=include_backbone,
         image_size=image_size,
     )
-    sys.stdout.write(f"{output}: {output.stat().st_size} bytes\n")
-
-
-@dataclass(frozen=True)
-class Content:
-    """Content of a page, as ``write_report`` takes it.
-
-    Parameters
-    ----------
-    title : TEXT
-        Heading.
-    date : TEXT
-        Date below it (default: none; equal models and data give equal files).
-    n_exemplars : N
-        Typical rows, or crops, of every cluster.
-    n_features : N
-        Features of every cluster.
-    max_rows : N
-        Rows among which typical ones are searched.
-    max_images : N
-        Images that are read.
-    random_state : N
-        Seed of the rows or images that are drawn of more.
-    """
-
-    title: str | None = None
-    date: str | None = None
-    n_exemplars: Positive = 6
-    n_features: Positive = 10
-    max_rows: Positive = 10_000
-    max_images: Positive = 200
-    random_state: Seed = 0
-
-
-def report(
-    model: Path,
-    data: str,
-    *,
-    output: Annotated[Path, file_named("a page", ".html")],
-    content: Content,
-    columns: Columns,
-    device: str = "auto",
-    weights: str | None = None,
-    feature_cache: str | None = None,
-) -> None:
-    """Write a page about a model: one HTML file that needs nothing else.
-
-    It shows parameters, the spectrum, sizes of clusters, how certain labels are, and
-    typical rows of every cluster. For images it is a sheet on which clusters are named.
-    Needs the extra plot.
-
-    Parameters
-    ----------
-    data : DATA
-        Rows, as of predict, or a folder of images.
-    output : FILE
-        HTML file.
-
-    Examples
-    --------
-    neuraleig report flowers.safetensors flowers.csv -o report.html
-    neuraleig report m.safetensors rows.npy -o r.html --date 2025-01-31
-    neuraleig report segments.safetensors photos -o report.html
-    neuraleig segment name segments.safetensors --names names.json --merge-equal
-                                     with names.json downloaded from the page
-    """
-    # Later: drawing takes a second to import, and only this command needs it.
-    from neuraleig.report import write_report
-
-    check_output(output, data, model)
-    estimator: Any
-    shown: Any
-    if describe(model).class_name == DenseSegmenter.__name__:
-        if columns.given:
-            raise UsageError(
-                f"{', '.join(columns.given)}: images are no rows of a file"
-            )
-        loaded_images = load_segmenter(model, device, weights)
-        estimator = for_predictions(loaded_images, feature_cache or SHARED)
-        shown, names = data, None
-    else:
-        if weights is not None or feature_cache is not None:
-            option = "--weights" if feature_cache is None else "--feature-cache"
-            raise UsageError(f"{option}: only models of images have a backbone")
-        loaded = load_row_model(model, device, columns, data)
-        estimator, shown = loaded.estimator, loaded.table
-        names = loaded.feature_names or shown.feature_names
-    # Images have a bar of their own.
-    with live_bar("neuraleig: report", shown=shown is not data):
-        write_report(estimator, shown, output, feature_names=names, **vars(content))
     sys.stdout.write(f"{output}: {output.stat().st_size} bytes\n")

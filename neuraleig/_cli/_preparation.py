@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,9 +175,7 @@ def mixed_rows(
     n_features = len(kinds.numbers) + len(kinds.categories)
 
     def numbers_of(cells: Any) -> Any:  # noqa: ANN401
-        # As the fit had them; without names, by positions.
-        given = np.empty((len(cells), transformer.n_features_in_), dtype=object)
-        given[:, :n_features] = cells[:, :n_features]
+        given = _as_fitted(transformer, cells, n_features)
         with warnings.catch_warnings():
             # Rows here have no names, which were checked.
             warnings.simplefilter("ignore", UserWarning)
@@ -188,6 +187,28 @@ def mixed_rows(
         model[-1].n_features_in_,
         numbers_of,
     )
+
+
+def raw_rows(
+    model: Pipeline, source: Source
+) -> tuple[Iterator[NDArray[np.object_]], tuple[str, ...] | None]:
+    """Columns of a file as a model takes them before they are prepared, and names."""
+    transformer: ColumnTransformer = model[PREPARED]
+    kinds = _kinds_of(transformer, source, None)
+    n_features = len(kinds.numbers) + len(kinds.categories)
+    parts = MixedTable(source, kinds).parts()
+    rows = (_as_fitted(transformer, part.cells, n_features) for part in parts)
+    names = getattr(transformer, "feature_names_in_", None)
+    return rows, None if names is None else tuple(map(str, names))
+
+
+def _as_fitted(
+    transformer: ColumnTransformer, cells: NDArray[Any], n_features: int
+) -> NDArray[np.object_]:
+    """Cells at the positions of the fit; those that are kept are empty."""
+    given = np.empty((len(cells), transformer.n_features_in_), dtype=object)
+    given[:, :n_features] = cells[:, :n_features]
+    return given
 
 
 def _kinds_of(transformer: ColumnTransformer, source: Source, keep: Names) -> Kinds:

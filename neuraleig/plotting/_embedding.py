@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,21 +17,13 @@ from neuraleig.plotting._checks import (
     check_subsample,
     drawn_rows,
 )
-from neuraleig.plotting._matplotlib import check_one_style, legend_beside, merged_style
-from neuraleig.plotting._palette import StyleOption, colors_of, marker_of
+from neuraleig.plotting._groups import SUBSAMPLE, draw_groups
+from neuraleig.plotting._matplotlib import check_one_style
+from neuraleig.plotting._palette import StyleOption
 from neuraleig.plotting._plane import check_plane, evaluated_rows
 
 if TYPE_CHECKING:
     from neuraleig.plotting._matplotlib import Axes, Legend, PathCollection
-
-# Most labels of a legend; more would not fit into the figure.
-MAX_LEGEND_LABELS = 40
-# Most rows drawn by default; more would cover each other.
-SUBSAMPLE = 10_000
-# Number of rows above which markers shrink, and vector files hold them as one picture.
-MANY_ROWS = 2_000
-# Areas of markers in square points.
-MARK_SIZE, MIN_MARK_SIZE, LEGEND_MARK_SIZE = 18.0, 2.0, 40.0
 
 
 @dataclass(eq=False, repr=False)
@@ -305,43 +296,24 @@ class EmbeddingDisplay(Display):
         if self.labels is not None:
             check_one_style(kwargs)
         ax = self._begin(ax)
-        n_rows = max(len(self.embedding), 1)
-        default: dict[str, Any] = {
-            "s": max(MARK_SIZE * min(1.0, MANY_ROWS / n_rows), MIN_MARK_SIZE),
-            "linewidths": 0,
-            "rasterized": n_rows > MANY_ROWS,
-        }
-        n_labels = 1 if self.label_order is None else len(self.label_order)
-        colors = colors_of(n_labels)
-        self.scatters_ = []
-        for position, name, rows in self._groups():
-            look = {"color": colors[position], "marker": marker_of(position)}
-            default |= look | {"label": name}
-            style = merged_style("PathCollection", default, kwargs)
-            self.scatters_.append(ax.scatter(rows[:, 0], rows[:, 1], **style))
-        n_shown = 0 if self.labels is None else len(self.scatters_)
-        if legend and 0 < n_shown <= MAX_LEGEND_LABELS:
-            self.legend_ = legend_beside(ax, self.scatters_, self.legend_title)
-            handles: list[Any] = list(self.legend_.legend_handles)
-            for handle in handles:
-                # Visible, however small and transparent the markers of rows are.
-                handle.set(sizes=[LEGEND_MARK_SIZE], alpha=1.0)
+        self.scatters_, self.legend_ = draw_groups(
+            ax,
+            self._plane(),
+            self.labels,
+            self.label_order,
+            legend_title=self.legend_title if legend else None,
+            style=kwargs,
+        )
         ax.set(xlabel=self._axis_name(0), ylabel=self._axis_name(1))
         return self
 
-    def _groups(self) -> Iterator[tuple[int, str | None, FloatArray]]:
-        """Yield position, name and coordinates of each label that occurs."""
+    def _plane(self) -> FloatArray:
+        """Coordinates of the rows; their number is the second of a single function."""
         plane = self.embedding
-        if plane.shape[1] == 1:
-            numbers = np.arange(len(plane)) if self.rows is None else self.rows
-            plane = np.column_stack([plane, numbers])
-        if self.labels is None or self.label_order is None:
-            yield 0, None, plane
-            return
-        for position, name in enumerate(self.label_order):
-            members = self.labels == name
-            if members.any():
-                yield position, str(name), plane[members]
+        if plane.shape[1] == 2:
+            return plane
+        numbers = np.arange(len(plane)) if self.rows is None else self.rows
+        return np.column_stack([plane, numbers])
 
     def _axis_name(self, column: int) -> str:
         if column == self.embedding.shape[1]:

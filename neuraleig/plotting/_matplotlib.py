@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from neuraleig._extras import missing
+from neuraleig._typing import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -105,6 +106,28 @@ def legend_beside(
         scatteryoffsets=[0.5],
         frameon=False,
         borderaxespad=0.0,
+    )
+
+
+def label_at(ax: Axes, place: FloatArray, label: str) -> Text:
+    """Write a label at a place (2,), legible on marks of any colour."""
+    x, y = place.tolist()
+    return ax.text(
+        x,
+        y,
+        # Not a formula, whatever is in it.
+        label.replace("$", r"\$"),
+        ha="center",
+        va="center",
+        fontsize="small",
+        fontweight="bold",
+        color="black",
+        bbox={
+            "boxstyle": "round,pad=0.15",
+            "facecolor": "white",
+            "alpha": 0.75,
+            "linewidth": 0,
+        },
     )
 
 

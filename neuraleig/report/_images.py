@@ -26,8 +26,9 @@ from neuraleig.segmentation.outputs._crops import BestCrops, Crop, outlined_crop
 N_DOUBTFUL = 6
 # Longer side in pixels of the pictures of doubtful images.
 THUMBNAIL = 320
-# Side of a crop in pixels; a page shows it smaller, for screens of high resolution.
-CROP_SIZE = 144
+# Side of a crop in pixels; a page shows it a little smaller: six beside each other on a
+# desk, and two on a telephone.
+CROP_SIZE = 192
 
 
 class DoubtfulImage(NamedTuple):

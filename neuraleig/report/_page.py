@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
 
 # Most letters of a name or value; longer ones are cut.
 MAX_LETTERS = 120
-# Integers from here on are written with an exponent.
-EXACT = 1e15
+# Most letters of the text of a row.
+MAX_EXCERPT = 280
+# Numbers from here on have no decimals, and from here on an exponent.
+WHOLE, EXACT = 1e4, 1e15
+# Most decimals without an exponent, and the share of their scale below which numbers
+# with more are 0.
+MOST_DECIMALS, NOTHING = 6, 0.005
+# Text of a number that is missing.
+NO_NUMBER = "\N{EN DASH}"
 # Characters that HTML forbids or UTF-8 cannot encode.
 UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff￾￿]")
 
@@ -60,17 +68,36 @@ def written(text: object) -> str:
     return UNWRITABLE.sub("�", str(text))
 
 
-def shown(text: object) -> str:
-    """Return the text in one line, cut to 120 letters."""
+def shown(text: object, n_letters: int = MAX_LETTERS) -> str:
+    """Return the text in one line, cut to so many letters."""
     line = " ".join(written(text).split())
-    return line if len(line) <= MAX_LETTERS else f"{line[: MAX_LETTERS - 1]}…"
+    return line if len(line) <= n_letters else f"{line[: n_letters - 1]}…"
 
 
-def number_text(value: float) -> str:
-    """Return a number with four significant digits, or an integer with all digits."""
+def excerpt(text: object) -> str:
+    """Return the beginning of the text of a row in one line."""
+    return shown(text, MAX_EXCERPT)
+
+
+def number_text(value: float, scale: float = 0.0) -> str:
+    """Return a number with four significant digits, or an integer with all digits.
+
+    With the standard deviation of such numbers as ``scale``, the decimals are those of
+    two digits of it, equal for all of them.
+    """
     number = float(value)
-    if number.is_integer() and abs(number) < EXACT:
-        return f"{int(number):,}"
+    if not math.isfinite(number):
+        return NO_NUMBER
+    if 0 < scale < math.inf:
+        decimals = max(0, 1 - math.floor(math.log10(scale)))
+        if decimals <= MOST_DECIMALS and abs(number) < EXACT:
+            # Adding 0 turns -0 to 0.
+            return f"{round(number, decimals) + 0.0:,.{decimals}f}"
+        number = 0.0 if abs(number) < NOTHING * scale else number
+    size = abs(number)
+    if (number.is_integer() or size >= WHOLE) and size < EXACT:
+        # Not -0, either.
+        return f"{round(number):,}"
     return f"{number:,.4g}"
 
 
@@ -103,6 +130,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "excerpt": excerpt,
         "jpeg": _jpeg_address,
         "number": number_text,
         "share": share_text,

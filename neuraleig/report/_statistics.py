@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
 
 from neuraleig._typing import FloatArray, IntArray
 
@@ -48,53 +47,79 @@ class Confidences:
 
 
 class FeatureMoments:
-    """Means and standard deviations of features, of all rows and of clusters."""
+    """Means and standard deviations of features, of all rows and of clusters.
+
+    Missing values are left out. ``StandardScaler.partial_fit`` would do, but for a
+    feature that lacks all values in the first rows, whose mean it never has.
+
+    References
+    ----------
+    .. [1] T. Chan, G. Golub and R. LeVeque, "Algorithms for computing the sample
+       variance", The American Statistician, 1983.
+    """
 
     def __init__(self, n_clusters: int) -> None:
-        self._all = StandardScaler()
-        self._clusters = [StandardScaler(with_std=False) for _ in range(n_clusters)]
+        self._n_clusters = n_clusters
+        # Numbers of values, their means and their squared deviations, of each cluster.
+        self._sums: tuple[FloatArray, FloatArray, FloatArray] | None = None
 
     def add(self, rows: FloatArray, labels: IntArray) -> None:
-        """Add rows of shape (n_rows, n_features) and their labels."""
-        self._all.partial_fit(rows)
+        """Add rows of shape (n_rows, n_features), NaN where missing, and labels."""
+        if self._sums is None:
+            shape = self._n_clusters, rows.shape[1]
+            self._sums = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         for cluster in np.unique(labels):
-            self._clusters[cluster].partial_fit(rows[labels == cluster])
+            own = rows[labels == cluster]
+            known = ~np.isnan(own)
+            count = known.sum(axis=0)
+            mean = np.where(known, own, 0).sum(axis=0) / np.maximum(count, 1)
+            squares = (np.where(known, own - mean, 0) ** 2).sum(axis=0)
+            counts, means, sums = (one[cluster] for one in self._sums)
+            moved, total = mean - means, np.maximum(counts + count, 1)
+            sums += squares + moved**2 * counts * count / total
+            means += moved * count / total
+            counts += count
 
     @property
     def means(self) -> FloatArray:
-        """Means over all rows, of shape (n_features,)."""
-        means: FloatArray = self._all.mean_
-        return means
+        """Means over all rows, of shape (n_features,); NaN without a value."""
+        counts, means, _ = self._checked
+        total = counts.sum(axis=0)
+        found: FloatArray = (counts * means).sum(axis=0) / np.where(
+            total, total, np.nan
+        )
+        return found
 
     @property
     def deviations(self) -> FloatArray:
         """Standard deviations over all rows; 0 for a constant feature."""
-        found = np.sqrt(self._all.var_)
-        # Features that vary by rounding only have a scale of 1.
-        return np.where(self._all.scale_ == found, found, 0.0)
+        counts, means, squares = self._checked
+        total, mean = counts.sum(axis=0), np.nan_to_num(self.means)
+        between = (counts * (means - mean) ** 2).sum(axis=0)
+        variance = (squares.sum(axis=0) + between) / np.maximum(total, 1)
+        # What rounding makes of a constant, as in scikit-learn's scalers.
+        epsilon = np.finfo(np.float64).eps
+        bound = total * epsilon * variance + (total * mean * epsilon) ** 2
+        return np.where(variance > bound, np.sqrt(variance), 0.0)
 
     @property
     def cluster_means(self) -> FloatArray:
         """Means of clusters, of shape (n_clusters, n_features); NaN if empty."""
-        unknown = np.full_like(self.means, np.nan)
-        return np.array([getattr(one, "mean_", unknown) for one in self._clusters])
+        counts, means, _ = self._checked
+        return np.where(counts > 0, means, np.nan)
 
-    def differences(self) -> FloatArray:
-        """Return cluster means minus overall means, in standard deviations, or 0."""
-        moved, deviations = self.cluster_means - self.means, self.deviations
-        found = np.zeros_like(moved)
-        known = (deviations > 0) & np.isfinite(moved)
-        return np.divide(moved, deviations, out=found, where=known)
+    @property
+    def _checked(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        assert self._sums is not None, "there are no rows"
+        return self._sums
 
 
-def telling_features(differences: FloatArray, n_features: int) -> IntArray:
-    """Return the features with the largest absolute differences, largest first."""
-    return np.argsort(-np.abs(differences), kind="stable")[:n_features]
+def telling_features(differences: FloatArray) -> IntArray:
+    """Return features by their absolute differences, largest first."""
+    return np.argsort(-np.abs(differences), kind="stable")
 
 
-def separating_features(
-    differences: FloatArray, sizes: IntArray, n_features: int
-) -> IntArray:
-    """Return the features whose variance the clusters explain best, best first."""
+def separating_features(differences: FloatArray, sizes: IntArray) -> IntArray:
+    """Return features by the share of variance that clusters explain, best first."""
     explained = (sizes / sizes.sum()) @ differences**2
-    return telling_features(explained, n_features)
+    return telling_features(explained)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from neuraleig.report._model import (
     versions,
 )
 from neuraleig.report._page import rendered, require_jinja
-from neuraleig.report._row_view import plane_entry, row_entries
-from neuraleig.report._rows import RowSummary, summarize_rows
+from neuraleig.report._row_view import map_entry, row_entries
+from neuraleig.report._rows import Given, RowSummary, summarize_rows
 from neuraleig.segmentation import DenseSegmenter
 
 CALLER = "write_report"
@@ -42,6 +42,8 @@ def write_report(
     title: str | None = None,
     date: str | datetime.date | None = None,
     feature_names: Sequence[str] | None = None,
+    texts: Iterable[Any] | None = None,
+    row_names: Iterable[Any] | None = None,
     n_exemplars: int = 6,
     n_features: int = 10,
     max_rows: int = 10_000,
@@ -50,11 +52,12 @@ def write_report(
 ) -> Path:
     """Write a report about a fitted model as one self-contained HTML file.
 
-    The report shows the parameters, the spectrum, cluster sizes, the probabilities of
-    labels, the training, and each cluster: for rows, typical rows and distinctive
-    features; for images, crops and a field for a name. The names can be downloaded as
-    JSON for ``neuraleig segment name`` and :meth:`DenseSegmenter.name_clusters`.
-    Clusters that have names are shown with them.
+    The report begins with the sizes of the clusters and what tells them apart, then
+    shows each cluster: for rows, typical rows and distinctive features; for images,
+    crops and a field for a name. The probabilities of labels, the spectrum, the
+    training and the parameters follow. Names can be downloaded as JSON for ``neuraleig
+    segment name`` and :meth:`DenseSegmenter.name_clusters`. Clusters that have names
+    are shown with them.
 
     Parameters
     ----------
@@ -63,8 +66,10 @@ def write_report(
         ``DenseSegmenter``, or a pipeline that ends in one.
     data : array-like, sliceable or iterable of batches; images for ``DenseSegmenter``
         Data to show, seen in the fit or not. Rows have shape (n_samples, n_features)
-        in total and are read once, part by part. Images are those that ``fit``
-        accepts; they are labelled one by one.
+        in total and are read once, part by part. For a pipeline they are its input,
+        and the report shows them in their units: columns of numbers, missing cells
+        included, and of categories, or texts. Images are those that ``fit`` accepts;
+        they are labelled one by one.
     path : str or PathLike
         File to write. Its folder must exist; an existing file is replaced atomically.
     title : str or None, default=None
@@ -73,8 +78,14 @@ def write_report(
         Date below the heading. ``None``: no date, so that equal arguments give equal
         files.
     feature_names : sequence of str or None, default=None
-        Names of the features of rows. ``None``: ``feature_names_in_`` if the estimator
-        has it, otherwise numbers from 0.
+        Names of the features of rows. ``None``: those of a data frame, or
+        ``feature_names_in_`` if the estimator has it, otherwise numbers from 0.
+    texts : iterable of str or None, default=None
+        Text of each row, from which keywords and near-duplicates of clusters are found,
+        and which is shown with the row. ``None``: none, or ``data`` itself if its rows
+        are texts.
+    row_names : iterable or None, default=None
+        Name of each row, such as an id, shown beside its number.
     n_exemplars : int, default=6
         Number of typical rows or crops per cluster.
     n_features : int, default=10
@@ -97,10 +108,11 @@ def write_report(
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If the estimator is not one of this library.
+        If the estimator is not one of this library, or ``texts`` or ``row_names`` is a
+        single text.
     ValueError
-        If the data do not fit the estimator or are empty, or an option is out of
-        range.
+        If the data do not fit the estimator or are empty, an option is out of range,
+        or ``texts`` or ``row_names`` does not have one entry per row.
     ImportError
         If matplotlib or jinja2 (extra ``plot``) is not installed, or Pillow (extra
         ``vision``) for image files.
@@ -146,14 +158,14 @@ def write_report(
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     content = _model_content(estimator, step, title, date)
     if isinstance(step, DenseSegmenter):
-        if feature_names is not None:
-            raise ValueError("feature_names is for rows; images have no features.")
+        _check_no_rows(feature_names=feature_names, texts=texts, row_names=row_names)
         images = summarize_images(step, data, max_images, n_exemplars, seed)
         content |= image_entries(images, step.cluster_names_)
     else:
-        names = _feature_names(estimator, feature_names)
-        rows = summarize_rows(estimator, data, max_rows, seed)
-        content |= _row_content(step, rows, names, n_exemplars, n_features, seed)
+        _check_feature_names(estimator, feature_names)
+        given = Given(feature_names, texts, row_names)
+        rows = summarize_rows(estimator, data, max_rows, seed, given)
+        content |= _row_content(step, rows, n_exemplars, n_features, seed)
     with atomic_file(target) as file:
         file.write(rendered(content).encode("utf-8"))
     return target
@@ -182,8 +194,10 @@ def _model_content(
         "spectrum": spectrum_entry(step),
         "curve": curve_entry(step),
         "training": training_entry(step),
-        "plane": None,
+        "map": None,
+        "profile": None,
         "clusters": [],
+        "has_texts": False,
         "feature_names": [],
         "has_names": False,
         "subject": kind,
@@ -193,40 +207,38 @@ def _model_content(
 def _row_content(
     step: Any,  # noqa: ANN401
     rows: RowSummary,
-    names: list[str],
     n_exemplars: int,
     n_features: int,
     seed: int,
 ) -> dict[str, Any]:
     """Return the variables of the template for a model of rows."""
     n_clusters = rows.counts.sizes.size
+    names = rows.profile.columns.names
     content: dict[str, Any] = {
-        "plane": plane_entry(rows, step.eigenvalues_, n_clusters, seed),
+        "map": map_entry(rows, n_clusters, seed),
         "feature_names": names,
         "subject": (
             f"{count_text(rows.n_rows, 'row')} of {count_text(len(names), 'feature')}"
         ),
     }
     if hasattr(step, "predict_proba"):
-        content |= row_entries(
-            rows, names, step.cluster_names_, n_exemplars, n_features
-        )
+        content |= row_entries(rows, step.cluster_names_, n_exemplars, n_features)
     return content
 
 
-def _feature_names(
+def _check_no_rows(**options: object) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"{name} is for rows, and the estimator labels images.")
+
+
+def _check_feature_names(
     estimator: Any,  # noqa: ANN401
-    given: Sequence[str] | None,
-) -> list[str]:
-    n_features = int(estimator.n_features_in_)
-    if given is None:
-        given = getattr(estimator, "feature_names_in_", None)
-    if given is None:
-        return [f"feature {number}" for number in range(n_features)]
-    names = [str(name) for name in given]
-    if len(names) != n_features:
+    names: Sequence[str] | None,
+) -> None:
+    n_features = getattr(estimator, "n_features_in_", None)
+    if names is not None and n_features is not None and len(names) != n_features:
         raise ValueError(
             f"feature_names has {len(names)} names, but the estimator was fitted with "
             f"{n_features} features; pass one name per feature."
         )
-    return names

@@ -22,6 +22,7 @@ from scipy.ndimage import gaussian_filter
 
 from neuraleig.plotting import (
     ClusterCurveDisplay,
+    ClusterMapDisplay,
     ClusterSizesDisplay,
     EmbeddingDisplay,
     SegmentationDisplay,
@@ -71,6 +72,21 @@ def single_function(ax):
     )
 
 
+def cluster_map(ax, shift=0.0):
+    angles = np.linspace(0, 6, 40)
+    places = np.column_stack([np.cos(angles), np.sin(angles)])
+    places[0] += shift
+    labels = np.arange(40) // 10
+    # Places are given: those of t-SNE differ between versions.
+    return ClusterMapDisplay(
+        places,
+        labels=labels,
+        anchors=places,
+        anchor_coordinates=places,
+        label_order=np.arange(4),
+    ).plot(ax)
+
+
 def cluster_sizes(ax, counts=(5, 9, 0, 3)):
     return ClusterSizesDisplay.from_predictions(
         np.repeat(np.arange(len(counts)), counts), n_clusters=5, ax=ax
@@ -115,6 +131,7 @@ PICTURES = {
         spectrum,
         embedding,
         single_function,
+        cluster_map,
         cluster_sizes,
         sorted_shares,
         training,

@@ -19,6 +19,7 @@ import neuraleig.plotting
 from neuraleig import DenseSegmenter, NeuralEigenSpectralClustering
 from neuraleig.plotting import (
     ClusterCurveDisplay,
+    ClusterMapDisplay,
     ClusterSizesDisplay,
     EmbeddingDisplay,
     SegmentationDisplay,
@@ -33,6 +34,7 @@ PLANE = np.array([[0.0, 1.0], [0.5, 1.5], [2.0, -1.0], [2.5, -1.5]])
 # What from_predictions of every display takes.
 GIVEN = {
     ClusterCurveDisplay: ([0.0, 0.2, 1.5, 0.3],),
+    ClusterMapDisplay: (PLANE, [0, 1, 1, 0]),
     ClusterSizesDisplay: (LABELS,),
     EmbeddingDisplay: (PLANE, [0, 1, 1, 0]),
     SegmentationDisplay: (IMAGE, LABELS),
@@ -130,6 +132,9 @@ def test_all_that_is_drawn_lies_within_the_figure(display):
 
 
 ESTIMATORS = {
+    ClusterMapDisplay: lambda m, X: ClusterMapDisplay.from_estimator(
+        m, X, random_state=0
+    ),
     ClusterSizesDisplay: lambda m, X: ClusterSizesDisplay.from_estimator(m),
     EmbeddingDisplay: EmbeddingDisplay.from_estimator,
     SpectrumDisplay: lambda m, X: SpectrumDisplay.from_estimator(m),
@@ -177,6 +182,7 @@ def test_segmenters_must_be_fitted(pictures):
 @pytest.mark.parametrize(
     ("display", "attribute"),
     [
+        (ClusterMapDisplay, "eigenvalues_"),
         (EmbeddingDisplay, "eigenvalues_"),
         (SpectrumDisplay, "graph_eigenvalues_"),
         (TrainingDisplay, "loss_curve_"),
@@ -190,6 +196,7 @@ def test_estimators_of_others_are_refused_by_what_they_lack(display, attribute, 
 # Options that are out of range, and what the message says.
 WRONG = [
     (ClusterSizesDisplay, {"orientation": "up"}, "orientation='up'"),
+    (ClusterMapDisplay, {"subsample": 1.5}, "subsample=1.5"),
     (EmbeddingDisplay, {"subsample": 0}, "subsample=0"),
     (SegmentationDisplay, {"opacity": 1.5}, "opacity=1.5"),
     (SpectrumDisplay, {"suggested_n_clusters": 9}, "suggested_n_clusters=9"),
@@ -223,7 +230,7 @@ def test_missing_matplotlib_is_named_with_its_remedy(monkeypatch, display):
         display.from_predictions(*GIVEN[display])
     # Before any prediction.
     with pytest.raises(ImportError, match=f"from_estimator needs.*{remedy}"):
-        if display in (EmbeddingDisplay, SegmentationDisplay):
+        if display in (ClusterMapDisplay, EmbeddingDisplay, SegmentationDisplay):
             display.from_estimator(None, None)
         else:
             display.from_estimator(None)

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from neuraleig import NeuralEigenSpectralClustering
 from neuraleig.plotting import EmbeddingDisplay
-from neuraleig.plotting._embedding import LEGEND_MARK_SIZE
+from neuraleig.plotting._groups import LEGEND_MARK_SIZE
 from neuraleig.plotting._palette import COLORS, colors_of, marker_of
 from neuraleig.training import Training
 

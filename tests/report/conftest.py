@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import make_blobs
 
 from neuraleig import DenseSegmenter, NeuralEigenSpectralClustering
+from neuraleig.plotting import _layout as layouts
 from neuraleig.report import write_report
 from neuraleig.training import Training
 
@@ -106,6 +107,20 @@ def parsed(path):
     reader.feed(path.read_text(encoding="utf-8"))
     assert reader.open is reader.root, f"<{reader.open.tag}> is never closed"
     return reader.root
+
+
+@pytest.fixture(autouse=True)
+def quick_maps(monkeypatch):
+    """Maps of two principal axes; tests of the display have those of t-SNE."""
+
+    class Start:
+        def __init__(self, init, **options):
+            self.init = init
+
+        def fit_transform(self, X):
+            return self.init
+
+    monkeypatch.setattr(layouts, "TSNE", Start)
 
 
 @pytest.fixture(scope="session")

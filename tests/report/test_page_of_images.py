@@ -72,7 +72,7 @@ def test_every_cluster_has_crops_and_a_labelled_field(page_of, segmenter, pictur
         crops = article.all("img")
         assert 1 <= len(crops) <= 2
         for crop in crops:
-            assert opened(crop).size == (144, 144)
+            assert opened(crop).size == (192, 192)
             assert crop["alt"]
     assert page.one("button")["type"] == "submit"
 

@@ -7,6 +7,7 @@ import new_process
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.manifold import TSNE
 
 from neuraleig import load, save
 from neuraleig.cli import main
@@ -81,7 +82,8 @@ def test_the_page_is_that_of_write_report(model, rows, tmp_path):
     assert path.read_bytes() == expected.read_bytes()
 
 
-def test_another_process_writes_the_same_bytes(model, rows, tmp_path):
+def test_another_process_writes_the_same_bytes(model, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr("neuraleig.plotting._layout.TSNE", TSNE)
     np.save(tmp_path / "rows.npy", rows)
     path = tmp_path / "page.html"
     done = new_process.run(
