@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -24,7 +25,7 @@ from neuraleig._cli._options import (
     check_output,
 )
 from neuraleig._cli._preparation import PREPARED, Preparation
-from neuraleig._cli._readers import Reader
+from neuraleig._cli._readers import Reader, file_named
 from neuraleig._cli._row_columns import PredictedColumns, with_warning
 from neuraleig._cli._settings import DEFAULTS, ROWS
 from neuraleig._tables import (
@@ -48,6 +49,53 @@ from neuraleig.training._checkpoint import clearing_deferred
 Result = Annotated[Path | None, Reader("result", (list(FORMATS_WRITTEN),))]
 
 
+@dataclass(frozen=True)
+class Results:
+    """What is written about the rows of the fit, beside the model.
+
+    Parameters
+    ----------
+    predict : FILE
+        Label the rows, into a .csv, .npy or .parquet file, as the command predict does.
+    report : HTML
+        Write a page about the model and its rows. Needs the extra plot.
+    """
+
+    predict: Result = None
+    report: Annotated[Path | None, file_named("a page", ".html")] = None
+
+    def check(self, data: str, *, embedding: bool) -> None:
+        """Refuse what cannot be written, before the fit."""
+        given = [f"--{name}" for name, value in vars(self).items() if value is not None]
+        if given and data == STANDARD_INPUT:
+            raise UsageError(f"{given[0]} reads DATA once more; pass a file")
+        if embedding and self.predict is not None:
+            raise UsageError("--predict is for clusters, and --embedding finds none")
+        check_output(self.predict, data, option="--predict")
+        check_output(self.report, data, option="--report")
+        if self.report is not None:
+            # Whether what it needs is installed.
+            import neuraleig.report  # noqa: F401
+
+    def write(self, model: Path, data: str, columns: Columns) -> None:
+        """Write what was asked for, by the model in its file."""
+        if self.predict is not None:
+            written = PredictedColumns()
+            predict(model, data, output=self.predict, written=written, columns=columns)
+        if self.report is not None:
+            # Later: drawing takes a second to import.
+            from neuraleig._cli._report import Content, Texts, report
+
+            report(
+                model,
+                data,
+                output=self.report,
+                content=Content(),
+                texts=Texts(),
+                columns=columns,
+            )
+
+
 def fit(
     data: str,
     *,
@@ -56,6 +104,7 @@ def fit(
     verbosity: Verbosity,
     columns: Columns,
     preparation: Preparation,
+    results: Results,
     group_column: str | None = None,
     align_to: Path | None = None,
     parameters: Annotated[dict[str, Any], ROWS],
@@ -77,6 +126,7 @@ def fit(
     neuraleig fit rows.npy -o model.safetensors --n-clusters 3
     neuraleig fit flowers.csv -o flowers.safetensors --n-clusters 3 --drop species
     neuraleig fit flowers.csv -o s.safetensors --scale --categorical species
+    neuraleig fit flowers.csv -o s.safetensors --predict labels.csv --report r.html
     neuraleig fit rows.npy -o map.safetensors --embedding --n-components 2
     neuraleig fit rows.npy -o m.safetensors --affinity rbf --training.max-iter 5
     neuraleig fit rows.npy -o new --n-clusters 3 --align-to model.safetensors
@@ -90,6 +140,7 @@ def fit(
         )
     estimator = new_estimator(embedding, {"verbose": verbosity.level, **parameters})
     check_output(output, data)
+    results.check(data, embedding=embedding)
     # A model that cannot be written is not lost: its checkpoint is still there.
     with clearing_deferred():
         if preparation.is_asked:
@@ -101,6 +152,7 @@ def fit(
     sys.stdout.write(f"{output}: {_summary(fitted)}\n")
     if align_to is not None:
         sys.stdout.write(f"numbers of {align_to}: {fitted.alignment_}\n")
+    results.write(output, data, columns)
 
 
 def _prepared_model(

@@ -105,16 +105,11 @@ def teach(
     judges = problem.judges(drawn, CHECK_ROWS, run.seeds.check)
     exam = _Lesson.of(problem, targets, judges, run)
     lesson.solve_heads(network)
-    sampler, one_pass = problem.teaching_batches(settings, run.seeds.sampling)
-    n_steps = max(ROUND_STEPS, int(one_pass))
-    # Heads that are not solved for learn from scratch.
-    enough: float = MAX_STEPS
-    if network.has_solvable_labels:
-        enough = min(MAX_STEPS, settings.max_passes * one_pass)
-    n_rounds = int(np.ceil(max(MIN_PASSES * one_pass, enough) / n_steps))
     score = exam.score(network)
     if score.is_known(settings):
         return WarmStart(True, 1)
+    sampler, one_pass = problem.teaching_batches(settings, run.seeds.sampling)
+    n_rounds, n_steps = _rounds_of(network, settings, one_pass)
     optimizers = make_optimizers(
         settings.optimizer, network, network.hidden_matrices, LR
     )
@@ -135,9 +130,20 @@ def teach(
             saved=SavedTraining(run.checkpoint, "warm_start", memories=[rounds]),
             shard=run.shard,
         )
-    score = exam.score(network)
-    has_learned = score.is_known(settings) or (settings.by_head and score.knows_labels)
+    has_learned = exam.score(network).is_enough(settings)
     return WarmStart(has_learned, 1 + state.step + state.epoch)
+
+
+def _rounds_of(
+    network: EigenNetwork, settings: Settings, one_pass: float
+) -> tuple[int, int]:
+    """Most rounds, and the steps of each, where so many steps are one pass."""
+    n_steps = max(ROUND_STEPS, int(one_pass))
+    # Heads that are not solved for learn from scratch.
+    enough: float = MAX_STEPS
+    if network.has_solvable_labels:
+        enough = min(MAX_STEPS, settings.max_passes * one_pass)
+    return int(np.ceil(max(MIN_PASSES * one_pass, enough) / n_steps)), n_steps
 
 
 @torch.no_grad()
@@ -206,6 +212,10 @@ class _Score(NamedTuple):
     def is_known(self, settings: Settings) -> bool:
         """Whether labels and functions are near enough to their targets."""
         return self.knows_labels and self.error <= settings.learned_error
+
+    def is_enough(self, settings: Settings) -> bool:
+        """Whether fine-tuning is not needed: labels are all that a head gives."""
+        return self.knows_labels if settings.by_head else self.is_known(settings)
 
 
 @dataclass(frozen=True)
