@@ -12,7 +12,7 @@ from sklearn.base import ClusterMixin
 
 from neuraleig._device import ordinary_torch, resolve_device
 from neuraleig._interchange import as_numpy
-from neuraleig._typing import Array, FloatArray, IntArray, Matrix, Rows
+from neuraleig._typing import AnyRows, Array, FloatArray, IntArray, Matrix, Rows
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
@@ -133,10 +133,11 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
         """
         return (self._discretizer.labels(*values) for values in self._iter_values(X))
 
-    def _labels_at(self, rows: Array) -> IntArray:
+    def _labels_at(self, rows: AnyRows) -> IntArray:
         """Labels of rows that were checked."""
-        slices = self.eigenfunctions_.slices(rows)
-        return joined(self._discretizer.labels(*values) for values in slices)
+        slices = self.eigenfunctions_.slices
+        parts = (values for part in self._network_rows(rows) for values in slices(part))
+        return joined(self._discretizer.labels(*values) for values in parts)
 
     def predict_proba(self, X: Rows) -> Array:
         """Probability of every cluster; the largest is the label.

@@ -184,7 +184,7 @@ def _described(file: ModelFile) -> ModelDescription:
         steps=None,
         versions={name: str(value) for name, value in file.versions.items()},
         parameters={n: _plain(v) for n, v in sorted(estimator.get_params().items())},
-        n_features=None if of_images else weights["shift"].numel(),
+        n_features=None if of_images else len(own.get("projection", weights["shift"])),
         feature_names=tree.get("feature_names"),
         n_clusters=None if FORMS[file.class_name] is EMBEDDING else n_clusters,
         cluster_names=tree.get("cluster_names", {}),
