@@ -218,6 +218,9 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
         self.projection_ = run.shard.first(
             lambda: learn_projection(rows, run.seeds.rows)
         )
+        if self.projection_ is not None:
+            before, after = self.projection_.shape
+            run.progress.note(f"{before:,} sparse features projected onto {after}")
         return replace(drawn, rows=joined(self._network_rows(rows)))
 
     def _check_drawn(self, drawn: DrawnRows) -> None:

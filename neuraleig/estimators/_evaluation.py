@@ -88,7 +88,7 @@ class EigenfunctionTransformer(
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all.
 
         Returns
@@ -104,7 +104,7 @@ class EigenfunctionTransformer(
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             As for ``fit``: batches of a stream come one by one, and whatever can be
             sliced is read in slices.
 

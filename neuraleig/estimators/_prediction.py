@@ -97,7 +97,7 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all.
 
         Returns
@@ -112,7 +112,7 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             As for ``fit``: of a stream every batch is one part, and whatever can be
             sliced is read in slices.
 
@@ -144,7 +144,7 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all.
 
         Returns
@@ -199,7 +199,7 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, at least two; of more than ``max_graph_rows`` some are drawn.
         y : None
             Ignored.

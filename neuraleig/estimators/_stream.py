@@ -109,7 +109,7 @@ class StreamClusterer(ClusterPredictor):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows; those of the first call must be at least ``n_clusters``.
         y : None
             Ignored.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import gen_batches
 
 from neuraleig._rows import draw_rows, slices_of
@@ -143,6 +144,8 @@ def _chunks(data: Any) -> Iterator[Any]:  # noqa: ANN401
     """Yield parts of limited size, of the type of the data."""
     for part in slices_of(data):
         rows: Any = np.asarray(part) if isinstance(part, list | tuple) else part
+        # Not all formats have slices.
+        rows = rows.tocsr() if sp.issparse(rows) else rows
         shape: tuple[int, ...] = getattr(rows, "shape", ())
         if len(shape) != 2 or shape[0] == 0:
             yield rows
@@ -153,6 +156,7 @@ def _chunks(data: Any) -> Iterator[Any]:  # noqa: ANN401
 
 
 def _numbers(part: Any) -> FloatArray:  # noqa: ANN401
+    part = part.toarray() if sp.issparse(part) else part
     try:
         return np.asarray(part, dtype=np.float64)
     except (TypeError, ValueError) as error:
