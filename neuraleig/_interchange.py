@@ -1,10 +1,11 @@
-"""Conversion of tensors and arrays with DLPack to numpy, without a copy if possible."""
+"""Conversion of tensors and arrays with DLPack, without a copy if possible."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from torch.utils.dlpack import from_dlpack
@@ -26,9 +27,9 @@ def as_numpy(X: Any, name: str = "X") -> Any:  # noqa: ANN401 - whatever a user 
     """Convert tensors and arrays with DLPack to numpy; return other objects unchanged.
 
     The result shares the memory of ``X`` if that is on a CPU and of a type that numpy
-    has; bfloat16 becomes float32. Sparse and quantised tensors, tensors without values
-    and failed exchanges raise a ``TypeError`` that names the parameter ``name``, and
-    masked entries a ``ValueError``.
+    has; bfloat16 becomes float32. Sparse tensors become matrices of scipy. Quantised
+    tensors, tensors without values and failed exchanges raise a ``TypeError`` that
+    names the parameter ``name``, and masked entries a ``ValueError``.
     """
     if isinstance(X, np.ma.MaskedArray):
         return _unmasked(X, name)
@@ -59,15 +60,24 @@ def _unmasked(X: np.ma.MaskedArray[Any, Any], name: str) -> NDArray[Any]:
     return values
 
 
-def _tensor_as_numpy(X: torch.Tensor, name: str) -> NDArray[Any]:
+def _tensor_as_numpy(X: torch.Tensor, name: str) -> Any:  # noqa: ANN401
     X = X.detach()
     try:
         if X.dtype == torch.bfloat16:
             X = X.float()
-        return X.numpy(force=True)
+        return _as_scipy(X) if is_sparse_tensor(X) else X.numpy(force=True)
     except (TypeError, RuntimeError, NotImplementedError) as error:
         raise TypeError(
             f"{name} is a tensor of {X.dtype} and {X.layout} on {X.device.type}, which "
             "has no equivalent in numpy; pass a dense tensor of float32 or float64"
             f"{', or a sparse matrix of scipy' if is_sparse_tensor(X) else ''}."
         ) from error
+
+
+def _as_scipy(X: torch.Tensor) -> sp.coo_array:
+    """Sparse tensor of any layout; one whose entries are blocks is refused."""
+    found = X.cpu().to_sparse(layout=torch.sparse_coo).coalesce()
+    if found.dense_dim():
+        raise TypeError("its entries are tensors")
+    indices, values = found.indices().numpy(), found.values().numpy()
+    return sp.coo_array((values, tuple(indices)), shape=tuple(found.shape))

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from neuraleig._interchange import as_numpy, has_dlpack
 from neuraleig._standardize import SLICE_ELEMENTS
-from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._typing import AnyRows, FloatArray, IntArray
 
 
 def is_sliced(X: object) -> bool:
@@ -95,7 +95,7 @@ def _in_memory(part: Any) -> Any:  # noqa: ANN401
 
 
 def _rows_of_batch(batch: Any) -> Any:  # noqa: ANN401
-    if isinstance(batch, Mapping):
+    if isinstance(batch, Mapping) and not sp.issparse(batch):
         raise TypeError(
             f"X has batches of type {type(batch).__name__} with the keys "
             f"{sorted(map(str, batch))}; a batch must be an array (n_rows, n_features) "
@@ -103,12 +103,14 @@ def _rows_of_batch(batch: Any) -> Any:  # noqa: ANN401
             "DataLoader(X, collate_fn=...)."
         )
     is_group = isinstance(batch, tuple | list) and len(batch) > 0
-    if is_group and isinstance(batch[0], torch.Tensor | np.ndarray):
+    is_array = is_group and isinstance(batch[0], torch.Tensor | np.ndarray)
+    if is_array or (is_group and sp.issparse(batch[0])):
         first = batch[0]
         batch = first if first.ndim == 2 else batch
     batch = as_numpy(batch)
     # A copy: a stream may reuse the memory of a batch.
-    return batch.copy() if isinstance(batch, np.ndarray) else batch
+    is_array = isinstance(batch, np.ndarray) or sp.issparse(batch)
+    return batch.copy() if is_array else batch
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class DrawnRows:
 
     Parameters
     ----------
-    rows : ndarray of shape (n_drawn, n_features)
+    rows : ndarray or csr_array of shape (n_drawn, n_features)
         Rows, in the order of the data.
     index : ndarray of shape (n_drawn,), int64, or None
         Their indices in the data; None if all rows were kept.
@@ -125,12 +127,12 @@ class DrawnRows:
         Number of rows in the data.
     """
 
-    rows: Array
+    rows: AnyRows
     index: IntArray | None
     n_rows: int
 
 
-def draw_rows(parts: Iterable[Array], most: int, seed: int) -> DrawnRows:
+def draw_rows(parts: Iterable[AnyRows], most: int, seed: int) -> DrawnRows:
     """Draw up to ``most`` rows without replacement, in one pass over checked parts.
 
     Every set of ``most`` rows is equally likely. Memory: up to five times the rows that
@@ -143,7 +145,7 @@ def draw_rows(parts: Iterable[Array], most: int, seed: int) -> DrawnRows:
        the smallest numbers are kept.
     """
     generator = np.random.default_rng(seed)
-    kept: list[Array] = []
+    kept: list[AnyRows] = []
     numbers: FloatArray = np.empty(0)
     index: IntArray = np.empty(0, dtype=np.int64)
     n_rows = 0
@@ -157,14 +159,14 @@ def draw_rows(parts: Iterable[Array], most: int, seed: int) -> DrawnRows:
         if numbers.size > 2 * most:
             numbers, index, kept = _smallest(numbers, index, kept, most)
     if n_rows <= most:
-        return DrawnRows(_joined(kept), None, n_rows)
+        return DrawnRows(stacked(kept), None, n_rows)
     _, index, kept = _smallest(numbers, index, kept, most)
     return DrawnRows(kept[0], index, n_rows)
 
 
 def _smallest(
-    numbers: FloatArray, index: IntArray, kept: list[Array], most: int
-) -> tuple[FloatArray, IntArray, list[Array]]:
+    numbers: FloatArray, index: IntArray, kept: list[AnyRows], most: int
+) -> tuple[FloatArray, IntArray, list[AnyRows]]:
     """Rows with the ``most`` smallest numbers, in the order of the data."""
     chosen = np.sort(np.argpartition(numbers, most - 1)[:most])
     ends = np.cumsum([part.shape[0] for part in kept])
@@ -173,11 +175,15 @@ def _smallest(
         inside = chosen[(chosen >= start) & (chosen < end)] - start
         pieces.append(part[inside])
         start = int(end)
-    return numbers[chosen], index[chosen], [_joined(pieces)]
+    return numbers[chosen], index[chosen], [stacked(pieces)]
 
 
-def _joined(parts: list[Array]) -> Array:
-    """Concatenate parts; a single part is not copied."""
+def stacked(parts: list[Any]) -> Any:  # noqa: ANN401
+    """Parts one below the other, sparse if one is; a single one is not copied."""
     if not parts:
         return np.empty((0, 0))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if len(parts) == 1:
+        return parts[0]
+    if any(map(sp.issparse, parts)):
+        return sp.vstack([sp.csr_array(part) for part in parts], format="csr")
+    return np.concatenate(parts)

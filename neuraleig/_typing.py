@@ -35,7 +35,12 @@ class SupportsDLPack(Protocol):
         ...
 
 
-Rows: TypeAlias = ArrayLike | Tensor | SupportsDLPack | Iterable[Any]
+AnyRows: TypeAlias = Array | sp.csr_array
+"""Checked rows, dense or sparse."""
+
+Rows: TypeAlias = (
+    ArrayLike | Tensor | SupportsDLPack | sp.sparray | sp.spmatrix | Iterable[Any]
+)
 """What estimators take as rows: an array of any kind, or batches of them."""
 
 Matrix: TypeAlias = ArrayLike | Tensor | SupportsDLPack | sp.sparray | sp.spmatrix

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from sklearn.utils.validation import check_array, column_or_1d
 
-from neuraleig._interchange import as_numpy, is_sparse_tensor
-from neuraleig._typing import Array, IntArray
+from neuraleig._interchange import as_numpy
+from neuraleig._typing import AnyRows, IntArray
 
 # Relative asymmetry that rounding explains.
 SYMMETRY_TOLERANCE = 1e-6
@@ -34,7 +33,10 @@ LARGEST_VALUE, SMALLEST_VALUE = 1e150, 1e-140
 
 
 def check_kind(X: object) -> None:
-    """Refuse rows that are sparse, named or not yet computed, and say the way out."""
+    """Refuse rows that are named or not yet computed, and say the way out."""
+    # One of their formats is a mapping.
+    if sp.issparse(X):
+        return
     named = _first_item(X)
     if isinstance(named, Mapping):
         raise TypeError(
@@ -42,16 +44,6 @@ def check_kind(X: object) -> None:
             f"({sorted(map(str, named))}); pass an array (n_rows, n_features), such as "
             "np.stack([row[name] for row in X]), or a DataLoader whose batches are "
             "such arrays."
-        )
-    kind = type(X).__name__ if sp.issparse(X) else ""
-    if isinstance(X, torch.Tensor) and is_sparse_tensor(X):
-        kind = f"a tensor of {X.layout}"
-    if kind:
-        raise TypeError(
-            f"Sparse data was passed for X ({kind}), and the network looks at dense "
-            "rows; put TruncatedSVD, or SparseRandomProjection(dense_output=True), in "
-            "front of it in a Pipeline, or pass a dense array where that fits into "
-            "memory."
         )
     if hasattr(X, "collect") and not hasattr(X, "__array__"):
         raise TypeError(
@@ -68,7 +60,7 @@ def _first_item(X: Any) -> object:  # noqa: ANN401
     return X[0] if is_sequence and len(X) else X
 
 
-def check_range(X: Array) -> None:
+def check_range(X: AnyRows) -> None:
     """Refuse values whose squares are not finite, or nothing."""
     largest = max(float(X.max()), -float(X.min()))
     if largest > LARGEST_VALUE:

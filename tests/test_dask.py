@@ -83,10 +83,15 @@ def test_lengths_may_be_unknown_and_parts_empty(model, rows, unusual):
     assert model.score(blocks) == model.score(there)
 
 
-def test_masked_and_sparse_blocks_are_refused(model, rows):
+def test_sparse_blocks_are_rows(model, rows):
+    blocks = da.from_array(rows, chunks=(20, 4)).map_blocks(sp.csr_matrix)
+    np.testing.assert_array_equal(model.predict(blocks), model.labels_)
+    refit = clone(model).fit(blocks)
+    np.testing.assert_array_equal(refit.labels_, model.labels_)
+
+
+def test_masked_blocks_are_refused(model, rows):
     blocks = da.from_array(rows, chunks=(20, 4))
     masked = da.ma.masked_greater(blocks, np.quantile(rows, 0.9))
     with pytest.raises(ValueError, match="X has masked entries"):
         model.predict(masked)
-    with pytest.raises(TypeError, match=r"Sparse data was passed for X \(csr_matrix\)"):
-        model.predict(blocks.map_blocks(sp.csr_matrix))

@@ -28,6 +28,7 @@ FOUNDATION = {
     "_extras",
     "_sklearn",
     "_sparse",
+    "_sparse_rows",
     "_standardize",
     "_terminal",
     "_tree",

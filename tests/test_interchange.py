@@ -93,7 +93,7 @@ def test_all_else_is_left_as_it_is(given):
     ("given", "message"),
     [
         (torch.empty(2, 2, device="meta"), "X is a tensor of .* on meta, which has no"),
-        (torch.eye(2).to_sparse(), "torch.sparse_coo .* or a sparse matrix of scipy"),
+        (torch.ones(2, 2, 2).to_sparse(2), "sparse_coo .* or a sparse matrix of scipy"),
         (torch.eye(2).to(torch.float8_e4m3fn), "X is a tensor of torch.float8_e4m3fn"),
         (
             Unwilling(X),

@@ -11,11 +11,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import scipy.sparse as sp
 import torch
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_blobs, make_moons
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -508,6 +509,7 @@ PIPELINES = {
         StandardScaler(with_mean=False),
     ],
     "projected": [SimpleImputer(), StandardScaler(), PCA(3, whiten=True)],
+    "svd": [SimpleImputer(), TruncatedSVD(3, random_state=0)],
     "plain projection": [
         SimpleImputer(strategy="constant", fill_value=-1),
         RobustScaler(with_centering=False),
@@ -649,3 +651,15 @@ def test_pipelines_that_end_otherwise_are_refused(tmp_path):
     unfitted = make_pipeline(StandardScaler(), NeuralSpectralEmbedding(2))
     with pytest.raises(NotFittedError):
         export_onnx(unfitted, tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_models_of_sparse_rows_take_dense_ones(run, dtype):
+    generator = np.random.default_rng(0)
+    counts = generator.poisson(0.1, (200, 300)).astype(dtype)
+    counts[:100, :100] += generator.poisson(0.3, (100, 100))
+    counts[0] = 0
+    model = NeuralEigenSpectralClustering(2, hidden_sizes=(32,), random_state=0)
+    model.fit(sp.csr_array(counts))
+    assert model.projection_ is not None
+    assert_same(run(model, dtype=dtype)(counts), model, counts, SHARP)

@@ -12,14 +12,14 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from neuraleig._typing import Array
+from neuraleig._typing import AnyRows
 from neuraleig.reading._alignment import FormerClusters
 
 if TYPE_CHECKING:
     from neuraleig.estimators._prediction import ClusterPredictor
 
 Model = TypeVar("Model", bound=BaseEstimator)
-FindFormer = Callable[[Array], FormerClusters | None]
+FindFormer = Callable[[AnyRows], FormerClusters | None]
 """Finds the clusters of a former model, if there is one, at checked rows."""
 # Names that an error lists.
 LISTED = 6
@@ -103,7 +103,7 @@ def find_former(
     if get is None:
         return None
 
-    def find(rows: Array) -> FormerClusters | None:
+    def find(rows: AnyRows) -> FormerClusters | None:
         former = get(device=estimator.device)
         _check_features(former, estimator, align_to)
         return clusters_of(former)(rows)

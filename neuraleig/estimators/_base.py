@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
@@ -27,12 +27,14 @@ from neuraleig._sklearn import (
     CallbackSupportMixin,
     FitTask,
 )
-from neuraleig._typing import Array, FloatArray, IntArray, Rows
+from neuraleig._sparse_rows import KEPT_METRICS, learn_projection
+from neuraleig._typing import AnyRows, FloatArray, IntArray, Rows
 from neuraleig._validation import check_groups
 from neuraleig._warnings import warn_user
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._alignment import FindFormer
 from neuraleig.estimators._checkpoint import check_same_data, identity_of, keep_seeds
+from neuraleig.estimators._evaluation import joined
 from neuraleig.estimators._novelty import NoveltyScorer
 from neuraleig.estimators._parameters import RowParameters
 from neuraleig.estimators._scales import warn_of_scales
@@ -69,7 +71,7 @@ class RowFit:
     Parameters
     ----------
     drawn : DrawnRows
-        Rows of the graph.
+        Rows of the graph, dense; wide sparse ones are projected.
     affinity : Affinity
         Not yet built.
     training : Training
@@ -112,7 +114,7 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
         return self._draw_graph_rows(parts, affinity, seed)
 
     def _draw_graph_rows(
-        self, parts: Iterable[Array], affinity: Affinity, seed: int
+        self, parts: Iterable[AnyRows], affinity: Affinity, seed: int
     ) -> DrawnRows:
         """Rows of which the graph is built: all, or as many as it may have."""
         # A precomputed affinity is one of all rows.
@@ -183,22 +185,42 @@ class EigenfunctionEstimator(CallbackSupportMixin, RowParameters, NoveltyScorer)
         affinity_matrix = as_numpy(affinity_matrix, "affinity_matrix")
         run = self._run(fit_task)
         drawn = self._draw_rows(X, affinity, run.seeds.rows)
-        rows = drawn.rows
+        given = drawn.rows
         matrix = self._checked_matrix(affinity, affinity_matrix, drawn)
         codes = self._checked_groups(affinity, groups, drawn)
         self._check_drawn(drawn)
+        drawn = self._projected(drawn, affinity, run)
+        rows = drawn.rows
         self._check_heads(rows.shape[1])
-        if matrix is None and run.shard.rank == 0:
+        if matrix is None and self.projection_ is None and run.shard.rank == 0:
             warn_of_scales(rows, _names_of(X))
         check_common(self, rows, matrix, codes, run.shard)
-        former = run.shard.first(lambda: find_former and find_former(rows))
+        former = run.shard.first(lambda: find_former and find_former(given))
         # A fit that is refused leaves nothing behind.
         keep_seeds(run.checkpoint, run.seeds)
         check_same_data(
-            run.checkpoint, X=rows, affinity_matrix=affinity_matrix, groups=codes
+            run.checkpoint, X=given, affinity_matrix=affinity_matrix, groups=codes
         )
         self._fit_id = begin_histories(run.callbacks)
         return RowFit(drawn, affinity, training, run, matrix, codes, former)
+
+    def _projected(self, drawn: DrawnRows, affinity: Affinity, run: Run) -> DrawnRows:
+        """Dense rows of the graph; wide sparse ones are projected."""
+        rows, metric = drawn.rows, affinity.get_params().get("metric", "cosine")
+        if sp.issparse(rows) and metric not in KEPT_METRICS:
+            raise ValueError(
+                f"metric={metric!r} compares features one by one, and sparse rows of "
+                f"{rows.shape[1]} features are projected first, which keeps distances "
+                "and angles; use metric='cosine' or 'euclidean', or pass dense rows."
+            )
+        # By one process for all, since processors round differently.
+        self.projection_ = run.shard.first(
+            lambda: learn_projection(rows, run.seeds.rows)
+        )
+        if self.projection_ is not None:
+            before, after = self.projection_.shape
+            run.progress.report(f"{before:,} sparse features projected onto {after}")
+        return replace(drawn, rows=joined(self._network_rows(rows)))
 
     def _check_drawn(self, drawn: DrawnRows) -> None:
         """Refuse parameters that the number of rows does not allow."""

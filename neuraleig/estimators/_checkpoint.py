@@ -134,7 +134,9 @@ def _hash_of(data: Any) -> str:  # noqa: ANN401
     arrays = [data]
     if sp.issparse(data):
         rows = sp.csr_array(data)
-        arrays = [rows.data, rows.indices, rows.indptr]
+        # Of one type: short matrices may have long indices.
+        places = (rows.indices, rows.indptr)
+        arrays = [rows.data, *(array.astype(np.int64, copy=False) for array in places)]
     for array in map(np.asarray, arrays):
         found.update(f"{array.dtype} {array.shape}".encode())
         step = max(1, SLICE_ELEMENTS // max(1, array[:1].size))

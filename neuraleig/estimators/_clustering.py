@@ -134,6 +134,11 @@ class NeuralEigenSpectralClustering(ClusterFit):
         Rows behind the model: of the fit, or of the stream when it was renewed.
     n_iter_ : int
         Least squares of the warm start and steps of training: may pass ``max_iter``.
+    projection_ : ndarray of shape (n_features, n_projected), float32, or None
+        Columns onto which rows are projected before all else, after a fit to sparse
+        rows of more than 128 features: up to 128 right singular vectors of the rows at
+        unit length, not centred. Projected rows keep the lengths of the rows. ``None``:
+        rows are used as they are.
     affinity_ : Affinity
         Affinity in use, built; ``affinity_.gamma_`` is the width of ``"rbf"``.
     novelty_threshold_ : float
@@ -155,7 +160,9 @@ class NeuralEigenSpectralClustering(ClusterFit):
     -----
     Memory beyond ``X`` is O(n (n_neighbors + 3 n_clusters + n_features)) for the n rows
     of the graph, some 5 GB for 1,000,000 x 64 and 20 clusters; no array is n x n beyond
-    2,000 rows, or two per eigenvector. Time is that of the neighbour search,
+    2,000 rows, or two per eigenvector. Sparse rows count as 128 features, and take
+    their entries twice and some blocks of 138 (n + n_features) float64 for the
+    projection. Time is that of the neighbour search,
     eigenvectors and training steps.
 
     Identical rows are one node in a graph of neighbours, which weighs as much as they
@@ -241,11 +248,12 @@ class NeuralEigenSpectralClustering(ClusterFit):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all. Memory maps, arrays on disk
             that can be sliced (zarr, h5py) and ``DataLoader`` are never loaded
             beyond ``max_graph_rows`` rows. Those that shuffle give ``labels_`` in
-            the order of their last pass.
+            the order of their last pass. Sparse rows of more than 128 features are
+            projected, see ``projection_``; narrower ones are made dense.
         y : None
             Ignored.
         affinity_matrix : array-like or sparse of shape (n_samples, n_samples) or None

@@ -64,6 +64,9 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
         Loss of every step of fine-tuning.
     n_iter_ : int
         Least squares of the warm start and steps of training: may pass ``max_iter``.
+    projection_ : ndarray of shape (n_features, n_projected), float32, or None
+        Columns onto which sparse rows are projected, as in
+        :class:`NeuralEigenSpectralClustering`; ``None``: rows are used as they are.
     affinity_ : Affinity
         Affinity in use, built.
     novelty_threshold_ : float
@@ -152,7 +155,7 @@ class NeuralSpectralEmbedding(EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all; as for
             :class:`NeuralEigenSpectralClustering`.
         y : None

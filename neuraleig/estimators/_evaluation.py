@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from neuraleig._components import ComposedEstimator
 from neuraleig._interchange import as_numpy
-from neuraleig._rows import is_sliced, is_stream, slices_of
-from neuraleig._typing import Array, Matrix, Rows
+from neuraleig._rows import is_sliced, is_stream, slices_of, stacked
+from neuraleig._sparse_rows import MOST_COLUMNS, canonical_csr, network_rows
+from neuraleig._typing import AnyRows, Array, Matrix, Rows
 from neuraleig._validation import check_kind, check_range
 from neuraleig.eigenfunctions import Eigenfunctions
 
@@ -23,13 +25,14 @@ T = TypeVar("T", bound=np.generic)
 
 def joined(parts: Iterable[NDArray[T]]) -> NDArray[T]:
     """Parts one below the other."""
-    found = list(parts)
+    found: Any = list(parts)
     if not found:
         raise ValueError(
             "X has no rows: Found array with 0 sample(s) while a minimum of 1 is "
             "required."
         )
-    return found[0] if len(found) == 1 else np.concatenate(found)
+    whole: NDArray[T] = stacked(found)
+    return whole
 
 
 class EigenfunctionTransformer(
@@ -38,6 +41,13 @@ class EigenfunctionTransformer(
     """Base of what evaluates fitted eigenfunctions, part by part."""
 
     eigenfunctions_: Eigenfunctions
+    projection_: Array | None
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+        """Tags of scikit-learn: sparse rows are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     @abstractmethod
     def fit(
@@ -78,7 +88,7 @@ class EigenfunctionTransformer(
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all.
 
         Returns
@@ -94,7 +104,7 @@ class EigenfunctionTransformer(
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             As for ``fit``: batches of a stream come one by one, and whatever can be
             sliced is read in slices.
 
@@ -114,20 +124,30 @@ class EigenfunctionTransformer(
         return functions
 
     def _iter_rows(self, X: Rows) -> Iterator[Array]:
-        """Rows of a fitted estimator, checked, part by part."""
+        """Rows of a fitted estimator, checked, as its network takes them."""
         check_is_fitted(self)
-        return self._checked_parts(X, reset=False, ensure_min_samples=1)
+        parts = self._checked_parts(X, reset=False, ensure_min_samples=1)
+        return (rows for part in parts for rows in self._network_rows(part))
+
+    def _network_rows(self, rows: AnyRows) -> Iterator[Array]:
+        """Checked rows as the fitted network takes them, part by part."""
+        # Models of former versions, and those of windows of images, have none.
+        return network_rows(rows, getattr(self, "projection_", None))
 
     def _checked_parts(
         self, X: Rows, *, reset: bool, ensure_min_samples: int
-    ) -> Iterator[Array]:
-        """Parts of rows as float arrays; the first one says how many features."""
+    ) -> Iterator[AnyRows]:
+        """Parts of rows as float arrays; the first one says how many features.
+
+        Sparse rows of few features are made dense.
+        """
         in_parts = is_stream(X) or is_sliced(X)
         for number, part in enumerate(slices_of(X)):
             check_kind(part)
-            rows: Array = validate_data(
+            rows: AnyRows = validate_data(
                 self,
                 as_numpy(part),
+                accept_sparse="csr",
                 dtype=[np.float64, np.float32],
                 reset=reset and number == 0,
                 ensure_min_samples=0 if in_parts else ensure_min_samples,
@@ -135,9 +155,15 @@ class EigenfunctionTransformer(
             # Of batches some may have nothing to say, such as those of a filter.
             if rows.shape[0] == 0:
                 continue
+            if sp.issparse(rows):
+                # First: scipy sums duplicates of the user's matrix to find its maximum.
+                rows = canonical_csr(rows)
             if reset:
                 check_range(rows)
-            yield rows
+            if rows.shape[1] > MOST_COLUMNS:
+                yield rows
+            else:
+                yield from network_rows(rows, None)
 
     @property
     def _n_features_out(self) -> int:

@@ -28,7 +28,7 @@ class NoveltyScorer(EigenfunctionTransformer):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all.
 
         Returns
@@ -73,7 +73,7 @@ class NoveltyScorer(EigenfunctionTransformer):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             As for ``fit``: batches of a stream come one by one, and whatever can be
             sliced is read in slices.
 
@@ -96,7 +96,7 @@ class NoveltyScorer(EigenfunctionTransformer):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all.
         share : float, default=0.01
             Share of rows like the training rows that are flagged nevertheless, from

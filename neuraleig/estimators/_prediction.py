@@ -12,7 +12,7 @@ from sklearn.base import ClusterMixin
 
 from neuraleig._device import ordinary_torch, resolve_device
 from neuraleig._interchange import as_numpy
-from neuraleig._typing import Array, FloatArray, IntArray, Matrix, Rows
+from neuraleig._typing import AnyRows, Array, FloatArray, IntArray, Matrix, Rows
 from neuraleig.affinity import Affinity
 from neuraleig.estimators._base import EigenfunctionEstimator
 from neuraleig.estimators._evaluation import joined
@@ -97,7 +97,7 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all.
 
         Returns
@@ -112,7 +112,7 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             As for ``fit``: of a stream every batch is one part, and whatever can be
             sliced is read in slices.
 
@@ -133,17 +133,18 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
         """
         return (self._discretizer.labels(*values) for values in self._iter_values(X))
 
-    def _labels_at(self, rows: Array) -> IntArray:
+    def _labels_at(self, rows: AnyRows) -> IntArray:
         """Labels of rows that were checked."""
-        slices = self.eigenfunctions_.slices(rows)
-        return joined(self._discretizer.labels(*values) for values in slices)
+        slices = self.eigenfunctions_.slices
+        parts = (values for part in self._network_rows(rows) for values in slices(part))
+        return joined(self._discretizer.labels(*values) for values in parts)
 
     def predict_proba(self, X: Rows) -> Array:
         """Probability of every cluster; the largest is the label.
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in all.
 
         Returns
@@ -198,7 +199,7 @@ class ClusterPredictor(ClusterMixin, NamedClusters, EigenfunctionEstimator):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, at least two; of more than ``max_graph_rows`` some are drawn.
         y : None
             Ignored.

@@ -6,7 +6,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,8 @@ from sklearn.utils import check_random_state
 
 from neuraleig._fit import Problem
 from neuraleig._random import numbered_generator
-from neuraleig._typing import Array, FloatArray, Matrix, Rows
+from neuraleig._rows import stacked
+from neuraleig._typing import AnyRows, FloatArray, Matrix, Rows
 from neuraleig.estimators._alignment import FindFormer, clusters_of
 from neuraleig.estimators._base import RowFit, unchanged_on_failure
 from neuraleig.estimators._evaluation import joined
@@ -37,7 +38,7 @@ class StreamSample:
 
     Parameters
     ----------
-    rows : ndarray of shape (n_kept, n_features)
+    rows : ndarray or csr_array of shape (n_kept, n_features)
         Rows that are kept, in the order in which they came.
     numbers : ndarray of shape (n_kept,)
         What they drew: those of the smallest numbers stay.
@@ -47,7 +48,7 @@ class StreamSample:
         Seed of the draws.
     """
 
-    rows: Array
+    rows: AnyRows
     numbers: FloatArray
     n_seen: int
     seed: int
@@ -57,17 +58,19 @@ class StreamSample:
         """Sample of a stream that has not begun."""
         return cls(np.empty((0, n_features), np.float32), np.empty(0), 0, seed)
 
-    def extended(self, rows: Array, most: int) -> StreamSample:
+    def extended(self, rows: AnyRows, most: int) -> StreamSample:
         """Sample of the stream after some more rows."""
-        drawn = numbered_generator(self.seed, 0, self.n_seen).random(len(rows))
-        n_seen = self.n_seen + len(rows)
-        if self.n_seen > len(self.rows):
+        n_new: int = rows.shape[0]
+        drawn = numbered_generator(self.seed, 0, self.n_seen).random(n_new)
+        n_seen = self.n_seen + n_new
+        if self.n_seen > len(self.numbers):
             # Rows of larger numbers were left out, whatever ``most`` is now.
             smaller = drawn < self.numbers.max()
             drawn, rows = drawn[smaller], rows[smaller]
         numbers = np.concatenate([self.numbers, drawn])
         # Copies: callers may write the next rows to the same memory.
-        together = np.concatenate([self.rows, rows]) if len(self.rows) else rows.copy()
+        is_first = len(self.numbers) == 0
+        together: Any = rows.copy() if is_first else stacked([self.rows, rows])
         if len(numbers) > most:
             kept = np.sort(np.argpartition(numbers, most - 1)[:most])
             numbers, together = numbers[kept], together[kept]
@@ -106,7 +109,7 @@ class StreamClusterer(ClusterPredictor):
 
         Parameters
         ----------
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows; those of the first call must be at least ``n_clusters``.
         y : None
             Ignored.

@@ -41,7 +41,8 @@ def export_onnx(
     estimator : NeuralEigenSpectralClustering, NeuralSpectralEmbedding or DenseSegmenter
         Fitted estimator, on any device. It is not changed. Also a pipeline that ends in
         one of the first two, whose other steps take numbers: scalers, ``PCA``,
-        ``Normalizer``, ``SimpleImputer``, ``ColumnTransformer`` and pipelines of these.
+        ``TruncatedSVD``, ``Normalizer``, ``SimpleImputer``, ``ColumnTransformer`` and
+        pipelines of these.
     path : str or PathLike
         File to write, usually ``*.onnx``. Its folder must exist; an existing file is
         replaced.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from neuraleig._typing import IntArray
-from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig._typing import Array, IntArray
+from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig.estimators._naming import NamedClusters
 from neuraleig.reading import Calibration, Discretizer
 from neuraleig.segmentation import DenseSegmenter
+
+RowEstimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding
 
 
 def discretizer_of(estimator: NeuralEigenSpectralClustering) -> Discretizer:
@@ -20,6 +22,13 @@ def discretizer_of(estimator: NeuralEigenSpectralClustering) -> Discretizer:
 def calibration_of(estimator: NeuralEigenSpectralClustering) -> Calibration | None:
     """Return what makes probabilities of these, if there is anything."""
     return estimator._calibration
+
+
+def projection_of(estimator: RowEstimator) -> Array | None:
+    """Return the columns onto which rows are projected, if they are."""
+    # Models that former versions pickled have none.
+    found: Array | None = getattr(estimator, "projection_", None)
+    return found
 
 
 def cluster_of_scores(segmenter: DenseSegmenter) -> IntArray:

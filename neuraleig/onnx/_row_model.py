@@ -10,8 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from neuraleig.eigenfunctions import Eigenfunctions
-from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig.onnx._fitted import calibration_of, discretizer_of, names_metadata
+from neuraleig.estimators import NeuralEigenSpectralClustering
+from neuraleig.onnx._fitted import (
+    RowEstimator,
+    calibration_of,
+    discretizer_of,
+    names_metadata,
+    projection_of,
+)
 from neuraleig.onnx._heads import (
     FunctionHead,
     Standardize,
@@ -19,15 +25,13 @@ from neuraleig.onnx._heads import (
     frozen_network,
 )
 from neuraleig.onnx._model import Axes, Axis, Model
-from neuraleig.onnx._steps import steps_module
+from neuraleig.onnx._steps import Projected, steps_module
 from neuraleig.reading import Calibration, Discretizer
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 N_ROWS = Axis("n_rows")
 # Number of rows of the two examples.
 SIZES = 3, 5
-
-RowEstimator = NeuralEigenSpectralClustering | NeuralSpectralEmbedding
 
 
 class RowModule(nn.Module):
@@ -75,7 +79,7 @@ class RowModule(nn.Module):
 
 
 class Prepared(nn.Module):
-    """Module of rows behind the steps of a pipeline, which run in float64."""
+    """Module of rows behind steps of a pipeline or a projection, in float64."""
 
     def __init__(self, steps: nn.Module, rows: nn.Module) -> None:
         super().__init__()
@@ -86,6 +90,17 @@ class Prepared(nn.Module):
         """Return the outputs of the module for prepared rows."""
         outputs: tuple[Tensor, ...] = self.rows(self.steps(X.double()))
         return outputs
+
+
+def _prepared(
+    module: nn.Module, estimator: RowEstimator, dtype: str, before: Sequence[Any]
+) -> nn.Module:
+    """Module behind the steps of a pipeline and a projection, if there are any."""
+    ahead = [steps_module(before, DTYPES[dtype])] if before else []
+    projection = projection_of(estimator)
+    if projection is not None:
+        ahead.append(Projected(projection))
+    return Prepared(nn.Sequential(*ahead), module) if ahead else module
 
 
 def row_model(
@@ -115,11 +130,9 @@ def row_model(
     names = getattr(entry, "feature_names_in_", None)
     if names is not None:
         metadata["feature_names"] = json.dumps(list(names))
-    module: nn.Module = RowModule(estimator.eigenfunctions_, discretizer, calibration)
-    if before:
-        module = Prepared(steps_module(before, DTYPES[dtype]), module)
+    module = RowModule(estimator.eigenfunctions_, discretizer, calibration)
     return Model(
-        module.eval(),
+        _prepared(module, estimator, dtype, before).eval(),
         "X",
         (N_ROWS, None),
         (first, second),

@@ -1,4 +1,4 @@
-"""Steps of pipelines before a row estimator, as modules of float64."""
+"""Steps before the network of a row estimator, as modules of float64."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.compose import ColumnTransformer
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
@@ -21,6 +21,7 @@ from sklearn.preprocessing import (
 from torch import Tensor, nn
 
 from neuraleig._sklearn import column_places, imputed_dtype
+from neuraleig._typing import Array
 
 # Norms that scikit-learn takes for zero, in units of the rounding of the rows.
 ZERO_NORM = 10
@@ -68,6 +69,27 @@ class Unit(nn.Module):
         """Return the rows."""
         norms = torch.linalg.vector_norm(X, self.order, dim=1, keepdim=True)
         return X / torch.where(norms < self.least, torch.ones_like(norms), norms)
+
+
+class Projected(nn.Module):
+    """Rows projected onto columns, at their own lengths."""
+
+    matrix: Tensor
+
+    def __init__(self, matrix: Array) -> None:
+        super().__init__()
+        # In the type of the model, half as large as the products.
+        self.register_buffer("matrix", torch.from_numpy(matrix))
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return the rows."""
+        found = X @ self.matrix.double()
+        lengths, left = (
+            torch.linalg.vector_norm(rows, dim=1, keepdim=True) for rows in (X, found)
+        )
+        factors = lengths / torch.where(left > 0, left, torch.ones_like(left))
+        projected: Tensor = found * factors
+        return projected
 
 
 class Imputed(nn.Module):
@@ -173,6 +195,10 @@ def _projected(step: Any, *_: object) -> nn.Module:  # noqa: ANN401
     return Affine(step.mean_, scale, step.components_.T)
 
 
+def _multiplied(step: Any, *_: object) -> nn.Module:  # noqa: ANN401
+    return Affine(None, None, step.components_.T)
+
+
 def _unit(step: Any, dtype: torch.dtype, _: str) -> nn.Module:  # noqa: ANN401
     return Unit(step.norm, torch.finfo(dtype).eps)
 
@@ -220,6 +246,7 @@ MODULES: dict[type, Callable[[Any, torch.dtype, str], nn.Module]] = {
     MinMaxScaler: _within,
     Normalizer: _unit,
     PCA: _projected,
+    TruncatedSVD: _multiplied,
     SimpleImputer: _imputed,
     ColumnTransformer: _columns,
     Pipeline: _steps,

@@ -177,6 +177,8 @@ def _described(file: ModelFile) -> ModelDescription:
     weights = network["weights"]
     eigenvalues = list(weights["eigenvalues"].values())
     check(eigenvalues, [NUMBER], "eigenvalues")
+    # What rows are multiplied by, or the units of their features.
+    taken = own.get("projection", weights["shift"])
     curve = own.get("curve")
     # Merged clusters of a segmenter are fewer than those of its network.
     n_clusters = fit.pop("n_clusters_", network["n_clusters"])
@@ -185,7 +187,7 @@ def _described(file: ModelFile) -> ModelDescription:
         steps=None,
         versions={name: str(value) for name, value in file.versions.items()},
         parameters=dict(sorted(parameters.items())),
-        n_features=None if of_images else weights["shift"].size,
+        n_features=None if of_images else taken.shape[0],
         feature_names=tree.get("feature_names"),
         n_clusters=None if FORMS[file.class_name] is EMBEDDING else n_clusters,
         cluster_names=tree.get("cluster_names", {}),

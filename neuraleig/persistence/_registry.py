@@ -50,8 +50,8 @@ def save(
         Fitted :class:`NeuralEigenSpectralClustering`, :class:`NeuralSpectralEmbedding`
         or :class:`DenseSegmenter`, or a :class:`sklearn.pipeline.Pipeline` that ends in
         one of the first two. Its other steps are scalers, ``SimpleImputer``,
-        ``OneHotEncoder``, ``OrdinalEncoder``, ``PCA``, ``Normalizer``,
-        ``ColumnTransformer`` and pipelines of these.
+        ``OneHotEncoder``, ``OrdinalEncoder``, ``PCA``, ``TruncatedSVD``,
+        ``Normalizer``, ``ColumnTransformer`` and pipelines of these.
     path : str or PathLike
         File, by convention ``*.safetensors``; one that is there is replaced. Its
         folder must exist.

@@ -58,6 +58,9 @@ def packed_row_estimator(estimator: RowEstimator) -> dict[str, Any]:
         "transform_output": transform_output(estimator),
         "density": packed_density(estimator._density),
     }
+    projection = getattr(estimator, "projection_", None)
+    if projection is not None:
+        tree["projection"] = projection
     if is_clustering:
         tree["discretizer"] = packed_reader(estimator._discretizer)
         tree |= packed_numbers(estimator)
@@ -84,16 +87,20 @@ def row_estimator_of(
     estimator = estimator_of(kind, tree["parameters"], brought)
     estimator.eigenfunctions_ = eigenfunctions_of(tree["network"], brought)
     eigenfunctions = estimator.eigenfunctions_
-    estimator.n_features_in_ = eigenfunctions.shift.numel()
+    n_columns = eigenfunctions.shift.numel()
+    estimator.n_features_in_ = n_columns
+    estimator.projection_ = tree.get("projection")
+    if estimator.projection_ is not None:
+        estimator.n_features_in_ = len(estimator.projection_)
+        if estimator.projection_.shape[1] != n_columns:
+            raise ValueError(f"its projection is not one onto {n_columns} columns")
     estimator.eigenvalues_ = eigenfunctions.eigenvalues.numpy().copy()
     estimator.graph_eigenvalues_ = tree["graph_eigenvalues_"]
     estimator.loss_curve_ = tree["loss_curve_"].tolist()
     for name, value in tree["fit"].items():
         setattr(estimator, name, value)
     estimator.affinity_ = _affinity_of(tree["affinity"], brought)
-    estimator._set_density(
-        density_of(tree.get("density"), int(estimator.n_features_in_))
-    )
+    estimator._set_density(density_of(tree.get("density"), n_columns))
     names = tree["feature_names"]
     if names is not None:
         if len(names) != estimator.n_features_in_:

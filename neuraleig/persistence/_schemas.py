@@ -70,6 +70,8 @@ EMBEDDING: dict[str, Schema] = {
     "feature_names": ([TEXT],),
     # Files of former versions have none.
     "density?": (RECORD,),
+    # Models of sparse rows alone have one.
+    "projection?": numbers(2, dtype="float32"),
     # As scikit-learn's set_output takes it.
     "transform_output": (choice(("default", "pandas", "polars")),),
 }

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import (
     MinMaxScaler,
@@ -336,6 +336,15 @@ KINDS: dict[str, Kind] = {
                 "noise_variance_": ONE,
                 "n_components_": ONE,
                 "n_samples_": ONE,
+            },
+        ),
+        _numeric(
+            TruncatedSVD,
+            {
+                "components_": (("components", "features"),),
+                "explained_variance_": PER_COMPONENT,
+                "explained_variance_ratio_": PER_COMPONENT,
+                "singular_values_": PER_COMPONENT,
             },
         ),
         Kind(OneHotEncoder, _packed_encoder, _fitted_encoder),

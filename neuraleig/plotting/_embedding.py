@@ -114,7 +114,7 @@ class EmbeddingDisplay(Display):
         estimator : estimator
             Fitted ``NeuralEigenSpectralClustering`` or ``NeuralSpectralEmbedding``,
             or a pipeline that ends in one.
-        X : array-like, sliceable or iterable of batches
+        X : {array-like, sparse matrix}, sliceable or iterable of batches
             Rows, of shape (n_samples, n_features) in total, seen in the fit or not.
             Batches are read once, and all their rows are evaluated.
         labels : array-like of shape (n_samples,) or None, default=None

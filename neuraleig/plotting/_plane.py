@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from neuraleig._random import RandomState
@@ -48,7 +49,8 @@ def evaluated_rows(
         labels, label_order = check_labels(labels, label_order, shape[0], "row of X")
         rows = drawn_rows(shape[0], subsample, random_state)
         subsample = None
-        X = rows_at(X, rows) if rows.size < shape[0] else X
+        if rows.size < shape[0]:
+            X = rows_at(sp.csr_array(X) if sp.issparse(X) else X, rows)
         labels = None if labels is None else labels[rows]
     functions, predicted = _evaluated(estimator, X, eigenvalues.size, predicts)
     if predicted is not None and label_order is None:

@@ -18,6 +18,9 @@ from neuraleig.report._page import NO_NUMBER, number_text
 
 # Different values of a column from which it names rows or is text, and is not shown.
 MOST_VALUES = 1_000
+# Most features of sparse rows that are shown: wider ones are counts of words, of which
+# texts have the keywords.
+MOST_SPARSE = 1_000
 # Value of categories that are missing.
 MISSING = "(missing)"
 
@@ -25,8 +28,8 @@ MISSING = "(missing)"
 class Columns:
     """Reader of the columns that an estimator uses; categories become numbers.
 
-    Kinds and names are those of the first rows. Rows that are texts, or sparse, have no
-    columns.
+    Kinds and names are those of the first rows. Rows that are texts, or sparse and of
+    more than 1,000 features, have no columns.
 
     Parameters
     ----------
@@ -71,6 +74,8 @@ class Columns:
         """Cells of some rows, of shape (n_rows, n_columns); NaN where missing."""
         if isinstance(part, list | tuple):
             part = np.asarray(part)
+        if sp.issparse(part) and part.shape[1] <= MOST_SPARSE:
+            part = part.toarray()
         if sp.issparse(part) or len(part.shape) == 1:
             return np.empty((part.shape[0], 0))
         frame = hasattr(part, "columns")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
@@ -244,6 +245,8 @@ def _chunks(data: Any) -> Iterator[Any]:  # noqa: ANN401
     """Yield parts of limited size, of the type of the data."""
     for part in slices_of(data):
         rows: Any = np.asarray(part) if isinstance(part, list | tuple) else part
+        # Not all formats have slices.
+        rows = rows.tocsr() if sp.issparse(rows) else rows
         shape: tuple[int, ...] = getattr(rows, "shape", ())
         if len(shape) not in (1, 2) or shape[0] == 0:
             yield rows

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 import torch.distributed as dist
 from sklearn.datasets import make_blobs, make_moons
@@ -40,6 +41,11 @@ def blobs(n_rows=N_ROWS, n_features=5):
     centers = 3 * np.eye(3, n_features)
     X, _ = make_blobs(n_rows, centers=centers, cluster_std=0.7, random_state=0)
     return X
+
+
+def sparse_blobs():
+    """Rows of 205 features, of which five are in use."""
+    return sp.csr_array(np.pad(blobs(), ((0, 0), (0, 200))))
 
 
 def groups_of(n_rows, n_groups=2):
@@ -119,6 +125,7 @@ FITS = {
     "rbf": lambda: clustering(3, affinity="rbf", training__max_iter=5).fit(blobs()),
     "manhattan": lambda: clustering(3, metric="manhattan").fit(blobs()),
     "brute force": lambda: clustering(3).fit(blobs(n_features=20)),
+    "sparse rows": lambda: clustering(3, training__max_iter=10).fit(sparse_blobs()),
     "published": lambda: clustering(
         3,
         training__init="random",

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from persistence.own_parts import BROUGHT, edited
 from sklearn import config_context
 from sklearn.compose import ColumnTransformer, make_column_selector
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -109,6 +109,7 @@ STEPS = {
     "normalizer": (Normalizer(), numbers(), numbers(seed=1)),
     "normalizer, max": (Normalizer("max"), numbers(), numbers(seed=1)),
     "pca": (PCA(), numbers(), numbers(seed=1)),
+    "svd": (TruncatedSVD(2), numbers(), numbers(seed=1)),
     "pca, whitened": (PCA(2, whiten=True), numbers(), numbers(seed=1)),
     "pca, share": (PCA(0.9, svd_solver="full"), numbers(), numbers(seed=1)),
     "pca, randomized": (

@@ -690,6 +690,12 @@ def read(tree):
         ("argmax", lambda t: t.update(cluster_names={3: "x"}), "names of clusters bey"),
         ("argmax", lambda t: t.update(cluster_names={"0": "x"}), "numbers of clusters"),
         ("argmax", lambda t: t.update(cluster_names={0: 1}), "numbers of clusters"),
+        (
+            "argmax",
+            lambda t: t.update(projection=np.ones((9, 200), np.float32)),
+            "its projection is not one onto",
+        ),
+        ("argmax", lambda t: t.update(projection=np.ones((9, 2))), "projection is fl"),
         ("argmax", lambda t: t["density"].pop("means"), "no 'means'"),
         ("argmax", lambda t: t["density"].update(floor=-1.0), "floor is -1"),
         ("argmax", lambda t: t["density"]["factors"].fill(0), "not positive"),

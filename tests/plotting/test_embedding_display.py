@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -71,6 +72,15 @@ def test_embedding_reads_data_frames(clustering, rows, ax):
     finally:
         clustering.set_output(transform="default")
     np.testing.assert_array_equal(offsets(shown), expected)
+
+
+@pytest.mark.parametrize("convert", [sp.csr_array, sp.coo_matrix])
+@pytest.mark.parametrize("subsample", [None, 50])
+def test_embedding_reads_sparse_rows(clustering, rows, ax, convert, subsample):
+    drawn = {"subsample": subsample, "random_state": 0}
+    expected = EmbeddingDisplay.from_estimator(clustering, rows, **drawn)
+    shown = EmbeddingDisplay.from_estimator(clustering, convert(rows), ax=ax, **drawn)
+    np.testing.assert_array_equal(offsets(shown), offsets(expected))
 
 
 def test_embedding_draws_other_functions_on_request(clustering, rows, ax):

@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
@@ -195,8 +196,9 @@ def test_parts_of_rows_give_the_page_of_all_rows(clustering, rows, tmp_path):
     whole = write_report(clustering, rows, tmp_path / "whole").read_bytes()
     parts = (rows[start : start + 40] for start in range(0, 150, 40))
     assert write_report(clustering, parts, tmp_path / "parts").read_bytes() == whole
-    listed = write_report(clustering, rows.tolist(), tmp_path / "list").read_bytes()
-    assert listed == whole
+    for same in (rows.tolist(), sp.csr_matrix(rows), [sp.coo_array(rows)]):
+        found = write_report(clustering, same, tmp_path / "same").read_bytes()
+        assert found == whole
 
 
 def test_the_page_loads_nothing_and_lets_nothing_be_loaded(
