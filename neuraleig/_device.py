@@ -33,6 +33,9 @@ def ordinary_torch() -> Iterator[None]:
     In a process that was forked after a first block there is one thread: others would
     wait for threads that only the parent has.
     """
+    if _is_ordinary():
+        yield
+        return
     with ExitStack() as states:
         if not _used_by:
             _used_by.append(os.getpid())
@@ -47,6 +50,20 @@ def ordinary_torch() -> Iterator[None]:
             states.enter_context(CPU)
         states.enter_context(_float32_by_default())
         yield
+
+
+def _is_ordinary() -> bool:
+    """Whether there is nothing to change, as for most calls and those within others."""
+    return (
+        _used_by == [os.getpid()]
+        and torch.is_grad_enabled()
+        and not torch.is_inference_mode_enabled()
+        and not any(map(torch.is_autocast_enabled, AUTOCAST))
+        and torch.get_default_device() == CPU
+        # A type that another thread has changed may change back.
+        and not _former_types
+        and torch.get_default_dtype() == torch.float32
+    )
 
 
 @contextmanager

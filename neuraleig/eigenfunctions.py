@@ -378,7 +378,8 @@ def _evaluate(
     device = next(module.parameters()).device
     functions, logits = [], []
     was_training = module.training
-    module.eval()
+    if was_training:
+        module.eval()
     with torch.inference_mode():
         for start in range(0, max(rows.shape[0], 1), SLICE_ROWS):
             part = rows[start : start + SLICE_ROWS].to(device, torch.float32)
@@ -391,5 +392,6 @@ def _evaluate(
             outputs = function(part)
             functions.append(outputs[0][:count].cpu())
             logits.append(outputs[1][:count].cpu())
-    module.train(was_training)
+    if was_training:
+        module.train()
     return torch.cat(functions).numpy(), torch.cat(logits).numpy()

@@ -281,3 +281,38 @@ def test_numbers_of_a_former_model_need_columns_as_they_are(folder, tmp_path, ca
     status, _ = call("fit", folder / "customers.csv", "-o", tmp_path / "m", *options)
     assert status == 2
     assert "--align-to takes columns as they are" in capsys.readouterr().err
+
+
+def test_a_fit_labels_its_rows_and_writes_a_page(folder, tmp_path):
+    data = folder / "customers.csv"
+    labels, page = tmp_path / "labels.csv", tmp_path / "report.html"
+    status, text = call(
+        "fit", data, "-o", tmp_path / "m", *FIT, *COLUMNS,
+        "--predict", labels, "--report", page,
+    )  # fmt: skip
+    assert status == 0
+    assert f"{labels}: 400 rows" in text
+    assert "plan" in page.read_text(encoding="utf-8")
+    status, again = call("predict", tmp_path / "m", data)
+    assert status == 0
+    assert again == labels.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("-", "--predict", "l.csv"), "--predict reads DATA once more"),
+        (("{}", "--embedding", "--predict", "l.csv"), "--embedding finds none"),
+        (("{}", "--predict", "{}"), "--predict .* is what is read"),
+        (("{}", "--report", "no/r.html"), "no folder no for --report"),
+    ],
+)
+def test_results_that_cannot_be_written_are_refused_before_the_fit(
+    folder, tmp_path, capsys, options, message
+):
+    data = str(folder / "customers.csv")
+    given = [option.replace("{}", data) for option in options]
+    model = tmp_path / "m"
+    assert call("fit", *given, "-o", model, "--drop", "customer")[0] in (1, 2)
+    assert re.search(message, capsys.readouterr().err)
+    assert not model.exists()

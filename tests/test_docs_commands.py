@@ -56,6 +56,11 @@ NOT_RUN = {
         "docs/guides/from_leiden.md",
         "from neuraleig import NeuralEigenSpectralClustering",
     ): "needs an AnnData object; scanpy is no dependency",
+    (
+        "docs/guides/production.md",
+        "ls parts/*.parquet | xargs -P 8 -I {} env OMP_NUM_THREADS=1 neuraleig predict "
+        "model.safetensors {} -o {}.labels.csv",
+    ): "a loop of the shell over files that are not there",
     ("docs/report.md", '{"0": "sky", "2": "tree", "3": "tree"}'): (
         "what is in a file, which test_report_command.py reads"
     ),

@@ -357,6 +357,18 @@ def test_evaluate_prints_scores_of_a_model(fitted, camvid):
     assert score > 60
 
 
+def test_evaluate_writes_the_scores_of_its_table_as_json(fitted, camvid):
+    line = ("evaluate", fitted[0], "--dataset=camvid", "--root", camvid, "--device=cpu")
+    _, table = call(*line)
+    status, text = call(*line, "--json")
+    found = json.loads(text)
+    assert status == 0
+    overall = f"{100 * found['mean_iou']:.2f}", f"{100 * found['pixel_accuracy']:.2f}"
+    assert tuple(table.splitlines()[-2].split()[1:]) == overall
+    known = [c["iou"] for c in found["classes"].values() if c["iou"] is not None]
+    assert np.mean(known) == pytest.approx(found["mean_iou"])
+
+
 def test_evaluate_takes_windows_from_the_protocol(fitted, camvid):
     status, text = call(
         "evaluate", fitted[0], "--dataset=camvid", "--root", camvid, "--device=cpu",

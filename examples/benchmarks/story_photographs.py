@@ -59,12 +59,12 @@ def run(folder: Path, seed: int) -> dict[str, float]:
     scores = command(
         folder,
         "segment evaluate model.safetensors --images new/images --masks new/masks "
-        "--map-images seen/images --map-masks seen/masks --classes classes.json",
+        "--map-images seen/images --map-masks seen/masks --classes classes.json --json",
     )
     return {
         "seconds": seconds,
         "n_label_maps": float(len(list((folder / "labels").glob("*.png")))),
-        "new_miou": float(json.loads(scores)["miou"]),
+        "new_miou": float(json.loads(scores)["mean_iou"]),
         "report_kB": (folder / "report.html").stat().st_size / 1e3,
     }
 

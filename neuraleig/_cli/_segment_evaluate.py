@@ -12,6 +12,7 @@ from typer import Exit
 
 from neuraleig import DenseSegmenter
 from neuraleig._cli._command import UsageError
+from neuraleig._cli._evaluate import json_text
 from neuraleig._cli._labelled_images import LabelledImages
 from neuraleig._cli._models import for_predictions, load_segmenter
 from neuraleig._cli._options import (
@@ -85,6 +86,7 @@ def evaluate(
     preset: Preset = None,
     parameters: Annotated[dict[str, Any], IMAGES],
     weights: str | None = None,
+    json_: bool = False,
     layouts: Annotated[bool, _show_layouts] = False,
 ) -> None:
     r"""Score a model on labelled images: a known set, or folders of your own.
@@ -137,6 +139,9 @@ def evaluate(
     if protocol.window_size is not None:
         segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
     found, share = _scores(segmenter, protocol, scoring.how, scored, mapped)
+    if json_:
+        sys.stdout.write(json_text(_as_json(found, share, segmenter)))
+        return
     sys.stdout.write(
         f"{labelled.title}: {_seen(found, segmenter)}\n"
         f"classes of clusters: {scoring.how}, found on {labelled.map_title}\n"
@@ -187,6 +192,31 @@ def _check_fitted(
     of_fits += ["--preset"] * (preset is not None) + ["--save"] * (keep is not None)
     if of_fits:
         raise UsageError(f"{of_fits[0]} is for a fit, and MODEL is fitted already")
+
+
+def _as_json(found: Evaluation, share: float, model: DenseSegmenter) -> dict[str, Any]:
+    """Scores by name; those of a class that is nowhere are None."""
+    scores = found.scores
+
+    def number(value: float) -> float | None:
+        return None if np.isnan(value) else float(value)
+
+    values = zip(
+        scores.class_iou, scores.class_accuracy, scores.class_pixels, strict=True
+    )
+    classes = {
+        name: {"iou": number(iou), "accuracy": number(right), "n_pixels": int(n)}
+        for name, (iou, right, n) in zip(scores.class_names, values, strict=True)
+    }
+    return {
+        "n_images": found.n_images,
+        "n_clusters": model.n_clusters_,
+        "protocol": found.protocol.name,
+        "share_with_class": share,
+        "mean_iou": number(scores.mean_iou),
+        "pixel_accuracy": number(scores.pixel_accuracy),
+        "classes": classes,
+    }
 
 
 def _seen(found: Evaluation, model: DenseSegmenter) -> str:
