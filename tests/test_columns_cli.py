@@ -287,7 +287,7 @@ def test_a_fit_labels_its_rows_and_writes_a_page(folder, tmp_path):
     data = folder / "customers.csv"
     labels, page = tmp_path / "labels.csv", tmp_path / "report.html"
     status, text = call(
-        "fit", data, "-o", tmp_path / "m", *FIT, *COLUMNS,
+        "fit", data, "-o", tmp_path / "m", *FIT, *COLUMNS, "--drop", "age",
         "--predict", labels, "--report", page,
     )  # fmt: skip
     assert status == 0

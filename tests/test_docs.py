@@ -91,7 +91,7 @@ def command_blocks(text):
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("command_line.md", 16), ("guides/customers.md", 4)]
+    ("name", "least"), [("command_line.md", 16), ("guides/customers.md", 3)]
 )
 def test_commands_run(shell, capsys, name, least):
     """Commands of a page that is about them, in their order and in one folder."""

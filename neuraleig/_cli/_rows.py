@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -152,6 +152,9 @@ def fit(
     sys.stdout.write(f"{output}: {_summary(fitted)}\n")
     if align_to is not None:
         sys.stdout.write(f"numbers of {align_to}: {fitted.alignment_}\n")
+    if preparation.is_asked:
+        # The model takes its columns by their names.
+        columns = replace(columns, columns=None, drop=None)
     results.write(output, data, columns)
 
 
