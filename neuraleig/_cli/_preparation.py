@@ -65,6 +65,11 @@ class Preparation:
         """Whether columns are to be prepared at all."""
         return bool(self.scale or self.impute or self.categorical or self.keep)
 
+    @property
+    def scales(self) -> bool:
+        """Whether numbers are scaled."""
+        return bool(self.scale or (self.scale is None and self.categorical))
+
     def kinds(self, source: Source, columns: list[int]) -> Kinds:
         """Kinds of some columns of a file."""
         categories = _columns(source, self.categorical)
@@ -94,7 +99,7 @@ class Preparation:
         steps: list[Any] = []
         if self.impute:
             steps.append(("impute", SimpleImputer(strategy="median")))
-        if self.scale or (self.scale is None and self.categorical):
+        if self.scales:
             steps.append(("scale", StandardScaler()))
         parts = (
             (NUMBERS, Pipeline(steps) if steps else "passthrough", kinds.numbers),

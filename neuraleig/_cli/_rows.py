@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding, save
+from neuraleig import (
+    NeuralEigenSpectralClustering,
+    NeuralSpectralEmbedding,
+    ScaleWarning,
+    save,
+)
 from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
 from neuraleig._cli._models import RowModel, load_row_model
@@ -174,7 +180,11 @@ def _prepared_model(
     kinds = preparation.kinds(table.source, table.columns)
     check_kinds(table.source, kinds)
     transformer, rows = preparation.fitted(MixedTable(table.source, kinds))
-    estimator.fit(rows, groups=groups)
+    with warnings.catch_warnings():
+        if preparation.scales:
+            # Beside a single number, which has the unit, categories are small.
+            warnings.simplefilter("ignore", ScaleWarning)
+        estimator.fit(rows, groups=groups)
     return Pipeline(
         [(PREPARED, transformer), ("model", estimator.set_params(verbose=0))]
     )
