@@ -132,7 +132,7 @@ def fit(
     neuraleig fit rows.npy -o model.safetensors --n-clusters 3
     neuraleig fit flowers.csv -o flowers.safetensors --n-clusters 3 --drop species
     neuraleig fit flowers.csv -o s.safetensors --scale --categorical species
-    neuraleig fit flowers.csv -o s.safetensors --predict labels.csv --report r.html
+    neuraleig fit rows.npy -o model --n-clusters 3 --predict l.csv --report r.html
     neuraleig fit rows.npy -o map.safetensors --embedding --n-components 2
     neuraleig fit rows.npy -o m.safetensors --affinity rbf --training.max-iter 5
     neuraleig fit rows.npy -o new --n-clusters 3 --align-to model.safetensors

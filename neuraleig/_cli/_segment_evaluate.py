@@ -140,14 +140,12 @@ def evaluate(
         segmenter = segmenter.with_windows(protocol.window_size, protocol.stride)
     found, share = _scores(segmenter, protocol, scoring.how, scored, mapped)
     if json_:
-        sys.stdout.write(json_text(_as_json(found, share, segmenter)))
-        return
-    sys.stdout.write(
-        f"{labelled.title}: {_seen(found, segmenter)}\n"
-        f"classes of clusters: {scoring.how}, found on {labelled.map_title}\n"
-        f"pixels with a class: {share_text(share)}\n\n"
-        f"{found.scores.table()}\n"
-    )
+        text = json_text(_as_json(found, share, segmenter))
+    else:
+        seen = f"{labelled.title}: {_seen(found, segmenter)}"
+        how = f"{scoring.how}, found on {labelled.map_title}"
+        text = _as_text(found, share, seen, how)
+    sys.stdout.write(text)
 
 
 def _scores(
@@ -192,6 +190,14 @@ def _check_fitted(
     of_fits += ["--preset"] * (preset is not None) + ["--save"] * (keep is not None)
     if of_fits:
         raise UsageError(f"{of_fits[0]} is for a fit, and MODEL is fitted already")
+
+
+def _as_text(found: Evaluation, share: float, seen: str, how: str) -> str:
+    """Scores as a table, below what was scored."""
+    return (
+        f"{seen}\nclasses of clusters: {how}\n"
+        f"pixels with a class: {share_text(share)}\n\n{found.scores.table()}\n"
+    )
 
 
 def _as_json(found: Evaluation, share: float, model: DenseSegmenter) -> dict[str, Any]:
