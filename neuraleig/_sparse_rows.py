@@ -16,8 +16,8 @@ from neuraleig._typing import AnyRows, Array, FloatArray
 # Chosen on made-up texts of 10 and 60 topics: 64 to 256 columns differ by 0.01 in
 # accuracy, and the search for neighbours is exact up to 50,000 rows of 128.
 MOST_COLUMNS = 128
-# Power iterations of the decomposition: on these texts 2 are as good as 5, and more than
-# 2 are normalised in between, which float32 needs.
+# Power iterations of the decomposition: on these texts 2 are as good as 5. From 3 on
+# they are normalised in between, which float32 needs.
 N_ITERATIONS = 3
 # Distances that the projection keeps, roughly: others compare features one by one.
 KEPT_METRICS = frozenset({"euclidean", "l2", "sqeuclidean", "cosine"})
