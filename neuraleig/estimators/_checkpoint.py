@@ -78,11 +78,12 @@ def check_same_data(checkpoint: Checkpoint, **data: object) -> None:
     saved = checkpoint.load("data")
     if saved is None:
         checkpoint.save("data", hashes)
-        return
+        saved = hashes
     names = sorted(saved.keys() | hashes.keys())
     other = [name for name in names if saved.get(name) != hashes.get(name)]
     if other:
         raise checkpoint.refusal(f"it belongs to a fit with other {', '.join(other)}")
+    checkpoint.bind(hashes)
 
 
 def recall_seeds(checkpoint: Checkpoint, seeds: Seeds) -> Seeds:

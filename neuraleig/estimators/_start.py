@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import scipy.sparse as sp
@@ -49,6 +49,10 @@ class SharedCheckpoint(Checkpoint):
     def load(self, name: str, *kinds: type) -> Any:  # noqa: ANN401
         """Tree that the first process finds."""
         return self.shard.first(lambda: self.folder.load(name, *kinds))
+
+    def bind(self, data: Mapping[str, str]) -> None:
+        """Refuse later entries that were saved for other data, by their hashes."""
+        self.folder.bind(data)
 
     def clear(self) -> None:
         """Forget everything."""

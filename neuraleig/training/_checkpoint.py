@@ -61,6 +61,9 @@ class Checkpoint:
         """Tree that was kept, of dataclasses ``kinds``; ``None`` if there is none."""
         return None
 
+    def bind(self, data: Mapping[str, str]) -> None:
+        """Refuse later entries that were saved for other data, by their hashes."""
+
     def clear(self) -> None:
         """Forget everything."""
 
@@ -139,6 +142,14 @@ class CheckpointFolder(Checkpoint):
         if other:
             raise self.refusal(f"it belongs to a fit with other {', '.join(other)}")
         return tree
+
+    def bind(self, data: Mapping[str, str]) -> None:
+        """Refuse later entries that were saved for other data, by their hashes.
+
+        Fits that begin at the same time in one folder, as in a parallel search, may
+        both find it empty.
+        """
+        self.identity |= data
 
     def clear(self) -> None:
         """Remove all entries, and the folder if nothing else is in it."""

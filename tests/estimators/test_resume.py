@@ -15,7 +15,7 @@ from torch import nn
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
 from neuraleig._fit import _targets, _teach, _tune
 from neuraleig.affinity import NeighborAffinity
-from neuraleig.estimators._checkpoint import identity_of
+from neuraleig.estimators._checkpoint import check_same_data, identity_of
 from neuraleig.training import BaseCallback, CheckpointError
 from neuraleig.training._checkpoint import CheckpointFolder
 
@@ -478,3 +478,17 @@ def test_a_refused_fit_leaves_no_checkpoint_behind(tmp_path):
     with pytest.raises(ValueError, match="n_clusters=2000"):
         NeuralEigenSpectralClustering(2000, checkpoint=tmp_path).fit(X)
     NeuralEigenSpectralClustering(2, checkpoint=tmp_path, random_state=0).fit(X)
+
+
+def test_fits_that_begin_together_in_one_folder_do_not_mix(tmp_path):
+    """As the folds of a parallel search, which have equal parameters."""
+    folder, rows = tmp_path / "fit", {"one": X[:200], "other": X[200:]}
+    begun = {name: CheckpointFolder(folder, {}) for name in rows}
+    for name, checkpoint in begun.items():
+        # Each has looked before the other has saved anything.
+        (folder / "neuraleig-data.safetensors").unlink(missing_ok=True)
+        check_same_data(checkpoint, X=rows[name])
+    begun["one"].save("graph", {"weights": np.ones(3)})
+    with pytest.raises(CheckpointError, match="belongs to a fit with other X"):
+        begun["other"].load("graph")
+    assert begun["one"].load("graph")["weights"].sum() == 3
