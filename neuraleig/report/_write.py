@@ -125,8 +125,8 @@ def write_report(
     bytes.
 
     The time is that of ``predict_proba`` and ``transform``. Memory is needed for one
-    part of the rows and a few copies of ``max_rows`` rows, dense ones also of sparse
-    rows, or for the prediction of one image and the crops.
+    part of the rows and a few copies of ``max_rows`` rows, dense also for sparse rows
+    of up to 1,000 features, or for the prediction of one image and the crops.
 
     All text is escaped, and a content security policy forbids browsers to load
     anything, so that the file can be shared whatever names the data contain.
