@@ -11,6 +11,7 @@ import torch
 from sklearn.base import clone
 
 from neuraleig import NeuralEigenSpectralClustering
+from neuraleig._fit import _teach
 from neuraleig.affinity import NeighborAffinity, TokenAffinity
 from neuraleig.networks import TokenAttention
 from neuraleig.segmentation import _window_tokens
@@ -404,7 +405,10 @@ class TestFit:
         assert_same_labels(fitted.predict(images), before.predict(images))
         assert vars(fitted).keys() == vars(before).keys()
 
-    def test_callbacks_see_both_trainings(self, make_segmenter, images):
+    def test_callbacks_see_both_trainings(self, make_segmenter, images, monkeypatch):
+        # More than there is to know, so that both are needed.
+        monkeypatch.setattr(_teach, "LEARNED_AGREEMENT", 2.0)
+
         class Watch(BaseCallback):
             def __init__(self):
                 self.phases = []
