@@ -54,8 +54,8 @@ class WarmStart(NamedTuple):
     Parameters
     ----------
     has_learned : bool
-        Whether the network knows its targets; or their labels, where these are all
-        that is read off it.
+        Whether the network knows its targets; or the labels of all rows, where these
+        are all that is read off it.
     n_updates : int
         Least squares that were solved, and steps that were taken.
     """
@@ -100,10 +100,7 @@ def teach(
     Memory beyond the rows: the outputs of the trunk for up to 8,192 of them, its
     activations for 2,048, and n_hidden x n_hidden.
     """
-    drawn = problem.drawn(targets.labels, run.seeds.check)
-    lesson = _Lesson.of(problem, targets, drawn, run)
-    judges = problem.judges(drawn, CHECK_ROWS, run.seeds.check)
-    exam = _Lesson.of(problem, targets, judges, run)
+    lesson, exam = _lessons(problem, targets, run)
     lesson.solve_heads(network)
     score = exam.score(network)
     if score.is_known(settings):
@@ -130,8 +127,18 @@ def teach(
             saved=SavedTraining(run.checkpoint, "warm_start", memories=[rounds]),
             shard=run.shard,
         )
-    has_learned = exam.score(network).is_enough(settings)
+    has_learned = exam.score(network).is_enough(settings, of_all=exam is lesson)
     return WarmStart(has_learned, 1 + state.step + state.epoch)
+
+
+def _lessons(problem: Problem, targets: Targets, run: Run) -> tuple[_Lesson, _Lesson]:
+    """Nodes to which heads are fitted, and those by which they are judged."""
+    drawn = problem.drawn(targets.labels, run.seeds.check)
+    lesson = _Lesson.of(problem, targets, drawn, run)
+    judges = problem.judges(drawn, CHECK_ROWS, run.seeds.check)
+    if judges is drawn:
+        return lesson, lesson
+    return lesson, _Lesson.of(problem, targets, judges, run)
 
 
 def _rounds_of(
@@ -213,9 +220,14 @@ class _Score(NamedTuple):
         """Whether labels and functions are near enough to their targets."""
         return self.knows_labels and self.error <= settings.learned_error
 
-    def is_enough(self, settings: Settings) -> bool:
-        """Whether fine-tuning is not needed: labels are all that a head gives."""
-        return self.knows_labels if settings.by_head else self.is_known(settings)
+    def is_enough(self, settings: Settings, *, of_all: bool) -> bool:
+        """Whether nothing is left for fine-tuning; ``of_all``: heads saw all nodes.
+
+        Labels are all that a head gives. But on large data fine-tuning is short beside
+        the warm start, and improves those of nodes that the heads were not fitted to.
+        """
+        by_labels = settings.by_head and of_all and self.knows_labels
+        return by_labels or self.is_known(settings)
 
 
 @dataclass(frozen=True)

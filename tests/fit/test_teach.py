@@ -274,3 +274,12 @@ def test_small_data_are_not_passed_over_for_ever(blobs, monkeypatch):
     model = NeuralEigenSpectralClustering(3, hidden_sizes=(16,), random_state=0)
     # 25 passes over 600 rows, 512 at a step.
     assert model.fit(blobs[0]).n_iter_ == 30
+
+
+def test_known_labels_are_not_enough_where_other_rows_judge(
+    problem, with_noise, run, small_network, settings_of, monkeypatch
+):
+    monkeypatch.setattr(_row_problem, "SOLVE_ROWS", 300)
+    monkeypatch.setattr(_teach, "CHECK_ROWS", 200)
+    network = small_network(rows=problem.rows)
+    assert not teach(network, problem, with_noise, settings_of(), run).has_learned
