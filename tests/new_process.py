@@ -168,12 +168,8 @@ def _execute(kind, *arguments):
 
 
 def _import_library():
-    import torch
-
     import neuraleig.estimators  # noqa: F401
 
-    # torch imports its compiler with the first optimiser.
-    torch.optim.SGD([torch.zeros(1)], lr=1.0)
     gc.freeze()
 
 

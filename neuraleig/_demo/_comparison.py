@@ -11,7 +11,6 @@ from typing import Protocol, Self, TextIO
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
@@ -154,9 +153,6 @@ def run_demo(name: str, *, seed: int, folder: Path | None, out: TextIO) -> None:
     out.write(_heading(split, seed))
     out.flush()
     with live_bar("neuraleig: start"):
-        # The first optimiser of a process imports 800 modules, which is not part of a
-        # fit.
-        torch.optim.Adam([torch.zeros(1, requires_grad=True)])
         graph = scoring_graph(split.X_train)
     found = {}
     for title, method in methods.items():

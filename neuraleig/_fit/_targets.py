@@ -132,6 +132,7 @@ def _targets_of(
         graph,
         seed=seeds.labels,
         n_starts=n_starts,
+        device=device,
     )
     # In one layout, whether computed or read from a checkpoint: sums round by it.
     learned = functions[:, 1:n_components].astype(np.float32, order="C")

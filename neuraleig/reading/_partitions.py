@@ -13,13 +13,14 @@ from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Graph
 from neuraleig.metrics import cluster_transitions, cut_of_transitions
 from neuraleig.reading._base import DIFFUSION_TIME, diffused_rows
-from neuraleig.reading._kmeans import drawn_rows, fitted_kmeans
+from neuraleig.reading._kmeans import kmeans_labels
 from neuraleig.reading._refine import refined_labels
 from neuraleig.reading._renumbered import numbered_by_first
 from neuraleig.reading._splits import Splitter, least_volume
 
 # Numbers of functions per cluster that k-means is tried with, one start each.
 FUNCTIONS_PER_CLUSTER = (1.0, 1.5, 2.0)
+N_STARTS = 1
 # Functions that a cluster is split along. Not tuned: half as many as where one number
 # is read, in half the time.
 N_FUNCTIONS = 4
@@ -177,12 +178,12 @@ def _kmeans_labels(
         rows = diffused_rows(
             functions[:, :n_used], eigenvalues[:n_used], DIFFUSION_TIME
         )
-        drawn, drawn_counts = drawn_rows(rows, counts, MAX_ROWS, generator)
-        if number > len(drawn):
-            continue
-        start = int(generator.randint(2**31 - 1))
-        kmeans = fitted_kmeans(drawn, number, drawn_counts, 1, start)
-        yield np.asarray(kmeans.predict(rows), dtype=np.int64)
+        if number <= min(len(rows), MAX_ROWS):
+            found = kmeans_labels(
+                rows, number, counts, N_STARTS, generator, n_most=MAX_ROWS
+            )
+            for labels in found:
+                yield labels.astype(np.int64)
 
 
 def merged_labels(graph: Graph, labels: Array) -> tuple[IntArray, float]:

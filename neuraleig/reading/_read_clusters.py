@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+import torch
 
+from neuraleig._device import CPU
 from neuraleig._typing import Array, FloatArray, IntArray
 from neuraleig.affinity import Graph
 from neuraleig.reading._agreement import reading_agreement
 from neuraleig.reading._base import DIFFUSION_TIME, diffused_rows
 from neuraleig.reading._judge import Judgement, judge_labels, judged_graph
-from neuraleig.reading._kmeans import drawn_rows, fitted_kmeans
+from neuraleig.reading._kmeans import kmeans_labels
 from neuraleig.reading._nearest_centre import NearestCentre
 from neuraleig.reading._refine import refined_labels
 from neuraleig.reading._renumbered import numbered_by_first
@@ -124,6 +126,7 @@ def read_clusters(
     diffusion_time: float = DIFFUSION_TIME,
     seed: int,
     n_starts: int | None = None,
+    device: torch.device = CPU,
 ) -> Reading:
     """Labels of the best candidate, by normalised cut and modularity on the graph.
 
@@ -149,6 +152,8 @@ def read_clusters(
     n_starts : int or None, default=None
         Starts of k-means for every number of functions; ``None``: 10, and 30 beyond
         50,000 rows.
+    device : torch.device, default=CPU
+        Device of k-means.
 
     Returns
     -------
@@ -166,17 +171,26 @@ def read_clusters(
     table = functions if nodes is None else functions[nodes]
     if n_starts is None:
         n_starts = N_STARTS if len(table) <= FEW_STARTS_ROWS else MANY_STARTS
-    candidates = list(
-        _candidates(
-            table, eigenvalues, n_clusters, judged, diffusion_time, seed, n_starts
-        )
+    starts = _starts(
+        table,
+        eigenvalues,
+        n_clusters,
+        judged.relative_counts,
+        diffusion_time=diffusion_time,
+        seed=seed,
+        n_starts=n_starts,
+        device=device,
     )
+    split = split_clusters(judged, table, n_clusters)
+    if split is not None:
+        described = min(int(np.ceil(DESCRIBED_BY * n_clusters)), eigenvalues.size)
+        starts = chain([(split, described)], starts)
+    candidates = list(_candidates(judged, n_clusters, starts))
     best = best_candidate(candidates)
     labels = best.labels.astype(np.int64)
     agreement = _agreement(best, candidates)
-    counts = judged.relative_counts
     reader = NearestCentre.of_labels(
-        table, labels, eigenvalues, best.n_used, counts, diffusion_time
+        table, labels, eigenvalues, best.n_used, judged.relative_counts, diffusion_time
     )
     if nodes is not None:
         everywhere = reader.labels(functions, functions[:, :0])
@@ -192,24 +206,11 @@ def read_clusters(
 
 
 def _candidates(
-    functions: Array,
-    eigenvalues: FloatArray,
-    n_clusters: int,
-    graph: Graph,
-    diffusion_time: float,
-    seed: int,
-    n_starts: int,
+    graph: Graph, n_clusters: int, starts: Iterable[tuple[IntArray, int]]
 ) -> Iterator[Candidate]:
     """Distinct refined candidates."""
     known: set[int] = set()
-    described = min(int(np.ceil(DESCRIBED_BY * n_clusters)), eigenvalues.size)
-    split = split_clusters(graph, functions, n_clusters)
-    counts = graph.relative_counts
-    starts = _starts(
-        functions, eigenvalues, n_clusters, diffusion_time, seed, n_starts, counts
-    )
-    found = starts if split is None else chain([(split, described)], starts)
-    for start, n_used in found:
+    for start, n_used in starts:
         start = numbered_by_first(start)
         before = hash(start.tobytes())
         if before in known:
@@ -261,10 +262,12 @@ def _starts(
     functions: Array,
     eigenvalues: FloatArray,
     n_clusters: int,
+    counts: IntArray | None,
+    *,
     diffusion_time: float,
     seed: int,
     n_starts: int,
-    counts: IntArray | None,
+    device: torch.device,
 ) -> Iterator[tuple[IntArray, int]]:
     """Labels by k-means, and the number of functions they are read off."""
     generator = np.random.RandomState(seed)
@@ -272,8 +275,14 @@ def _starts(
         rows = diffused_rows(
             functions[:, :n_used], eigenvalues[:n_used], diffusion_time
         )
-        drawn, drawn_counts = drawn_rows(rows, counts, MAX_ROWS, generator)
-        for _ in range(n_starts):
-            start = int(generator.randint(2**31 - 1))
-            kmeans = fitted_kmeans(drawn, n_clusters, drawn_counts, 1, start)
-            yield np.asarray(kmeans.predict(rows), dtype=np.int64), n_used
+        found = kmeans_labels(
+            rows,
+            n_clusters,
+            counts,
+            n_starts,
+            generator,
+            n_most=MAX_ROWS,
+            device=device,
+        )
+        for labels in found:
+            yield labels.astype(np.int64), n_used

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
@@ -48,7 +49,25 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     return x.mT if tall else x
 
 
-class Muon(torch.optim.Optimizer):
+class _UncompiledOptimizer(torch.optim.Optimizer):
+    """Methods of torch's optimisers without what keeps compilers out of them.
+
+    The first call of any of those imports the compiler, which takes longer than many a
+    fit. Steps are never compiled here.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+
+
+class Adam(_UncompiledOptimizer, torch.optim.Adam):
+    """torch's Adam."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+
+class Muon(_UncompiledOptimizer):
     """Momentum, orthogonalised: all directions of a matrix learn at the same pace.
 
     Where Adam takes hundreds of steps to the eigenfunctions of small graphs, this
@@ -147,5 +166,5 @@ def make_optimizers(
     if others:
         # One kernel for all, where torch has it.
         is_fused = all(w.device.type in FUSED and w.is_floating_point() for w in others)
-        optimizers.append(torch.optim.Adam(others, lr=lr, fused=is_fused or None))
+        optimizers.append(Adam(others, lr=lr, fused=is_fused or None))
     return optimizers

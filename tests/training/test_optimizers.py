@@ -1,9 +1,15 @@
+import new_process
 import pytest
 import torch
 from torch import nn
 
 from neuraleig.training import Muon
-from neuraleig.training._optimizers import OPTIMIZERS, make_optimizers, orthogonalized
+from neuraleig.training._optimizers import (
+    OPTIMIZERS,
+    Adam,
+    make_optimizers,
+    orthogonalized,
+)
 
 
 def matrix_of(*shape, seed=0):
@@ -86,6 +92,32 @@ def test_every_parameter_has_one_optimizer(name):
     assert sorted(taken) == sorted(map(id, network.parameters()))
     kinds = [type(optimizer).__name__ for optimizer in optimizers]
     assert kinds == (["Muon", "Adam"] if name == "muon" else ["Adam"])
+
+
+def test_training_does_not_import_the_compiler():
+    # It takes seconds, longer than most fits.
+    code = (
+        "import sys, torch; from torch import nn; "
+        "from neuraleig.training._optimizers import make_optimizers; "
+        "network = nn.Linear(2, 2); "
+        "network(torch.ones(1, 2)).sum().backward(); "
+        "made = make_optimizers('muon', network, [network.weight], 0.1); "
+        "[(o.step(), o.load_state_dict(o.state_dict())) for o in made]; "
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert new_process.run(["-c", code]).returncode == 0
+
+
+def test_adam_steps_as_that_of_torch():
+    weights = [torch.full((3,), 2.0, requires_grad=True) for _ in range(2)]
+    for weight, kind in zip(weights, (Adam, torch.optim.Adam), strict=True):
+        optimizer = kind([weight], lr=0.1)
+        for _ in range(5):
+            optimizer.zero_grad()
+            weight.square().sum().backward()
+            optimizer.step()
+        assert optimizer.state_dict()["param_groups"][0]["lr"] == 0.1
+    torch.testing.assert_close(*weights, rtol=0, atol=0)
 
 
 def test_a_network_without_matrices_goes_by_adam():
