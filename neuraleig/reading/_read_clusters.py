@@ -17,7 +17,7 @@ from neuraleig.reading._base import DIFFUSION_TIME, diffused_rows
 from neuraleig.reading._judge import Judgement, judge_labels, judged_graph
 from neuraleig.reading._kmeans import kmeans_labels
 from neuraleig.reading._nearest_centre import NearestCentre
-from neuraleig.reading._refine import refined_labels
+from neuraleig.reading._refine import Refiner, refined_labels
 from neuraleig.reading._renumbered import numbered_by_first
 from neuraleig.reading._splits import least_share, split_clusters
 
@@ -210,12 +210,13 @@ def _candidates(
 ) -> Iterator[Candidate]:
     """Distinct refined candidates."""
     known: set[int] = set()
+    refiner = Refiner(graph)
     for start, n_used in starts:
         start = numbered_by_first(start)
         before = hash(start.tobytes())
         if before in known:
             continue
-        labels = numbered_by_first(refined_labels(graph, start))
+        labels = numbered_by_first(refiner.refined(start))
         after = hash(labels.tobytes())
         if after == before or after not in known:
             small = labels.astype(np.min_scalar_type(n_clusters))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neuraleig.metrics import normalized_cut
 from neuraleig.reading import refined_labels
-from neuraleig.reading._refine import _round
+from neuraleig.reading._refine import Refiner
 
 TRUTH = np.repeat([0, 1, 2], [60, 25, 10])
 
@@ -53,7 +53,7 @@ def test_a_round_is_that_of_kernel_k_means(planted_graph, uniform):
     cost = inside / volumes**2 - 2 * toward / (degrees[:, None] * volumes)
     # Only clusters to which a stored edge leads.
     cost[graph.weights @ members == 0] = np.inf
-    cut, moved = _round(graph, labels, 3)
+    cut, moved = Refiner(graph).one_round(labels, 3)
     np.testing.assert_array_equal(moved, cost.argmin(axis=1))
     assert cut == pytest.approx(cut_of(graph, labels))
 
@@ -99,4 +99,6 @@ def test_the_cut_counts_random_pairs_of_nodes_without_edges_to_their_cluster(
     labels = TRUTH.copy()
     labels[0] = 2
     assert not graph.weights[[0]][:, labels == 2].nnz
-    assert _round(graph, labels, 3)[0] == pytest.approx(cut_of(graph, labels))
+    assert Refiner(graph).one_round(labels, 3)[0] == pytest.approx(
+        cut_of(graph, labels)
+    )
