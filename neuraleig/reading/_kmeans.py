@@ -138,9 +138,11 @@ def _spread_centres(
         products = torch.addmm(norms, rows[trials.flatten()], rows.T, alpha=-2)
         distances = products.view(n_starts, n_trials, -1)
         distances = distances.add_(norms[trials][..., None]).clamp_(min=0)
+        # The first is any row: starts differ most by it.
+        best = torch.zeros_like(starts)
         if number > 0:
             distances = torch.minimum(distances, closest[:, None])
-        best = (distances @ weights).argmin(dim=1)
+            best = (distances @ weights).argmin(dim=1)
         closest = distances[starts, best]
         chosen.append(trials[starts, best])
     return rows[torch.stack(chosen, dim=1)]
