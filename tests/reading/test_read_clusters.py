@@ -15,7 +15,7 @@ from neuraleig.reading import (
 )
 from neuraleig.reading import _judge as judging
 from neuraleig.reading import _read_clusters as reading_module
-from neuraleig.reading._read_clusters import Candidate, best_candidate
+from neuraleig.reading._read_clusters import Candidate, ranked_candidates
 from neuraleig.spectrum import graph_spectrum
 
 TRUTH = np.repeat(np.arange(3), 20)
@@ -164,7 +164,7 @@ def test_a_far_blob_leaves_the_labels_of_the_rest():
 
 def test_no_candidate_with_a_dead_cluster_beats_one_without():
     whole, dead = candidate_of(1.0, 0.1, n_clusters=3), candidate_of(0.0, 0.9)
-    assert best_candidate([dead, whole, dead]) is whole
+    assert ranked_candidates([dead, whole, dead])[0] is whole
 
 
 def test_modularity_decides_among_small_cuts():
@@ -173,8 +173,8 @@ def test_modularity_decides_among_small_cuts():
         candidate_of(0.3, 0.5),
         candidate_of(0.5, 0.9),
     )
-    assert best_candidate([least, fair, cut_up]) is fair
-    assert best_candidate([least, cut_up]) is least
+    assert ranked_candidates([least, fair, cut_up])[0] is fair
+    assert ranked_candidates([least, cut_up])[0] is least
 
 
 @pytest.mark.parametrize(
@@ -194,20 +194,23 @@ def test_what_cuts_hardly_anything_is_never_given_up(
     cut, modularity, evener_cut, evener_modularity
 ):
     right = candidate_of(cut, modularity)
-    assert best_candidate([candidate_of(evener_cut, evener_modularity), right]) is right
+    assert (
+        ranked_candidates([candidate_of(evener_cut, evener_modularity), right])[0]
+        is right
+    )
 
 
 def test_few_nodes_that_are_cut_off_are_no_cluster():
     even, uneven = candidate_of(0.3, 0.4), candidate_of(0.01, 0.1, share=0.004)
-    assert best_candidate([uneven, even]) is even
+    assert ranked_candidates([uneven, even])[0] is even
     component = candidate_of(0.0, 0.1, share=0.004)
-    assert best_candidate([component, even]) is component
-    assert best_candidate([uneven]) is uneven
+    assert ranked_candidates([component, even])[0] is component
+    assert ranked_candidates([uneven])[0] is uneven
 
 
 def test_rounding_of_cuts_does_not_decide():
     exact, rounded = candidate_of(0.0, 0.5), candidate_of(1e-16, 0.5005)
-    assert best_candidate([exact, rounded]) is rounded
+    assert ranked_candidates([exact, rounded])[0] is rounded
 
 
 def test_k_means_counts_nodes_by_their_copies(planted_graph):
