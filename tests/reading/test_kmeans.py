@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import adjusted_rand_score
@@ -71,6 +72,14 @@ def test_few_distinct_rows_leave_clusters_empty():
     assert found.max() < 5
     for labels in found:
         assert adjusted_rand_score(np.arange(3).repeat(10), labels) == 1.0
+
+
+@pytest.mark.gpu
+def test_a_device_finds_the_same_clusters():
+    rows, y = make_blobs(600, centers=6, n_features=8, random_state=0)
+    generator, device = np.random.RandomState(0), torch.device("cuda")
+    for found in kmeans_labels(rows, 6, None, 5, generator, n_most=400, device=device):
+        assert adjusted_rand_score(y, found) == 1.0
 
 
 def test_seeds_alone_decide():
