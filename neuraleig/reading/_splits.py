@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from neuraleig._typing import Array, FloatArray, IntArray
@@ -206,13 +206,9 @@ def _split(
     degrees = graph.degrees[nodes]
     if degrees.sum() < max(2 * least, np.finfo(float).tiny) or nodes.size < 2:
         return best
-    inner = graph.weights
-    if nodes.size < graph.n_nodes:
-        inner = sp.csr_array(inner[nodes][:, nodes])
-    edges = sp.triu(inner, 1, format="coo")
+    edges, within = _edges_within(graph, nodes)
     # What leaves the piece already.
-    within = np.asarray(inner.sum(axis=1)).ravel() + graph.uniform * nodes.size
-    leaving = np.maximum(degrees - within, 0.0)
+    leaving = np.maximum(degrees - within - graph.uniform * nodes.size, 0.0)
     before = float(leaving.sum() / degrees.sum())
     table = values[nodes]
     variances = np.var(table, axis=0)
@@ -232,8 +228,29 @@ def _split(
     return best
 
 
+class _Edges(NamedTuple):
+    """Edges within a piece: positions of their ends in it, and weights."""
+
+    first: IntArray
+    second: IntArray
+    weights: FloatArray
+
+
+def _edges_within(graph: Graph, nodes: IntArray) -> tuple[_Edges, FloatArray]:
+    """Edges within a piece, and the weight of those of every node, loops included."""
+    rows = graph.weights[nodes] if nodes.size < graph.n_nodes else graph.weights
+    position = np.full(graph.n_nodes, -1)
+    position[nodes] = np.arange(nodes.size)
+    first = np.repeat(np.arange(nodes.size), np.diff(rows.indptr))
+    second = position[rows.indices]
+    inside = np.where(second >= 0, rows.data, 0.0)
+    within = np.bincount(first, inside, minlength=nodes.size).astype(np.float64)
+    once = np.flatnonzero(second > first)
+    return _Edges(first[once], second[once], rows.data[once]), within
+
+
 def _sweep(
-    edges: sp.coo_array,
+    edges: _Edges,
     order: IntArray,
     degrees: FloatArray,
     leaving: FloatArray,
@@ -243,11 +260,11 @@ def _sweep(
     n_nodes = order.size
     rank = np.empty(n_nodes, dtype=np.int64)
     rank[order] = np.arange(n_nodes)
-    row, column = rank[edges.row], rank[edges.col]
+    row, column = rank[edges.first], rank[edges.second]
     # An edge is cut from its first end on, until its second.
     crossing = np.cumsum(
-        np.bincount(np.minimum(row, column), edges.data, minlength=n_nodes)
-        - np.bincount(np.maximum(row, column), edges.data, minlength=n_nodes)
+        np.bincount(np.minimum(row, column), edges.weights, minlength=n_nodes)
+        - np.bincount(np.maximum(row, column), edges.weights, minlength=n_nodes)
     )[:-1]
     first = np.arange(1, n_nodes)
     crossing = crossing + uniform * first * (n_nodes - first)
