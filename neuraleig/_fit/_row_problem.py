@@ -13,7 +13,7 @@ from torch import Tensor
 from neuraleig._batch import Edges
 from neuraleig._fit._problem import Inputs, Problem, Sampler
 from neuraleig._fit._run import Run
-from neuraleig._fit._settings import BATCH_ROWS, Settings
+from neuraleig._fit._settings import Settings
 from neuraleig._shard import ALONE, Shard
 from neuraleig._standardize import Standardization, near_rows
 from neuraleig._typing import Array, IntArray
@@ -196,7 +196,7 @@ class RowProblem(Problem):
 
     def teaching_batches(self, settings: Settings, seed: int) -> tuple[Sampler, float]:
         """Batches of rows, half as many as in a step of fine-tuning."""
-        batch_size = (settings.batch_size or BATCH_ROWS) // 2
+        batch_size = settings.batch_rows // 2
         counts = self.graph.relative_counts
         n_drawn = len(self.rows) if counts is None else int(counts.sum())
         sampler = NodeSampler(self.rows, max(batch_size, 1), seed=seed, counts=counts)
@@ -212,7 +212,7 @@ class RowProblem(Problem):
         self, settings: Settings, held_out: float, seed: int
     ) -> tuple[Sampler, bool]:
         """Batches of edges of the stored graph, or of rows with their affinity."""
-        batch_size = settings.batch_size or BATCH_ROWS
+        batch_size = settings.batch_rows
         if not settings.by_edges:
             sampler = NodeSampler(
                 self.standardization.apply(self.X),

@@ -47,8 +47,9 @@ class Training(Component):
         Temperature of the soft assignments at the first and the last step.
     batch_size : int or None, default=None
         Rows per fine-tuning step (``batch_size // 2`` edges); the warm start uses
-        half as many. ``None``: 512. For a network over windows of images, windows
-        per step; ``None``: as many as have 6,400 tokens.
+        half as many. ``None``: 512, and 1,024 from 50,000 rows on after an exact warm
+        start. For a network over windows of images, windows per step; ``None``: as
+        many as have 6,400 tokens.
     lr : float, default=3e-3
         Highest learning rate of fine-tuning, which falls along a cosine.
     optimizer : {"muon", "adam"}, default="muon"

@@ -7,7 +7,9 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 
 from neuraleig import NeuralEigenSpectralClustering
+from neuraleig._device import CPU
 from neuraleig._fit import RowProblem, _tune
+from neuraleig._fit._settings import Settings
 from neuraleig._fit._teach import teach
 from neuraleig._fit._tune import tune
 from neuraleig.affinity import NeighborAffinity, RBFAffinity
@@ -196,3 +198,19 @@ def test_batches_of_rows_have_the_random_pairs_too(affinity):
     ]
     # Random pairs are cut whatever the clusters are.
     assert first[1] > first[0] + 0.05
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_rows", "batch_rows"),
+    [
+        ({}, 49_999, 512),
+        ({}, 50_000, 1_024),
+        ({"init": "random"}, 50_000, 512),
+        ({"batch_size": 64}, 50_000, 64),
+    ],
+)
+def test_steps_of_large_data_take_more_rows(changes, n_rows, batch_rows):
+    settings = Settings.of(
+        Training(**changes), by_edges=True, n_rows=n_rows, by_head=True, device=CPU
+    )
+    assert settings.batch_rows == batch_rows
