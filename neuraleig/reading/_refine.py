@@ -103,8 +103,7 @@ class Refiner:
     def __init__(self, graph: Graph) -> None:
         weights = graph.weights
         self._graph = graph
-        self._n_edges = np.diff(weights.indptr)
-        self._sources = np.repeat(np.arange(graph.n_nodes), self._n_edges)
+        self._sources = np.repeat(np.arange(graph.n_nodes), np.diff(weights.indptr))
         self._loops = weights.diagonal()
         self._stored = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
 
@@ -196,8 +195,13 @@ class Refiner:
         weights = self._graph.weights
         # Small integers, of which more are in the cache.
         small = labels.astype(np.min_scalar_type(n_clusters))
-        others = small[weights.indices]
-        crossing = np.flatnonzero(np.repeat(small, self._n_edges) != others)
-        ends = (self._sources[crossing], others[crossing].astype(np.int64))
-        shape = (labels.size, n_clusters)
-        return sp.csr_array(sp.coo_array((weights.data[crossing], ends), shape))
+        others = np.take(small, weights.indices)
+        crossing = np.flatnonzero(np.take(small, self._sources) != others)
+        per_node = np.bincount(self._sources[crossing], minlength=labels.size)
+        offsets = np.concatenate([[0], np.cumsum(per_node)])
+        ends = others[crossing].astype(np.int64)
+        outward = sp.csr_array(
+            (weights.data[crossing], ends, offsets), (labels.size, n_clusters)
+        )
+        outward.sum_duplicates()
+        return outward

@@ -69,14 +69,17 @@ def numbered_by_first(labels: IntArray) -> IntArray:
     Parameters
     ----------
     labels : ndarray of shape (n_samples,), int64
-        Labels of any numbers.
+        Labels, from 0.
 
     Returns
     -------
     labels : ndarray of shape (n_samples,), int64
         Of the same clusters, from 0.
     """
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    last = labels.size
+    first = np.full(labels.max() + 1, last)
+    # Of several rows of a label, the one that is assigned last remains.
+    first[labels[::-1]] = np.arange(last - 1, -1, -1)
     rank = np.empty(first.size, dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(first.size)
-    return rank[inverse]
+    rank[np.argsort(first, kind="stable")] = np.arange(first.size)
+    return rank[labels]
