@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,22 @@ def has_dlpack(X: object) -> bool:
     if isinstance(X, np.ndarray | torch.Tensor):
         return False
     return hasattr(X, "__dlpack__") and hasattr(X, "__dlpack_device__")
+
+
+def data_frame(columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> Any:  # noqa: ANN401
+    """Data frame of pandas, or else polars; None is a missing value.
+
+    Raises an ImportError if neither is installed.
+    """
+    for library in ("pandas", "polars"):
+        try:
+            frame = import_module(library).DataFrame
+        except ImportError:
+            continue
+        found = frame(columns)
+        # As files are read: pandas before version 3 keeps None in columns of text.
+        return found.where(found.notna(), np.nan) if library == "pandas" else found
+    raise ImportError("columns are taken from data frames; install pandas or polars")
 
 
 def is_sparse_tensor(X: torch.Tensor) -> bool:

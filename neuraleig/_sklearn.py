@@ -53,6 +53,7 @@ __all__ = [
     "infrequent_places",
     "rows_at",
     "transform_output",
+    "used_places",
     "with_callbacks",
 ]
 
@@ -89,6 +90,19 @@ def column_places(columns: ColumnTransformer) -> dict[str, list[int]]:
     """Columns of the parts of a fitted transformer, and of ``"remainder"``."""
     places = columns._transformer_to_input_indices.items()
     return {name: [int(place) for place in found] for name, found in places}
+
+
+def used_places(columns: ColumnTransformer) -> list[int]:
+    """Columns that a fitted transformer does not drop, in ascending order."""
+    places = column_places(columns)
+    return sorted(
+        {
+            place
+            for name, step, _ in columns.transformers_
+            if not (isinstance(step, str) and step == "drop")
+            for place in places[name]
+        }
+    )
 
 
 def infrequent_places(encoder: BaseEstimator) -> list[IntArray | None] | None:

@@ -18,6 +18,8 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("wording")
     rows = np.random.default_rng(0).normal(size=(40, 3))
     np.save(path / "rows.npy", rows)
+    (path / "one.txt").write_text("a", encoding="utf-8")
+    (path / "many.txt").write_text("a\n" * 41, encoding="utf-8")
     np.save(path / "few.npy", rows[:2])
     np.save(path / "equal.npy", np.ones((20, 3)))
     np.save(path / "large.npy", rows * 1e300)
@@ -42,6 +44,8 @@ def folder(tmp_path_factory):
         ("fit wide.npy -o m --align-to=model", "--align-to='model' was fitted with 3"),
         ("choose rows.npy --training.init=random", "--max-clusters none"),
         ("choose equal.npy", "are no numbers to rank"),
+        ("report model rows.npy -o r.html --texts one.txt", "--texts has 1 entries, "),
+        ("report model rows.npy -o r.html --row-names many.txt", "the 40 rows of DATA"),
         ("predict model rows.npy --device=cuda:99", "--device='cuda:99'"),
         ("evaluate model wide.npy", "wide.npy has 6 columns"),
         ("export model -o m.onnx --image-size 3 3", "--image-size=3,3 is for"),

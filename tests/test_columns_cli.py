@@ -2,13 +2,16 @@
 
 import csv
 import io
+import json
 import re
 
 import numpy as np
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from neuraleig import NeuralEigenSpectralClustering, load, save
 from neuraleig.cli import main
@@ -187,6 +190,24 @@ def test_pipelines_of_python_label_files(tmp_path):
     assert [int(row["label"]) for row in labels_of(text)] == expected
     np.save(tmp_path / "x.npy", rows)
     assert call("evaluate", tmp_path / "model", tmp_path / "x.npy")[0] == 0
+    line = ("evaluate", tmp_path / "model", tmp_path / "x.npy", "--reference")
+    status, text = call(*line, tmp_path / "x.npy", "--json")
+    assert (status, json.loads(text)["cluster_shift"]) == (0, 0.0)
+
+
+def test_missing_numbers_are_skipped_where_no_step_fills_them(tmp_path):
+    rows = [[i % 2 * 9 + i / 100, i / 50] for i in range(60)]
+    model = make_pipeline(
+        StandardScaler(), NeuralEigenSpectralClustering(2, random_state=0)
+    ).fit(np.array(rows))
+    save(model, tmp_path / "model")
+    data = written(tmp_path / "x.csv", [*rows[:3], [1, ""], *rows[3:5]], "xy")
+    assert call("predict", tmp_path / "model", data)[0] == 1
+    status, text = call("predict", tmp_path / "model", data, "--bad-rows", "skip")
+    assert status == 0
+    found = [row["label"] for row in labels_of(text)]
+    expected = list(map(str, model.predict(np.array(rows[:5]))))
+    assert found == [*expected[:3], "", *expected[3:]]
 
 
 def test_kept_cells_are_as_they_were(tmp_path):
@@ -316,3 +337,75 @@ def test_results_that_cannot_be_written_are_refused_before_the_fit(
     assert call("fit", *given, "-o", model, "--drop", "customer")[0] in (1, 2)
     assert re.search(message, capsys.readouterr().err)
     assert not model.exists()
+
+
+@pytest.fixture(scope="module")
+def framed(tmp_path_factory):
+    """A pipeline of Python that takes columns by their names, and its frame."""
+    pandas = pytest.importorskip("pandas")
+    kinds = np.arange(90) % 3
+    frame = pandas.DataFrame(
+        {
+            "unused": "-",
+            "plan": np.array(["free", "pro", "basic"])[kinds],
+            "age": kinds * 20.0 + np.arange(90) / 30,
+            "level": kinds,
+        }
+    )
+    frame.loc[4, "plan"], frame.loc[5, "age"] = np.nan, np.nan
+    columns = ColumnTransformer(
+        [
+            ("age", make_pipeline(SimpleImputer(), StandardScaler()), ["age"]),
+            ("kinds", OneHotEncoder(sparse_output=False), ["plan", "level"]),
+        ]
+    )
+    model = make_pipeline(columns, NeuralEigenSpectralClustering(3, random_state=0))
+    folder = tmp_path_factory.mktemp("framed")
+    save(model.fit(frame), folder / "model")
+    return folder, model, frame
+
+
+@pytest.mark.parametrize("order", [["level", "age", "plan"], ["plan", "age", "level"]])
+def test_pipelines_take_columns_of_files_by_their_names(framed, order):
+    folder, model, frame = framed
+    data = folder / "x.csv"
+    frame[[*order, "unused"]].rename(columns={"unused": "id"}).to_csv(data, index=False)
+    status, text = call("predict", folder / "model", data, "--keep", "id")
+    assert status == 0
+    expected = model.predict(frame).tolist()
+    assert [int(row["label"]) for row in labels_of(text)] == expected
+    assert {row["id"] for row in labels_of(text)} == {"-"}
+    assert call("transform", folder / "model", data, "-o", folder / "f.npy")[0] == 0
+    np.testing.assert_allclose(np.load(folder / "f.npy"), model.transform(frame))
+
+
+def test_pipelines_name_the_columns_that_a_file_lacks(framed, capsys):
+    folder, _, frame = framed
+    frame[["age", "level"]].to_csv(folder / "y.csv", index=False)
+    assert call("predict", folder / "model", folder / "y.csv")[0] == 1
+    assert "is without 'plan'" in capsys.readouterr().err
+
+
+def test_reports_show_the_columns_of_frames(framed):
+    pytest.importorskip("matplotlib")
+    folder, _, frame = framed
+    frame.to_csv(folder / "z.csv", index=False)
+    page = folder / "z.html"
+    assert call("report", folder / "model", folder / "z.csv", "-o", page)[0] == 0
+    html = page.read_text(encoding="utf-8")
+    assert "plan" in html
+    assert "(missing)" in html
+    assert "unused" not in html
+
+
+def test_rows_have_not_drifted_from_themselves(folder, framed):
+    framed[2].to_csv(framed[0] / "w.csv", index=False)
+    for model, data in (
+        (folder / "model", folder / "customers.csv"),
+        (framed[0] / "model", framed[0] / "w.csv"),
+    ):
+        line = ("evaluate", model, data, "--reference", data, "--json")
+        status, text = call(*line)
+        found = json.loads(text)
+        assert (status, found["cluster_shift"]) == (0, 0.0)
+        assert found["novel_share"] == found["expected_novel_share"]

@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
 from neuraleig._cli._drift import DRIFTED, Findings, drift_scores, size_scores
-from neuraleig._cli._models import RowModel, load_row_model, parts_with_bar
+from neuraleig._cli._models import RowModel, load_row_model
 from neuraleig._cli._readers import Reader
 from neuraleig._tables import STANDARD_INPUT, TableError, read_labels
 from neuraleig._terminal import live_bar
@@ -89,7 +89,7 @@ def evaluate(
     without = (group_column, label_column if labels is None else None)
     loaded = load_row_model(model, device, columns, data, *without, with_clusters=True)
     if reference is not None:
-        then = _reference(loaded, model, columns, reference, group_column)
+        then = _reference(loaded, model, device, columns, reference, group_column)
         scores = drift_scores(
             Findings.of(loaded.estimator, loaded.parts()), then, tolerance
         )
@@ -128,6 +128,7 @@ def _modularity(
 def _reference(
     loaded: RowModel,
     model: Path,
+    device: str,
     columns: Columns,
     reference: str,
     group_column: str | None,
@@ -135,12 +136,10 @@ def _reference(
     """Findings in rows of a file, or those that the model keeps of its fit."""
     if Path(reference).exists() and model.samefile(reference):
         return Findings.of_fit(loaded.estimator, model)
-    table = columns.table(reference, group_column)
-    n_features = loaded.estimator.n_features_in_
-    matched = table.matched(loaded.feature_names, n_features)
-    return Findings.of(
-        loaded.estimator, parts_with_bar(matched, "neuraleig: reference")
+    then = load_row_model(
+        model, device, columns, reference, group_column, with_clusters=True
     )
+    return Findings.of(then.estimator, then.parts("neuraleig: reference"))
 
 
 def json_text(scores: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import copy
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from neuraleig import DenseSegmenter, load
 from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
+from neuraleig._cli._frames import Frames, fills_gaps, takes_frames
 from neuraleig._cli._info import check_holds_images, check_holds_rows
 from neuraleig._cli._options import (
     Names,
@@ -43,15 +44,10 @@ class RowModel:
 
     def parts(self, text: str = "neuraleig: rows") -> Iterator[Any]:
         """Rows part by part, under a bar."""
-        return parts_with_bar(self.table, text)
-
-
-def parts_with_bar(table: Table, text: str) -> Iterator[Any]:
-    """Rows of a table part by part, under a bar."""
-    with live_bar(text, table.source.n_rows, "rows") as advance:
-        for rows in table:
-            yield rows
-            advance(len(rows))
+        with live_bar(text, self.table.source.n_rows, "rows") as advance:
+            for rows in self.table:
+                yield rows
+                advance(len(rows))
 
 
 def load_row_model(
@@ -75,6 +71,9 @@ def load_row_model(
     if isinstance(estimator, Pipeline) and is_prepared(estimator):
         rows = _prepared_rows(estimator, columns, data, keep, skips)
         return RowModel(estimator[-1], rows.feature_names, n_clusters, rows)
+    if isinstance(estimator, Pipeline) and takes_frames(estimator):
+        rows = _framed_rows(estimator, columns.table(data, *without), keep, skips)
+        return RowModel(estimator[-1], rows.feature_names, n_clusters, rows)
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None:
         names = tuple(names)
@@ -88,11 +87,10 @@ def load_row_model(
     elif names is not None:
         del estimator.feature_names_in_
     if keep or skips or before is not None:
-        n_features = estimator.n_features_in_
         table = MixedRows(
-            _mixed(table, keep, skips=skips, may_lack=before is not None),
+            _mixed(table, keep, skips=skips, may_lack=fills_gaps(before)),
             names if before is None else None,
-            n_features,
+            estimator.n_features_in_,
             partial(_numbers_of, before, table.n_features),
         )
     return RowModel(estimator, table.feature_names, n_clusters, table)
@@ -114,6 +112,19 @@ def _numbers_of(before: Pipeline | None, n_columns: int, cells: Any) -> Any:  # 
         # Names were matched.
         warnings.simplefilter("ignore", UserWarning)
         return before.transform(rows)
+
+
+def _framed_rows(model: Pipeline, table: Table, keep: Names, skips: bool) -> MixedRows:
+    """Rows of a table that a pipeline takes as data frames, as its last step does."""
+    frames, before = Frames(model, table), model[:-1]
+    kept = tuple(chosen_columns(table.source, keep)) if keep else ()
+    kinds = replace(frames.kinds, kept=kept)
+    return MixedRows(
+        MixedTable(table.source, kinds, skips=skips),
+        None,
+        model[-1].n_features_in_,
+        lambda cells: before.transform(frames.frame(cells)),
+    )
 
 
 def _prepared_rows(

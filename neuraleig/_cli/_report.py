@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 from neuraleig import DenseSegmenter, load
 from neuraleig._cli._columns import Columns
 from neuraleig._cli._command import UsageError
+from neuraleig._cli._frames import Frames, takes_frames
 from neuraleig._cli._models import (
     check_none_chosen,
     for_predictions,
@@ -150,6 +151,8 @@ def _rows(
     if is_prepared(pipeline):
         check_none_chosen(columns)
         return _Shown(pipeline, *raw_rows(pipeline, columns.source(data)))
+    if takes_frames(pipeline):
+        return _Shown(pipeline, iter(Frames(pipeline, columns.table(data, *without))))
     names = getattr(pipeline, "feature_names_in_", None)
     names = None if names is None else tuple(names)
     table = columns.table(data, *without).matched(names, pipeline.n_features_in_)

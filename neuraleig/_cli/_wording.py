@@ -14,6 +14,9 @@ ADVICE = {
     "leave it at None": "leave it out",
     "pass TimmBackbone(name, weights=...)": "pass --backbone.weights",
     "(n_samples=": "(",
+    "texts has ": "--texts has ",
+    "but data has": "but DATA has",
+    "rows of data;": "rows of DATA;",
 }
 # A tuple as the value of an option.
 TUPLE = re.compile(r"(--[\w.-]+=)\(([^()]*?),?\)")

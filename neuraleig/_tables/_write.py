@@ -55,7 +55,8 @@ def write_text(
             cells = [list(map(_cell, row)) for row in shown]
         else:
             cells = shown.astype(str).tolist()
-        write("".join(",".join(row) + "\n" for row in cells))
+        # Readers leave out lines without a sign, and the rows after them would move up.
+        write("".join((",".join(row) or '""') + "\n" for row in cells))
         n_rows += len(part)
     return n_rows
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import warnings
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from neuraleig._interchange import data_frame
 from neuraleig._sklearn import column_places, transform_output
 from neuraleig._tree_file import DAMAGES, brief
 from neuraleig.estimators import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
@@ -294,13 +294,12 @@ def _row(inputs: Inputs) -> Any:  # noqa: ANN401
     """Row of zeros, as a frame if features have names."""
     if inputs.names is None:
         return np.zeros((1, inputs.number))
-    for library in ("pandas", "polars"):
-        try:
-            frame = import_module(library).DataFrame
-        except ImportError:
-            continue
-        return frame({name: [0.0] for name in inputs.names})
-    raise UnusableError("selects columns of data frames; install pandas or polars")
+    try:
+        return data_frame({name: [0.0] for name in inputs.names})
+    except ImportError as error:
+        raise UnusableError(
+            "selects columns of data frames; install pandas or polars"
+        ) from error
 
 
 ALL = KINDS | {

@@ -326,8 +326,7 @@ class ClusterMapDisplay(Display):
             check_one_style(kwargs)
         ax = self._begin(ax)
         names = {
-            # Not a formula, whatever is in it.
-            label: f"{label} {name}"[:MAX_LETTERS].replace("$", r"\$")
+            label: f"{label} {name}"[:MAX_LETTERS]
             for label, name in (self.cluster_names or {}).items()
         }
         self.scatters_, self.legend_ = draw_groups(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from neuraleig._typing import FloatArray
-from neuraleig.plotting._matplotlib import legend_beside, merged_style
+from neuraleig.plotting._matplotlib import legend_beside, merged_style, not_formula
 from neuraleig.plotting._palette import colors_of, marker_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def draw_groups(
     scatters = []
     for position, name, rows in _groups(plane, labels, label_order):
         look = {"color": colors[position], "marker": marker_of(position)}
-        text = None if name is None else (names or {}).get(name, str(name))
+        text = None if name is None else not_formula((names or {}).get(name, str(name)))
         merged = merged_style("PathCollection", default | look | {"label": text}, style)
         scatters.append(ax.scatter(rows[:, 0], rows[:, 1], **merged))
     n_shown = 0 if labels is None else len(scatters)

@@ -109,14 +109,18 @@ def legend_beside(
     )
 
 
+def not_formula(text: str) -> str:
+    """Text that matplotlib draws as it is, dollar signs included."""
+    return text.replace("$", r"\$")
+
+
 def label_at(ax: Axes, place: FloatArray, label: str) -> Text:
     """Write a label at a place (2,), legible on marks of any colour."""
     x, y = place.tolist()
     return ax.text(
         x,
         y,
-        # Not a formula, whatever is in it.
-        label.replace("$", r"\$"),
+        not_formula(label),
         ha="center",
         va="center",
         fontsize="small",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from neuraleig._sklearn import column_places
+from neuraleig._sklearn import used_places
 from neuraleig._typing import FloatArray
 from neuraleig._validation import is_missing
 from neuraleig.report._page import NO_NUMBER, number_text
@@ -168,15 +168,9 @@ def _used_columns(
     first = estimator[0] if isinstance(estimator, Pipeline) else None
     if not isinstance(first, ColumnTransformer):
         return list(range(n_columns))
-    places = column_places(first)
-    used = {
-        place
-        for name, step, _ in first.transformers_
-        if not (isinstance(step, str) and step == "drop")
-        for place in places[name]
-    }
+    used = used_places(first)
     fitted = getattr(first, "feature_names_in_", None)
     if fitted is None or names is None:
-        return sorted(used)
+        return used
     wanted = {str(fitted[place]) for place in used}
     return [column for column, name in enumerate(names) if name in wanted]

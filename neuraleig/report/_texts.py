@@ -37,10 +37,16 @@ class Beside:
     """Values that come with the rows, one each, and are taken part by part."""
 
     def __init__(self, name: str, values: Iterable[Any]) -> None:
-        if isinstance(values, str | bytes):
+        if isinstance(values, str | bytes) or not isinstance(values, Iterable):
             raise TypeError(
                 f"{name} is of type {type(values).__name__}; it must have one entry "
                 "per row, such as a list."
+            )
+        shape = getattr(values, "shape", (0,))
+        if len(shape) != 1:
+            raise ValueError(
+                f"{name} has shape {tuple(shape)}; it must have one entry per row, of "
+                "shape (n_rows,)."
             )
         self._name = name
         self._values = iter(values)

@@ -183,11 +183,12 @@ def test_names_of_clusters_are_in_the_legend_as_they_are(
 
 
 def test_classes_may_colour_the_map(rows, clustering, legend_texts):
-    classes = np.where(rows[:, 0] > 0, "right", "$left$")
+    classes = np.where(rows[:, 0] > 0, "right", "$left_{$")
     display = ClusterMapDisplay.from_estimator(
         clustering, rows, classes, random_state=0
     )
-    assert legend_texts(display) == ["$left$", "right"]
+    assert legend_texts(display) == [r"\$left_{\$", "right"]
+    display.figure_.draw_without_rendering()
     assert display.legend_.get_title().get_text() == "Label"
     assert display.cluster_names is None
 

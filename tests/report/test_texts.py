@@ -259,6 +259,10 @@ def test_there_is_one_text_per_row(name, clustering, rows, tmp_path):
             write_report(clustering, rows, path, **{name: given})
     with pytest.raises(TypeError, match=f"{name} is of type str"):
         write_report(clustering, rows, path, **{name: "text"})
+    with pytest.raises(TypeError, match=f"{name} is of type int"):
+        write_report(clustering, rows, path, **{name: 5})
+    with pytest.raises(ValueError, match=rf"{name} has shape \(150, 2\)"):
+        write_report(clustering, rows, path, **{name: np.full((150, 2), "a")})
     assert not path.exists()
 
 
