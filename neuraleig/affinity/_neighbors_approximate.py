@@ -173,7 +173,8 @@ def _squared_distances(left: Tensor, right: Tensor) -> Tensor:
     origin = right.clamp(-MOST_MOVED, MOST_MOVED).mean(dim=0)
     left, right = left - origin, right - origin
     norms = right.square().sum(dim=1)
-    return torch.addmm(norms, left, right.T, alpha=-2) + left.square().sum(1)[:, None]
+    apart = torch.addmm(norms, left, right.T, alpha=-2)
+    return apart.add_(left.square().sum(dim=1)[:, None])
 
 
 def _order_statistics(values: Tensor, ranks: tuple[int, ...]) -> Tensor:

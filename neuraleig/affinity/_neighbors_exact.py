@@ -18,9 +18,11 @@ from neuraleig._typing import Array, FloatArray, IntArray
 # where only large products are fast.
 CHUNK_ELEMENTS = 2**25
 CUDA_CHUNK_ELEMENTS = 2**28
-# Differences in memory at a time while candidates are ranked on the CPU: 4 MiB of
-# float32, which fit into the cache of a core.
-RANK_ELEMENTS = 2**20
+# Distances or differences of one step on the CPU: 4 MiB of float32, which stay in the
+# cache of a core while the smallest are selected.
+CACHE_ELEMENTS = 2**20
+# Least number of queries in a matrix product: fewer take longer each.
+FEWEST_QUERIES = 64
 # Least number of columns in a group, for the selection of the smallest values.
 NARROW_GROUP = 32
 # Spare candidates, ranked again by differences: rounding in |x|^2 - 2xy + |y|^2 can
@@ -165,15 +167,15 @@ def _tile_candidates(
     """Nearest rows of a tile, by half the squared distance minus |query|^2 / 2."""
     half_norms = tile.square().sum(dim=1) / 2
     transposed = tile.T.contiguous()
-    step = max(1, chunk_elements(tile.device) // tile.shape[0])
+    most = max(1, chunk_elements(tile.device) // tile.shape[0])
+    step = max(FEWEST_QUERIES, step_elements(tile.device) // tile.shape[0])
+    step = min(step, most, len(queries))
+    # Used again for every chunk: new memory takes longer than the product.
+    memory = tile.new_empty((step, tile.shape[0]))
     values, indices = [], []
     for chunk in torch.split(queries, step):
-        ranks = torch.addmm(
-            half_norms,
-            rows.index_select(0, chunk).to(tile.device),
-            transposed,
-            alpha=-1,
-        )
+        left, ranks = rows.index_select(0, chunk).to(tile.device), memory[: len(chunk)]
+        torch.addmm(half_norms, left, transposed, alpha=-1, out=ranks)
         if groups is not None:
             others = groups[start : start + tile.shape[0]].to(tile.device)
             own = groups[chunk.to(groups.device)].to(tile.device)
@@ -189,13 +191,18 @@ def _nearer(first: Found, second: Found, n_candidates: int) -> Found:
     values = torch.cat([first.distances, second.distances], dim=1)
     indices = torch.cat([first.indices, second.indices], dim=1)
     n_candidates = min(n_candidates, values.shape[1])
-    best = values.topk(n_candidates, dim=1, largest=False, sorted=False)
-    return Found(best.values, indices.gather(1, best.indices))
+    best = _selected(values, n_candidates)
+    return Found(values.gather(1, best), indices.gather(1, best))
 
 
 def chunk_elements(device: torch.device) -> int:
     """Number of distances in memory at a time on a device."""
     return CUDA_CHUNK_ELEMENTS if device.type == "cuda" else CHUNK_ELEMENTS
+
+
+def step_elements(device: torch.device) -> int:
+    """Number of distances or differences of one step on a device."""
+    return CACHE_ELEMENTS if device.type == "cpu" else chunk_elements(device)
 
 
 def smallest(values: Tensor, count: int, group: int | None = None) -> Tensor:
@@ -210,16 +217,24 @@ def smallest(values: Tensor, count: int, group: int | None = None) -> Tensor:
         group = max(NARROW_GROUP, math.isqrt(n_columns // count))
     n_groups = n_columns // group
     if n_groups <= 2 * count:
-        return values.topk(count, dim=1, largest=False, sorted=False).indices
+        return _selected(values, count)
     # Column c is in group c % n_groups. The remaining columns are all searched.
     grouped = values[:, : n_groups * group].reshape(n_rows, group, n_groups)
-    best = grouped.amin(dim=1).topk(count, dim=1, largest=False, sorted=False).indices
+    best = _selected(grouped.amin(dim=1), count)
     columns = torch.arange(n_columns, device=values.device)
     members = best[:, :, None] + n_groups * columns[:group]
     rest = columns[n_groups * group :].expand(n_rows, -1)
     members = torch.cat([members.flatten(1), rest], dim=1)
-    chosen = values.gather(1, members).topk(count, dim=1, largest=False, sorted=False)
-    return members.gather(1, chosen.indices)
+    return members.gather(1, _selected(values.gather(1, members), count))
+
+
+def _selected(values: Tensor, count: int) -> Tensor:
+    """Indices of the smallest values in each row, unordered, among all columns."""
+    if values.device.type == "cpu" and count < values.shape[1]:
+        # On a CPU several times as fast as torch.
+        parted = np.argpartition(values.numpy(), count - 1, axis=1)[:, :count]
+        return torch.from_numpy(np.ascontiguousarray(parted))
+    return values.topk(count, dim=1, largest=False, sorted=False).indices
 
 
 def rank(
@@ -234,30 +249,29 @@ def rank(
     With groups, candidates in the group of the query have infinite distances.
     """
     width = candidates.shape[1] * rows.shape[1]
-    on_cpu = rows.device.type == "cpu"
-    elements = RANK_ELEMENTS if on_cpu else chunk_elements(rows.device)
     queries, candidates = queries.to(rows.device), candidates.to(rows.device)
     distances, indices = [], []
-    step = max(1, elements // width)
+    step = max(1, step_elements(rows.device) // width)
     pieces = zip(torch.split(queries, step), torch.split(candidates, step), strict=True)
     for query, candidate in pieces:
-        squared = squared_distances_to(rows, query, candidate)
-        squared[candidate == query[:, None]] = torch.inf
+        apart = _distances_to(rows, query, candidate)
+        apart[candidate == query[:, None]] = torch.inf
         if groups is not None:
             known = groups.to(candidate.device)
-            squared[known[candidate] == known[query][:, None]] = torch.inf
-        nearest = squared.topk(n_neighbors, dim=1, largest=False, sorted=True)
-        distances.append(nearest.values.sqrt())
+            apart[known[candidate] == known[query][:, None]] = torch.inf
+        nearest = apart.topk(n_neighbors, dim=1, largest=False, sorted=True)
+        distances.append(nearest.values)
         indices.append(candidate.gather(1, nearest.indices))
     return Found(torch.cat(distances), torch.cat(indices))
 
 
-def squared_distances_to(rows: Rows, queries: Tensor, others: Tensor) -> Tensor:
-    """Squared distances from each query to rows of its own, by differences."""
+def _distances_to(rows: Rows, queries: Tensor, others: Tensor) -> Tensor:
+    """Distances from each query to rows of its own, by differences."""
     shape = (*others.shape, rows.shape[1])
     difference = rows.index_select(0, others.flatten()).view(shape)
     difference -= rows.index_select(0, queries)[:, None]
-    return difference.square_().sum(dim=2)
+    distances: Tensor = torch.linalg.vector_norm(difference, dim=2)
+    return distances
 
 
 def drowned(found: Found, squared_norms: Tensor) -> Tensor:

@@ -114,7 +114,7 @@ def test_chunks_do_not_show(monkeypatch):
     generator = np.random.default_rng(0)
     X, groups = generator.normal(size=(203, 20)), unequal(generator, 203)
     X[100:] += 1e5  # drowns in float32, so that float64 searches by tiles
-    for constant in ("CHUNK_ELEMENTS", "RANK_ELEMENTS"):
+    for constant in ("CHUNK_ELEMENTS", "CACHE_ELEMENTS"):
         monkeypatch.setattr(_neighbors_exact, constant, 1_000)
     assert_are_neighbors(nearest_neighbors(X, 4, groups=groups), X, 4, groups)
 

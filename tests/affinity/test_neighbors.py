@@ -109,7 +109,7 @@ def test_chunks_do_not_show(normal, monkeypatch, offset):
     X = normal(203, 20)
     X[100:] += offset  # drowns in float32, so that float64 searches by tiles
     expected = nearest_neighbors(X, 4)
-    for constant in ("CHUNK_ELEMENTS", "RANK_ELEMENTS"):
+    for constant in ("CHUNK_ELEMENTS", "CACHE_ELEMENTS"):
         monkeypatch.setattr(_neighbors_exact, constant, 1_000)
     found = nearest_neighbors(X, 4)
     np.testing.assert_array_equal(found.indices, expected.indices)
