@@ -15,7 +15,7 @@ from neuraleig.reading import (
 )
 from neuraleig.reading import _judge as judging
 from neuraleig.reading import _read_clusters as reading_module
-from neuraleig.reading._read_clusters import Candidate, ranked_candidates
+from neuraleig.reading._candidates import Candidate, ranked_candidates
 from neuraleig.spectrum import graph_spectrum
 
 TRUTH = np.repeat(np.arange(3), 20)
