@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from neuraleig._device import CPU
 from neuraleig._typing import Array, FloatArray, IntArray
@@ -153,11 +154,8 @@ def read_clusters(
     if nodes is not None:
         everywhere = reader.labels(functions, functions[:, :0])
         everywhere[nodes] = labels
-        known, agreement = agreement, np.full(len(functions), np.nan)
-        agreement[nodes] = known
         labels = refined_labels(graph, everywhere)
-        # Those who disagree with another label may mean this one.
-        agreement = np.where(labels == everywhere, agreement, 1.0 - agreement)
+        agreement = _agreement_everywhere(agreement, nodes, labels == everywhere)
     return Reading(
         labels, reader.centres.numpy(), reader.spread, best.judgement, agreement
     )
@@ -169,6 +167,16 @@ def _agreement(best: Candidate, candidates: Sequence[Candidate]) -> FloatArray:
     labels = best.labels.astype(np.int64)
     cuts = [found.judgement.cut for found in whole]
     return reading_agreement(labels, [found.labels for found in whole], cuts)
+
+
+def _agreement_everywhere(
+    agreement: FloatArray, nodes: IntArray, stays: NDArray[np.bool_]
+) -> FloatArray:
+    """Agreement of judged nodes at all nodes; ``stays``: whether labels were kept."""
+    found = np.full(stays.size, np.nan)
+    found[nodes] = agreement
+    # Those who disagree with another label may mean this one.
+    return np.where(stays, found, 1.0 - found)
 
 
 def _starts(
