@@ -13,7 +13,16 @@ fcntl = pytest.importorskip("fcntl")
 termios = pytest.importorskip("termios")
 
 FIT = ("--n-clusters=2", "--hidden-sizes=8", "--training.max-iter=1", "--device=cpu")
-STAGES = ("start", "neighbours", "eigenvectors", "warm start", "fine-tuning")
+STAGES = (
+    "start",
+    "neighbours",
+    "eigenvectors",
+    "labels",
+    "warm start",
+    "fine-tuning",
+    "density",
+    "calibration",
+)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from neuraleig._fit._task import Task
 from neuraleig._fit._teach import refit_labels, teach
 from neuraleig._fit._tune import tune
 from neuraleig._random import seeded_torch
-from neuraleig._words import count_text
 from neuraleig.eigenfunctions import Eigenfunctions
 from neuraleig.networks import EigenNetwork, RowLinear
 from neuraleig.networks._label_heads import LabelHeads
@@ -101,20 +100,17 @@ def _recall_targets(problem: Problem, task: Task, run: Run) -> Targets:
     """Targets of an earlier attempt at the fit, or solve for them now."""
 
     def solve() -> Targets:
-        return solve_targets(problem.graph, task, run.seeds, device=run.device)
-
-    with run.progress.stage("eigenvectors") as stage:
-        # By one process: eigenvectors of close eigenvalues turn with the rounding.
-        targets = run.recall(
-            "targets", Targets, lambda: run.shard.first(solve), ClusterCurve
+        return solve_targets(
+            problem.graph, task, run.seeds, run.device, progress=run.progress
         )
-        stage.result = f"{targets.eigenvalues.size} of {len(targets.labels)} nodes"
-        if task.n_clusters is None:
-            stage.result += f", {count_text(targets.n_clusters, 'cluster')}"
-        thinned = problem.graph.thinned() if targets.thinned else None
-        if thinned is not None:
-            problem.graph = thinned
-            stage.result += ", one-sided edges thinned"
+
+    # By one process: eigenvectors of close eigenvalues turn with the rounding.
+    targets = run.recall(
+        "targets", Targets, lambda: run.shard.first(solve), ClusterCurve
+    )
+    thinned = problem.graph.thinned() if targets.thinned else None
+    if thinned is not None:
+        problem.graph = thinned
     return targets
 
 

@@ -103,14 +103,6 @@ class Problem(ABC):
         """Whether there is anything to learn from."""
         return self.graph.n_edges > 0
 
-    @property
-    def description(self) -> str:
-        """Size of the graph, and the recall of its neighbours, for progress."""
-        graph = self.graph
-        words = f"{graph.n_nodes} nodes, {graph.n_edges} edges"
-        found = graph.neighbor_recall
-        return words if found == 1.0 else f"{words}, recall {found:.3f}"
-
     @abstractmethod
     def drawn(self, labels: Tensor, seed: int) -> Tensor:
         """Nodes to which linear heads are fitted.
@@ -233,3 +225,10 @@ class Problem(ABC):
             known,
             shard,
         )
+
+
+def graph_text(graph: Graph) -> str:
+    """Size of a graph, and the recall of its neighbours, for progress."""
+    words = f"{graph.n_nodes} nodes, {graph.n_edges} edges"
+    found = graph.neighbor_recall
+    return words if found == 1.0 else f"{words}, recall {found:.3f}"

@@ -14,10 +14,18 @@ from neuraleig.training import BaseCallback, TrainingState
 # Programs decide what becomes of it; by itself it writes nothing.
 LOGGER = logging.getLogger("neuraleig")
 LOGGER.addHandler(logging.NullHandler())
-# Stages of a fit by init; training may be left out.
+_LAST = ("fine-tuning", "density", "calibration")
+# Stages of a fit by init, at most: what leaves nothing to do is left out.
 STAGES = {
-    "spectral": ("neighbours", "eigenvectors", "warm start", "fine-tuning"),
-    "random": ("neighbours", "fine-tuning"),
+    "spectral": (
+        "neighbours",
+        "eigenvectors",
+        "labels",
+        "thinned graph",
+        "warm start",
+        *_LAST,
+    ),
+    "random": ("neighbours", *_LAST),
 }
 # Verbosity from which epochs are told of, too.
 WITH_EPOCHS = 2
@@ -112,6 +120,10 @@ class Progress:
     def _log(self, line: str, level: int) -> None:
         if self._is_first:
             LOGGER.log(level, line)
+
+
+# For parts of a fit that are no stages of their own.
+SILENT = Progress(is_first=False)
 
 
 def _standing(state: TrainingState) -> str:

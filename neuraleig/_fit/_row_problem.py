@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neuraleig._batch import Edges
-from neuraleig._fit._problem import Inputs, Problem, Sampler
+from neuraleig._fit._problem import Inputs, Problem, Sampler, graph_text
 from neuraleig._fit._run import Run
 from neuraleig._fit._settings import Settings
 from neuraleig._shard import ALONE, Shard
@@ -149,9 +149,8 @@ class RowProblem(Problem):
             if isinstance(affinity, NeighborAffinity) and affinity.is_plain:
                 graph = without_far_rows(graph, X, affinity.n_wanted, n_clusters)
             graph = without_outliers(graph, n_clusters)
-            problem = cls(X, affinity, graph, matrix, groups)
-            stage.result = problem.description
-        return problem
+            stage.result = graph_text(graph)
+        return cls(X, affinity, graph, matrix, groups)
 
     @property
     def n_rows(self) -> int:

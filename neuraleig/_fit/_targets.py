@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from neuraleig._device import CPU
+from neuraleig._fit._progress import SILENT, Progress
 from neuraleig._fit._task import Task
 from neuraleig._fit._thinned import THINNED_STARTS, are_better, may_be_bettered
 from neuraleig._random import Seeds
 from neuraleig._typing import Array, FloatArray, IntArray
+from neuraleig._words import count_text
 from neuraleig.affinity import Graph
 from neuraleig.objectives import SpectralRegression
 from neuraleig.reading import ClusterCurve, read_clusters, read_curve
@@ -73,7 +75,11 @@ class Targets:
 
 
 def solve_targets(
-    graph: Graph, task: Task, seeds: Seeds, device: torch.device = CPU
+    graph: Graph,
+    task: Task,
+    seeds: Seeds,
+    device: torch.device = CPU,
+    progress: Progress = SILENT,
 ) -> Targets:
     """Exact eigenvectors of the graph, and labels read off them.
 
@@ -82,13 +88,31 @@ def solve_targets(
     task leaves it open. Functions and labels are those of the thinned graph where its
     labels cut far less, see :func:`are_better`.
     """
-    targets = _targets_of(graph, task, seeds, device)
+    targets = _targets_of(graph, task, seeds, device, progress)
     thin = graph.thinned()
     known = targets.labels.numpy()
     if thin is None or not may_be_bettered(known, graph, thin):
         return targets
+    with progress.stage("thinned graph") as stage:
+        found = _thinned_targets(targets, graph, thin, task, seeds, device)
+        stage.result = "labels of all edges kept"
+        if found.thinned:
+            stage.result = "labels and functions replaced"
+    return found
+
+
+def _thinned_targets(
+    targets: Targets,
+    graph: Graph,
+    thin: Graph,
+    task: Task,
+    seeds: Seeds,
+    device: torch.device,
+) -> Targets:
+    """Targets of the thinned graph, or those of the whole one if they are better."""
+    known = targets.labels.numpy()
     again = replace(task, n_clusters=targets.n_clusters, max_clusters=None)
-    found = _targets_of(thin, again, seeds, device, THINNED_STARTS)
+    found = _targets_of(thin, again, seeds, device, SILENT, THINNED_STARTS)
     # Rows at the rim go where the whole graph has them, or the gain would be theirs.
     read = found.labels.numpy()
     labels = refined_labels(graph, read)
@@ -110,12 +134,32 @@ def _targets_of(
     task: Task,
     seeds: Seeds,
     device: torch.device,
+    progress: Progress,
     n_starts: int | None = None,
 ) -> Targets:
     """Targets of one graph."""
-    n_nodes = graph.n_nodes
-    eigenvalues, spectrum = _spectra(graph, task, seeds, device)
-    functions = spectrum.functions
+    with progress.stage("eigenvectors") as stage:
+        eigenvalues, spectrum = _spectra(graph, task, seeds, device)
+        stage.result = f"{eigenvalues.size} of {graph.n_nodes} nodes"
+    # An embedding has no clusters to be read.
+    has_clusters = task.most_clusters > 1
+    with (progress if has_clusters else SILENT).stage("labels") as stage:
+        targets = _read(spectrum, eigenvalues, graph, task, seeds, device, n_starts)
+        stage.result = count_text(targets.n_clusters, "cluster")
+    return targets
+
+
+def _read(
+    spectrum: Spectrum,
+    eigenvalues: FloatArray,
+    graph: Graph,
+    task: Task,
+    seeds: Seeds,
+    device: torch.device,
+    n_starts: int | None,
+) -> Targets:
+    """Targets that are read off the eigenvectors of a graph."""
+    n_nodes, functions = graph.n_nodes, spectrum.functions
     curve = None
     if task.max_clusters is not None:
         most = most_clusters(task.max_clusters, n_nodes)

@@ -100,18 +100,19 @@ def teach(
     Memory beyond the rows: the outputs of the trunk for up to 8,192 of them, its
     activations for 2,048, and n_hidden x n_hidden.
     """
-    lesson, exam = _lessons(problem, targets, run)
-    lesson.solve_heads(network)
-    score = exam.score(network)
-    if score.is_known(settings):
-        return WarmStart(True, 1)
     sampler, one_pass = problem.teaching_batches(settings, run.seeds.sampling)
     n_rounds, n_steps = _rounds_of(network, settings, one_pass)
-    optimizers = make_optimizers(
-        settings.optimizer, network, network.hidden_matrices, LR
-    )
-    rounds = _Rounds(lesson, exam, optimizers, settings, score.error)
     with run.progress.stage("warm start", n_rounds) as stage:
+        lesson, exam = _lessons(problem, targets, run)
+        lesson.solve_heads(network)
+        score = exam.score(network)
+        if score.is_known(settings):
+            stage.result = "heads by least squares, no steps"
+            return WarmStart(True, 1)
+        optimizers = make_optimizers(
+            settings.optimizer, network, network.hidden_matrices, LR
+        )
+        rounds = _Rounds(lesson, exam, optimizers, settings, score.error)
         state = train(
             network,
             sampler,
@@ -127,7 +128,7 @@ def teach(
             saved=SavedTraining(run.checkpoint, "warm_start", memories=[rounds]),
             shard=run.shard,
         )
-    has_learned = exam.score(network).is_enough(settings, of_all=exam is lesson)
+        has_learned = exam.score(network).is_enough(settings, of_all=exam is lesson)
     return WarmStart(has_learned, 1 + state.step + state.epoch)
 
 

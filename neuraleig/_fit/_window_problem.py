@@ -12,7 +12,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from neuraleig._fit._problem import Inputs, Problem, Sampler
+from neuraleig._fit._problem import Inputs, Problem, Sampler, graph_text
 from neuraleig._fit._run import Run
 from neuraleig._fit._settings import Settings
 from neuraleig._shard import ALONE, Shard
@@ -144,7 +144,7 @@ class WindowProblem(Problem):
                 pixel_weight=affinity.weight_of_pixels,
                 device=run.device,
             )
-            stage.result = problem.description
+            stage.result = graph_text(graph)
         return problem
 
     def drawn(self, labels: Tensor, seed: int) -> Tensor:

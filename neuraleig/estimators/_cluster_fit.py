@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neuraleig._device import ordinary_torch
-from neuraleig._fit import Problem, Run, Task, fit
+from neuraleig._fit import Fitted, Problem, Run, Task, fit
 from neuraleig._rows import DrawnRows
 from neuraleig._sklearn import with_callbacks
 from neuraleig._typing import Array, IntArray, Matrix, Rows
@@ -106,21 +106,36 @@ class ClusterFit(ClusterNumbers):
         )
         labels = discretizer.labels(functions, logits)
         graph = problem.graph
-        self._calibration, self.mean_confidence_ = run.shard.first(
-            lambda: fit_calibration(
-                graph,
-                functions,
-                logits,
-                labels,
-                discretizer,
-                None if fitted.targets is None else fitted.targets.reading,
-                run.seeds.labels,
-            )
-        )
+        self._fit_calibration(fitted, problem, functions, logits, labels, run)
         self.ncut_ = normalized_cut(
             graph.weights, labels[graph.index], uniform=graph.uniform
         )
         return labels, fitted.n_clusters
+
+    def _fit_calibration(
+        self,
+        fitted: Fitted,
+        problem: Problem,
+        functions: Array,
+        logits: Array,
+        labels: IntArray,
+        run: Run,
+    ) -> None:
+        """Fit the calibration of the probabilities."""
+        reading = None if fitted.targets is None else fitted.targets.reading
+        with run.progress.stage("calibration") as stage:
+            self._calibration, self.mean_confidence_ = run.shard.first(
+                lambda: fit_calibration(
+                    problem.graph,
+                    functions,
+                    logits,
+                    labels,
+                    self._discretizer,
+                    reading,
+                    run.seeds.labels,
+                )
+            )
+            stage.result = f"mean confidence {self.mean_confidence_:.3f}"
 
     def _numbered(
         self, discretizer: Discretizer, functions: Array, logits: Array, begun: RowFit

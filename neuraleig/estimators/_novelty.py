@@ -138,7 +138,9 @@ class NoveltyScorer(EigenfunctionTransformer):
         density = None
         if isinstance(problem, RowProblem):
             X, units, seed = problem.X, problem.standardization, run.seeds.check
-            density = run.shard.first(lambda: fit_density(X, units, seed))
+            with run.progress.stage("density") as stage:
+                density = run.shard.first(lambda: fit_density(X, units, seed))
+                stage.result = f"mixture of {density.n_gaussians}"
         self._set_density(density)
 
 

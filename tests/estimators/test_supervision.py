@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from neuraleig import NeuralEigenSpectralClustering, NeuralSpectralEmbedding
-from neuraleig._fit import _teach
+from neuraleig._fit import STAGES, _teach
 from neuraleig.training import BaseCallback, Training
 
 X = make_blobs(
@@ -180,8 +180,11 @@ def test_compiled_steps_are_steps():
 @pytest.mark.parametrize(
     ("init", "names"),
     [
-        ("spectral", ["neighbours", "eigenvectors", "warm start", "fine-tuning"]),
-        ("random", ["neighbours", "fine-tuning"]),
+        (
+            "spectral",
+            ["neighbours", "eigenvectors", "warm start", "fine-tuning", "density"],
+        ),
+        ("random", ["neighbours", "fine-tuning", "density"]),
     ],
 )
 def test_stages_are_told(capsys, init, names):
@@ -192,7 +195,7 @@ def test_stages_are_told(capsys, init, names):
     assert [name for name, _ in found] == names
     assert len(err.splitlines()) == len(names)
     assert re.fullmatch(r"300 nodes, \d+ edges", found[0][1])
-    assert re.fullmatch(r"step 70 of at most 70, loss \S+, held out \S+", found[-1][1])
+    assert re.fullmatch(r"step 70 of at most 70, loss \S+, held out \S+", found[-2][1])
 
 
 def test_epochs_are_told_by_the_talkative(capsys):
@@ -247,13 +250,17 @@ def test_scikit_learn_sees_stages_and_epochs():
     NeuralEigenSpectralClustering(3).set_params(**SMALL).set_callbacks(tasks).fit(X)
     begun = [event[1:] for event in tasks.events if event[0] == "begin"]
     assert begun == [
-        ("fit", 4),
+        ("fit", len(STAGES["spectral"])),
         ("neighbours", 0),
         ("eigenvectors", 0),
+        ("labels", 0),
+        ("thinned graph", 0),
         ("warm start", 2),
         *[("epoch", 0)] * 2,
         ("fine-tuning", 2),
         *[("epoch", 0)] * 2,
+        ("density", 0),
+        ("calibration", 0),
     ]
     # Tasks are nested, and all are ended.
     open_tasks = []

@@ -31,6 +31,16 @@ def test_stages_and_epochs_are_logged_whatever_verbose_is(caplog, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_warm_start_without_steps_is_logged(caplog):
+    apart = np.repeat([[0.0, 0.0], [90.0, 0.0]], 40, axis=0)
+    with caplog.at_level(logging.INFO, logger="neuraleig"):
+        NeuralEigenSpectralClustering(2, random_state=0).fit(
+            apart + np.random.default_rng(0).normal(size=apart.shape)
+        )
+    lines = [record.getMessage() for record in caplog.records]
+    assert any(line.startswith("warm start: heads by least squares") for line in lines)
+
+
 def test_lines_of_verbose_fits_are_those_that_are_logged(caplog, capsys):
     with caplog.at_level(logging.INFO, logger="neuraleig"):
         fitted(verbose=1)
