@@ -110,14 +110,27 @@ def _peak_mebibytes(pid: int) -> float:
     return sum(int(x.split()[1]) for x in lines if x.startswith("VmHWM")) / 1024
 
 
+def environment(threads: int) -> dict[str, str]:
+    """Variables of a child that bound the threads of every library."""
+    names = ("OMP", "MKL", "OPENBLAS", "NUMBA")
+    return {**os.environ, **{f"{name}_NUM_THREADS": str(threads) for name in names}}
+
+
 def command_of(
-    method: str, split: Path, folder: Path, seed: int, *flags: str, python: str | None
-) -> tuple[list[str], dict[str, str] | None]:
+    method: str,
+    split: Path,
+    folder: Path,
+    seed: int,
+    *flags: str,
+    python: str | None,
+    threads: int,
+) -> tuple[list[str], dict[str, str]]:
     """Command line and environment of the child that fits a method."""
     arguments = [method, str(split), str(folder), str(seed), *flags]
+    env = environment(threads)
     if method != "SpectralNet":
-        return [sys.executable, str(HERE / "fit_one.py"), *arguments], None
-    env = {key: os.environ[key] for key in os.environ if key != "PYTHONPATH"}
+        return [sys.executable, str(HERE / "fit_one.py"), *arguments], env
+    env.pop("PYTHONPATH", None)
     return [str(python), str(HERE / "fit_spectralnet.py"), *arguments], env
 
 

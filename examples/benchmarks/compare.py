@@ -12,8 +12,10 @@ Findings are saved after every fit: after an interruption, the same command with
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ import datasets
 import methods
 import numpy as np
 import report
+import torch
 import trial
 
 from neuraleig.affinity import Graph, NeighborAffinity
@@ -35,6 +38,13 @@ METHODS = (
     "SpectralNet",
     "ours",
 )
+# Modules of other packages that methods need.
+NEEDS = {
+    "SC amg + kNN": ("pyamg",),
+    "UMAP + k-means": ("umap",),
+    "UMAP + HDBSCAN": ("umap", "hdbscan"),
+    "Leiden + kNN": ("leidenalg", "igraph"),
+}
 Cell = dict[str, Any]
 
 
@@ -82,6 +92,9 @@ def found_of(
     """Findings of one fit. A method whose fit was over a limit is not tried again."""
     if method == "SpectralNet" and options.spectralnet_python is None:
         return {"failure": "not run: no environment"}
+    lacking = [name for name in NEEDS.get(method, ()) if find_spec(name) is None]
+    if lacking:
+        return {"failure": f"not run: needs {' and '.join(lacking)}"}
     if method in gave_up:
         return {"failure": gave_up[method]}
     command, env = children.command_of(
@@ -91,6 +104,7 @@ def found_of(
         seed,
         *options.flags,
         python=options.spectralnet_python,
+        threads=options.threads,
     )
     found = children.run_once(command, folder, options.limits, env)
     over = (found["failure"] or "").startswith("over")
@@ -99,14 +113,15 @@ def found_of(
     return found
 
 
-def scores(folder: Path, data: datasets.Dataset, graph: Graph) -> Cell:
-    """Agreement with the classes and the cut, of the labels that were found."""
+def scores(folder: Path, data: datasets.Dataset, graph: Graph | None) -> Cell:
+    """Agreement with the classes, and the cut if there is a graph, of the labels."""
     found: Cell = {}
     if (folder / "train_labels.npy").exists():
         labels = np.load(folder / "train_labels.npy")
         train = methods.agreement(data.y_train, labels)
         found |= {f"train_{key}": value for key, value in train.items()}
-        found["ncut"] = methods.cut(graph, labels)
+        if graph is not None:
+            found["ncut"] = methods.cut(graph, labels)
     if (folder / "test_labels.npy").exists():
         labels = np.load(folder / "test_labels.npy")
         found |= methods.agreement(data.y_test, labels)
@@ -152,9 +167,19 @@ def prepare(work: Path, settings: Cell, *, resume: bool) -> None:
     trial.write_json(path, settings)
 
 
-def add_limits(parser: argparse.ArgumentParser, name: str) -> None:
-    """Options that this script shares with ``scaling.py``."""
+def settings_of(options: argparse.Namespace) -> Cell:
+    """Options that results of one folder have in common."""
+    return {
+        name: vars(options)[name] for name in ("limit", "memory", "threads", "device")
+    }
+
+
+def add_options(parser: argparse.ArgumentParser, name: str | None) -> None:
+    """Options that this script shares with ``peers.py`` and ``stages.py``."""
     parser.add_argument("--limit", type=float, default=300, help="seconds of a process")
+    parser.add_argument("--data", type=Path, default=None, help="folder of .npz files")
+    parser.add_argument("--threads", type=int, default=1, help="of every method")
+    parser.add_argument("--device", default="cpu", help="of ours, such as cuda")
     parser.add_argument("--memory", type=float, default=None, help="MiB of a process")
     parser.add_argument("--spectralnet-env", type=Path, default=None)
     parser.add_argument("--spectralnet-python", type=Path, default=None)
@@ -165,8 +190,13 @@ def add_limits(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def complete(options: argparse.Namespace) -> None:
-    """Add what follows from the options of :func:`add_limits`."""
+    """Add what follows from the options of :func:`add_options`."""
     options.limits = children.Limits(options.limit, options.memory)
+    # The tables name the threads of this process.
+    torch.set_num_threads(options.threads)
+    if options.device == "cpu":
+        # SpectralNet takes a GPU that it sees.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     options.work = (options.work or Path("build/benchmarks") / options.name).resolve()
     options.spectralnet_python = children.spectralnet_python(
         options.spectralnet_python, options.spectralnet_env
@@ -175,14 +205,13 @@ def complete(options: argparse.Namespace) -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=None)
     parser.add_argument("--sets", nargs="*", default=None)
     parser.add_argument("--methods", nargs="*", default=METHODS, choices=METHODS)
     parser.add_argument("--seeds", type=int, default=3)
-    add_limits(parser, "compare")
+    add_options(parser, "compare")
     options = parser.parse_args()
     options.sets = options.sets or datasets.available(options.data)
-    options.flags = []
+    options.flags = ["--device", options.device]
     return options
 
 
@@ -190,7 +219,7 @@ def main() -> None:
     options = parse()
     complete(options)
     # Sets, methods and seeds may be added to a run; what a cell means may not change.
-    settings = {"limit": options.limit, "memory": options.memory}
+    settings = settings_of(options)
     prepare(options.work, settings, resume=options.resume)
     cells = [cell for name in options.sets for cell in run_set(name, options)]
     report.write(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import children
@@ -75,24 +76,33 @@ def pick(cells: list[Cell], name: str, method: str) -> list[Cell]:
     return [c for c in cells if c["set"] == name and c["method"] == method]
 
 
-def text_of(cells: list[Cell], key: str, form: str) -> str:
+def text_of(
+    cells: list[Cell],
+    key: str,
+    form: str,
+    centre: Callable[[Sequence[float]], float] = np.mean,
+) -> str:
     """Mean over the seeds that have a number, and what became of the others."""
     values = [cell.get(key, cell["failure"] or "not measured") for cell in cells]
-    return mean_text(values, form)
+    return mean_text(values, form, centre)
 
 
-def mean_text(values: list[float | str], form: str) -> str:
+def mean_text(
+    values: list[float | str],
+    form: str,
+    centre: Callable[[Sequence[float]], float] = np.mean,
+) -> str:
     """Mean of numbers; the commonest reason where numbers lack."""
     numbers = [value for value in values if not isinstance(value, str)]
     reasons = Counter(value for value in values if isinstance(value, str))
     if not values:
         return "not run"
     if not reasons:
-        return f"{np.mean(numbers):{form}}"
+        return f"{centre(numbers):{form}}"
     reason = children.shortened(reasons.most_common(1)[0][0])
     if not numbers:
         return reason
-    return f"{np.mean(numbers):{form}} ({len(numbers)} of {len(values)}: {reason})"
+    return f"{centre(numbers):{form}} ({len(numbers)} of {len(values)}: {reason})"
 
 
 def ratio_text(cells: list[Cell], name: str, method: str) -> str:

@@ -164,8 +164,9 @@ SYNTHETIC: dict[str, Callable[[np.random.Generator], Arrays]] = {
     "classification": _classification,
 }
 
-# Clusters of `scaling.py`: as hard at a thousand rows as at a million, too long and
-# bent for k-means, and a little overlapped, so that no method gets all rows right.
+# Clusters of `peers.py` and `stages.py`: as hard at a thousand rows as at a million,
+# too long and bent for k-means, and a little overlapped, so that no method gets all
+# rows right.
 N_CLUSTERS, N_LATENT = 20, 5
 CENTRE_REACH, LENGTH, WIDTH, BEND = 2.0, 1.7, 0.25, 0.6
 NOISE = 0.03
@@ -185,19 +186,21 @@ def clusters_with_outliers(n: int, n_features: int = 64, seed: int = 0) -> Array
     return np.concatenate(X), np.concatenate(y)
 
 
-def cluster_chunks(n: int, n_features: int, seed: int) -> Iterator[Arrays]:
+def cluster_chunks(
+    n: int, n_features: int, seed: int, n_clusters: int = N_CLUSTERS
+) -> Iterator[Arrays]:
     """Rows (float32) of :func:`clusters_with_outliers`, in random order, by chunks."""
     rng = np.random.default_rng(seed)
     basis = np.linalg.qr(rng.normal(size=(n_features, N_LATENT)))[0]
-    centres = rng.uniform(-CENTRE_REACH, CENTRE_REACH, size=(N_CLUSTERS, N_LATENT))
-    turns = np.linalg.qr(rng.normal(size=(N_CLUSTERS, N_LATENT, N_LATENT)))[0]
+    centres = rng.uniform(-CENTRE_REACH, CENTRE_REACH, size=(n_clusters, N_LATENT))
+    turns = np.linalg.qr(rng.normal(size=(n_clusters, N_LATENT, N_LATENT)))[0]
     # The largest cluster has twice the rows of the smallest.
-    shares = rng.permutation(np.linspace(1, 2, N_CLUSTERS))
+    shares = rng.permutation(np.linspace(1, 2, n_clusters))
     for start in range(0, n, CHUNK_ROWS):
         count = min(CHUNK_ROWS, n - start)
-        y = rng.choice(N_CLUSTERS, size=count, p=shares / shares.sum())
+        y = rng.choice(n_clusters, size=count, p=shares / shares.sum())
         rows = _bananas(count, rng)
-        for cluster in range(N_CLUSTERS):
+        for cluster in range(n_clusters):
             rows[y == cluster] @= turns[cluster].T
         X = (rows + centres[y]) @ basis.T
         X += NOISE * rng.normal(size=X.shape)

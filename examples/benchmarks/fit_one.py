@@ -1,26 +1,40 @@
 """Fit one method of :mod:`methods` to one split, in a process of its own.
 
-Started by ``compare.py`` and ``scaling.py``.
+Started by ``compare.py`` and ``peers.py``.
 """
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
+from functools import partial
 
 import methods
+import torch
 import trial
 
 METHODS = {
     "KMeans": methods.kmeans,
     "SC + kNN": methods.spectral_knn,
+    "SC lobpcg + kNN": partial(methods.spectral_knn, solver="lobpcg"),
+    "SC amg + kNN": partial(methods.spectral_knn, solver="amg"),
     "exact + kNN": methods.exact_knn,
     "exact + kNN by parts": methods.exact_knn_by_parts,
     "Nystroem + KMeans": methods.nystroem,
-    "ours": methods.ours(),
+    "UMAP + k-means": methods.umap_kmeans,
+    "UMAP + HDBSCAN": methods.umap_hdbscan,
+    "Leiden + kNN": methods.leiden_knn,
 }
-# Easy rows need no steps of training: torch's first optimiser, which imports for more
-# than a second, is made by a fit that does.
-ALSO_WARMS_UP = {"ours": methods.ours(training__init="random", training__max_iter=2)}
+
+
+def methods_of(options: argparse.Namespace) -> list[methods.Method]:
+    """The method, and what else warms up for it."""
+    if options.method != "ours":
+        return [METHODS[options.method]]
+    ours = partial(methods.ours, device=options.device)
+    # Easy rows need no steps of training: torch's first optimiser, which imports for
+    # more than a second, is made by a fit that does.
+    return [ours(), ours(training__init="random", training__max_iter=2)]
 
 
 def main() -> None:
@@ -28,13 +42,16 @@ def main() -> None:
     data = trial.read_split(options.split, memmap=options.memmap)
     record = trial.Record(options.folder)
     record.add(load_mebibytes=trial.peak_mebibytes())
-    method = METHODS[options.method]
-    for first in (method, ALSO_WARMS_UP.get(options.method, method)):
+    for first in reversed(methods_of(options)):
         first(trial.warm_up_set(), 0)
+    method = methods_of(options)[0]
     one = slice(1)
     short = replace(data, X_test=data.X_test[one], y_test=data.y_test[one])
     result = method(short, options.seed)
     record.add(fit_seconds=result.fit_seconds, fit_mebibytes=trial.peak_mebibytes())
+    if options.device != "cpu":
+        peak = torch.cuda.max_memory_allocated(options.device)
+        record.add(device_mebibytes=peak / 2**20)
     record.add_labels("train_labels", result.train_labels)
     record.add_labels("test_labels", result.predict(data.X_test))
     if not options.fit_only:

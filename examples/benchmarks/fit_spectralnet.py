@@ -1,6 +1,6 @@
 """Fit SpectralNet to one split, by the interpreter of its own environment.
 
-Started by ``compare.py`` and ``scaling.py``. Parameters are its defaults, but for the
+Started by ``compare.py`` and ``peers.py``. Parameters are its defaults, but for the
 width of the last layer, which must be the number of clusters. Training labels are those
 of ``predict``, which is timed with the fit: ``fit`` makes none.
 """

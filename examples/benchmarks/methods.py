@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,13 @@ def kmeans(data: Dataset, seed: int) -> Result:
     return _timed(model.fit, data, lambda X: model.predict(X), lambda: model.labels_)
 
 
-def spectral_knn(data: Dataset, seed: int) -> Result:
+def spectral_knn(data: Dataset, seed: int, solver: str = "arpack") -> Result:
     """scikit-learn's SpectralClustering and a 10-NN classifier for new rows."""
     model = SpectralClustering(
         data.n_classes,
         affinity="nearest_neighbors",
         n_neighbors=10,
+        eigen_solver=solver,
         random_state=seed,
     )
     classifier = KNeighborsClassifier(10)
@@ -108,6 +110,81 @@ def exact_knn_by_parts(data: Dataset, seed: int) -> Result:
         classifier.fit(X, clusters.fit_predict(scale @ vectors))
 
     return _timed(fit, data, classifier.predict, lambda: clusters.labels_)
+
+
+def umap_kmeans(data: Dataset, seed: int) -> Result:
+    """k-means (n_init=10) on two coordinates of UMAP, which maps new rows."""
+    reducer = _umap(seed)
+    clusters = KMeans(data.n_classes, n_init=10, random_state=seed)
+
+    def fit(X: np.ndarray) -> None:
+        clusters.fit(reducer.fit_transform(X))
+
+    def predict(X: np.ndarray) -> np.ndarray:
+        return clusters.predict(reducer.transform(X))
+
+    return _timed(fit, data, predict, lambda: clusters.labels_)
+
+
+def umap_hdbscan(data: Dataset, seed: int) -> Result:
+    """HDBSCAN on two coordinates of UMAP; it is not told the number of clusters.
+
+    Clusters have a hundredth of the rows at least. Noise counts as a cluster.
+    """
+    hdbscan = import_module("hdbscan")
+    reducer, size = _umap(seed), max(5, len(data.X_train) // 100)
+    clusters = hdbscan.HDBSCAN(min_cluster_size=size, prediction_data=True)
+
+    def fit(X: np.ndarray) -> None:
+        # As float64, which the trees of its predictions need.
+        clusters.fit(reducer.fit_transform(X).astype(float))
+
+    def predict(X: np.ndarray) -> np.ndarray:
+        rows = reducer.transform(X).astype(float)
+        return hdbscan.approximate_predict(clusters, rows)[0]
+
+    return _timed(fit, data, predict, lambda: clusters.labels_)
+
+
+def _umap(seed: int) -> Any:
+    """UMAP with its defaults but for ``min_dist``, as its manual has it for clusters.
+
+    With a seed it uses one thread; with several threads it has none.
+    """
+    umap, numba = import_module("umap"), import_module("numba")
+    alone = numba.get_num_threads() == 1
+    return umap.UMAP(
+        min_dist=0.0,
+        random_state=seed if alone else None,
+        n_jobs=1 if alone else -1,
+    )
+
+
+def leiden_knn(data: Dataset, seed: int) -> Result:
+    """Leiden communities of the 10-NN graph by modularity, and a 10-NN classifier.
+
+    It is not told the number of clusters.
+    """
+    igraph, leidenalg = import_module("igraph"), import_module("leidenalg")
+    classifier = KNeighborsClassifier(10)
+    labels = np.empty(0, dtype=int)
+
+    def fit(X: np.ndarray) -> None:
+        nonlocal labels
+        directed = kneighbors_graph(X, 10)
+        edges = sp.triu(directed + directed.T).tocoo()
+        pairs = np.stack([edges.row, edges.col], axis=1)
+        graph = igraph.Graph(n=len(X), edges=pairs.tolist())
+        found = leidenalg.find_partition(
+            graph,
+            leidenalg.ModularityVertexPartition,
+            weights=edges.data.tolist(),
+            seed=seed,
+        )
+        labels = np.asarray(found.membership)
+        classifier.fit(X, labels)
+
+    return _timed(fit, data, classifier.predict, lambda: labels)
 
 
 def nystroem(data: Dataset, seed: int) -> Result:

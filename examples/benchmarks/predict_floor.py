@@ -49,10 +49,11 @@ def bare_products(module: Eigenfunctions, n_rows: int) -> Callable[[], None]:
     layers = [m for m in module.modules() if isinstance(m, RowLinear)]
     maps = [(layer.weight.detach(), layer.bias.detach()) for layer in layers]
     rotation = module.rotation.T
-    maps.append((rotation, torch.zeros(rotation.shape[0])))
+    device = rotation.device
+    maps.append((rotation, torch.zeros(rotation.shape[0], device=device)))
     sizes = [min(SLICE_ROWS, n_rows - start) for start in range(0, n_rows, SLICE_ROWS)]
     inputs = {
-        (weight.shape[1], count): torch.randn(weight.shape[1], count)
+        (weight.shape[1], count): torch.randn(weight.shape[1], count, device=device)
         for weight, _ in maps
         for count in set(sizes)
     }

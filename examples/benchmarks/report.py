@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,34 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def write(folder: Path, name: str, title: str, tables: list[str], raw: object) -> None:
-    """Write ``name.md`` with the tables and ``name.json`` with every number."""
+def version_text(package: str) -> str:
+    """Name and version of a package by one of its modules; one may be absent."""
+    names = packages_distributions().get(package, [])
+    return f"{names[0]} {version(names[0])}" if names else f"no {package}"
+
+
+def device_text(device: str) -> str:
+    """Device of torch, and what it is."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return device
+    return f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+def write(
+    folder: Path,
+    name: str,
+    title: str,
+    tables: list[str],
+    raw: object,
+    also: str | None = None,
+) -> None:
+    """Write ``name.md`` with the tables and ``name.json`` with every number.
+
+    ``also`` goes on the line of the machine and the versions.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    text = "\n\n".join([f"# {title}", machine(), *tables]) + "\n"
+    line = machine() if also is None else f"{machine()}, {also}"
+    text = "\n\n".join([f"# {title}", line, *tables]) + "\n"
     (folder / f"{name}.md").write_text(text)
     (folder / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n")
     print(text)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch.nn.functional import avg_pool2d
 
 from neuraleig import DenseSegmenter
+from neuraleig._fit import STAGES
 from neuraleig.segmentation import SegmentationDataset
 from neuraleig.segmentation.inference import Lattice
 
@@ -176,37 +177,116 @@ class TestTables:
             assert table.splitlines()[2].endswith("| over 3 s |"), table
 
 
-class TestScaling:
+class TestPeers:
     def test_exponent_of_a_power(self):
-        plot = import_module("scaling_plot")
+        plot = import_module("peers_plot")
         sizes = [10_000, 30_000, 100_000]
         assert plot.exponent(sizes, [3 * n**1.5 for n in sizes]) == pytest.approx(1.5)
 
     def test_exponent_leaves_out_small_sizes_and_zeros(self):
-        plot = import_module("scaling_plot")
+        plot = import_module("peers_plot")
         sizes = [100, 1_000, 10_000, 20_000]
         assert plot.exponent(sizes, [9, 9, 1, 4]) == pytest.approx(2)
         assert plot.exponent(sizes, [1, 10, 0, 0]) == pytest.approx(1)
         assert plot.exponent([1_000], [1.0]) is None
 
     def test_labels_are_kept_apart_in_their_order(self):
-        plot = import_module("scaling_plot")
+        plot = import_module("peers_plot")
         placed = plot.spread({"a": 0.5, "b": 0.49, "c": 0.9})
         assert list(placed) == ["b", "a", "c"]
         assert min(np.diff(list(placed.values()))) >= plot.LABEL_GAP - 1e-12
 
     def test_chunks_on_the_disk_are_the_rows_in_memory(self, tmp_path, monkeypatch):
         datasets = import_module("datasets")
-        scaling, trial = import_module("scaling"), import_module("trial")
+        shapes, trial = import_module("shapes"), import_module("trial")
         monkeypatch.setattr(datasets, "CHUNK_ROWS", 97)
-        monkeypatch.setattr(scaling, "HELD_OUT", 150)
-        scaling.write_rows(tmp_path, 333, 8, seed=1)
+        monkeypatch.setattr(shapes, "HELD_OUT", 150)
+        shapes.Shape(333, 8).write(tmp_path, None, seed=1)
         data = trial.read_split(tmp_path, memmap=True)
         X, y = datasets.clusters_with_outliers(483, 8, seed=1)
         assert isinstance(data.X_train, np.memmap)
         np.testing.assert_array_equal(np.concatenate([data.X_train, data.X_test]), X)
         np.testing.assert_array_equal(np.concatenate([data.y_train, data.y_test]), y)
         assert data.n_classes == datasets.N_CLUSTERS
+
+    def test_shapes_are_parsed_and_written(self, tmp_path, monkeypatch):
+        shapes, trial = import_module("shapes"), import_module("trial")
+        monkeypatch.setattr(shapes, "HELD_OUT", 50)
+        assert shapes.Shape.parsed("1000x64") == shapes.Shape(1000, 64, 20)
+        for source in shapes.DRAWN:
+            shape = shapes.Shape.parsed(f"{source}:300x5x4")
+            shape.write(tmp_path / source, None)
+            data = trial.read_split(tmp_path / source)
+            assert (data.X_train.shape, data.X_test.shape) == ((300, 5), (50, 5))
+            assert data.n_classes == shape.n_clusters == 4
+        for text in ("1000", "1000x", "nothing:10x2"):
+            with pytest.raises(argparse.ArgumentTypeError, match="ROWSxFEATURES"):
+                shapes.Shape.parsed(text)
+
+    def test_aims_are_met_or_not(self):
+        peers = import_module("peers")
+        assert peers.ratio_text(None, 5.0) == "-"
+        assert peers.ratio_text(3.0, None) == "3.00"
+        assert peers.ratio_text(5.0, 5.0) == "5.00 (aim 5: met)"
+        assert peers.ratio_text(0.5, 0.4) == "0.50 (aim 0.4: not met)"
+
+    def test_ratios_are_those_of_medians(self):
+        peers, shapes = import_module("peers"), import_module("shapes")
+        shape = shapes.Shape(1_000, 64)
+        base = {"set": shape.slug, "failure": None}
+        times = {"ours": [2.0, 9.0, 1.0], peers.SPECTRAL: [0.1, 0.5, 7.0]}
+        cells = [
+            base | {"method": name, "seed": seed, "fit_seconds": seconds}
+            for name, found in times.items()
+            for seed, seconds in enumerate(found)
+        ]
+        cells.append({"set": shape.slug, "method": "bad", "failure": "over 3 s"})
+        found = peers.ratios(cells, [shape], [peers.SPECTRAL, "bad", "ours"])
+        assert found.splitlines()[2] == "| 1,000 x 64, 20 | 4.00 (aim 5: met) | - |"
+
+    def test_methods_are_skipped_by_the_names_of_what_they_lack(self, monkeypatch):
+        compare = import_module("compare")
+        monkeypatch.setitem(compare.NEEDS, "absent", ("json", "no_such_module"))
+        found = compare.found_of("absent", None, None, 0, {}, argparse.Namespace())
+        assert found == {"failure": "not run: needs no_such_module"}
+
+
+class TestStages:
+    def test_columns_add_up_to_the_fit(self):
+        stages = import_module("stages_one")
+        rows = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+        start = time.perf_counter()
+        _, _, times = stages.timed_fit(rows, 2, 0, "cpu")
+        elapsed = time.perf_counter() - start
+        # Heads by least squares know these rows.
+        expected = set(stages.COLUMNS) - {stages.TUNING}
+        assert set(times.wall) == set(times.processor) == expected
+        # What is outside is the making of the estimator.
+        assert 0.5 * elapsed < sum(times.wall.values()) <= elapsed
+        assert all(seconds >= 0 for seconds in times.wall.values())
+
+    def test_stages_are_those_of_the_library(self):
+        stages = import_module("stages_one")
+        assert set(stages.STAGES) == set(STAGES["spectral"])
+        assert set(stages.BEFORE) < set(stages.STAGES)
+
+    def test_least_costs_are_saved_as_they_are_found(self, tmp_path):
+        stages, trial = import_module("stages_one"), import_module("trial")
+        data = trial.warm_up_set()
+        model, history, _ = stages.timed_fit(data.X_train, 3, 0, "cpu")
+        record = trial.Record(tmp_path)
+        stages.measure_floors(record, data.X_train, model, history, "cpu")
+        floors = trial.read_json(tmp_path / "found.json")["floors"]
+        missing = {stages.THINNED, stages.DENSITY, stages.REST}
+        assert set(floors) == set(stages.COLUMNS) - missing
+
+    def test_a_fit_over_its_limit_has_a_line(self):
+        stages, shapes = import_module("stages"), import_module("shapes")
+        shape = shapes.Shape(10, 2)
+        cells = [{"set": shape.slug, "seed": 0, "failure": "over 3 s"}]
+        for table in stages.tables(cells, [shape]):
+            assert table.splitlines()[2].startswith("| 10 x 2, 20 | - |")
+        assert "over 3 s" in table
 
 
 class TestSegments:

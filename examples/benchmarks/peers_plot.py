@@ -20,6 +20,7 @@ COLOURS = {
     "SC + kNN": "#009E73",
     "exact + kNN by parts": "#56B4E9",
     "Nystroem + KMeans": "#CC79A7",
+    "UMAP + k-means": "#0072B2",
     "SpectralNet": "#D55E00",
     "ours": "#000000",
 }
