@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -354,6 +355,7 @@ def cut_member(path):
         ("x.npz", corrupt_npz, "no array of numpy"),
         ("x.npz", cut_member, "ends early"),
         ("x.npz", lambda p: np.savez(p, a=1, b=2), "2 arrays"),
+        ("x.npz", lambda p: sp.save_npz(p, sp.eye_array(3).tocsr()), "sparse matrix"),
         ("x.npz", lambda p: np.savez(p, np.zeros(3)), "shape (3,)"),
         ("x.npz", lambda p: np.savez(p, np.array([[{}]])), "objects"),
         ("x.parquet", lambda p: p.write_text("text"), "cannot be read whole"),

@@ -21,6 +21,8 @@ BLOCK_ELEMENTS = 2**20
 # Kinds of numpy's types: real numbers, and what can be a label.
 NUMBERS = "biuf"
 LABELS = "biufUS"
+# Arrays in all files of sparse matrices that scipy writes.
+SPARSE = frozenset({"format", "shape", "data"})
 
 
 class NumpyFile(Source):
@@ -117,6 +119,11 @@ def _member(path: Path, key: str | None) -> str:
     """Name in the archive of the array with a key."""
     with _explained(str(path)), zipfile.ZipFile(path) as archive:
         keys = [name.removesuffix(".npy") for name in archive.namelist()]
+    if key is None and SPARSE.issubset(keys):
+        raise TableError(
+            f"{path} is a sparse matrix of scipy, and files of rows are dense: save "
+            "its .toarray(), or fit it in Python"
+        )
     if key is None and len(keys) != 1:
         raise TableError(
             f"{path} has {len(keys)} arrays; choose one by its key: {listed(keys)}"
