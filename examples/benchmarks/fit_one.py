@@ -27,14 +27,11 @@ METHODS = {
 }
 
 
-def methods_of(options: argparse.Namespace) -> list[methods.Method]:
-    """The method, and what else warms up for it."""
-    if options.method != "ours":
-        return [METHODS[options.method]]
-    ours = partial(methods.ours, device=options.device)
-    # Easy rows need no steps of training: torch's first optimiser, which imports for
-    # more than a second, is made by a fit that does.
-    return [ours(), ours(training__init="random", training__max_iter=2)]
+def method_of(options: argparse.Namespace) -> methods.Method:
+    """The method on the device that is asked for."""
+    if options.method == "ours":
+        return methods.ours(device=options.device)
+    return METHODS[options.method]
 
 
 def main() -> None:
@@ -42,9 +39,8 @@ def main() -> None:
     data = trial.read_split(options.split, memmap=options.memmap)
     record = trial.Record(options.folder)
     record.add(load_mebibytes=trial.peak_mebibytes())
-    for first in reversed(methods_of(options)):
-        first(trial.warm_up_set(), 0)
-    method = methods_of(options)[0]
+    method = method_of(options)
+    method(trial.warm_up_set(), 0)
     one = slice(1)
     short = replace(data, X_test=data.X_test[one], y_test=data.y_test[one])
     result = method(short, options.seed)

@@ -21,7 +21,8 @@ CUDA_CHUNK_ELEMENTS = 2**28
 # Distances or differences of one step on the CPU: 4 MiB of float32, which stay in the
 # cache of a core while the smallest are selected.
 CACHE_ELEMENTS = 2**20
-# Least number of queries in a matrix product: fewer take longer each.
+# Least number of queries in a matrix product, or as many as there are features: fewer
+# take longer each (6,000 rows of 784 features: 0.96 s, and 1.14 s with 64).
 FEWEST_QUERIES = 64
 # Least number of columns in a group, for the selection of the smallest values.
 NARROW_GROUP = 32
@@ -168,7 +169,8 @@ def _tile_candidates(
     half_norms = tile.square().sum(dim=1) / 2
     transposed = tile.T.contiguous()
     most = max(1, chunk_elements(tile.device) // tile.shape[0])
-    step = max(FEWEST_QUERIES, step_elements(tile.device) // tile.shape[0])
+    fewest = max(FEWEST_QUERIES, tile.shape[1])
+    step = max(fewest, step_elements(tile.device) // tile.shape[0])
     step = min(step, most, len(queries))
     # Used again for every chunk: new memory takes longer than the product.
     memory = tile.new_empty((step, tile.shape[0]))
