@@ -114,7 +114,7 @@ def test_fit_writes_a_model_and_tells_of_its_stages(fitted, photos):
     assert done.stdout.count("\n") == 1
     stages = [line.split(": ")[1] for line in done.stderr.splitlines()]
     assert stages[:2] == ["backbone", "features"]
-    assert stages[-1] == "fine-tuning"
+    assert stages[-1] == "calibration"
     assert load(path).get_params()["random_state"] == 0
 
 
