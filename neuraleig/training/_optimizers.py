@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from types import MethodType
+from typing import Any, Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -56,9 +57,12 @@ class _UncompiledOptimizer(torch.optim.Optimizer):
     fit. Steps are never compiled here.
     """
 
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
-    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+    def __new__(cls, *_args: object, **_options: object) -> Self:
+        made = super().__new__(cls)
+        for name in ("add_param_group", "state_dict", "load_state_dict"):
+            method = inspect.unwrap(getattr(torch.optim.Optimizer, name))
+            setattr(made, name, MethodType(method, made))
+        return made
 
 
 class Adam(_UncompiledOptimizer, torch.optim.Adam):
