@@ -26,7 +26,7 @@ import numpy as np
 import peers_plot
 import report
 import trial
-from shapes import Shape
+from shapes import Shape, add_shapes
 
 Cell = compare.Cell
 
@@ -195,14 +195,7 @@ def curves_of(
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--shapes",
-        nargs="*",
-        type=Shape.parsed,
-        default=None,
-        metavar="[SOURCE:]ROWSxFEATURES[xCLUSTERS]",
-        help="sets, such as 1000x64, blobs:1000x64x10 or mnist:1000x784x10",
-    )
+    add_shapes(parser, "sets, such as 1000x64, blobs:1000x64x10 or mnist:1000x784x10")
     named = [name for name in METHODS if name not in ALSO]
     parser.add_argument("--methods", nargs="*", default=named, choices=METHODS)
     parser.add_argument("--repeats", type=int, default=5, help="fits, one per seed")

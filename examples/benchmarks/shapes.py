@@ -117,3 +117,15 @@ class Shape:
             start = stop
         for array in arrays.values():
             array.flush()
+
+
+def add_shapes(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add the option that names sets one by one."""
+    parser.add_argument(
+        "--shapes",
+        nargs="*",
+        type=Shape.parsed,
+        default=None,
+        metavar="[SOURCE:]ROWSxFEATURES[xCLUSTERS]",
+        help=text,
+    )

@@ -26,7 +26,7 @@ import children
 import compare
 import numpy as np
 import report
-from shapes import Shape
+from shapes import Shape, add_shapes
 from stages_one import COLUMNS, VECTORS
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
@@ -98,14 +98,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="*", type=int, default=SIZES)
     parser.add_argument("--features", nargs="*", type=int, default=FEATURES)
     parser.add_argument("--clusters", nargs="*", type=int, default=CLUSTERS)
-    parser.add_argument(
-        "--shapes",
-        nargs="*",
-        type=Shape.parsed,
-        default=None,
-        metavar="[SOURCE:]ROWSxFEATURES[xCLUSTERS]",
-        help="sets in place of --sizes, --features and --clusters",
-    )
+    add_shapes(parser, "sets in place of --sizes, --features and --clusters")
     parser.add_argument("--repeats", type=int, default=3, help="fits, one per seed")
     parser.add_argument("--no-floors", action="store_true", help="fits alone")
     compare.add_options(parser, "stages")
